@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Event loops, timers and descriptors.
+ *
+ * A loop runs callbacks for descriptors, timers and deferred work on the thread that dispatches it.
+ * Every virtual machine has one; more may be made, for instance as I/O threads. The library never
+ * dispatches a loop by itself, except in vsdk_vm_run.
+ *
+ * vsdk_loop_descriptor is one pollable descriptor to nest the loop in another: GLib, asyncio,
+ * libuv, epoll. When it is readable, dispatch with timeout 0.
+ *
+ * A timer or watch that is given a device is part of it: its callback holds the device's lock, its
+ * timers use the virtual machine's clock (which stands in PAUSED), nothing fires between pause and
+ * resume, and a detach ends it.
+ *
+ * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
+ * filled in when the call fails.
+ *
+ * Generated from abi/loop.toml by abi/generate.py.
+ */
+
+#ifndef VSDK_LOOP_H
+#define VSDK_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsdk/types.h>
+#include <vsdk/vm.h>
+#include <vsdk/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* An event loop. Counted. Since 0.1. */
+typedef struct vsdk_loop vsdk_loop;
+
+/* A watched descriptor. Counted; closing stops it. Since 0.1. */
+typedef struct vsdk_watch vsdk_watch;
+
+/* A timer. Counted; closing stops it. Since 0.1. */
+typedef struct vsdk_timer vsdk_timer;
+
+/*
+ * Events of a descriptor.
+ *
+ * Since 0.1.
+ */
+enum vsdk_loop_events_values {
+    VSDK_LOOP_READ = 0x1,  /* Readable, or the peer hung up */
+    VSDK_LOOP_WRITE = 0x2, /* Writable */
+    VSDK_LOOP_ERROR = 0x4, /* Error; always reported */
+};
+typedef uint32_t vsdk_loop_events;
+
+/*
+ * A descriptor is ready. Level-triggered: called again while it stays ready.
+ *
+ *   user        (may be NULL) The pointer given with it.
+ *   descriptor  The descriptor.
+ *   events      vsdk_loop_events.
+ *
+ * Runs on: The thread that dispatches the loop.
+ * May call: everything but dispatch of the same loop, and what the device's callbacks may not.
+ * Since 0.1.
+ */
+typedef void (*vsdk_watch_fn)(void *user, int32_t descriptor, uint32_t events);
+
+/*
+ * A timer expired, or deferred work is due.
+ *
+ *   user  (may be NULL) The pointer given with it.
+ *
+ * Runs on: The thread that dispatches the loop.
+ * May call: as vsdk_watch_fn.
+ * Since 0.1.
+ */
+typedef void (*vsdk_timer_fn)(void *user);
+
+/*
+ * Make a loop.
+ *
+ *   loop  (out, new reference) The loop.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  loop is NULL
+ *   NO_MEMORY         no memory
+ *   LIMIT             no more descriptors
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error);
+
+/*
+ * Drop a reference to a loop.
+ *
+ *   loop  (may be NULL) Or NULL.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_loop_close(vsdk_loop *loop);
+
+/*
+ * The loop of a virtual machine.
+ *
+ *   vm  The virtual machine.
+ *
+ * Returns the loop, alive as long as the virtual machine's handle (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_loop *vsdk_vm_loop(vsdk_vm *vm);
+
+/*
+ * One descriptor to wait for the whole loop.
+ *
+ *   loop  The loop.
+ *
+ * Returns: a pollable descriptor, the loop's; -1 for NULL (borrowed).
+ * Given NULL: returns -1.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+int32_t vsdk_loop_descriptor(vsdk_loop *loop);
+
+/*
+ * Run the callbacks that are due.
+ *
+ * Waits up to the timeout for something to do, runs what is due once, and returns. A wake ends the
+ * wait.
+ *
+ *   loop        The loop.
+ *   timeout_ns  (ns) Longest wait; 0 does not wait, UINT64_MAX has no end.
+ *   dispatched  (out, may be NULL) How many callbacks ran.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  loop is NULL
+ *   BUSY              another thread dispatches it, or called from a callback of it
+ * Threads: any; one at a time a loop. Blocks: up to the timeout and the callbacks. From callbacks:
+ * no: VSDK_ERROR_BUSY from a callback of the same loop. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
+                               vsdk_error *error);
+
+/*
+ * End the wait of the current or the next dispatch.
+ *
+ *   loop  The loop.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  loop is NULL
+ * Threads: any; async-signal-safe. Blocks: no. From callbacks: yes. States: any. Backends: all.
+ * Since 0.1.
+ */
+vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error);
+
+/*
+ * Run a function once on the thread that dispatches.
+ *
+ * In the order in which they were given. If the loop is gone before that, only release is called.
+ *
+ *   loop     The loop.
+ *   fn       Called once.
+ *   user     (may be NULL) Given to it.
+ *   release  (may be NULL) Called once after it, on failure too.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_release_fn release,
+                            vsdk_error *error);
+
+/*
+ * Watch a descriptor.
+ *
+ *   loop        The loop.
+ *   device      (may be NULL) The device that it is part of, or NULL.
+ *   descriptor  The descriptor; stays the caller's and open until the watch is closed.
+ *   events      vsdk_loop_events; 0 watches nothing for now.
+ *   fn          Called when it is ready.
+ *   user        (may be NULL) Given to it.
+ *   release     (may be NULL) Called once when the watch is gone, on failure too.
+ *   watch       (out, new reference) The watch.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, the descriptor can't be polled or an event is unknown
+ *   EXISTS            this loop watches the descriptor already
+ *   NO_MEMORY         no memory
+ *   GONE              the device's virtual machine was destroyed
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t descriptor,
+                              uint32_t events, vsdk_watch_fn fn, void *user,
+                              vsdk_release_fn release, vsdk_watch **watch, vsdk_error *error);
+
+/*
+ * Change what is waited for.
+ *
+ *   watch   The watch.
+ *   events  vsdk_loop_events.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  watch is NULL or an event is unknown
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error *error);
+
+/*
+ * Stop watching.
+ *
+ * When it returns the callback is not running, unless this is its own thread, and will not start.
+ *
+ *   watch  (may be NULL) Or NULL.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: until its callback, on another thread, has returned. From callbacks: yes,
+ * from its own too. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_watch_close(vsdk_watch *watch);
+
+/*
+ * Make a timer, disarmed.
+ *
+ *   loop     The loop.
+ *   device   (may be NULL) The device that it is part of: then its clock is the virtual machine's.
+ *            NULL: CLOCK_MONOTONIC.
+ *   fn       Called when it expires.
+ *   user     (may be NULL) Given to it.
+ *   release  (may be NULL) Called once when the timer is gone, on failure too.
+ *   timer    (out, new reference) The timer.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NO_MEMORY         no memory
+ *   GONE              the device's virtual machine was destroyed
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_fn fn, void *user,
+                              vsdk_release_fn release, vsdk_timer **timer, vsdk_error *error);
+
+/*
+ * Let a timer expire.
+ *
+ * Replaces what it was armed for. A periodic timer that is late expires once for the periods missed
+ * and keeps its phase.
+ *
+ *   timer      The timer.
+ *   delay_ns   (ns) From now on its clock.
+ *   period_ns  (ns) 0 for once.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  timer is NULL
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period_ns,
+                           vsdk_error *error);
+
+/*
+ * Stop a timer.
+ *
+ * It does not expire after that, unless its callback has begun on another thread.
+ *
+ *   timer  The timer.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  timer is NULL
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error);
+
+/*
+ * Stop a timer and drop it.
+ *
+ * When it returns the callback is not running, unless this is its own thread, and will not start.
+ *
+ *   timer  (may be NULL) Or NULL.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: until its callback, on another thread, has returned. From callbacks: yes,
+ * from its own too. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_timer_close(vsdk_timer *timer);
+
+/*
+ * The virtual machine's clock.
+ *
+ * Nanoseconds that it has been RUNNING.
+ *
+ *   vm  The virtual machine.
+ *
+ * Returns ns.
+ * Given NULL: returns 0.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+uint64_t vsdk_vm_clock(vsdk_vm *vm);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VSDK_LOOP_H */

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Virtual processors.
+ *
+ * A vCPU is IN_GUEST, AT_EXIT (its run returned) or HELD (the virtual machine is not RUNNING). The
+ * embedder gives it a thread by calling vsdk_vcpu_run in a loop; any thread may, one at a time.
+ *
+ * What a run returns, in order of precedence: VSDK_ERROR_GONE, the terminal exit, an exit, KICKED.
+ *
+ * Kicks are sticky and coalesce: a kick before, during or after a run makes the current or the next
+ * run return KICKED once. A kick never cancels an access.
+ *
+ * On KVM a run is one system call an exit. One real-time signal is blocked in a thread at its first
+ * run of a vCPU and opened by the kernel while the guest executes; no handler is installed. That
+ * blocked signal is the one effect on a thread.
+ *
+ * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
+ * filled in when the call fails.
+ *
+ * Generated from abi/vcpu.toml by abi/generate.py.
+ */
+
+#ifndef VSDK_VCPU_H
+#define VSDK_VCPU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsdk/types.h>
+#include <vsdk/host.h>
+#include <vsdk/exit.h>
+#include <vsdk/vm.h>
+#include <vsdk/regs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* A virtual processor. Counted; keeps its virtual machine alive. Since 0.1. */
+typedef struct vsdk_vcpu vsdk_vcpu;
+
+/*
+ * State of a virtual processor.
+ *
+ * Since 0.1.
+ */
+enum vsdk_vcpu_state_values {
+    VSDK_VCPU_HELD = 0,     /* Stands still because its virtual machine is CREATED, PAUSED or
+                               STOPPED */
+    VSDK_VCPU_IN_GUEST = 1, /* Executes, or may: someone is inside run, or the backend is
+                               autonomous */
+    VSDK_VCPU_AT_EXIT = 2,  /* Stands at an exit that its last run returned */
+};
+typedef uint32_t vsdk_vcpu_state;
+
+/*
+ * Flags of vsdk_vcpu_config.
+ *
+ * Since 0.1.
+ */
+enum vsdk_vcpu_flags_values {
+    VSDK_VCPU_SYNC_GENERAL = 0x1, /* Deliver the general registers with each exit that returns to
+                                     the embedder, at vsdk_vcpu_sync_regs */
+};
+typedef uint32_t vsdk_vcpu_flags;
+
+/*
+ * How to make a vCPU.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_vcpu_config {
+    uint32_t size;        /* sizeof(vsdk_vcpu_config) */
+    uint32_t flags;       /* vsdk_vcpu_flags */
+    vsdk_exit *exit;      /* (may be NULL) Memory for the exit record, aligned to 64; stays the
+                             caller's and must outlive the last reference. NULL: the library's. */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_vcpu_config;
+
+/*
+ * Counts since the vCPU was created.
+ *
+ * The caller sets size to sizeof; the library fills in the rest. 96 bytes. Since 0.1.
+ */
+typedef struct vsdk_vcpu_counters {
+    uint32_t size;      /* sizeof(vsdk_vcpu_counters), set by the caller */
+    uint32_t flags;     /* Zero */
+    uint64_t runs;      /* Calls of run */
+    uint64_t exits;     /* Exits that the hypervisor delivered to user space */
+    uint64_t pio;       /* Of these, port accesses */
+    uint64_t mmio;      /* Of these, memory accesses */
+    uint64_t claimed;   /* Accesses that an attached device answered */
+    uint64_t returned;  /* Exits that run returned, KICKED not counted */
+    uint64_t kicked;    /* Times that run returned KICKED */
+    uint64_t halts;     /* HALT exits */
+    uint64_t internal;  /* Exits that the library handled itself (EINTR of its own, EAGAIN, Xen's
+                           housekeeping) */
+    uint64_t doorbells; /* Doorbells that this vCPU's thread rang */
+    uint64_t reserved;  /* Zero */
+} vsdk_vcpu_counters;
+
+/*
+ * The name of a vsdk_vcpu_state: held, in_guest, at_exit.
+ *
+ *   value  Any value.
+ *
+ * Returns the name in lower case, unknown for a value without one (static).
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+const char *vsdk_vcpu_state_name(vsdk_vcpu_state value);
+
+/*
+ * Create a virtual processor.
+ *
+ * Number 0 is the boot processor: its registers are the caller's to set before the start (until
+ * then it has the architectural reset state). The others wait inside run for INIT and SIPI. The
+ * APIC id is 2 * index. The first creation freezes the platform.
+ *
+ *   vm      The virtual machine.
+ *   index   0 to vcpus_max - 1.
+ *   config  (may be NULL) NULL for all defaults.
+ *   vcpu    (out, new reference) The vCPU.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, the record is not aligned to 64, or a flag is unknown
+ *   LIMIT             index is not below vcpus_max
+ *   EXISTS            this vCPU was created before
+ *   STATE             the guest was started already
+ *   UNSUPPORTED       the configuration has a later version's field, or SYNC_GENERAL is not
+ *                     available
+ *   NO_MEMORY         no memory
+ *   SYSTEM            the hypervisor refused
+ *   BUSY              called from a callback
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: no: VSDK_ERROR_BUSY. States:
+ * CREATED. Backends: all. Since 0.1.
+ * Source: Linux api.rst, KVM_CREATE_VCPU.
+ */
+vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *config,
+                             vsdk_vcpu **vcpu, vsdk_error *error);
+
+/*
+ * Drop a reference to a vCPU.
+ *
+ * The guest keeps its processor; closing never stops it.
+ *
+ *   vcpu  (may be NULL) Or NULL.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_vcpu_close(vsdk_vcpu *vcpu);
+
+/*
+ * Where this vCPU's exit record is.
+ *
+ *   vcpu  The vCPU.
+ *
+ * Returns the record: the same address for the vCPU's life (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_exit *vsdk_vcpu_exit(vsdk_vcpu *vcpu);
+
+/*
+ * Where the general registers are after an exit.
+ *
+ * For a vCPU made with VSDK_VCPU_SYNC_GENERAL. Valid when the exit has VSDK_EXIT_REGS_SYNCED;
+ * reading only, set registers with vsdk_vcpu_set_regs.
+ *
+ *   vcpu  The vCPU.
+ *
+ * Returns the registers: the same address for the vCPU's life; NULL without SYNC_GENERAL
+ * (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: AT_EXIT. Backends: all. Since 0.1.
+ */
+const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu);
+
+/*
+ * Execute the guest until something needs the embedder.
+ *
+ * Finishes the access of the last exit with the answer in the record, enters the guest, lets
+ * attached devices answer what they claim, and returns with the record filled. In CREATED and
+ * PAUSED it waits inside.
+ *
+ * With a deadline that has passed the run returns KICKED with VSDK_KICK_DEADLINE.
+ *
+ *   vcpu        The vCPU.
+ *   timeout_ns  (ns) Deadline from now in real time, 0 for none.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vcpu is NULL
+ *   BUSY              another thread is inside run of this vCPU, or called from a callback
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused to run it
+ * Threads: any; one at a time a vCPU. Blocks: until an exit, a kick or the deadline. From
+ * callbacks: no: VSDK_ERROR_BUSY from a callback of this virtual machine. States: any; waits in
+ * CREATED and PAUSED. Backends: all. Since 0.1.
+ * Source: Linux api.rst, KVM_RUN; xen/include/public/hvm/ioreq.h.
+ */
+vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *error);
+
+/*
+ * Finish the access of the last exit without executing anything after it.
+ *
+ * Afterwards registers are exact. Without an unfinished access it does nothing. An access that
+ * crosses a page comes in fragments: the record may then show the next one, and the call is
+ * repeated. Needs VSDK_CAPABILITY_COMPLETE_EXACT.
+ *
+ *   vcpu  The vCPU.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vcpu is NULL
+ *   UNSUPPORTED       the backend has no exact completion
+ *   BUSY              another thread is inside run, or called from a callback
+ *   STATE             the vCPU is IN_GUEST
+ *   GONE              the virtual machine was destroyed
+ * Threads: any; one at a time a vCPU. Blocks: no. From callbacks: no: VSDK_ERROR_BUSY. States:
+ * AT_EXIT, HELD. Backends: kvm, mock. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error);
+
+/*
+ * Make the current or the next run return KICKED once.
+ *
+ *   vcpu  The vCPU.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vcpu is NULL
+ *   GONE              the virtual machine was destroyed
+ * Threads: any; async-signal-safe. Blocks: no. From callbacks: yes. States: any. Backends: all.
+ * Since 0.1.
+ */
+vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error);
+
+/*
+ * Where a vCPU is.
+ *
+ * A moment's answer: unless the virtual machine is PAUSED it may be old when it is read.
+ *
+ *   vcpu   The vCPU.
+ *   state  (out) The state.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error);
+
+/*
+ * Read the general registers.
+ *
+ * With an access unfinished RIP and the destination of a read are unspecified.
+ *
+ *   vcpu  The vCPU.
+ *   regs  (out) Filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   STATE             the vCPU is IN_GUEST
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: no. From callbacks: from callbacks of this vCPU's own accesses. States:
+ * AT_EXIT, HELD. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_get_regs(vsdk_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
+
+/*
+ * Set the general registers.
+ *
+ * With an access unfinished VSDK_ERROR_STATE, unless the exit has VSDK_EXIT_REGS_SETTABLE: then all
+ * but RIP are set.
+ *
+ *   vcpu  The vCPU.
+ *   regs  The registers.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused the values
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
+ * unfinished access, HELD. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
+
+/*
+ * Read segment, descriptor-table and control registers.
+ *
+ *   vcpu   The vCPU.
+ *   sregs  (out) Filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   STATE             the vCPU is IN_GUEST
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT, HELD. Backends:
+ * all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
+
+/*
+ * Set segment, descriptor-table and control registers.
+ *
+ *   vcpu   The vCPU.
+ *   sregs  The registers.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or the values contradict each other (EFER.LMA without
+ *                     CR0.PG or CR4.PAE)
+ *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused the values
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
+ * unfinished access, HELD. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
+
+/*
+ * Read x87 and SSE state.
+ *
+ *   vcpu  The vCPU.
+ *   fpu   (out) Filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   STATE             the vCPU is IN_GUEST
+ *   UNSUPPORTED       the backend has no floating point
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT, HELD. Backends:
+ * all; see VSDK_CAPABILITY_FPU. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_get_fpu(vsdk_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
+
+/*
+ * Set x87 and SSE state; extended state above it is kept.
+ *
+ *   vcpu  The vCPU.
+ *   fpu   The state.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or MXCSR has a reserved bit
+ *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   UNSUPPORTED       the backend has no floating point
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
+ * unfinished access, HELD. Backends: all; see VSDK_CAPABILITY_FPU. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_set_fpu(vsdk_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+
+/*
+ * What CPUID answers on this vCPU.
+ *
+ * Leaves and subleaves that do not exist answer VSDK_ERROR_NOT_FOUND.
+ *
+ *   vcpu     The vCPU.
+ *   leaf     EAX.
+ *   subleaf  ECX; ignored for leaves without subleaves.
+ *   entry    (out) Filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NOT_FOUND         no such leaf
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                                vsdk_cpuid_entry *entry, vsdk_error *error);
+
+/*
+ * Send a non-maskable interrupt.
+ *
+ *   vcpu  The vCPU.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vcpu is NULL
+ *   UNSUPPORTED       the backend has none
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all; see
+ * VSDK_CAPABILITY_NMI. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error);
+
+/*
+ * Exit counters.
+ *
+ * Read without stopping the vCPU: each number is exact at some moment of the call.
+ *
+ *   vcpu      The vCPU.
+ *   counters  (inout) size set by the caller.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL or size is too small
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters,
+                                   vsdk_error *error);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VSDK_VCPU_H */

@@ -1,0 +1,26 @@
+/* The system-call seam: every call of the library to the kernel goes through here, so that tests
+ * can make each fail (they interpose the libc functions), and so that descriptors are CLOEXEC and
+ * never 0, 1 or 2. Functions return -errno on failure. */
+#ifndef VSDK_BASE_SYS_H
+#define VSDK_BASE_SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int sys_open(const char *path, int flags);
+int sys_dup(int fd);                         /* CLOEXEC, >= 3 */
+int sys_high(int fd);                        /* moves a descriptor to >= 3, CLOEXEC; closes the old */
+void sys_close(int fd);                      /* -1 is ignored; errno is kept */
+int sys_ioctl(int fd, unsigned long request, uintptr_t argument);
+/* The same, and EINTR is tried again up to 100 times. */
+int sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument);
+int sys_eventfd(void);                       /* non-blocking, CLOEXEC, >= 3 */
+int sys_eventfd_write(int fd, uint64_t value); /* async-signal-safe */
+int sys_eventfd_read(int fd, uint64_t *value); /* -EAGAIN when nothing is there */
+/* Anonymous private memory without reservation whose address is congruent to `phase` modulo
+ * `align` (a power of two >= 4096); NULL with errno set. */
+void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot);
+void *sys_map_fd(int fd, size_t bytes, int prot, int flags);
+void sys_unmap(void *address, size_t bytes);
+
+#endif
