@@ -17,7 +17,8 @@ from generator.check import check, load
 from generator.model import Api
 from generator.source import DescriptionError, Source
 
-PARTS = ["header", "version_script", "names"]
+PARTS = ["header", "version_script", "names", "pages", "json_file", "contract",
+         "shim"]
 OWNED = ["include/vsdk/*.h", "docs/reference/*.md"]
 
 

@@ -276,8 +276,8 @@ class Checker:
                 raise field.error(f"duplicate field `{field.name}`", "name")
         if struct.data["kind"] != "record":
             self.versioned(struct, fields)
-        offset = align = 1
-        offset = 0
+        offset, align = 0, 1
+        offsets = struct.data["offsets"] = []
         for field in fields:
             self.type_of(field, allow_struct=True)
             size, alignment = self.extent(field)
@@ -287,6 +287,7 @@ class Checker:
             if field.data.get("offset", offset) != offset:
                 raise field.error(f"`{field.name}` is at offset {offset}, not "
                                   f"{field.data['offset']}", "offset")
+            offsets.append(offset)
             offset, align = offset + size, max(align, alignment)
         if offset != struct.data["size"]:
             raise struct.error(f"`{struct.name}` is {offset} bytes, not {struct.data['size']}", "size")

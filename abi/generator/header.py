@@ -227,8 +227,8 @@ class TypeWriter:
                 "callback": callback_lines}[item.kind](item)
 
 
-def includes(obj, order):
-    needs = sorted(obj.needs, key=order.index)
+def includes(obj):
+    needs = sorted(obj.needs)
     lines = ["#include <stddef.h>", "#include <stdint.h>"]
     return lines + ([""] + [f"#include <vsdk/{name}.h>" for name in needs] if needs else [])
 
@@ -237,7 +237,7 @@ def join(chunks):
     return "\n\n".join("\n".join(chunk) for chunk in chunks) + "\n"
 
 
-def header(obj, order):
+def header(obj):
     """The text of one header."""
     guard = f"VSDK_{obj.name.upper()}_H"
     top = prose_lines(f"{sentence(obj.title)}\n\n{obj.data['doc'].strip()}", INNER)
@@ -245,7 +245,7 @@ def header(obj, order):
         top += [""] + wrap(plain(CONVENTIONS), INNER)
     top += [""] + [f"Generated from abi/{obj.name}.toml by abi/generate.py."]
     chunks = [[LICENCE] + comment(top), [f"#ifndef {guard}", f"#define {guard}"],
-              includes(obj, order),
+              includes(obj),
               ["#ifdef __cplusplus", 'extern "C" {', "#endif"],
               ["#pragma GCC visibility push(default)"]]
     chunks += TypeWriter(obj).write()
@@ -258,12 +258,11 @@ def header(obj, order):
 def umbrella(api):
     lines = ["All of libvsdk.", "", "Generated from the descriptions in abi by abi/generate.py."]
     chunks = [[LICENCE] + comment(lines), ["#ifndef VSDK_VSDK_H", "#define VSDK_VSDK_H"],
-              [f"#include <vsdk/{obj.name}.h>" for obj in api.objects],
+              [f"#include <vsdk/{name}.h>" for name in sorted(obj.name for obj in api.objects)],
               ["#endif /* VSDK_VSDK_H */"]]
     return join(chunks)
 
 
 def outputs(api):
-    order = [obj.name for obj in api.objects]
-    files = {f"include/vsdk/{obj.name}.h": header(obj, order) for obj in api.objects}
+    files = {f"include/vsdk/{obj.name}.h": header(obj) for obj in api.objects}
     return files | {"include/vsdk/vsdk.h": umbrella(api)}

@@ -12,7 +12,7 @@ def namer(enum):
 
 def outputs(api):
     enums = [enum for enum in api.all("enum") if enum.namer]
-    needed = [obj for obj in api.objects if any(enum.object is obj for enum in enums)]
-    includes = "".join(f"#include <vsdk/{obj.name}.h>\n" for obj in needed)
+    needed = sorted({enum.object.name for enum in enums})
+    includes = "".join(f"#include <vsdk/{name}.h>\n" for name in needed)
     top = f"{LICENCE}\n/* Generated from the descriptions in abi by abi/generate.py. */\n{includes}\n"
     return {"lib/core/names.c": top + "\n".join(namer(enum) for enum in enums)}

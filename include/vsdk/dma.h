@@ -21,9 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vsdk/ram.h>
 #include <vsdk/types.h>
 #include <vsdk/vm.h>
-#include <vsdk/ram.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -18,8 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <vsdk/types.h>
 #include <vsdk/exit.h>
+#include <vsdk/types.h>
 #include <vsdk/vm.h>
 
 #ifdef __cplusplus

@@ -25,9 +25,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vsdk/device.h>
 #include <vsdk/types.h>
 #include <vsdk/vm.h>
-#include <vsdk/device.h>
 
 #ifdef __cplusplus
 extern "C" {

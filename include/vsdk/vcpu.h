@@ -26,11 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <vsdk/types.h>
-#include <vsdk/host.h>
 #include <vsdk/exit.h>
-#include <vsdk/vm.h>
+#include <vsdk/host.h>
 #include <vsdk/regs.h>
+#include <vsdk/types.h>
+#include <vsdk/vm.h>
 
 #ifdef __cplusplus
 extern "C" {

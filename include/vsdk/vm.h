@@ -28,9 +28,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <vsdk/types.h>
-#include <vsdk/host.h>
 #include <vsdk/exit.h>
+#include <vsdk/host.h>
+#include <vsdk/types.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -8,17 +8,17 @@
 #ifndef VSDK_VSDK_H
 #define VSDK_VSDK_H
 
-#include <vsdk/types.h>
-#include <vsdk/host.h>
-#include <vsdk/exit.h>
-#include <vsdk/vm.h>
-#include <vsdk/regs.h>
-#include <vsdk/vcpu.h>
-#include <vsdk/ram.h>
-#include <vsdk/dma.h>
 #include <vsdk/device.h>
-#include <vsdk/irq.h>
+#include <vsdk/dma.h>
 #include <vsdk/doorbell.h>
+#include <vsdk/exit.h>
+#include <vsdk/host.h>
+#include <vsdk/irq.h>
 #include <vsdk/loop.h>
+#include <vsdk/ram.h>
+#include <vsdk/regs.h>
+#include <vsdk/types.h>
+#include <vsdk/vcpu.h>
+#include <vsdk/vm.h>
 
 #endif /* VSDK_VSDK_H */

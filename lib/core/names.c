@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generated from the descriptions in abi by abi/generate.py. */
-#include <vsdk/types.h>
-#include <vsdk/host.h>
 #include <vsdk/exit.h>
-#include <vsdk/vm.h>
-#include <vsdk/vcpu.h>
+#include <vsdk/host.h>
 #include <vsdk/ram.h>
+#include <vsdk/types.h>
+#include <vsdk/vcpu.h>
+#include <vsdk/vm.h>
 
 const char *vsdk_status_name(vsdk_status value)
 {

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generated from the descriptions in abi by abi/generate.py. */
+/* clang-format off */
+#ifndef VSDK_TESTS_API_TABLE_H
+#define VSDK_TESTS_API_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct api_function {
+    const char *name;
+    const char *since;
+    uint32_t fallible;         /* returns vsdk_status */
+    uint32_t required;         /* pointer parameters that must not be NULL */
+    const char *states;
+    const char *errors;        /* documented errors, separated by spaces */
+    const char *unmatrixed;    /* COLUMN: reason, separated by newlines */
+};
+
+static const struct api_function api_functions[] = {
+    {"vsdk_status_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_version", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_capability_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_answer_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_log_level_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_host_open", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND UNAVAILABLE PERMISSION UNSUPPORTED VERSION NO_MEMORY SYSTEM", "VERSION: needs a hypervisor of another release"},
+    {"vsdk_host_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_host_backend", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_backend_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_host_query", "0.1", 1, 2, "any", "INVALID_ARGUMENT NOT_FOUND", ""},
+    {"vsdk_host_get_cpuid", "0.1", 1, 2, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_host_list_orphans", "0.1", 1, 2, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_host_reap", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND", ""},
+    {"vsdk_exit_reason_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_direction_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_space_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_kick_detail_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_crash_detail_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vm_state_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_irqchip_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vm_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY SYSTEM", ""},
+    {"vsdk_vm_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vm_destroy", "0.1", 1, 1, "any", "INVALID_ARGUMENT BUSY", ""},
+    {"vsdk_vm_resume", "0.1", 1, 1, "CREATED, PAUSED, RUNNING; needs at least one vCPU", "INVALID_ARGUMENT STATE GONE BUSY SYSTEM", "SYSTEM: a hypervisor that refuses to start a valid guest cannot be arranged"},
+    {"vsdk_vm_pause", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT BUSY STATE GONE", ""},
+    {"vsdk_vm_pause_request", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT STATE GONE", ""},
+    {"vsdk_vm_drain", "0.1", 1, 1, "PAUSED", "INVALID_ARGUMENT BUSY STATE UNSUPPORTED GONE", ""},
+    {"vsdk_vm_stop", "0.1", 1, 1, "any; in STOPPED it does nothing", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_vm_get_info", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_vm_list_reserved", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_vm_set_cpuid", "0.1", 1, 2, "CREATED, before the first `vsdk_vcpu_create`", "INVALID_ARGUMENT LIMIT STATE UNSUPPORTED GONE", ""},
+    {"vsdk_vm_run", "0.1", 1, 1, "CREATED or PAUSED, with at least one vCPU and nobody inside `vsdk_vcpu_run`", "INVALID_ARGUMENT STATE BUSY GONE NO_MEMORY SYSTEM", "SYSTEM: a run that fails for reasons outside the guest cannot be arranged"},
+    {"vsdk_vm_run_cancel", "0.1", 1, 1, "any", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_vcpu_state_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vcpu_create", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT LIMIT EXISTS STATE UNSUPPORTED NO_MEMORY SYSTEM BUSY GONE", "UNSUPPORTED: every backend of this version has SYNC_GENERAL; the later version's field is tested"},
+    {"vsdk_vcpu_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vcpu_exit", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_vcpu_sync_regs", "0.1", 0, 1, "AT_EXIT", "", ""},
+    {"vsdk_vcpu_run", "0.1", 1, 1, "any; waits in CREATED and PAUSED", "INVALID_ARGUMENT BUSY GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_complete", "0.1", 1, 1, "AT_EXIT, HELD", "INVALID_ARGUMENT UNSUPPORTED BUSY STATE GONE", "STATE: a driven vCPU is IN_GUEST only inside run, which answers BUSY"},
+    {"vsdk_vcpu_kick", "0.1", 1, 1, "any", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_vcpu_get_state", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_vcpu_get_regs", "0.1", 1, 2, "AT_EXIT, HELD", "INVALID_ARGUMENT STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_set_regs", "0.1", 1, 2, "AT_EXIT without an unfinished access, HELD", "INVALID_ARGUMENT STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_get_sregs", "0.1", 1, 2, "AT_EXIT, HELD", "INVALID_ARGUMENT STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_set_sregs", "0.1", 1, 2, "AT_EXIT without an unfinished access, HELD", "INVALID_ARGUMENT STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_get_fpu", "0.1", 1, 2, "AT_EXIT, HELD", "INVALID_ARGUMENT STATE UNSUPPORTED GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_set_fpu", "0.1", 1, 2, "AT_EXIT without an unfinished access, HELD", "INVALID_ARGUMENT STATE UNSUPPORTED GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_get_cpuid", "0.1", 1, 2, "any", "INVALID_ARGUMENT NOT_FOUND GONE", ""},
+    {"vsdk_vcpu_inject_nmi", "0.1", 1, 1, "any", "INVALID_ARGUMENT UNSUPPORTED GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vcpu_get_counters", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE", ""},
+    {"vsdk_ram_kind_name", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_ram_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED NO_MEMORY GONE", ""},
+    {"vsdk_ram_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_ram_data", "0.1", 1, 2, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_ram_size", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_vm_map", "0.1", 1, 2, "any but STOPPED", "INVALID_ARGUMENT RANGE EXISTS LIMIT STATE NO_MEMORY GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vm_unmap", "0.1", 1, 1, "any but STOPPED", "INVALID_ARGUMENT NOT_FOUND STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vm_protect", "0.1", 1, 1, "any but STOPPED", "INVALID_ARGUMENT NOT_FOUND STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_dma_read", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE GONE", ""},
+    {"vsdk_dma_write", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE GONE", ""},
+    {"vsdk_dma_map", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE GONE", ""},
+    {"vsdk_dma_unmap", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_device_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED NO_MEMORY GONE", ""},
+    {"vsdk_device_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_device_attach", "0.1", 1, 1, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE", ""},
+    {"vsdk_device_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT BUSY GONE", ""},
+    {"vsdk_device_user", "0.1", 0, 2, "any", "", ""},
+    {"vsdk_device_lock", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_device_unlock", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_range_attach", "0.1", 1, 1, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE", ""},
+    {"vsdk_range_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE", ""},
+    {"vsdk_irq_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT NO_MEMORY GONE", ""},
+    {"vsdk_irq_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_irq_raise", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_irq_lower", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_irq_pulse", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_vm_send_msi", "0.1", 1, 1, "any; before the first vCPU exists it is VSDK_ERROR_STATE", "INVALID_ARGUMENT UNSUPPORTED STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_irq_controller_attach", "0.1", 1, 1, "any", "INVALID_ARGUMENT LIMIT EXISTS NO_MEMORY GONE", ""},
+    {"vsdk_irq_controller_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE", ""},
+    {"vsdk_doorbell_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED LIMIT NO_MEMORY GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
+    {"vsdk_doorbell_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_doorbell_descriptor", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_doorbell_take", "0.1", 1, 2, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_loop_create", "0.1", 1, 1, "any", "INVALID_ARGUMENT NO_MEMORY LIMIT", ""},
+    {"vsdk_loop_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vm_loop", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_loop_descriptor", "0.1", 0, 1, "any", "", ""},
+    {"vsdk_loop_dispatch", "0.1", 1, 1, "any", "INVALID_ARGUMENT BUSY", ""},
+    {"vsdk_loop_wake", "0.1", 1, 1, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_loop_defer", "0.1", 1, 1, "any", "INVALID_ARGUMENT NO_MEMORY", ""},
+    {"vsdk_watch_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT EXISTS NO_MEMORY GONE", ""},
+    {"vsdk_watch_set_events", "0.1", 1, 1, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_watch_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_timer_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT NO_MEMORY GONE", ""},
+    {"vsdk_timer_arm", "0.1", 1, 1, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_timer_disarm", "0.1", 1, 1, "any", "INVALID_ARGUMENT", ""},
+    {"vsdk_timer_close", "0.1", 0, 0, "any", "", ""},
+    {"vsdk_vm_clock", "0.1", 0, 1, "any", "", ""},
+};
+
+#endif

@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generated from the descriptions in abi by abi/generate.py. */
+/* clang-format off */
+#include "null_calls.h"
+
+static int64_t call_vsdk_status_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_status_name(0);
+}
+
+static int64_t call_vsdk_version(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_version();
+}
+
+static int64_t call_vsdk_capability_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_capability_name(0);
+}
+
+static int64_t call_vsdk_answer_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_answer_name(0);
+}
+
+static int64_t call_vsdk_log_level_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_log_level_name(0);
+}
+
+static int64_t call_vsdk_host_open(vsdk_error *error)
+{
+    return (int64_t)vsdk_host_open(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_host_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_host_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_host_backend(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_host_backend(NULL);
+}
+
+static int64_t call_vsdk_backend_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_backend_name(0);
+}
+
+static int64_t call_vsdk_host_query(vsdk_error *error)
+{
+    return (int64_t)vsdk_host_query(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_host_get_cpuid(vsdk_error *error)
+{
+    return (int64_t)vsdk_host_get_cpuid(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_host_list_orphans(vsdk_error *error)
+{
+    return (int64_t)vsdk_host_list_orphans(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_host_reap(vsdk_error *error)
+{
+    return (int64_t)vsdk_host_reap(NULL, 0, error);
+}
+
+static int64_t call_vsdk_exit_reason_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_exit_reason_name(0);
+}
+
+static int64_t call_vsdk_direction_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_direction_name(0);
+}
+
+static int64_t call_vsdk_space_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_space_name(0);
+}
+
+static int64_t call_vsdk_kick_detail_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_kick_detail_name(0);
+}
+
+static int64_t call_vsdk_crash_detail_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_crash_detail_name(0);
+}
+
+static int64_t call_vsdk_vm_state_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vm_state_name(0);
+}
+
+static int64_t call_vsdk_irqchip_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_irqchip_name(0);
+}
+
+static int64_t call_vsdk_vm_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vm_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_vm_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_vm_destroy(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_destroy(NULL, error);
+}
+
+static int64_t call_vsdk_vm_resume(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_resume(NULL, error);
+}
+
+static int64_t call_vsdk_vm_pause(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_pause(NULL, error);
+}
+
+static int64_t call_vsdk_vm_pause_request(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_pause_request(NULL, error);
+}
+
+static int64_t call_vsdk_vm_drain(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_drain(NULL, error);
+}
+
+static int64_t call_vsdk_vm_stop(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_stop(NULL, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_vm_get_info(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_get_info(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vm_list_reserved(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_list_reserved(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_vm_set_cpuid(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_set_cpuid(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_vm_run(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_run(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_vm_run_cancel(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_run_cancel(NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_state_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vcpu_state_name(0);
+}
+
+static int64_t call_vsdk_vcpu_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_create(NULL, 0, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_vcpu_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_vcpu_exit(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vcpu_exit(NULL);
+}
+
+static int64_t call_vsdk_vcpu_sync_regs(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vcpu_sync_regs(NULL);
+}
+
+static int64_t call_vsdk_vcpu_run(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_run(NULL, 0, error);
+}
+
+static int64_t call_vsdk_vcpu_complete(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_complete(NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_kick(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_kick(NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_get_state(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_state(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_get_regs(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_regs(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_set_regs(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_set_regs(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_get_sregs(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_sregs(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_set_sregs(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_set_sregs(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_get_fpu(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_fpu(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_set_fpu(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_set_fpu(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_get_cpuid(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_cpuid(NULL, 0, 0, NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_inject_nmi(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_inject_nmi(NULL, error);
+}
+
+static int64_t call_vsdk_vcpu_get_counters(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_counters(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_ram_kind_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_ram_kind_name(0);
+}
+
+static int64_t call_vsdk_ram_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_ram_create(NULL, 0, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_ram_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_ram_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_ram_data(vsdk_error *error)
+{
+    return (int64_t)vsdk_ram_data(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_ram_size(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_ram_size(NULL);
+}
+
+static int64_t call_vsdk_vm_map(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_map(NULL, 0, NULL, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_vm_unmap(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_unmap(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_vm_protect(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_protect(NULL, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_dma_read(vsdk_error *error)
+{
+    return (int64_t)vsdk_dma_read(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_dma_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_dma_write(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_dma_map(vsdk_error *error)
+{
+    return (int64_t)vsdk_dma_map(NULL, 0, 0, 0, NULL, error);
+}
+
+static int64_t call_vsdk_dma_unmap(vsdk_error *error)
+{
+    (void)error;
+    vsdk_dma_unmap(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_device_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_create(NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_device_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_device_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_device_attach(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_attach(NULL, 0, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_device_detach(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_detach(NULL, error);
+}
+
+static int64_t call_vsdk_device_user(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_device_user(NULL, NULL);
+}
+
+static int64_t call_vsdk_device_lock(vsdk_error *error)
+{
+    (void)error;
+    vsdk_device_lock(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_device_unlock(vsdk_error *error)
+{
+    (void)error;
+    vsdk_device_unlock(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_range_attach(vsdk_error *error)
+{
+    return (int64_t)vsdk_range_attach(NULL, 0, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_range_detach(vsdk_error *error)
+{
+    return (int64_t)vsdk_range_detach(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_irq_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_irq_create(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_irq_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_irq_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_irq_raise(vsdk_error *error)
+{
+    return (int64_t)vsdk_irq_raise(NULL, error);
+}
+
+static int64_t call_vsdk_irq_lower(vsdk_error *error)
+{
+    return (int64_t)vsdk_irq_lower(NULL, error);
+}
+
+static int64_t call_vsdk_irq_pulse(vsdk_error *error)
+{
+    return (int64_t)vsdk_irq_pulse(NULL, error);
+}
+
+static int64_t call_vsdk_vm_send_msi(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_send_msi(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_irq_controller_attach(vsdk_error *error)
+{
+    return (int64_t)vsdk_irq_controller_attach(NULL, 0, 0, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_irq_controller_detach(vsdk_error *error)
+{
+    return (int64_t)vsdk_irq_controller_detach(NULL, 0, error);
+}
+
+static int64_t call_vsdk_doorbell_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_doorbell_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_doorbell_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_doorbell_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_doorbell_descriptor(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_doorbell_descriptor(NULL);
+}
+
+static int64_t call_vsdk_doorbell_take(vsdk_error *error)
+{
+    return (int64_t)vsdk_doorbell_take(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_loop_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_loop_create(NULL, error);
+}
+
+static int64_t call_vsdk_loop_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_loop_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_vm_loop(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vm_loop(NULL);
+}
+
+static int64_t call_vsdk_loop_descriptor(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_loop_descriptor(NULL);
+}
+
+static int64_t call_vsdk_loop_dispatch(vsdk_error *error)
+{
+    return (int64_t)vsdk_loop_dispatch(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_loop_wake(vsdk_error *error)
+{
+    return (int64_t)vsdk_loop_wake(NULL, error);
+}
+
+static int64_t call_vsdk_loop_defer(vsdk_error *error)
+{
+    return (int64_t)vsdk_loop_defer(NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_watch_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_watch_create(NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_watch_set_events(vsdk_error *error)
+{
+    return (int64_t)vsdk_watch_set_events(NULL, 0, error);
+}
+
+static int64_t call_vsdk_watch_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_watch_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_timer_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_timer_create(NULL, NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_timer_arm(vsdk_error *error)
+{
+    return (int64_t)vsdk_timer_arm(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_timer_disarm(vsdk_error *error)
+{
+    return (int64_t)vsdk_timer_disarm(NULL, error);
+}
+
+static int64_t call_vsdk_timer_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_timer_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_vm_clock(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_vm_clock(NULL);
+}
+
+const struct null_call null_calls[] = {
+    {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
+    {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
+    {"vsdk_capability_name", NULL_NO_CRASH, 0, call_vsdk_capability_name},
+    {"vsdk_answer_name", NULL_NO_CRASH, 0, call_vsdk_answer_name},
+    {"vsdk_log_level_name", NULL_NO_CRASH, 0, call_vsdk_log_level_name},
+    {"vsdk_host_open", NULL_REFUSED, 1, call_vsdk_host_open},
+    {"vsdk_host_close", NULL_HARMLESS, 0, call_vsdk_host_close},
+    {"vsdk_host_backend", NULL_HARMLESS, 0, call_vsdk_host_backend},
+    {"vsdk_backend_name", NULL_NO_CRASH, 0, call_vsdk_backend_name},
+    {"vsdk_host_query", NULL_REFUSED, 1, call_vsdk_host_query},
+    {"vsdk_host_get_cpuid", NULL_REFUSED, 1, call_vsdk_host_get_cpuid},
+    {"vsdk_host_list_orphans", NULL_REFUSED, 1, call_vsdk_host_list_orphans},
+    {"vsdk_host_reap", NULL_REFUSED, 1, call_vsdk_host_reap},
+    {"vsdk_exit_reason_name", NULL_NO_CRASH, 0, call_vsdk_exit_reason_name},
+    {"vsdk_direction_name", NULL_NO_CRASH, 0, call_vsdk_direction_name},
+    {"vsdk_space_name", NULL_NO_CRASH, 0, call_vsdk_space_name},
+    {"vsdk_kick_detail_name", NULL_NO_CRASH, 0, call_vsdk_kick_detail_name},
+    {"vsdk_crash_detail_name", NULL_NO_CRASH, 0, call_vsdk_crash_detail_name},
+    {"vsdk_vm_state_name", NULL_NO_CRASH, 0, call_vsdk_vm_state_name},
+    {"vsdk_irqchip_name", NULL_NO_CRASH, 0, call_vsdk_irqchip_name},
+    {"vsdk_vm_create", NULL_REFUSED, 1, call_vsdk_vm_create},
+    {"vsdk_vm_close", NULL_HARMLESS, 0, call_vsdk_vm_close},
+    {"vsdk_vm_destroy", NULL_REFUSED, 1, call_vsdk_vm_destroy},
+    {"vsdk_vm_resume", NULL_REFUSED, 1, call_vsdk_vm_resume},
+    {"vsdk_vm_pause", NULL_REFUSED, 1, call_vsdk_vm_pause},
+    {"vsdk_vm_pause_request", NULL_REFUSED, 1, call_vsdk_vm_pause_request},
+    {"vsdk_vm_drain", NULL_REFUSED, 1, call_vsdk_vm_drain},
+    {"vsdk_vm_stop", NULL_REFUSED, 1, call_vsdk_vm_stop},
+    {"vsdk_vm_get_info", NULL_REFUSED, 1, call_vsdk_vm_get_info},
+    {"vsdk_vm_list_reserved", NULL_REFUSED, 1, call_vsdk_vm_list_reserved},
+    {"vsdk_vm_set_cpuid", NULL_REFUSED, 1, call_vsdk_vm_set_cpuid},
+    {"vsdk_vm_run", NULL_REFUSED, 1, call_vsdk_vm_run},
+    {"vsdk_vm_run_cancel", NULL_REFUSED, 1, call_vsdk_vm_run_cancel},
+    {"vsdk_vcpu_state_name", NULL_NO_CRASH, 0, call_vsdk_vcpu_state_name},
+    {"vsdk_vcpu_create", NULL_REFUSED, 1, call_vsdk_vcpu_create},
+    {"vsdk_vcpu_close", NULL_HARMLESS, 0, call_vsdk_vcpu_close},
+    {"vsdk_vcpu_exit", NULL_HARMLESS, 0, call_vsdk_vcpu_exit},
+    {"vsdk_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_vcpu_sync_regs},
+    {"vsdk_vcpu_run", NULL_REFUSED, 1, call_vsdk_vcpu_run},
+    {"vsdk_vcpu_complete", NULL_REFUSED, 1, call_vsdk_vcpu_complete},
+    {"vsdk_vcpu_kick", NULL_REFUSED, 1, call_vsdk_vcpu_kick},
+    {"vsdk_vcpu_get_state", NULL_REFUSED, 1, call_vsdk_vcpu_get_state},
+    {"vsdk_vcpu_get_regs", NULL_REFUSED, 1, call_vsdk_vcpu_get_regs},
+    {"vsdk_vcpu_set_regs", NULL_REFUSED, 1, call_vsdk_vcpu_set_regs},
+    {"vsdk_vcpu_get_sregs", NULL_REFUSED, 1, call_vsdk_vcpu_get_sregs},
+    {"vsdk_vcpu_set_sregs", NULL_REFUSED, 1, call_vsdk_vcpu_set_sregs},
+    {"vsdk_vcpu_get_fpu", NULL_REFUSED, 1, call_vsdk_vcpu_get_fpu},
+    {"vsdk_vcpu_set_fpu", NULL_REFUSED, 1, call_vsdk_vcpu_set_fpu},
+    {"vsdk_vcpu_get_cpuid", NULL_REFUSED, 1, call_vsdk_vcpu_get_cpuid},
+    {"vsdk_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_vcpu_inject_nmi},
+    {"vsdk_vcpu_get_counters", NULL_REFUSED, 1, call_vsdk_vcpu_get_counters},
+    {"vsdk_ram_kind_name", NULL_NO_CRASH, 0, call_vsdk_ram_kind_name},
+    {"vsdk_ram_create", NULL_REFUSED, 1, call_vsdk_ram_create},
+    {"vsdk_ram_close", NULL_HARMLESS, 0, call_vsdk_ram_close},
+    {"vsdk_ram_data", NULL_REFUSED, 1, call_vsdk_ram_data},
+    {"vsdk_ram_size", NULL_HARMLESS, 0, call_vsdk_ram_size},
+    {"vsdk_vm_map", NULL_REFUSED, 1, call_vsdk_vm_map},
+    {"vsdk_vm_unmap", NULL_REFUSED, 1, call_vsdk_vm_unmap},
+    {"vsdk_vm_protect", NULL_REFUSED, 1, call_vsdk_vm_protect},
+    {"vsdk_dma_read", NULL_REFUSED, 1, call_vsdk_dma_read},
+    {"vsdk_dma_write", NULL_REFUSED, 1, call_vsdk_dma_write},
+    {"vsdk_dma_map", NULL_REFUSED, 1, call_vsdk_dma_map},
+    {"vsdk_dma_unmap", NULL_HARMLESS, 0, call_vsdk_dma_unmap},
+    {"vsdk_device_create", NULL_REFUSED, 1, call_vsdk_device_create},
+    {"vsdk_device_close", NULL_HARMLESS, 0, call_vsdk_device_close},
+    {"vsdk_device_attach", NULL_REFUSED, 1, call_vsdk_device_attach},
+    {"vsdk_device_detach", NULL_REFUSED, 1, call_vsdk_device_detach},
+    {"vsdk_device_user", NULL_HARMLESS, 0, call_vsdk_device_user},
+    {"vsdk_device_lock", NULL_HARMLESS, 0, call_vsdk_device_lock},
+    {"vsdk_device_unlock", NULL_HARMLESS, 0, call_vsdk_device_unlock},
+    {"vsdk_range_attach", NULL_REFUSED, 1, call_vsdk_range_attach},
+    {"vsdk_range_detach", NULL_REFUSED, 1, call_vsdk_range_detach},
+    {"vsdk_irq_create", NULL_REFUSED, 1, call_vsdk_irq_create},
+    {"vsdk_irq_close", NULL_HARMLESS, 0, call_vsdk_irq_close},
+    {"vsdk_irq_raise", NULL_REFUSED, 1, call_vsdk_irq_raise},
+    {"vsdk_irq_lower", NULL_REFUSED, 1, call_vsdk_irq_lower},
+    {"vsdk_irq_pulse", NULL_REFUSED, 1, call_vsdk_irq_pulse},
+    {"vsdk_vm_send_msi", NULL_REFUSED, 1, call_vsdk_vm_send_msi},
+    {"vsdk_irq_controller_attach", NULL_REFUSED, 1, call_vsdk_irq_controller_attach},
+    {"vsdk_irq_controller_detach", NULL_REFUSED, 1, call_vsdk_irq_controller_detach},
+    {"vsdk_doorbell_create", NULL_REFUSED, 1, call_vsdk_doorbell_create},
+    {"vsdk_doorbell_close", NULL_HARMLESS, 0, call_vsdk_doorbell_close},
+    {"vsdk_doorbell_descriptor", NULL_HARMLESS, 0, call_vsdk_doorbell_descriptor},
+    {"vsdk_doorbell_take", NULL_REFUSED, 1, call_vsdk_doorbell_take},
+    {"vsdk_loop_create", NULL_REFUSED, 1, call_vsdk_loop_create},
+    {"vsdk_loop_close", NULL_HARMLESS, 0, call_vsdk_loop_close},
+    {"vsdk_vm_loop", NULL_HARMLESS, 0, call_vsdk_vm_loop},
+    {"vsdk_loop_descriptor", NULL_HARMLESS, 0, call_vsdk_loop_descriptor},
+    {"vsdk_loop_dispatch", NULL_REFUSED, 1, call_vsdk_loop_dispatch},
+    {"vsdk_loop_wake", NULL_REFUSED, 1, call_vsdk_loop_wake},
+    {"vsdk_loop_defer", NULL_REFUSED, 1, call_vsdk_loop_defer},
+    {"vsdk_watch_create", NULL_REFUSED, 1, call_vsdk_watch_create},
+    {"vsdk_watch_set_events", NULL_REFUSED, 1, call_vsdk_watch_set_events},
+    {"vsdk_watch_close", NULL_HARMLESS, 0, call_vsdk_watch_close},
+    {"vsdk_timer_create", NULL_REFUSED, 1, call_vsdk_timer_create},
+    {"vsdk_timer_arm", NULL_REFUSED, 1, call_vsdk_timer_arm},
+    {"vsdk_timer_disarm", NULL_REFUSED, 1, call_vsdk_timer_disarm},
+    {"vsdk_timer_close", NULL_HARMLESS, 0, call_vsdk_timer_close},
+    {"vsdk_vm_clock", NULL_HARMLESS, 0, call_vsdk_vm_clock},
+};
+const size_t null_calls_count = sizeof(null_calls) / sizeof(null_calls[0]);

@@ -1,0 +1,1191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generated from the descriptions in abi by abi/generate.py. */
+/* clang-format off */
+/*
+ * Preloaded by the tests. Each public function is forwarded to the real one; the first time in a
+ * process that a function ends in a certain way, one line "function<TAB>kind" is appended to the
+ * file that $VSDK_SHIM_LOG names. Kinds: success, the error's name, and NULL when a pointer that is
+ * required was NULL and the call was refused. No allocation, no lock, one write(2) a line, so that
+ * async-signal-safe functions stay so and any number of processes share the file.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vsdk/vsdk.h>
+
+/* Far from the numbers that tests count, fill and close. */
+enum { LOG_DESCRIPTOR = 1000, LOG_DESCRIPTOR_LOW = 200 };
+
+enum kind {
+    KIND_SUCCESS,
+    KIND_NULL,
+    KIND_UNKNOWN,
+    KIND_ERROR, /* and the errors from here on, in the order of kind_names */
+};
+
+static const char *const kind_names[] = {
+    "success",
+    "NULL",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "NO_MEMORY",
+    "UNSUPPORTED",
+    "PERMISSION",
+    "NOT_FOUND",
+    "EXISTS",
+    "STATE",
+    "BUSY",
+    "GONE",
+    "RANGE",
+    "LIMIT",
+    "FORMAT",
+    "UNAVAILABLE",
+    "VERSION",
+    "SYSTEM",
+};
+
+enum function {
+    FUNCTION_vsdk_status_name,
+    FUNCTION_vsdk_version,
+    FUNCTION_vsdk_capability_name,
+    FUNCTION_vsdk_answer_name,
+    FUNCTION_vsdk_log_level_name,
+    FUNCTION_vsdk_host_open,
+    FUNCTION_vsdk_host_close,
+    FUNCTION_vsdk_host_backend,
+    FUNCTION_vsdk_backend_name,
+    FUNCTION_vsdk_host_query,
+    FUNCTION_vsdk_host_get_cpuid,
+    FUNCTION_vsdk_host_list_orphans,
+    FUNCTION_vsdk_host_reap,
+    FUNCTION_vsdk_exit_reason_name,
+    FUNCTION_vsdk_direction_name,
+    FUNCTION_vsdk_space_name,
+    FUNCTION_vsdk_kick_detail_name,
+    FUNCTION_vsdk_crash_detail_name,
+    FUNCTION_vsdk_vm_state_name,
+    FUNCTION_vsdk_irqchip_name,
+    FUNCTION_vsdk_vm_create,
+    FUNCTION_vsdk_vm_close,
+    FUNCTION_vsdk_vm_destroy,
+    FUNCTION_vsdk_vm_resume,
+    FUNCTION_vsdk_vm_pause,
+    FUNCTION_vsdk_vm_pause_request,
+    FUNCTION_vsdk_vm_drain,
+    FUNCTION_vsdk_vm_stop,
+    FUNCTION_vsdk_vm_get_info,
+    FUNCTION_vsdk_vm_list_reserved,
+    FUNCTION_vsdk_vm_set_cpuid,
+    FUNCTION_vsdk_vm_run,
+    FUNCTION_vsdk_vm_run_cancel,
+    FUNCTION_vsdk_vcpu_state_name,
+    FUNCTION_vsdk_vcpu_create,
+    FUNCTION_vsdk_vcpu_close,
+    FUNCTION_vsdk_vcpu_exit,
+    FUNCTION_vsdk_vcpu_sync_regs,
+    FUNCTION_vsdk_vcpu_run,
+    FUNCTION_vsdk_vcpu_complete,
+    FUNCTION_vsdk_vcpu_kick,
+    FUNCTION_vsdk_vcpu_get_state,
+    FUNCTION_vsdk_vcpu_get_regs,
+    FUNCTION_vsdk_vcpu_set_regs,
+    FUNCTION_vsdk_vcpu_get_sregs,
+    FUNCTION_vsdk_vcpu_set_sregs,
+    FUNCTION_vsdk_vcpu_get_fpu,
+    FUNCTION_vsdk_vcpu_set_fpu,
+    FUNCTION_vsdk_vcpu_get_cpuid,
+    FUNCTION_vsdk_vcpu_inject_nmi,
+    FUNCTION_vsdk_vcpu_get_counters,
+    FUNCTION_vsdk_ram_kind_name,
+    FUNCTION_vsdk_ram_create,
+    FUNCTION_vsdk_ram_close,
+    FUNCTION_vsdk_ram_data,
+    FUNCTION_vsdk_ram_size,
+    FUNCTION_vsdk_vm_map,
+    FUNCTION_vsdk_vm_unmap,
+    FUNCTION_vsdk_vm_protect,
+    FUNCTION_vsdk_dma_read,
+    FUNCTION_vsdk_dma_write,
+    FUNCTION_vsdk_dma_map,
+    FUNCTION_vsdk_dma_unmap,
+    FUNCTION_vsdk_device_create,
+    FUNCTION_vsdk_device_close,
+    FUNCTION_vsdk_device_attach,
+    FUNCTION_vsdk_device_detach,
+    FUNCTION_vsdk_device_user,
+    FUNCTION_vsdk_device_lock,
+    FUNCTION_vsdk_device_unlock,
+    FUNCTION_vsdk_range_attach,
+    FUNCTION_vsdk_range_detach,
+    FUNCTION_vsdk_irq_create,
+    FUNCTION_vsdk_irq_close,
+    FUNCTION_vsdk_irq_raise,
+    FUNCTION_vsdk_irq_lower,
+    FUNCTION_vsdk_irq_pulse,
+    FUNCTION_vsdk_vm_send_msi,
+    FUNCTION_vsdk_irq_controller_attach,
+    FUNCTION_vsdk_irq_controller_detach,
+    FUNCTION_vsdk_doorbell_create,
+    FUNCTION_vsdk_doorbell_close,
+    FUNCTION_vsdk_doorbell_descriptor,
+    FUNCTION_vsdk_doorbell_take,
+    FUNCTION_vsdk_loop_create,
+    FUNCTION_vsdk_loop_close,
+    FUNCTION_vsdk_vm_loop,
+    FUNCTION_vsdk_loop_descriptor,
+    FUNCTION_vsdk_loop_dispatch,
+    FUNCTION_vsdk_loop_wake,
+    FUNCTION_vsdk_loop_defer,
+    FUNCTION_vsdk_watch_create,
+    FUNCTION_vsdk_watch_set_events,
+    FUNCTION_vsdk_watch_close,
+    FUNCTION_vsdk_timer_create,
+    FUNCTION_vsdk_timer_arm,
+    FUNCTION_vsdk_timer_disarm,
+    FUNCTION_vsdk_timer_close,
+    FUNCTION_vsdk_vm_clock,
+    FUNCTIONS,
+};
+
+static const char *const function_names[FUNCTIONS] = {
+    "vsdk_status_name",
+    "vsdk_version",
+    "vsdk_capability_name",
+    "vsdk_answer_name",
+    "vsdk_log_level_name",
+    "vsdk_host_open",
+    "vsdk_host_close",
+    "vsdk_host_backend",
+    "vsdk_backend_name",
+    "vsdk_host_query",
+    "vsdk_host_get_cpuid",
+    "vsdk_host_list_orphans",
+    "vsdk_host_reap",
+    "vsdk_exit_reason_name",
+    "vsdk_direction_name",
+    "vsdk_space_name",
+    "vsdk_kick_detail_name",
+    "vsdk_crash_detail_name",
+    "vsdk_vm_state_name",
+    "vsdk_irqchip_name",
+    "vsdk_vm_create",
+    "vsdk_vm_close",
+    "vsdk_vm_destroy",
+    "vsdk_vm_resume",
+    "vsdk_vm_pause",
+    "vsdk_vm_pause_request",
+    "vsdk_vm_drain",
+    "vsdk_vm_stop",
+    "vsdk_vm_get_info",
+    "vsdk_vm_list_reserved",
+    "vsdk_vm_set_cpuid",
+    "vsdk_vm_run",
+    "vsdk_vm_run_cancel",
+    "vsdk_vcpu_state_name",
+    "vsdk_vcpu_create",
+    "vsdk_vcpu_close",
+    "vsdk_vcpu_exit",
+    "vsdk_vcpu_sync_regs",
+    "vsdk_vcpu_run",
+    "vsdk_vcpu_complete",
+    "vsdk_vcpu_kick",
+    "vsdk_vcpu_get_state",
+    "vsdk_vcpu_get_regs",
+    "vsdk_vcpu_set_regs",
+    "vsdk_vcpu_get_sregs",
+    "vsdk_vcpu_set_sregs",
+    "vsdk_vcpu_get_fpu",
+    "vsdk_vcpu_set_fpu",
+    "vsdk_vcpu_get_cpuid",
+    "vsdk_vcpu_inject_nmi",
+    "vsdk_vcpu_get_counters",
+    "vsdk_ram_kind_name",
+    "vsdk_ram_create",
+    "vsdk_ram_close",
+    "vsdk_ram_data",
+    "vsdk_ram_size",
+    "vsdk_vm_map",
+    "vsdk_vm_unmap",
+    "vsdk_vm_protect",
+    "vsdk_dma_read",
+    "vsdk_dma_write",
+    "vsdk_dma_map",
+    "vsdk_dma_unmap",
+    "vsdk_device_create",
+    "vsdk_device_close",
+    "vsdk_device_attach",
+    "vsdk_device_detach",
+    "vsdk_device_user",
+    "vsdk_device_lock",
+    "vsdk_device_unlock",
+    "vsdk_range_attach",
+    "vsdk_range_detach",
+    "vsdk_irq_create",
+    "vsdk_irq_close",
+    "vsdk_irq_raise",
+    "vsdk_irq_lower",
+    "vsdk_irq_pulse",
+    "vsdk_vm_send_msi",
+    "vsdk_irq_controller_attach",
+    "vsdk_irq_controller_detach",
+    "vsdk_doorbell_create",
+    "vsdk_doorbell_close",
+    "vsdk_doorbell_descriptor",
+    "vsdk_doorbell_take",
+    "vsdk_loop_create",
+    "vsdk_loop_close",
+    "vsdk_vm_loop",
+    "vsdk_loop_descriptor",
+    "vsdk_loop_dispatch",
+    "vsdk_loop_wake",
+    "vsdk_loop_defer",
+    "vsdk_watch_create",
+    "vsdk_watch_set_events",
+    "vsdk_watch_close",
+    "vsdk_timer_create",
+    "vsdk_timer_arm",
+    "vsdk_timer_disarm",
+    "vsdk_timer_close",
+    "vsdk_vm_clock",
+};
+
+static _Atomic(void *) real[FUNCTIONS];
+static _Atomic uint64_t seen[FUNCTIONS];
+static int log_descriptor = -1;
+
+static int move_high(int descriptor)
+{
+    int high = fcntl(descriptor, F_DUPFD_CLOEXEC, LOG_DESCRIPTOR);
+    if (high < 0)
+        high = fcntl(descriptor, F_DUPFD_CLOEXEC, LOG_DESCRIPTOR_LOW);
+    if (high < 0)
+        return descriptor;
+    close(descriptor);
+    return high;
+}
+
+__attribute__((constructor)) static void prepare(void)
+{
+    const char *path = getenv("VSDK_SHIM_LOG");
+    int saved = errno;
+
+    for (int i = 0; i < FUNCTIONS; i++)
+        atomic_store(&real[i], dlsym(RTLD_NEXT, function_names[i]));
+    if (path != NULL && path[0] != '\0')
+        log_descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log_descriptor >= 0)
+        log_descriptor = move_high(log_descriptor);
+    errno = saved;
+}
+
+/* The constructor has found them all, unless libvsdk was loaded after it. */
+static void *find(enum function function)
+{
+    void *address = atomic_load_explicit(&real[function], memory_order_acquire);
+
+    if (address == NULL) {
+        address = dlsym(RTLD_NEXT, function_names[function]);
+        if (address == NULL)
+            abort();
+        atomic_store_explicit(&real[function], address, memory_order_release);
+    }
+    return address;
+}
+
+static void append(enum function function, uint32_t kind)
+{
+    char line[128];
+    size_t name = strlen(function_names[function]);
+    size_t text = strlen(kind_names[kind]);
+    int saved = errno;
+    ssize_t written;
+
+    memcpy(line, function_names[function], name);
+    line[name] = '\t';
+    memcpy(line + name + 1, kind_names[kind], text);
+    line[name + 1 + text] = '\n';
+    do
+        written = write(log_descriptor, line, name + text + 2);
+    while (written < 0 && errno == EINTR);
+    errno = saved;
+}
+
+static void note(enum function function, uint32_t kind)
+{
+    uint64_t bit = UINT64_C(1) << kind;
+
+    if (log_descriptor < 0 || (atomic_load_explicit(&seen[function], memory_order_relaxed) & bit))
+        return;
+    if (!(atomic_fetch_or_explicit(&seen[function], bit, memory_order_relaxed) & bit))
+        append(function, kind);
+}
+
+static uint32_t status_kind(vsdk_status status)
+{
+    if (status >= VSDK_OK)
+        return KIND_SUCCESS;
+    switch (status) {
+    case VSDK_ERROR_INVALID_ARGUMENT:
+        return KIND_ERROR + 0;
+    case VSDK_ERROR_NO_MEMORY:
+        return KIND_ERROR + 1;
+    case VSDK_ERROR_UNSUPPORTED:
+        return KIND_ERROR + 2;
+    case VSDK_ERROR_PERMISSION:
+        return KIND_ERROR + 3;
+    case VSDK_ERROR_NOT_FOUND:
+        return KIND_ERROR + 4;
+    case VSDK_ERROR_EXISTS:
+        return KIND_ERROR + 5;
+    case VSDK_ERROR_STATE:
+        return KIND_ERROR + 6;
+    case VSDK_ERROR_BUSY:
+        return KIND_ERROR + 7;
+    case VSDK_ERROR_GONE:
+        return KIND_ERROR + 8;
+    case VSDK_ERROR_RANGE:
+        return KIND_ERROR + 9;
+    case VSDK_ERROR_LIMIT:
+        return KIND_ERROR + 10;
+    case VSDK_ERROR_FORMAT:
+        return KIND_ERROR + 11;
+    case VSDK_ERROR_UNAVAILABLE:
+        return KIND_ERROR + 12;
+    case VSDK_ERROR_VERSION:
+        return KIND_ERROR + 13;
+    case VSDK_ERROR_SYSTEM:
+        return KIND_ERROR + 14;
+    default:
+        return KIND_UNKNOWN;
+    }
+}
+
+static void note_status(enum function function, vsdk_status status, int null)
+{
+    note(function, status_kind(status));
+    if (null && status < VSDK_OK)
+        note(function, KIND_NULL);
+}
+
+static void note_return(enum function function, int null)
+{
+    note(function, null ? KIND_NULL : KIND_SUCCESS);
+}
+
+#pragma GCC visibility push(default)
+
+const char *vsdk_status_name(vsdk_status value)
+{
+    __typeof__(&vsdk_status_name) call_ = find(FUNCTION_vsdk_status_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_status_name, 0);
+    return result_;
+}
+
+uint32_t vsdk_version(void)
+{
+    __typeof__(&vsdk_version) call_ = find(FUNCTION_vsdk_version);
+    uint32_t result_ = call_();
+    note_return(FUNCTION_vsdk_version, 0);
+    return result_;
+}
+
+const char *vsdk_capability_name(vsdk_capability value)
+{
+    __typeof__(&vsdk_capability_name) call_ = find(FUNCTION_vsdk_capability_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_capability_name, 0);
+    return result_;
+}
+
+const char *vsdk_answer_name(vsdk_answer value)
+{
+    __typeof__(&vsdk_answer_name) call_ = find(FUNCTION_vsdk_answer_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_answer_name, 0);
+    return result_;
+}
+
+const char *vsdk_log_level_name(vsdk_log_level value)
+{
+    __typeof__(&vsdk_log_level_name) call_ = find(FUNCTION_vsdk_log_level_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_log_level_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_host_open(const char *backend, const vsdk_host_config *config, vsdk_host **host,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_host_open) call_ = find(FUNCTION_vsdk_host_open);
+    vsdk_status result_ = call_(backend, config, host, error);
+    note_status(FUNCTION_vsdk_host_open, result_, host == NULL);
+    return result_;
+}
+
+void vsdk_host_close(vsdk_host *host)
+{
+    __typeof__(&vsdk_host_close) call_ = find(FUNCTION_vsdk_host_close);
+    call_(host);
+    note_return(FUNCTION_vsdk_host_close, host == NULL);
+}
+
+const char *vsdk_host_backend(const vsdk_host *host)
+{
+    __typeof__(&vsdk_host_backend) call_ = find(FUNCTION_vsdk_host_backend);
+    const char *result_ = call_(host);
+    note_return(FUNCTION_vsdk_host_backend, host == NULL);
+    return result_;
+}
+
+const char *vsdk_backend_name(uint32_t index)
+{
+    __typeof__(&vsdk_backend_name) call_ = find(FUNCTION_vsdk_backend_name);
+    const char *result_ = call_(index);
+    note_return(FUNCTION_vsdk_backend_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_capability_info *info,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_host_query) call_ = find(FUNCTION_vsdk_host_query);
+    vsdk_status result_ = call_(host, capability, info, error);
+    note_status(FUNCTION_vsdk_host_query, result_, host == NULL || info == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_host_get_cpuid(vsdk_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+                                uint32_t *needed, vsdk_error *error)
+{
+    __typeof__(&vsdk_host_get_cpuid) call_ = find(FUNCTION_vsdk_host_get_cpuid);
+    vsdk_status result_ = call_(host, entries, capacity, needed, error);
+    note_status(FUNCTION_vsdk_host_get_cpuid, result_, host == NULL || needed == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_host_list_orphans(vsdk_host *host, vsdk_orphan *orphans, uint32_t capacity,
+                                   uint32_t *needed, vsdk_error *error)
+{
+    __typeof__(&vsdk_host_list_orphans) call_ = find(FUNCTION_vsdk_host_list_orphans);
+    vsdk_status result_ = call_(host, orphans, capacity, needed, error);
+    note_status(FUNCTION_vsdk_host_list_orphans, result_, host == NULL || needed == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_host_reap(vsdk_host *host, uint64_t id, vsdk_error *error)
+{
+    __typeof__(&vsdk_host_reap) call_ = find(FUNCTION_vsdk_host_reap);
+    vsdk_status result_ = call_(host, id, error);
+    note_status(FUNCTION_vsdk_host_reap, result_, host == NULL);
+    return result_;
+}
+
+const char *vsdk_exit_reason_name(vsdk_exit_reason value)
+{
+    __typeof__(&vsdk_exit_reason_name) call_ = find(FUNCTION_vsdk_exit_reason_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_exit_reason_name, 0);
+    return result_;
+}
+
+const char *vsdk_direction_name(vsdk_direction value)
+{
+    __typeof__(&vsdk_direction_name) call_ = find(FUNCTION_vsdk_direction_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_direction_name, 0);
+    return result_;
+}
+
+const char *vsdk_space_name(vsdk_space value)
+{
+    __typeof__(&vsdk_space_name) call_ = find(FUNCTION_vsdk_space_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_space_name, 0);
+    return result_;
+}
+
+const char *vsdk_kick_detail_name(vsdk_kick_detail value)
+{
+    __typeof__(&vsdk_kick_detail_name) call_ = find(FUNCTION_vsdk_kick_detail_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_kick_detail_name, 0);
+    return result_;
+}
+
+const char *vsdk_crash_detail_name(vsdk_crash_detail value)
+{
+    __typeof__(&vsdk_crash_detail_name) call_ = find(FUNCTION_vsdk_crash_detail_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_crash_detail_name, 0);
+    return result_;
+}
+
+const char *vsdk_vm_state_name(vsdk_vm_state value)
+{
+    __typeof__(&vsdk_vm_state_name) call_ = find(FUNCTION_vsdk_vm_state_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_vm_state_name, 0);
+    return result_;
+}
+
+const char *vsdk_irqchip_name(vsdk_irqchip value)
+{
+    __typeof__(&vsdk_irqchip_name) call_ = find(FUNCTION_vsdk_irqchip_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_irqchip_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_vm **vm,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_create) call_ = find(FUNCTION_vsdk_vm_create);
+    vsdk_status result_ = call_(host, config, vm, error);
+    note_status(FUNCTION_vsdk_vm_create, result_, host == NULL || vm == NULL);
+    return result_;
+}
+
+void vsdk_vm_close(vsdk_vm *vm)
+{
+    __typeof__(&vsdk_vm_close) call_ = find(FUNCTION_vsdk_vm_close);
+    call_(vm);
+    note_return(FUNCTION_vsdk_vm_close, vm == NULL);
+}
+
+vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_destroy) call_ = find(FUNCTION_vsdk_vm_destroy);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_destroy, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_resume) call_ = find(FUNCTION_vsdk_vm_resume);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_resume, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_pause) call_ = find(FUNCTION_vsdk_vm_pause);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_pause, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_pause_request) call_ = find(FUNCTION_vsdk_vm_pause_request);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_pause_request, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_drain) call_ = find(FUNCTION_vsdk_vm_drain);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_drain, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, uint64_t detail,
+                         vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_stop) call_ = find(FUNCTION_vsdk_vm_stop);
+    vsdk_status result_ = call_(vm, reason, code, detail, error);
+    note_status(FUNCTION_vsdk_vm_stop, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_get_info) call_ = find(FUNCTION_vsdk_vm_get_info);
+    vsdk_status result_ = call_(vm, info, error);
+    note_status(FUNCTION_vsdk_vm_get_info, result_, vm == NULL || info == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
+                                  uint32_t *needed, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_list_reserved) call_ = find(FUNCTION_vsdk_vm_list_reserved);
+    vsdk_status result_ = call_(vm, ranges, capacity, needed, error);
+    note_status(FUNCTION_vsdk_vm_list_reserved, result_, vm == NULL || needed == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+                              vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_set_cpuid) call_ = find(FUNCTION_vsdk_vm_set_cpuid);
+    vsdk_status result_ = call_(vm, entries, count, error);
+    note_status(FUNCTION_vsdk_vm_set_cpuid, result_, vm == NULL || entries == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_run) call_ = find(FUNCTION_vsdk_vm_run);
+    vsdk_status result_ = call_(vm, timeout_ns, end, error);
+    note_status(FUNCTION_vsdk_vm_run, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_run_cancel(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_run_cancel) call_ = find(FUNCTION_vsdk_vm_run_cancel);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_run_cancel, result_, vm == NULL);
+    return result_;
+}
+
+const char *vsdk_vcpu_state_name(vsdk_vcpu_state value)
+{
+    __typeof__(&vsdk_vcpu_state_name) call_ = find(FUNCTION_vsdk_vcpu_state_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_vcpu_state_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *config,
+                             vsdk_vcpu **vcpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_create) call_ = find(FUNCTION_vsdk_vcpu_create);
+    vsdk_status result_ = call_(vm, index, config, vcpu, error);
+    note_status(FUNCTION_vsdk_vcpu_create, result_, vm == NULL || vcpu == NULL);
+    return result_;
+}
+
+void vsdk_vcpu_close(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_vcpu_close) call_ = find(FUNCTION_vsdk_vcpu_close);
+    call_(vcpu);
+    note_return(FUNCTION_vsdk_vcpu_close, vcpu == NULL);
+}
+
+vsdk_exit *vsdk_vcpu_exit(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_vcpu_exit) call_ = find(FUNCTION_vsdk_vcpu_exit);
+    vsdk_exit *result_ = call_(vcpu);
+    note_return(FUNCTION_vsdk_vcpu_exit, vcpu == NULL);
+    return result_;
+}
+
+const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_vcpu_sync_regs) call_ = find(FUNCTION_vsdk_vcpu_sync_regs);
+    const vsdk_regs *result_ = call_(vcpu);
+    note_return(FUNCTION_vsdk_vcpu_sync_regs, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_run) call_ = find(FUNCTION_vsdk_vcpu_run);
+    vsdk_status result_ = call_(vcpu, timeout_ns, error);
+    note_status(FUNCTION_vsdk_vcpu_run, result_, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_complete) call_ = find(FUNCTION_vsdk_vcpu_complete);
+    vsdk_status result_ = call_(vcpu, error);
+    note_status(FUNCTION_vsdk_vcpu_complete, result_, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_kick) call_ = find(FUNCTION_vsdk_vcpu_kick);
+    vsdk_status result_ = call_(vcpu, error);
+    note_status(FUNCTION_vsdk_vcpu_kick, result_, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_state) call_ = find(FUNCTION_vsdk_vcpu_get_state);
+    vsdk_status result_ = call_(vcpu, state, error);
+    note_status(FUNCTION_vsdk_vcpu_get_state, result_, vcpu == NULL || state == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_regs(vsdk_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_regs) call_ = find(FUNCTION_vsdk_vcpu_get_regs);
+    vsdk_status result_ = call_(vcpu, regs, error);
+    note_status(FUNCTION_vsdk_vcpu_get_regs, result_, vcpu == NULL || regs == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_set_regs) call_ = find(FUNCTION_vsdk_vcpu_set_regs);
+    vsdk_status result_ = call_(vcpu, regs, error);
+    note_status(FUNCTION_vsdk_vcpu_set_regs, result_, vcpu == NULL || regs == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_sregs) call_ = find(FUNCTION_vsdk_vcpu_get_sregs);
+    vsdk_status result_ = call_(vcpu, sregs, error);
+    note_status(FUNCTION_vsdk_vcpu_get_sregs, result_, vcpu == NULL || sregs == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_set_sregs) call_ = find(FUNCTION_vsdk_vcpu_set_sregs);
+    vsdk_status result_ = call_(vcpu, sregs, error);
+    note_status(FUNCTION_vsdk_vcpu_set_sregs, result_, vcpu == NULL || sregs == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_fpu(vsdk_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_fpu) call_ = find(FUNCTION_vsdk_vcpu_get_fpu);
+    vsdk_status result_ = call_(vcpu, fpu, error);
+    note_status(FUNCTION_vsdk_vcpu_get_fpu, result_, vcpu == NULL || fpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_set_fpu(vsdk_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_set_fpu) call_ = find(FUNCTION_vsdk_vcpu_set_fpu);
+    vsdk_status result_ = call_(vcpu, fpu, error);
+    note_status(FUNCTION_vsdk_vcpu_set_fpu, result_, vcpu == NULL || fpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                                vsdk_cpuid_entry *entry, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_cpuid) call_ = find(FUNCTION_vsdk_vcpu_get_cpuid);
+    vsdk_status result_ = call_(vcpu, leaf, subleaf, entry, error);
+    note_status(FUNCTION_vsdk_vcpu_get_cpuid, result_, vcpu == NULL || entry == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_inject_nmi) call_ = find(FUNCTION_vsdk_vcpu_inject_nmi);
+    vsdk_status result_ = call_(vcpu, error);
+    note_status(FUNCTION_vsdk_vcpu_inject_nmi, result_, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_counters) call_ = find(FUNCTION_vsdk_vcpu_get_counters);
+    vsdk_status result_ = call_(vcpu, counters, error);
+    note_status(FUNCTION_vsdk_vcpu_get_counters, result_, vcpu == NULL || counters == NULL);
+    return result_;
+}
+
+const char *vsdk_ram_kind_name(vsdk_ram_kind value)
+{
+    __typeof__(&vsdk_ram_kind_name) call_ = find(FUNCTION_vsdk_ram_kind_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_ram_kind_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *config,
+                            vsdk_ram **ram, vsdk_error *error)
+{
+    __typeof__(&vsdk_ram_create) call_ = find(FUNCTION_vsdk_ram_create);
+    vsdk_status result_ = call_(vm, bytes, config, ram, error);
+    note_status(FUNCTION_vsdk_ram_create, result_, vm == NULL || ram == NULL);
+    return result_;
+}
+
+void vsdk_ram_close(vsdk_ram *ram)
+{
+    __typeof__(&vsdk_ram_close) call_ = find(FUNCTION_vsdk_ram_close);
+    call_(ram);
+    note_return(FUNCTION_vsdk_ram_close, ram == NULL);
+}
+
+vsdk_status vsdk_ram_data(vsdk_ram *ram, void **data, vsdk_error *error)
+{
+    __typeof__(&vsdk_ram_data) call_ = find(FUNCTION_vsdk_ram_data);
+    vsdk_status result_ = call_(ram, data, error);
+    note_status(FUNCTION_vsdk_ram_data, result_, ram == NULL || data == NULL);
+    return result_;
+}
+
+uint64_t vsdk_ram_size(const vsdk_ram *ram)
+{
+    __typeof__(&vsdk_ram_size) call_ = find(FUNCTION_vsdk_ram_size);
+    uint64_t result_ = call_(ram);
+    note_return(FUNCTION_vsdk_ram_size, ram == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offset, uint64_t length,
+                        uint32_t flags, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_map) call_ = find(FUNCTION_vsdk_vm_map);
+    vsdk_status result_ = call_(vm, gpa, ram, offset, length, flags, error);
+    note_status(FUNCTION_vsdk_vm_map, result_, vm == NULL || ram == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_unmap) call_ = find(FUNCTION_vsdk_vm_unmap);
+    vsdk_status result_ = call_(vm, gpa, length, error);
+    note_status(FUNCTION_vsdk_vm_unmap, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t flags,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_protect) call_ = find(FUNCTION_vsdk_vm_protect);
+    vsdk_status result_ = call_(vm, gpa, length, flags, error);
+    note_status(FUNCTION_vsdk_vm_protect, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    __typeof__(&vsdk_dma_read) call_ = find(FUNCTION_vsdk_dma_read);
+    vsdk_status result_ = call_(vm, gpa, buffer, length, error);
+    note_status(FUNCTION_vsdk_dma_read, result_, vm == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_dma_write) call_ = find(FUNCTION_vsdk_dma_write);
+    vsdk_status result_ = call_(vm, gpa, buffer, length, error);
+    note_status(FUNCTION_vsdk_dma_write, result_, vm == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
+                         vsdk_dma_view *view, vsdk_error *error)
+{
+    __typeof__(&vsdk_dma_map) call_ = find(FUNCTION_vsdk_dma_map);
+    vsdk_status result_ = call_(vm, gpa, length, intent, view, error);
+    note_status(FUNCTION_vsdk_dma_map, result_, vm == NULL || view == NULL);
+    return result_;
+}
+
+void vsdk_dma_unmap(vsdk_dma_view *view)
+{
+    __typeof__(&vsdk_dma_unmap) call_ = find(FUNCTION_vsdk_dma_unmap);
+    call_(view);
+    note_return(FUNCTION_vsdk_dma_unmap, view == NULL);
+}
+
+vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
+                               const vsdk_device_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_device_create) call_ = find(FUNCTION_vsdk_device_create);
+    vsdk_status result_ = call_(vm, ops, user, config, device, error);
+    note_status(FUNCTION_vsdk_device_create, result_, vm == NULL || ops == NULL || device == NULL);
+    return result_;
+}
+
+void vsdk_device_close(vsdk_device *device)
+{
+    __typeof__(&vsdk_device_close) call_ = find(FUNCTION_vsdk_device_close);
+    call_(device);
+    note_return(FUNCTION_vsdk_device_close, device == NULL);
+}
+
+vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
+                               uint64_t length, uint32_t region, vsdk_error *error)
+{
+    __typeof__(&vsdk_device_attach) call_ = find(FUNCTION_vsdk_device_attach);
+    vsdk_status result_ = call_(device, space, address, length, region, error);
+    note_status(FUNCTION_vsdk_device_attach, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
+{
+    __typeof__(&vsdk_device_detach) call_ = find(FUNCTION_vsdk_device_detach);
+    vsdk_status result_ = call_(device, error);
+    note_status(FUNCTION_vsdk_device_detach, result_, device == NULL);
+    return result_;
+}
+
+void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
+{
+    __typeof__(&vsdk_device_user) call_ = find(FUNCTION_vsdk_device_user);
+    void *result_ = call_(device, ops);
+    note_return(FUNCTION_vsdk_device_user, device == NULL || ops == NULL);
+    return result_;
+}
+
+void vsdk_device_lock(vsdk_device *device)
+{
+    __typeof__(&vsdk_device_lock) call_ = find(FUNCTION_vsdk_device_lock);
+    call_(device);
+    note_return(FUNCTION_vsdk_device_lock, device == NULL);
+}
+
+void vsdk_device_unlock(vsdk_device *device)
+{
+    __typeof__(&vsdk_device_unlock) call_ = find(FUNCTION_vsdk_device_unlock);
+    call_(device);
+    note_return(FUNCTION_vsdk_device_unlock, device == NULL);
+}
+
+vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                              uint64_t tag, vsdk_error *error)
+{
+    __typeof__(&vsdk_range_attach) call_ = find(FUNCTION_vsdk_range_attach);
+    vsdk_status result_ = call_(vm, space, address, length, tag, error);
+    note_status(FUNCTION_vsdk_range_attach, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
+{
+    __typeof__(&vsdk_range_detach) call_ = find(FUNCTION_vsdk_range_detach);
+    vsdk_status result_ = call_(vm, space, address, error);
+    note_status(FUNCTION_vsdk_range_detach, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_error *error)
+{
+    __typeof__(&vsdk_irq_create) call_ = find(FUNCTION_vsdk_irq_create);
+    vsdk_status result_ = call_(vm, gsi, irq, error);
+    note_status(FUNCTION_vsdk_irq_create, result_, vm == NULL || irq == NULL);
+    return result_;
+}
+
+void vsdk_irq_close(vsdk_irq *irq)
+{
+    __typeof__(&vsdk_irq_close) call_ = find(FUNCTION_vsdk_irq_close);
+    call_(irq);
+    note_return(FUNCTION_vsdk_irq_close, irq == NULL);
+}
+
+vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error)
+{
+    __typeof__(&vsdk_irq_raise) call_ = find(FUNCTION_vsdk_irq_raise);
+    vsdk_status result_ = call_(irq, error);
+    note_status(FUNCTION_vsdk_irq_raise, result_, irq == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error)
+{
+    __typeof__(&vsdk_irq_lower) call_ = find(FUNCTION_vsdk_irq_lower);
+    vsdk_status result_ = call_(irq, error);
+    note_status(FUNCTION_vsdk_irq_lower, result_, irq == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error)
+{
+    __typeof__(&vsdk_irq_pulse) call_ = find(FUNCTION_vsdk_irq_pulse);
+    vsdk_status result_ = call_(irq, error);
+    note_status(FUNCTION_vsdk_irq_pulse, result_, irq == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_send_msi) call_ = find(FUNCTION_vsdk_vm_send_msi);
+    vsdk_status result_ = call_(vm, address, data, error);
+    note_status(FUNCTION_vsdk_vm_send_msi, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t count,
+                                       vsdk_irq_line_fn set_line, void *user,
+                                       vsdk_release_fn release, vsdk_error *error)
+{
+    __typeof__(&vsdk_irq_controller_attach) call_ = find(FUNCTION_vsdk_irq_controller_attach);
+    vsdk_status result_ = call_(vm, first_gsi, count, set_line, user, release, error);
+    note_status(FUNCTION_vsdk_irq_controller_attach, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_error *error)
+{
+    __typeof__(&vsdk_irq_controller_detach) call_ = find(FUNCTION_vsdk_irq_controller_detach);
+    vsdk_status result_ = call_(vm, first_gsi, error);
+    note_status(FUNCTION_vsdk_irq_controller_detach, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config,
+                                 vsdk_doorbell **doorbell, vsdk_error *error)
+{
+    __typeof__(&vsdk_doorbell_create) call_ = find(FUNCTION_vsdk_doorbell_create);
+    vsdk_status result_ = call_(vm, config, doorbell, error);
+    note_status(FUNCTION_vsdk_doorbell_create, result_, vm == NULL || config == NULL || doorbell == NULL);
+    return result_;
+}
+
+void vsdk_doorbell_close(vsdk_doorbell *doorbell)
+{
+    __typeof__(&vsdk_doorbell_close) call_ = find(FUNCTION_vsdk_doorbell_close);
+    call_(doorbell);
+    note_return(FUNCTION_vsdk_doorbell_close, doorbell == NULL);
+}
+
+int32_t vsdk_doorbell_descriptor(vsdk_doorbell *doorbell)
+{
+    __typeof__(&vsdk_doorbell_descriptor) call_ = find(FUNCTION_vsdk_doorbell_descriptor);
+    int32_t result_ = call_(doorbell);
+    note_return(FUNCTION_vsdk_doorbell_descriptor, doorbell == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_doorbell_take(vsdk_doorbell *doorbell, uint64_t *rings, vsdk_error *error)
+{
+    __typeof__(&vsdk_doorbell_take) call_ = find(FUNCTION_vsdk_doorbell_take);
+    vsdk_status result_ = call_(doorbell, rings, error);
+    note_status(FUNCTION_vsdk_doorbell_take, result_, doorbell == NULL || rings == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
+{
+    __typeof__(&vsdk_loop_create) call_ = find(FUNCTION_vsdk_loop_create);
+    vsdk_status result_ = call_(loop, error);
+    note_status(FUNCTION_vsdk_loop_create, result_, loop == NULL);
+    return result_;
+}
+
+void vsdk_loop_close(vsdk_loop *loop)
+{
+    __typeof__(&vsdk_loop_close) call_ = find(FUNCTION_vsdk_loop_close);
+    call_(loop);
+    note_return(FUNCTION_vsdk_loop_close, loop == NULL);
+}
+
+vsdk_loop *vsdk_vm_loop(vsdk_vm *vm)
+{
+    __typeof__(&vsdk_vm_loop) call_ = find(FUNCTION_vsdk_vm_loop);
+    vsdk_loop *result_ = call_(vm);
+    note_return(FUNCTION_vsdk_vm_loop, vm == NULL);
+    return result_;
+}
+
+int32_t vsdk_loop_descriptor(vsdk_loop *loop)
+{
+    __typeof__(&vsdk_loop_descriptor) call_ = find(FUNCTION_vsdk_loop_descriptor);
+    int32_t result_ = call_(loop);
+    note_return(FUNCTION_vsdk_loop_descriptor, loop == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_loop_dispatch) call_ = find(FUNCTION_vsdk_loop_dispatch);
+    vsdk_status result_ = call_(loop, timeout_ns, dispatched, error);
+    note_status(FUNCTION_vsdk_loop_dispatch, result_, loop == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error)
+{
+    __typeof__(&vsdk_loop_wake) call_ = find(FUNCTION_vsdk_loop_wake);
+    vsdk_status result_ = call_(loop, error);
+    note_status(FUNCTION_vsdk_loop_wake, result_, loop == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_release_fn release,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_loop_defer) call_ = find(FUNCTION_vsdk_loop_defer);
+    vsdk_status result_ = call_(loop, fn, user, release, error);
+    note_status(FUNCTION_vsdk_loop_defer, result_, loop == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t descriptor,
+                              uint32_t events, vsdk_watch_fn fn, void *user,
+                              vsdk_release_fn release, vsdk_watch **watch, vsdk_error *error)
+{
+    __typeof__(&vsdk_watch_create) call_ = find(FUNCTION_vsdk_watch_create);
+    vsdk_status result_ = call_(loop, device, descriptor, events, fn, user, release, watch, error);
+    note_status(FUNCTION_vsdk_watch_create, result_, loop == NULL || watch == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error *error)
+{
+    __typeof__(&vsdk_watch_set_events) call_ = find(FUNCTION_vsdk_watch_set_events);
+    vsdk_status result_ = call_(watch, events, error);
+    note_status(FUNCTION_vsdk_watch_set_events, result_, watch == NULL);
+    return result_;
+}
+
+void vsdk_watch_close(vsdk_watch *watch)
+{
+    __typeof__(&vsdk_watch_close) call_ = find(FUNCTION_vsdk_watch_close);
+    call_(watch);
+    note_return(FUNCTION_vsdk_watch_close, watch == NULL);
+}
+
+vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_fn fn, void *user,
+                              vsdk_release_fn release, vsdk_timer **timer, vsdk_error *error)
+{
+    __typeof__(&vsdk_timer_create) call_ = find(FUNCTION_vsdk_timer_create);
+    vsdk_status result_ = call_(loop, device, fn, user, release, timer, error);
+    note_status(FUNCTION_vsdk_timer_create, result_, loop == NULL || timer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period_ns,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_timer_arm) call_ = find(FUNCTION_vsdk_timer_arm);
+    vsdk_status result_ = call_(timer, delay_ns, period_ns, error);
+    note_status(FUNCTION_vsdk_timer_arm, result_, timer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
+{
+    __typeof__(&vsdk_timer_disarm) call_ = find(FUNCTION_vsdk_timer_disarm);
+    vsdk_status result_ = call_(timer, error);
+    note_status(FUNCTION_vsdk_timer_disarm, result_, timer == NULL);
+    return result_;
+}
+
+void vsdk_timer_close(vsdk_timer *timer)
+{
+    __typeof__(&vsdk_timer_close) call_ = find(FUNCTION_vsdk_timer_close);
+    call_(timer);
+    note_return(FUNCTION_vsdk_timer_close, timer == NULL);
+}
+
+uint64_t vsdk_vm_clock(vsdk_vm *vm)
+{
+    __typeof__(&vsdk_vm_clock) call_ = find(FUNCTION_vsdk_vm_clock);
+    uint64_t result_ = call_(vm);
+    note_return(FUNCTION_vsdk_vm_clock, vm == NULL);
+    return result_;
+}
+
+#pragma GCC visibility pop
