@@ -1,0 +1,59 @@
+"""Build folders, and what meson knows of the tests in them."""
+import json
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+BUILDS = {
+    "gcc": ({"CC": "gcc"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true"]),
+    "asan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Db_lundef=false",
+                               "-Db_sanitize=address,undefined"]),
+    "tsan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Db_lundef=false",
+                               "-Db_sanitize=thread"]),
+}
+
+
+class Test:
+    """A test of a build folder, with the environment that it wants."""
+
+    def __init__(self, entry):
+        self.name = entry["name"]
+        self.command = entry["cmd"]
+        self.env = entry["env"]
+        self.suites = {suite.split(":")[-1] for suite in entry["suite"]}
+        self.timeout = entry["timeout"] or 300
+
+
+def quiet(command, **options):
+    """Runs a command; its output appears only when it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          **options)
+    if done.returncode:
+        sys.stdout.write(done.stdout)
+        raise SystemExit(f"test: failed: {' '.join(command)}")
+    return done.stdout
+
+
+def make(kind):
+    """Configures and builds one kind; returns its folder."""
+    env, options = BUILDS[kind]
+    folder = os.path.join(ROOT, "build", kind)
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        quiet(["meson", "setup", folder, ROOT, "--prefix=/usr/local", *options],
+              env={**os.environ, **env})
+    quiet(["ninja", "-C", folder])
+    return folder
+
+
+def stage(folder):
+    """An install tree of a build."""
+    target = os.path.join(folder, "stage")
+    quiet(["meson", "install", "-C", folder, "--no-rebuild", "--quiet"],
+          env={**os.environ, "DESTDIR": target})
+    return target
+
+
+def tests(folder):
+    return [Test(entry) for entry in json.loads(quiet(["meson", "introspect", "--tests", folder]))]

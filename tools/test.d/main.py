@@ -1,0 +1,89 @@
+"""tools/test: builds, runs every place, prints the counts. See tools/test for the options."""
+import argparse
+import os
+import subprocess
+import sys
+
+import builds
+import places
+import tap
+
+QUICK = ["host", "mock", "mock-autonomous", "host-kvm"]
+ALL = [*QUICK, "asan", "tsan", "valgrind", "lab-kvm", "lab-xen"]
+SANITIZED = {"unit", "contract", "faults", "fuzz", "mock", "mock-autonomous", "host-kvm", "threads"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="tools/test")
+    parser.add_argument("--quick", action="store_true", help="only what runs here, in one build")
+    parser.add_argument("--place", action="append", choices=ALL, help="only this place")
+    return parser.parse_args()
+
+
+def run_place(place, folder, tests, log, stage):
+    if place == "host-kvm" and not os.path.exists("/dev/kvm"):
+        required = "host-kvm" in os.environ.get("VSDK_REQUIRE", "").split(",")
+        return [tap.Result("host-kvm", "fail" if required else "skip", "no /dev/kvm here")]
+    if place == "asan":
+        return places.sanitized("asan", log, SANITIZED)
+    if place == "tsan":
+        return places.sanitized("tsan", log, {"threads"})
+    if place == "valgrind":
+        return places.valgrind(folder, log)
+    if place.startswith("lab-"):
+        return places.lab(folder, place, log, stage)
+    return places.host(folder, place, log, tests)
+
+
+def count(results, outcome):
+    return sum(result.outcome == outcome for result in results)
+
+
+def print_skips(rows):
+    for place, results, _ in rows:
+        for result in results:
+            if result.outcome == "skip":
+                print(f"SKIP {place}: {result.name}: {result.note}")
+
+
+def print_table(rows):
+    print(f"\n{'place':<18}{'passed':>8}{'failed':>8}{'skipped':>8}{'minutes':>9}")
+    for place, results, minutes in rows:
+        print(f"{place:<18}{count(results, 'pass'):>8}{count(results, 'fail'):>8}"
+              f"{count(results, 'skip'):>8}{minutes:>9.1f}")
+
+
+def matrix(log):
+    """What the shim saw each function return; complete only after every place."""
+    script = os.path.join(builds.ROOT, "tests", "abi", "matrix.py")
+    done = subprocess.run([sys.executable, script, log.shim])
+    return [tap.Result("matrix of functions and outcomes", "fail" if done.returncode else "pass")]
+
+
+def main():
+    options = arguments()
+    chosen = options.place or (QUICK if options.quick else ALL)
+    folder = builds.make("gcc")
+    stage = builds.stage(folder)
+    tests = builds.tests(folder)
+    log = places.Log(os.path.join(builds.ROOT, "build", "test-logs"))
+    rows = []
+    for place in chosen:
+        results, minutes = places.timed(run_place, place, folder, tests, log, stage)
+        if not results:
+            results = [tap.Result(place, "fail", "nothing ran")]
+        rows.append((place, results, minutes))
+        print(f"{place}: {count(results, 'pass')} passed, {count(results, 'fail')} failed, "
+              f"{count(results, 'skip')} skipped", flush=True)
+    if chosen == ALL:
+        rows.append(("matrix", *places.timed(matrix, log)))
+    print_skips(rows)
+    print_table(rows)
+    every = [result for _, results, _ in rows for result in results]
+    print(f"\n{count(every, 'pass')} passed, {count(every, 'fail')} failed, "
+          f"{count(every, 'skip')} skipped")
+    return 1 if count(every, "fail") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

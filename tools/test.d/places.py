@@ -1,0 +1,170 @@
+"""The places where tests run. Each gives a list of results."""
+import concurrent.futures
+import glob
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+
+import builds
+import tap
+
+EVERYWHERE = {"mock", "mock-autonomous", "host-kvm"}
+
+
+class Log:
+    """Where the shim writes what each function returned, and the raw output of every test."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        self.shim = os.path.join(folder, "shim.log")
+
+    def keep(self, place, name, text):
+        path = os.path.join(self.folder, place)
+        os.makedirs(path, exist_ok=True)
+        with open(os.path.join(path, name.replace("/", "_") + ".log"), "w", encoding="utf-8") as f:
+            f.write(text)
+
+
+def run_one(test, place, log, wrap=(), env=None):
+    """Runs one test program here."""
+    full = {**os.environ, **test.env, **(env or {})}
+    try:
+        done = subprocess.run([*wrap, *test.command], env=full, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                              timeout=test.timeout * (10 if wrap else 2), cwd=builds.ROOT)
+        text, status = done.stdout.decode(errors="replace"), done.returncode
+    except subprocess.TimeoutExpired as late:
+        text, status = (late.stdout or b"").decode(errors="replace") + "\ntimed out\n", 124
+    log.keep(place, test.name, text)
+    results = tap.of_run(text, status, test.name)
+    for result in results:
+        if result.outcome == "fail":
+            print(f"FAIL {place}: {result.name} {result.note}", flush=True)
+    return results
+
+
+def run_all(tests, place, log, jobs=2, **options):
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        lists = pool.map(lambda test: run_one(test, place, log, **options), tests)
+        return [result for results in lists for result in results]
+
+
+def shim_env(folder, log):
+    shim = os.path.join(folder, "tests", "generated", "libvsdk-shim.so")
+    return {"LD_PRELOAD": shim, "VSDK_SHIM_LOG": log.shim} if os.path.exists(shim) else {}
+
+
+def host(folder, place, log, wanted):
+    """A place on this machine, in the plain build."""
+    if place == "host":
+        tests = [t for t in wanted if not t.suites & (EVERYWHERE | {"bench", "lab"})]
+        plain = [t for t in tests if not t.suites & {"contract", "faults"}]
+        noted = [t for t in tests if t.suites & {"contract", "faults"}]
+        return run_all(plain, place, log) + run_all(noted, place, log, env=shim_env(folder, log))
+    tests = [t for t in wanted if place in t.suites]
+    return run_all(tests, place, log, env=shim_env(folder, log))
+
+
+def sanitizer_findings(place, reports):
+    found = []
+    for path in sorted(glob.glob(reports + "*")):
+        with open(path, encoding="utf-8", errors="replace") as f:
+            print(f"FAIL {place}: {path}\n{f.read()[:4000]}", flush=True)
+        found.append(tap.Result(f"sanitizer report {os.path.basename(path)}", "fail"))
+    return found
+
+
+def sanitized(kind, log, suites):
+    """The suites named, in a build with sanitizers; any report is a failure."""
+    folder = builds.make(kind)
+    reports = os.path.join(log.folder, kind + "-report")
+    options = f"log_path={reports}:exitcode=66"
+    env = {"ASAN_OPTIONS": options + ":detect_leaks=1", "TSAN_OPTIONS": options,
+           "UBSAN_OPTIONS": options + ":print_stacktrace=1:halt_on_error=1"}
+    tests = [t for t in builds.tests(folder) if t.suites & suites]
+    return run_all(tests, kind, log, env=env) + sanitizer_findings(kind, reports)
+
+
+def valgrind(folder, log):
+    tests = [t for t in builds.tests(folder) if "valgrind" in t.suites]
+    wrap = ["valgrind", "--quiet", "--error-exitcode=66", "--leak-check=full",
+            "--errors-for-leak-kinds=definite", "--trace-children=yes"]
+    return run_all(tests, "valgrind", log, wrap=wrap)
+
+
+def lab_script(tests, backend):
+    """A shell script for the inside of a lab: each test between markers."""
+    lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log"]
+    for test in tests:
+        env = {**test.env, "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
+        words = " ".join(f"{key}={shlex.quote(value)}" for key, value in env.items())
+        command = " ".join(shlex.quote(w) for w in ["./" + os.path.basename(test.command[0]),
+                                                    *test.command[1:]])
+        lines += [f"echo '### {test.name}'",
+                  f"env LD_PRELOAD=/t/libvsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
+                  "echo \"### = $?\""]
+    return "\n".join(lines) + "\n"
+
+
+def split_lab_output(text):
+    """(name, text, status) of each test in a lab's output."""
+    name, lines = None, []
+    for line in text.splitlines():
+        if line.startswith("### = "):
+            yield name, "\n".join(lines) + "\n", int(line[6:] or 1)
+            name = None
+        elif line.startswith("### "):
+            name, lines = line[4:], []
+        else:
+            lines.append(line)
+    if name:
+        yield name, "\n".join(lines) + "\n(the lab ended here)\n", 255
+
+
+def lab(folder, which, log, stage):
+    """One of the labs, with the same binaries."""
+    backend = {"lab-kvm": "kvm", "lab-xen": "xen"}[which]
+    tests = [t for t in builds.tests(folder) if "mock" in t.suites or "lab" in t.suites]
+    names = [test.name for test in tests]
+    with tempfile.TemporaryDirectory() as work:
+        script = os.path.join(work, "lab-tests.sh")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write(lab_script(tests, backend))
+        guest = os.path.join(work, "guest")
+        builds.quiet([os.path.join(builds.ROOT, "tools", "guest"), guest])
+        files = {script, guest, os.path.join(folder, "tests", "generated", "libvsdk-shim.so"),
+                 *(test.command[0] for test in tests)}
+        command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", "900",
+                   "--stage", stage, "--out", "shim.log"]
+        for path in sorted(files):
+            command += ["--file", path]
+        done = subprocess.run([*command, "--", "sh ./lab-tests.sh"], cwd=work,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL)
+        text = done.stdout.decode(errors="replace")
+        log.keep(which, "lab", text)
+        brought = os.path.join(work, "shim.log")
+        if os.path.exists(brought):
+            with open(brought, encoding="utf-8") as back, open(log.shim, "a", encoding="utf-8") as f:
+                f.write(back.read())
+    results, seen = [], []
+    for name, output, status in split_lab_output(text):
+        seen.append(name)
+        log.keep(which, name, output)
+        results += tap.of_run(output, status, name)
+    results += [tap.Result(name, "fail", "did not run") for name in names if name not in seen]
+    for result in results:
+        if result.outcome == "fail":
+            print(f"FAIL {which}: {result.name} {result.note}", flush=True)
+    return results
+
+
+def timed(function, *arguments, **options):
+    begin = time.monotonic()
+    results = function(*arguments, **options)
+    return results, (time.monotonic() - begin) / 60
