@@ -13,8 +13,9 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from generator.check import check, load
+from generator.check import check
 from generator.model import Api
+from generator.shape import load
 from generator.source import DescriptionError, Source
 
 PARTS = ["header", "version_script", "names", "pages", "json_file", "contract",

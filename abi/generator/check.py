@@ -2,124 +2,15 @@
 
 import re
 
-from .model import POINTER, SCALARS, load_object, parse_type
+from .model import POINTER, SCALARS, parse_type
 from .source import DescriptionError
-from .text import plain, prose_lines
 
-WORD_LIMIT = 90
 # The members of an enum are int, whatever the typedef beside it.
 RANGES = {"uint8_t": (0, 2**8 - 1), "uint16_t": (0, 2**16 - 1), "uint32_t": (0, 2**31 - 1),
           "int32_t": (-2**31, 2**31 - 1)}
 LIBRARY_WIDE = {"vsdk_version"}
-
-TOP = {"object", "handle", "typedef", "enum", "struct", "callback", "function"}
-REQUIRED = {
-    "object": {"name": str, "title": str, "order": int, "doc": str},
-    "handle": {"name": str, "doc": str},
-    "typedef": {"name": str, "type": str, "doc": str},
-    "enum": {"name": str, "type": str, "doc": str, "values": list},
-    "struct": {"name": str, "kind": str, "size": int, "doc": str, "fields": list},
-    "callback": {"name": str, "doc": str, "thread": str},
-    "function": {"name": str, "brief": str, "threads": str, "blocks": str, "callback": str,
-                 "states": str, "backends": (str, list), "since": str},
-    "values": {"name": str, "value": int, "doc": str},
-    "fields": {"name": str, "type": str, "doc": str},
-    "params": {"name": str, "type": str},
-    "returns": {"type": str},
-}
-OPTIONAL = {
-    "object": {"needs": list, "prefixes": list},
-    "handle": {"since": str},
-    "typedef": {"since": str},
-    "enum": {"since": str, "namer": str, "flags": bool, "source": str},
-    "struct": {"since": str, "source": str},
-    "callback": {"since": str, "source": str, "returns": (str, dict), "params": list, "may_call": str},
-    "function": {"doc": str, "returns": (str, dict), "params": list, "errors": dict, "source": str,
-                 "null_result": str, "example": str, "unmatrixed": dict},
-    "values": {"since": str, "text": str},
-    "fields": {"since": str, "unit": str, "nullable": bool, "offset": int, "array": int,
-               "length": str},
-    "params": {"doc": str, "dir": str, "ownership": str, "nullable": bool, "length": str,
-               "closure": (str, list), "unit": str},
-    "returns": {"doc": str, "ownership": str, "unit": str},
-}
-CHOICES = {
-    ("struct", "kind"): {"config", "out", "record"},
-    ("params", "dir"): {"in", "out", "inout"},
-    ("params", "ownership"): {"borrowed", "new", "static", "transferred"},
-    ("returns", "ownership"): {"borrowed", "new", "static", "transferred"},
-    ("enum", "type"): {"uint8_t", "uint16_t", "uint32_t", "int32_t"},
-}
 FORBIDDEN = {"bool", "_Bool", "long", "int", "short", "unsigned", "signed", "float", "double",
              "union", "enum", "struct", "va_list", "uintptr_t", "intptr_t", "off_t", "ssize_t"}
-
-
-def check_table(source, path, kind, data):
-    """Keys and the types of their values."""
-    if not isinstance(data, dict):
-        raise source.error(path, f"{kind}: a table is expected")
-    known = REQUIRED[kind] | OPTIONAL[kind]
-    for key, value in data.items():
-        if key not in known:
-            raise source.error(path + (key,), f"unknown key `{key}` in {kind}")
-        if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
-            raise source.error(path + (key,), f"key `{key}` in {kind} has the wrong type")
-        choices = CHOICES.get((kind, key))
-        if choices and value not in choices:
-            raise source.error(path + (key,), f"`{key}` must be one of {', '.join(sorted(choices))}")
-    for key in REQUIRED[kind]:
-        if key not in data:
-            raise source.error(path, f"{kind} {data.get('name', '')} lacks `{key}`".replace("  ", " "))
-    check_texts(source, path, kind, data)
-
-
-def check_texts(source, path, kind, data):
-    for key in ("doc", "brief", "title", "threads", "blocks", "callback", "states", "thread"):
-        text = data.get(key)
-        if text is None:
-            continue
-        where = path + (key,)
-        if not text.strip():
-            raise source.error(where, f"empty `{key}`")
-        if "*/" in text or "/*" in text:
-            raise source.error(where, f"`{key}` would begin or end a comment")
-        long = [line for line in prose_lines(plain(text), WORD_LIMIT) if len(line) > WORD_LIMIT]
-        if long:
-            raise source.error(where, f"a line of `{key}` cannot be wrapped at {WORD_LIMIT} columns")
-
-
-def check_shape(source):
-    """Everything that can be said before the tables become objects."""
-    for key in source.data:
-        if key not in TOP:
-            raise source.error((key,), f"unknown table `{key}`")
-    if "object" not in source.data:
-        raise source.error((), "no [object] table")
-    check_table(source, ("object",), "object", source.data["object"])
-    for kind in TOP - {"object"}:
-        tables = source.data.get(kind, [])
-        if not isinstance(tables, list):
-            raise source.error((kind,), f"write [[{kind}]], not [{kind}]")
-        for index, data in enumerate(tables):
-            check_table(source, (kind, index), kind, data)
-            check_inner(source, (kind, index), data)
-
-
-def check_inner(source, path, data):
-    for key in ("values", "fields", "params"):
-        for index, inner in enumerate(data.get(key, [])):
-            check_table(source, path + (key, index), key, inner)
-    if isinstance(data.get("returns"), dict):
-        check_table(source, path + ("returns",), "returns", data["returns"])
-    for key in ("errors", "unmatrixed"):
-        for name, text in data.get(key, {}).items():
-            if not isinstance(text, str) or not text.strip():
-                raise source.error(path + (key, name), f"{name} has no text")
-
-
-def load(source):
-    check_shape(source)
-    return load_object(source)
 
 
 class Checker:
@@ -129,12 +20,16 @@ class Checker:
         self.api = api
 
     def run(self):
-        """All complaints, one an item at most."""
-        rules = [(self.unique_names,)]
-        rules += [(self.needs, obj) for obj in self.api.objects]
-        rules += [(self.item, item) for obj in self.api.objects for item in obj.items
-                  if "namer_of" not in item.data]
-        rules += [(self.cycle, obj, []) for obj in self.api.objects]
+        """Complaints, at most one an item; each stage relies on those before it."""
+        items = [item for obj in self.api.objects for item in obj.items if "namer_of" not in item.data]
+        self.stage([(self.unique_names,)] + [(self.needs, obj) for obj in self.api.objects] +
+                   [(self.name, item) for item in items])
+        self.stage([(self.typedef, item) for item in items if item.kind == "typedef"])
+        self.stage([(self.field_types, item) for item in items if item.kind == "struct"])
+        self.stage([(getattr(self, item.kind), item) for item in items] +
+                   [(self.cycle, obj, []) for obj in self.api.objects])
+
+    def stage(self, rules):
         complaints = []
         for rule, *arguments in rules:
             try:
@@ -143,10 +38,6 @@ class Checker:
                 complaints.append(str(error))
         if complaints:
             raise DescriptionError("\n".join(dict.fromkeys(complaints)))
-
-    def item(self, item):
-        self.name(item)
-        getattr(self, item.kind)(item)
 
     def unique_names(self):
         seen = {}
@@ -268,6 +159,21 @@ class Checker:
 
     # Structs
 
+    def field_types(self, struct):
+        for field in struct.fields:
+            self.type_of(field, allow_struct=True)
+        self.contains(struct, struct, [])
+
+    def contains(self, struct, inner, trail):
+        """No struct holds itself."""
+        for field in inner.fields:
+            kind = parse_type(field.data["type"])
+            item = self.api.by_name.get(kind.base) if kind and not kind.pointer else None
+            if item is struct or item in trail:
+                raise field.error(f"`{struct.name}` contains itself", "type")
+            if item and item.kind == "struct":
+                self.contains(struct, item, trail + [item])
+
     def struct(self, struct):
         fields = struct.fields
         names = [field.name for field in fields]
@@ -279,7 +185,6 @@ class Checker:
         offset, align = 0, 1
         offsets = struct.data["offsets"] = []
         for field in fields:
-            self.type_of(field, allow_struct=True)
             size, alignment = self.extent(field)
             if offset % alignment:
                 raise field.error(f"`{field.name}` at offset {offset} needs {-offset % alignment} "

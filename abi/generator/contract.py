@@ -95,21 +95,21 @@ extern const size_t null_calls_count;
 def null_outcome(function):
     if function.fallible:
         return "NULL_REFUSED" if function.required else "NULL_ANY"
-    return "NULL_HARMLESS" if any(p.type.pointer for p in function.params) else "NULL_NO_CRASH"
+    return "NULL_HARMLESS" if any(p.pointer for p in function.params) else "NULL_NO_CRASH"
 
 
-def null_argument(api, param):
+def null_argument(param):
     if param.name == "error" and param.type.base == "vsdk_error":
         return "error"
-    return "NULL" if param.type.pointer or api.kind(param.type.base) == "callback" else "0"
+    return "NULL" if param.pointer else "0"
 
 
 def takes_error(function):
     return any(p.type.base == "vsdk_error" and p.name == "error" for p in function.params)
 
 
-def null_thunk(api, function):
-    arguments = ", ".join(null_argument(api, p) for p in function.params)
+def null_thunk(function):
+    arguments = ", ".join(null_argument(p) for p in function.params)
     call = f"{function.name}({arguments})"
     lines = [] if takes_error(function) else ["    (void)error;"]
     result = function.return_type
@@ -124,7 +124,7 @@ def null_thunk(api, function):
 
 
 def null_calls(api):
-    thunks = [null_thunk(api, function) for function in api.functions]
+    thunks = [null_thunk(function) for function in api.functions]
     rows = [f'    {{"{f.name}", {null_outcome(f)}, {int(takes_error(f))}, call_{f.name}}},\n'
             for f in api.functions]
     return (TOP + '#include "null_calls.h"\n\n' + "\n".join(thunks) +

@@ -15,7 +15,7 @@ def qualifiers(variable):
     words += {"new": ["new reference"], "transferred": ["taken over"], "static": ["static"]}.get(
         data.get("ownership"), [])
     if "length" in data:
-        words.append(f"length in {data['length']}")
+        words.append(data["length"] + (" bytes" if variable.type.base == "void" else " elements"))
     if "unit" in data:
         words.append(data["unit"])
     if variable.nullable:

@@ -42,7 +42,7 @@ def function(item):
     keys = ("brief", "threads", "blocks", "callback", "states", "backends", "null_result",
             "namer_of", "unmatrixed", "example")
     return call(item) | {key: item.data[key] for key in keys if key in item.data} | {
-        "errors": item.errors}
+        "errors": item.errors, "required": [param.name for param in item.required]}
 
 
 DETAIL = {"handle": lambda item: {}, "typedef": lambda item: {"type": item.data["type"]},

@@ -74,6 +74,11 @@ class Variable(Item):
         return parse_type(self.data["type"])
 
     @property
+    def pointer(self):
+        """To data or to a function; a callback's name ends in _fn."""
+        return self.type.pointer or self.type.base.endswith("_fn")
+
+    @property
     def nullable(self):
         return self.data.get("nullable", False)
 
@@ -174,13 +179,13 @@ class Function(Call):
     @property
     def required(self):
         """The parameters that must not be NULL."""
-        return [p for p in self.params if p.type.pointer and not p.nullable]
+        return [p for p in self.params if p.pointer and not p.nullable]
 
     @property
     def errors(self):
         errors = dict(self.data.get("errors", {}))
         if self.fallible and self.required and "INVALID_ARGUMENT" not in errors:
-            errors = {"INVALID_ARGUMENT": "A pointer that is required is NULL."} | errors
+            errors = {"INVALID_ARGUMENT": "a pointer that must not be NULL is"} | errors
         return errors
 
     @property

@@ -11,7 +11,9 @@ TEXT = r"""
  * required was NULL and the call was refused. No allocation, no lock, one write(2) a line, so that
  * async-signal-safe functions stay so and any number of processes share the file.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -143,7 +145,7 @@ static void note_return(enum function function, int null)
 def null_test(function):
     """The expression that says whether a pointer is NULL that ought not to be."""
     params = function.required
-    pointers = [p for p in function.params if p.type.pointer]
+    pointers = [p for p in function.params if p.pointer]
     if not function.fallible and pointers and pointers[0] not in params:
         params = pointers[:1] + params
     return " || ".join(f"{p.name} == NULL" for p in params) or "0"

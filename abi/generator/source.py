@@ -48,6 +48,7 @@ class Scanner:
                 prefix += (self.counts[prefix],)
         prefix += (last,)
         if match[1] == "[[":
+            self.lines.setdefault(prefix, line)
             self.counts[prefix] = self.counts.get(prefix, -1) + 1
             prefix += (self.counts[prefix],)
         self.lines[prefix] = line

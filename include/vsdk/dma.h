@@ -64,7 +64,7 @@ typedef struct vsdk_dma_view {
  *
  *   vm      The virtual machine.
  *   gpa     Guest physical address.
- *   buffer  (out, length in length) Filled.
+ *   buffer  (out, length bytes) Filled.
  *   length  (bytes) 0 succeeds and does nothing.
  *
  * Errors, VSDK_ERROR_...:
@@ -83,7 +83,7 @@ vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t leng
  *
  *   vm      The virtual machine.
  *   gpa     Guest physical address.
- *   buffer  (length in length) The bytes.
+ *   buffer  (length bytes) The bytes.
  *   length  (bytes) 0 succeeds and does nothing.
  *
  * Errors, VSDK_ERROR_...:

@@ -338,7 +338,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
  * tells how many there are.
  *
  *   host      The host.
- *   entries   (out, length in capacity, may be NULL) Filled; NULL with capacity 0 just asks for the
+ *   entries   (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
  *             number.
  *   capacity  (entries) Room in entries.
  *   needed    (out, entries) How many there are.
@@ -359,7 +359,7 @@ vsdk_status vsdk_host_get_cpuid(vsdk_host *host, vsdk_cpuid_entry *entries, uint
  * answer none.
  *
  *   host      The host.
- *   orphans   (out, length in capacity, may be NULL) Filled; NULL with capacity 0 just asks for the
+ *   orphans   (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
  *             number.
  *   capacity  (entries) Room in orphans.
  *   needed    (out, entries) How many there are.

@@ -321,7 +321,7 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
  * chosen.
  *
  *   vm        The virtual machine.
- *   ranges    (out, length in capacity, may be NULL) Filled; NULL with capacity 0 just asks for the
+ *   ranges    (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
  *             number.
  *   capacity  (entries) Room in ranges.
  *   needed    (out, entries) How many there are.
@@ -342,7 +342,7 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
  * the same on every backend. On Xen only leaves that its policy has can be changed.
  *
  *   vm       The virtual machine.
- *   entries  (length in count) The leaves. Copied.
+ *   entries  (count elements) The leaves. Copied.
  *   count    (entries) 1 to 256.
  *
  * Errors, VSDK_ERROR_...:

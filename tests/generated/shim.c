@@ -8,7 +8,9 @@
  * required was NULL and the call was refused. No allocation, no lock, one write(2) a line, so that
  * async-signal-safe functions stay so and any number of processes share the file.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -1021,7 +1023,7 @@ vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t
 {
     __typeof__(&vsdk_irq_controller_attach) call_ = find(FUNCTION_vsdk_irq_controller_attach);
     vsdk_status result_ = call_(vm, first_gsi, count, set_line, user, release, error);
-    note_status(FUNCTION_vsdk_irq_controller_attach, result_, vm == NULL);
+    note_status(FUNCTION_vsdk_irq_controller_attach, result_, vm == NULL || set_line == NULL);
     return result_;
 }
 
@@ -1118,7 +1120,7 @@ vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_
 {
     __typeof__(&vsdk_loop_defer) call_ = find(FUNCTION_vsdk_loop_defer);
     vsdk_status result_ = call_(loop, fn, user, release, error);
-    note_status(FUNCTION_vsdk_loop_defer, result_, loop == NULL);
+    note_status(FUNCTION_vsdk_loop_defer, result_, loop == NULL || fn == NULL);
     return result_;
 }
 
@@ -1128,7 +1130,7 @@ vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t desc
 {
     __typeof__(&vsdk_watch_create) call_ = find(FUNCTION_vsdk_watch_create);
     vsdk_status result_ = call_(loop, device, descriptor, events, fn, user, release, watch, error);
-    note_status(FUNCTION_vsdk_watch_create, result_, loop == NULL || watch == NULL);
+    note_status(FUNCTION_vsdk_watch_create, result_, loop == NULL || fn == NULL || watch == NULL);
     return result_;
 }
 
@@ -1152,7 +1154,7 @@ vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_f
 {
     __typeof__(&vsdk_timer_create) call_ = find(FUNCTION_vsdk_timer_create);
     vsdk_status result_ = call_(loop, device, fn, user, release, timer, error);
-    note_status(FUNCTION_vsdk_timer_create, result_, loop == NULL || timer == NULL);
+    note_status(FUNCTION_vsdk_timer_create, result_, loop == NULL || fn == NULL || timer == NULL);
     return result_;
 }
 
