@@ -101,7 +101,7 @@ typedef struct vsdk_vm_config {
 /*
  * State of a virtual machine at one moment.
  *
- * The caller sets size to sizeof; the library fills in the rest. 56 bytes. Since 0.1.
+ * The caller sets size to sizeof; the library fills in the rest. 64 bytes. Since 0.1.
  */
 typedef struct vsdk_vm_info {
     uint32_t size;                /* sizeof(vsdk_vm_info), set by the caller */
@@ -115,6 +115,8 @@ typedef struct vsdk_vm_info {
     uint64_t clock_ns;            /* (ns) The virtual machine's clock: nanoseconds in RUNNING */
     uint64_t domain;              /* The hypervisor's number of the guest (Xen domid), 0 if it
                                      has none */
+    uint32_t vcpus_max;           /* Most vCPUs, as configured */
+    uint32_t reserved;            /* Zero */
 } vsdk_vm_info;
 
 /*
