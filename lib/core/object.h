@@ -25,9 +25,9 @@ struct vsdk_host {
 struct vsdk_vcpu {
     backend_vcpu backend;
     refs refs;
-    _Atomic uint32_t inside;  /* 1 while a thread is in vsdk_vcpu_run or _complete */
-    _Atomic uint32_t parked;  /* that thread stands still for a hold; under vm->lock */
-    uint32_t pending;         /* the record shows an unanswered access; the runner's, or held */
+    _Atomic uint32_t inside;     /* 1 while a thread is in vsdk_vcpu_run or _complete */
+    _Atomic uint32_t parked;     /* that thread stands still for a hold; under vm->lock */
+    uint32_t pending;            /* the record shows an unanswered access; the runner's, or held */
     vsdk_vcpu_counters counters; /* written by the runner only, read relaxed */
 };
 
@@ -69,10 +69,19 @@ static inline void vm_use_end(vm_use use)
 
 /* vm_hold.c: what a writer of the topology needs. vm_hold serialises writers and stops every vCPU
  * except that of the calling thread, if it calls from a callback; a vCPU that is AT_EXIT, or whose
- * thread waits in vm_hold itself, counts as stopped. With `guest` an autonomous guest is paused too.
- * vm_release ends it. Fails with GONE, never with BUSY. */
+ * thread waits in vm_hold itself, counts as stopped. With `guest` an autonomous guest is paused
+ * too. vm_release ends it. Fails with GONE, never with BUSY. */
 vsdk_status vm_hold(vsdk_vm *vm, int guest, const char *operation, vsdk_error *error);
 void vm_release(vsdk_vm *vm);
+
+/* vcpu_wait.c: while the thread inside run of a vCPU waits for a callback of another thread it
+ * counts as stopped. vcpu_wait_end returns 1 if a hold was asked for meanwhile: then the thread
+ * goes no further than to give back what it waited for, and is held. */
+void vcpu_wait_begin(vsdk_vcpu *vcpu);
+int vcpu_wait_end(vsdk_vcpu *vcpu);
+
+/* vm_clock.c: nanoseconds in RUNNING; never takes a lock but vm->lock. */
+uint64_t vm_clock(vsdk_vm *vm);
 
 /* callback.c: which callbacks this thread is in. */
 typedef struct callback_frame {
