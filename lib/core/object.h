@@ -10,56 +10,105 @@
 #include "core/gpa_map.h"
 #include "core/irq.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <vsdk/vsdk.h>
 
 struct vsdk_host {
     backend_host backend;
     refs refs;
+    int32_t pid; /* who opened it: a forked child only frees memory */
     vsdk_log_fn log;
     void *log_user;
     vsdk_release_fn log_release;
     uint32_t log_level;
 };
 
-/* A vCPU's place seen by the core; vcpu_state.c. */
+/* Where the thread that has a vCPU stands; it alone changes it, but for PLACE_LOCKED.
+ * BUSY: in the guest. ASIDE: between exits, in a callback, or waiting for a device. WAIT: for a
+ * writer of the topology. PARKED: the virtual machine is not RUNNING, or a pause is coming. LOCKED
+ * is added to OUT and PARKED while another thread reaches for the registers. */
+enum vcpu_place {
+    PLACE_OUT = 0,
+    PLACE_BUSY = 1,
+    PLACE_ASIDE = 2,
+    PLACE_WAIT = 3,
+    PLACE_PARKED = 4,
+    PLACE_LOCKED = 16
+};
+
+/* Core's own bits of backend_vcpu.requests, beside backend_request. */
+enum core_request {
+    REQUEST_WRITER = 16, /* a writer of the topology wants, or has, the vCPUs aside */
+    REQUEST_LEAVE = 32   /* vsdk_vm_run takes its threads back */
+};
+
+/* The handle's count keeps the virtual machine, which owns the vCPU: closing never stops it. */
 struct vsdk_vcpu {
     backend_vcpu backend;
+    vsdk_vm *vm;
     refs refs;
-    _Atomic uint32_t inside;     /* 1 while a thread is in vsdk_vcpu_run or _complete */
-    _Atomic uint32_t parked;     /* that thread stands still for a hold; under vm->lock */
-    uint32_t pending;            /* the record shows an unanswered access; the runner's, or held */
-    vsdk_vcpu_counters counters; /* written by the runner only, read relaxed */
+    _Atomic uint32_t place;
+    _Atomic uint32_t pending; /* the last access is unfinished */
+    uint32_t settable;        /* of that access: VSDK_EXIT_REGS_SETTABLE */
+    uint32_t claimed;         /* a device has answered it */
+    uint32_t kept;            /* `answer` is the record of a pending access that KICKED covers */
+    vsdk_exit answer;
+    vsdk_vcpu_counters counters; /* written by the runner only, relaxed: see counters.h */
+    vsdk_exit exit __attribute__((aligned(64))); /* the record, unless the caller gave one */
+    vsdk_regs regs;
 };
 
 struct vsdk_vm {
     backend_vm backend;
     refs refs;
-    vsdk_host *host; /* counted */
-    vsdk_loop *loop; /* counted */
-    vsdk_vcpu **vcpus;
+    vsdk_host *host;   /* counted */
+    vsdk_loop *loop;   /* counted */
+    vsdk_vcpu **vcpus; /* config.vcpus_max entries; filled by a writer, under lock */
 
-    /* API calls that use the virtual machine from outside the vCPUs' runs enter here, so that
-     * destroy waits for them; also what guards the snapshots of bus and guest-address map. */
+    /* Short uses from outside the vCPUs' runs (vm_use_begin), so that destroy waits for them; they
+     * also keep the snapshots of bus and guest-address map that they have loaded. */
     readers readers;
     _Atomic uint32_t gone;
 
-    /* Writers of the topology (map, attach, create, destroy) one at a time; see vm_hold.h. */
-    pthread_mutex_t lock; /* state, holds, parked; leaf lock, never held over a callback */
-    pthread_cond_t changed;
+    /* Around each call of the operations table that backend.h does not call free of serialisation.
+     * A leaf: nothing else is taken inside, no callback and no readers_wait. */
+    pthread_mutex_t serial;
+
+    /* What follows; a leaf, never held over a callback or a call of the backend. */
+    pthread_mutex_t lock;
+    _Atomic uint32_t changes; /* grows with each change that somebody may wait for: vm_state.c */
+    _Atomic uint32_t waiters;
     vsdk_vm_state state;
     vsdk_exit end; /* in STOPPED, the terminal exit */
+    struct vm_writer {
+        uint32_t depth; /* 0: nobody */
+        pthread_t owner;
+        uint32_t guest_paused;
+    } writer;
+    uint32_t pausers;              /* threads inside vsdk_vm_pause */
+    uint64_t pauses;               /* pauses that came to be */
+    uint32_t resume_wanted;        /* by a callback, while a pause is under way */
+    uint32_t guest_runs;           /* autonomous: vm_resume was called */
+    _Atomic uint32_t pause_wanted; /* take it when the vCPUs are parked and callbacks are over */
+    _Atomic uint32_t callbacks;    /* that run outside vCPUs' runs */
+    uint32_t destroyed;            /* the backend's part is gone */
+    uint64_t clock_ns;             /* up to clock_since */
+    uint64_t clock_since;          /* CLOCK_MONOTONIC of the start, 0: it stands */
 
     gpa_map map;
     bus bus;
     irq_router irq;
     struct vm_run *run; /* vsdk_vm_run's, NULL when it is not */
+    _Atomic uint32_t run_cancelled;
 };
 
-/* vm.c: references from children. */
+/* vm.c: references from children. The last vm_put destroys and frees; never inside a callback of
+ * this virtual machine (who calls one has a reference). */
 void vm_get(vsdk_vm *vm);
 void vm_put(vsdk_vm *vm);
 
-/* A use of a virtual machine by a public function: fails with GONE after destroy. */
+/* A short use of a virtual machine by a public function: fails with GONE after destroy. Nothing may
+ * wait for another thread inside, except for `serial`. */
 typedef readers_token vm_use;
 vsdk_status vm_use_begin(vsdk_vm *vm, vm_use *use, const char *operation, vsdk_error *error);
 static inline void vm_use_end(vm_use use)
@@ -67,29 +116,39 @@ static inline void vm_use_end(vm_use use)
     readers_leave(use);
 }
 
-/* vm_hold.c: what a writer of the topology needs. vm_hold serialises writers and stops every vCPU
- * except that of the calling thread, if it calls from a callback; a vCPU that is AT_EXIT, or whose
- * thread waits in vm_hold itself, counts as stopped. With `guest` an autonomous guest is paused
- * too. vm_release ends it. Fails with GONE, never with BUSY. */
+/* vm_hold.c: what a writer of the topology needs. vm_hold makes the calling thread the one writer
+ * and returns when no vCPU is in the guest. Threads between exits and in callbacks are not waited
+ * for (the snapshots that they use are kept by the reader sections); they wait for vm_release
+ * before they enter the guest. So it may be called from callbacks; and it nests on one thread. With
+ * `guest` an autonomous guest is paused too. Never inside vm_use. Fails with GONE only. */
 vsdk_status vm_hold(vsdk_vm *vm, int guest, const char *operation, vsdk_error *error);
 void vm_release(vsdk_vm *vm);
 
-/* vcpu_wait.c: while the thread inside run of a vCPU waits for a callback of another thread it
- * counts as stopped. vcpu_wait_end returns 1 if a hold was asked for meanwhile: then the thread
- * goes no further than to give back what it waited for, and is held. */
-void vcpu_wait_begin(vsdk_vcpu *vcpu);
-int vcpu_wait_end(vsdk_vcpu *vcpu);
+/* A vCPU's thread that waits on its way through the bus need not say so: it is aside, and no holder
+ * waits for it. */
+static inline void vcpu_wait_begin(vsdk_vcpu *vcpu)
+{
+    (void)vcpu;
+}
+static inline int vcpu_wait_end(vsdk_vcpu *vcpu)
+{
+    (void)vcpu;
+    return 0;
+}
 
-/* vm_clock.c: nanoseconds in RUNNING; never takes a lock but vm->lock. */
+/* vm_clock.c: nanoseconds in RUNNING; takes no lock but vm->lock. */
 uint64_t vm_clock(vsdk_vm *vm);
 
-/* callback.c: which callbacks this thread is in. */
+/* callback.c: which callbacks this thread is in. Entered before a device's lock is taken and left
+ * after it was given back: leaving the outermost frame of a virtual machine takes a pause that was
+ * requested, which calls the devices. The frame's vm must be alive until callback_leave returns. */
 typedef struct callback_frame {
     struct callback_frame *outer;
     vsdk_vm *vm;         /* or NULL */
     vsdk_vcpu *vcpu;     /* whose access it is, or NULL */
     vsdk_device *device; /* or NULL */
     vsdk_loop *loop;     /* or NULL */
+    uint32_t counted;    /* callback_enter's */
 } callback_frame;
 
 void callback_enter(callback_frame *frame);
