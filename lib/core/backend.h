@@ -59,6 +59,7 @@ struct backend_vm {
     backend_host *host;
     vsdk_vm_config config; /* checked copy: vcpus_max and memory_max are set, name may be NULL */
     backend_vcpu **vcpus;  /* config.vcpus_max entries, NULL where none is created yet */
+    uint64_t domain;       /* set by vm_create: the hypervisor's number, 0 if it has none */
     void *data;
 };
 
