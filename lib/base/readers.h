@@ -1,9 +1,9 @@
 /* Readers and the writer of an immutable snapshot.
  *
- * A reader enters, loads the snapshot's pointer, uses it, leaves: two uncontended atomic operations,
- * no lock shared between threads, may nest, must not block. A writer publishes a new snapshot and
- * calls readers_wait: when it returns nobody uses the old one. One writer at a time, and never from
- * inside a reader section. */
+ * A reader enters, loads the snapshot's pointer, uses it, leaves: two uncontended atomic
+ * operations, no lock shared between threads, may nest, must not block. A writer publishes a new
+ * snapshot and calls readers_wait: when it returns nobody uses the old one. One writer at a time,
+ * and never from inside a reader section. */
 #ifndef VSDK_BASE_READERS_H
 #define VSDK_BASE_READERS_H
 

@@ -4,17 +4,18 @@
 #ifndef VSDK_BASE_SYS_H
 #define VSDK_BASE_SYS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 int sys_open(const char *path, int flags);
-int sys_dup(int fd);                         /* CLOEXEC, >= 3 */
-int sys_high(int fd);                        /* moves a descriptor to >= 3, CLOEXEC; closes the old */
-void sys_close(int fd);                      /* -1 is ignored; errno is kept */
+int sys_dup(int fd);    /* CLOEXEC, >= 3 */
+int sys_high(int fd);   /* moves a descriptor to >= 3, CLOEXEC; closes the old */
+void sys_close(int fd); /* -1 is ignored; errno is kept */
 int sys_ioctl(int fd, unsigned long request, uintptr_t argument);
 /* The same, and EINTR is tried again up to 100 times. */
 int sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument);
-int sys_eventfd(void);                       /* non-blocking, CLOEXEC, >= 3 */
+int sys_eventfd(void);                         /* non-blocking, CLOEXEC, >= 3 */
 int sys_eventfd_write(int fd, uint64_t value); /* async-signal-safe */
 int sys_eventfd_read(int fd, uint64_t *value); /* -EAGAIN when nothing is there */
 /* Anonymous private memory without reservation whose address is congruent to `phase` modulo
@@ -22,5 +23,11 @@ int sys_eventfd_read(int fd, uint64_t *value); /* -EAGAIN when nothing is there 
 void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot);
 void *sys_map_fd(int fd, size_t bytes, int prot, int flags);
 void sys_unmap(void *address, size_t bytes);
+
+uint64_t sys_clock(void); /* CLOCK_MONOTONIC in ns */
+/* Waits while *word is `expected`, until a wake or the absolute deadline (0: none): 0, -EAGAIN,
+ * -EINTR or -ETIMEDOUT. Both keep errno and are async-signal-safe. */
+int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
+void sys_futex_wake(_Atomic uint32_t *word); /* all who wait */
 
 #endif

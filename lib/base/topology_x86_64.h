@@ -1,5 +1,6 @@
 /* The CPUID leaves of the portable machine that carry the APIC id and the topology: the same on
- * every backend. n vCPUs are n cores of one thread in one package; the APIC id of vCPU i is 2 * i. */
+ * every backend. n vCPUs are n cores of one thread in one package; the APIC id of vCPU i is 2 * i.
+ */
 #ifndef VSDK_BASE_TOPOLOGY_X86_64_H
 #define VSDK_BASE_TOPOLOGY_X86_64_H
 

@@ -1,0 +1,32 @@
+#include "base/alloc.h"
+#include <stdlib.h>
+#include <string.h>
+
+void *alloc_zeroed(size_t bytes)
+{
+    return calloc(1, bytes);
+}
+
+void *alloc_array(size_t count, size_t bytes)
+{
+    return calloc(count, bytes);
+}
+
+void *alloc_aligned(size_t align, size_t bytes)
+{
+    void *memory = NULL;
+
+    if (posix_memalign(&memory, align, bytes) != 0)
+        return NULL;
+    return memset(memory, 0, bytes);
+}
+
+char *alloc_text(const char *text, size_t most)
+{
+    return strndup(text, most);
+}
+
+void alloc_free(void *memory)
+{
+    free(memory);
+}

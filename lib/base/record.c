@@ -1,0 +1,57 @@
+#include "base/record.h"
+#include "base/error.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum { HEAD = 2 * sizeof(uint32_t) };
+
+static int is_zero(const unsigned char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i])
+            return 0;
+    return 1;
+}
+
+vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t known_flags,
+                        const char *operation, vsdk_error *error)
+{
+    uint32_t size = 0, flags = 0, own = (uint32_t)known;
+
+    memset(copy, 0, known);
+    memcpy(copy, &own, sizeof own);
+    if (!given)
+        return VSDK_OK;
+    memcpy(&size, given, sizeof size);
+    if (size < HEAD)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "size %" PRIu32 " of the structure is below 8", size);
+    memcpy(&flags, (const char *)given + sizeof size, sizeof flags);
+    if (flags & ~known_flags)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "flags 0x%" PRIx32 " has an unknown bit", flags);
+    if (size > known && !is_zero((const unsigned char *)given + known, size - known))
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                         "the structure of %" PRIu32 " bytes has a field that this version "
+                         "does not know (it knows %zu bytes)",
+                         size, known);
+    memcpy((char *)copy + sizeof size, (const char *)given + sizeof size,
+           (size < known ? size : known) - sizeof size);
+    return VSDK_OK;
+}
+
+vsdk_status record_write(void *given, const void *result, size_t known, size_t least,
+                         const char *operation, vsdk_error *error)
+{
+    uint32_t size;
+
+    memcpy(&size, given, sizeof size);
+    if (size < least || size < sizeof size)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "size %" PRIu32 " of the structure is below %zu", size, least);
+    memcpy((char *)given + sizeof size, (const char *)result + sizeof size,
+           (size < known ? size : known) - sizeof size);
+    if (size > known)
+        memset((char *)given + known, 0, size - known);
+    return VSDK_OK;
+}

@@ -1,0 +1,147 @@
+#include "base/sys.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOWEST = 3, EINTR_TRIES = 100 };
+
+int sys_dup(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
+
+    return copy < 0 ? -errno : copy;
+}
+
+int sys_high(int fd)
+{
+    if (fd < 0 || fd >= LOWEST)
+        return fd;
+    int copy = sys_dup(fd);
+    sys_close(fd);
+    return copy;
+}
+
+int sys_open(const char *path, int flags)
+{
+    int fd;
+
+    do
+        fd = open(path, flags | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : sys_high(fd);
+}
+
+void sys_close(int fd)
+{
+    int kept = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = kept;
+}
+
+int sys_ioctl(int fd, unsigned long request, uintptr_t argument)
+{
+    int result = ioctl(fd, request, argument);
+
+    return result < 0 ? -errno : result;
+}
+
+int sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument)
+{
+    int result = -EINTR;
+
+    for (int i = 0; i < EINTR_TRIES && result == -EINTR; i++)
+        result = sys_ioctl(fd, request, argument);
+    return result;
+}
+
+int sys_eventfd(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    return fd < 0 ? -errno : sys_high(fd);
+}
+
+int sys_eventfd_write(int fd, uint64_t value)
+{
+    int kept = errno;
+    int result = write(fd, &value, sizeof value) == (ssize_t)sizeof value ? 0 : -errno;
+
+    errno = kept;
+    return result;
+}
+
+int sys_eventfd_read(int fd, uint64_t *value)
+{
+    return read(fd, value, sizeof *value) == (ssize_t)sizeof *value ? 0 : -errno;
+}
+
+void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot)
+{
+    size_t room;
+
+    if (__builtin_add_overflow(bytes, align, &room)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *base = mmap(NULL, room, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return NULL;
+    size_t before = (phase - (uintptr_t)base) & (align - 1);
+    size_t after = room - before - bytes;
+    if (before)
+        munmap(base, before);
+    if (after)
+        munmap(base + before + bytes, after);
+    return base + before;
+}
+
+void *sys_map_fd(int fd, size_t bytes, int prot, int flags)
+{
+    void *address = mmap(NULL, bytes, prot, flags, fd, 0);
+
+    return address == MAP_FAILED ? NULL : address;
+}
+
+void sys_unmap(void *address, size_t bytes)
+{
+    if (address && bytes)
+        munmap(address, bytes);
+}
+
+uint64_t sys_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
+                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
+    int kept = errno;
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                          deadline_ns ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+    int answer = result < 0 ? -errno : 0;
+
+    errno = kept;
+    return answer;
+}
+
+void sys_futex_wake(_Atomic uint32_t *word)
+{
+    int kept = errno;
+
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
+    errno = kept;
+}
