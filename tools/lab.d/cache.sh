@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 # Where the lab keeps what it has built, and how two labs started at once stay out of each other's way.
 #
 #   $cache/packages/<name>_<version>/   a downloaded package, unpacked (never installed)
@@ -16,17 +16,26 @@ die() {
 	exit 125
 }
 
-# with_lock NAME COMMAND...: runs COMMAND while no other lab holds NAME.
-with_lock() {
-	local name=$1 fd status=0
-	shift
-	mkdir -p "$cache/locks"
-	exec {fd}>"$cache/locks/$name"
-	flock "$fd"
-	"$@" {fd}>&- || status=$?
-	exec {fd}>&-
-	return "$status"
+# attempt COMMAND...: runs COMMAND so that any failing step ends it, and sets "failed" to its status. Never call it in a
+# condition or before || or &&: there the shell ignores the failure of a step.
+attempt() {
+	set +e
+	(
+		set -e
+		"$@"
+	)
+	failed=$?
+	set -e
 }
+
+# with_lock NAME COMMAND...: runs COMMAND in a subshell while no other lab holds NAME.
+with_lock() (
+	mkdir -p "$cache/locks"
+	exec {lock}>"$cache/locks/$1"
+	flock "$lock"
+	shift
+	"$@"
+)
 
 # make_once TARGET COMMAND...: COMMAND fills the folder named by its last argument, which then becomes TARGET.
 make_once() {
@@ -41,13 +50,8 @@ make_folder() {
 	[ ! -d "$target" ] || return 0
 	rm -rf "$new"
 	mkdir -p "$new"
-	# In a shell of its own, so that a failure anywhere in COMMAND stops it.
-	if (set -e; "$@" "$new"); then
-		mv "$new" "$target"
-	else
-		rm -rf "$new"
-		return 1
-	fi
+	"$@" "$new"
+	mv "$new" "$target"
 }
 
 # hold_build: keeps the build folder from being swept while this process, or the QEMU that it starts, lives.

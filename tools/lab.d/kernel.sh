@@ -22,7 +22,7 @@ kernel_modules() {
 	mkdir -p "$into"
 	for name in "$@"; do
 		found=$(find "$tree/lib/modules" -name "$name.ko")
-		[ -n "$found" ] || { say "the kernel package has no module $name"; return 1; }
+		[ -n "$found" ] || die "the kernel package has no module $name"
 		cp "$found" "$into/"
 	done
 }

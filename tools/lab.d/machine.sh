@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2054,SC2154
 # The emulated machine: how QEMU is called, and the stored boot.
 
 # Fixed, because a stored boot knows the drive's size. The file is sparse.
@@ -62,11 +62,11 @@ snapshot_make() {
 	timeout --foreground 180 "${qemu[@]}" -qmp stdio <"$folder/control" >"$folder/monitor" 2>&1 &
 	pid=$!
 	exec {control}>"$folder/control"
-	snapshot_await "$folder/console" 'LAB READY' || return 1
+	snapshot_await "$folder/console" 'LAB READY'
 	sleep 0.3
 	echo "$qmp_begin" >&"$control"
 	qmp_stream migrate '>' "$folder/state" >&"$control"
-	snapshot_await "$folder/monitor" '"status": "completed"' || return 1
+	snapshot_await "$folder/monitor" '"status": "completed"'
 	echo '{"execute": "quit"}' >&"$control"
 	exec {control}>&-
 	wait "$pid"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 # What goes into the lab for one run: files, an installed tree, the libraries that they need, the command.
 
 is_elf() { [ -f "$1" ] && [ "$(head -c 4 "$1" | tr -d '\0')" = $'\x7fELF' ]; }
@@ -23,7 +23,7 @@ payload_pack() {
 	payload_files "$root/t"
 	payload_libraries "$root"
 	payload_orders "$root/lab"
-	(cd "$root" && find . -mindepth 1 -printf '%P\n' | sort | cpio -o -H newc -R 0:0 --quiet) >"$2"
+	(cd "$root" && find . -mindepth 1 -printf '%P\n' | sort | cpio -o -H newc -R 0:0 --quiet -C 1048576) >"$2"
 	[ "$(stat -c %s "$2")" -le "$drive_bytes" ] || die "the files are too large for the lab's drive"
 	truncate -s "$drive_bytes" "$2"
 }
@@ -37,7 +37,7 @@ payload_files() {
 }
 
 payload_libraries() {
-	local root=$1 name found=() original=()
+	local root=$1 name found=()
 	while read -r name; do if is_elf "$name"; then found+=("$name"); fi; done < <(
 		find "$root" -type f \( -perm /111 -o -name '*.so*' \)
 		# Where a program was built its run path still leads to libraries that it will not find from its copy.
