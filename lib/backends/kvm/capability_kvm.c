@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/kvm/objects_kvm.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { EMULATED_ABOVE_PS = 100000 }; /* native code takes a tenth of it even in a lab */
+
+#define LATER "not in this version"
+
+typedef struct answer {
+    vsdk_answer answer;
+    uint64_t value;
+    const char *reason;
+} answer;
+
+static answer when(int have, const char *yes, const char *no)
+{
+    return (answer){have ? VSDK_ANSWER_YES : VSDK_ANSWER_NO, 0, have ? yes : no};
+}
+
+static answer with_value(uint64_t value, const char *reason)
+{
+    return (answer){VSDK_ANSWER_YES, value, reason};
+}
+
+static answer no(const char *reason)
+{
+    return (answer){VSDK_ANSWER_NO, 0, reason};
+}
+
+static answer yes(const char *reason)
+{
+    return (answer){VSDK_ANSWER_YES, 0, reason};
+}
+
+static answer of_irqchip(const host_kvm *h, vsdk_capability capability)
+{
+    switch (capability) {
+    case VSDK_CAPABILITY_IRQCHIP_PORTABLE:
+        return when(h->split_irqchip, "KVM_CAP_SPLIT_IRQCHIP",
+                    "this kernel's KVM lacks KVM_CAP_SPLIT_IRQCHIP");
+    case VSDK_CAPABILITY_IRQCHIP_KERNEL:
+        return when(h->kernel_irqchip, "KVM_CREATE_IRQCHIP and KVM_CREATE_PIT2",
+                    "this kernel's KVM lacks KVM_CAP_IRQCHIP or KVM_CAP_PIT2");
+    case VSDK_CAPABILITY_IRQCHIP_NONE:
+        return yes("KVM without an interrupt controller");
+    case VSDK_CAPABILITY_HALT_EXIT:
+        return yes("KVM_EXIT_HLT, in machines without an interrupt controller");
+    case VSDK_CAPABILITY_IRQ_LEVEL:
+        return no("lines are delivered by KVM_SIGNAL_MSI, which is edge-triggered");
+    case VSDK_CAPABILITY_MSI:
+    case VSDK_CAPABILITY_MSI_ALL_MODES:
+        return when(h->signal_msi, "KVM_SIGNAL_MSI", "this kernel's KVM lacks KVM_CAP_SIGNAL_MSI");
+    default:
+        return yes("a message in NMI mode; KVM_NMI without a local APIC");
+    }
+}
+
+static answer of_memory(const host_kvm *h, vsdk_capability capability)
+{
+    switch (capability) {
+    case VSDK_CAPABILITY_MEMORY_MAX:
+        return with_value(0, "KVM sets no limit of its own; the host's memory does");
+    case VSDK_CAPABILITY_READONLY:
+        return when(h->readonly, "KVM_MEM_READONLY",
+                    "this kernel's KVM lacks KVM_CAP_READONLY_MEM");
+    case VSDK_CAPABILITY_RAM_ALIAS:
+        return yes("two memory slots may show the same pages");
+    case VSDK_CAPABILITY_RAM_SHARED:
+        return no("memory from a memfd or file, shared: " LATER);
+    case VSDK_CAPABILITY_RAM_PRIVATE:
+        return no("memory as a private copy of a file: " LATER);
+    case VSDK_CAPABILITY_RAM_CALLER:
+        return no("the caller's pages as memory: " LATER);
+    default:
+        return no("tracking of written pages: " LATER);
+    }
+}
+
+static answer of_exits(const host_kvm *h, vsdk_capability capability)
+{
+    switch (capability) {
+    case VSDK_CAPABILITY_EXIT_DEBUG:
+        return no("DEBUG exits: " LATER);
+    case VSDK_CAPABILITY_EXIT_MSR:
+        return no("MSR exits: " LATER);
+    case VSDK_CAPABILITY_EXIT_CPUID:
+        return no("KVM answers CPUID itself and has no exit for it");
+    case VSDK_CAPABILITY_EXIT_IRQ_WINDOW:
+        return no("IRQ_WINDOW exits: " LATER);
+    case VSDK_CAPABILITY_CRASH_DETAIL:
+        return yes("KVM_EXIT_SHUTDOWN is a triple fault");
+    case VSDK_CAPABILITY_COMPLETE_EXACT:
+        return yes("KVM_RUN with immediate_exit");
+    case VSDK_CAPABILITY_SYNC_GENERAL:
+        return when(h->sync_regs & KVM_SYNC_X86_REGS, "KVM_CAP_SYNC_REGS",
+                    "this kernel's KVM lacks KVM_CAP_SYNC_REGS");
+    default:
+        return no("register classes beyond the general one with the exit: " LATER);
+    }
+}
+
+static answer of_rest(const host_kvm *h, vsdk_capability capability)
+{
+    switch (capability) {
+    case VSDK_CAPABILITY_AUTONOMOUS:
+        return no("a KVM guest executes only inside vsdk_vcpu_run");
+    case VSDK_CAPABILITY_VCPUS_MAX:
+        return with_value(h->vcpus_max, "KVM_CAP_MAX_VCPUS, and 127 at most without x2APIC ids");
+    case VSDK_CAPABILITY_DOORBELL_KERNEL:
+        return when(h->ioeventfd, "KVM_IOEVENTFD", "this kernel's KVM lacks KVM_CAP_IOEVENTFD");
+    case VSDK_CAPABILITY_DEADLINE:
+        return yes("a timer that sends the kick signal to the vCPU's thread");
+    case VSDK_CAPABILITY_DEATH_EVENT:
+        return yes("a KVM guest ends by an exit");
+    case VSDK_CAPABILITY_DOWN_REGS:
+        return yes("KVM reads every register of every vCPU");
+    case VSDK_CAPABILITY_DESCRIPTOR:
+        return yes("an open descriptor of /dev/kvm");
+    case VSDK_CAPABILITY_ORPHANS:
+        return no("a KVM guest dies with its process");
+    case VSDK_CAPABILITY_CPUID_SET:
+        return yes("KVM_SET_CPUID2");
+    case VSDK_CAPABILITY_FPU:
+        return when(h->xsave_bytes != 0, "KVM_GET_XSAVE", "this kernel's KVM lacks KVM_CAP_XSAVE");
+    case VSDK_CAPABILITY_PV:
+        return no("paravirtual guests are Xen's");
+    default:
+        return no(LATER);
+    }
+}
+
+static void put(vsdk_capability_info *info, answer a)
+{
+    info->answer = a.answer;
+    info->value = a.value;
+    snprintf(info->reason, sizeof info->reason, "%s", a.reason);
+}
+
+static void put_kernel_mode(const host_kvm *h, vsdk_capability_info *info)
+{
+    int64_t ps = kvm_kernel_mode_ps(h);
+    if (ps < 0) {
+        info->answer = VSDK_ANSWER_NO;
+        snprintf(info->reason, sizeof info->reason,
+                 "a loop at CPL 0 did not run to its end here: %s", strerrordesc_np((int)-ps));
+        return;
+    }
+    int native = ps <= EMULATED_ABOVE_PS;
+    info->answer = native ? VSDK_ANSWER_YES : VSDK_ANSWER_EMULATED;
+    snprintf(info->reason, sizeof info->reason, "measured: %lld.%lld ns an instruction at CPL 0%s",
+             (long long)ps / 1000, (long long)ps / 100 % 10,
+             native ? ""
+                    : "; KVM emulates kernel mode here, slowly and not every instruction, so "
+                      "unmodified kernels do not boot");
+}
+
+vsdk_status kvm_host_query(backend_host *host, vsdk_capability capability,
+                           vsdk_capability_info *info, vsdk_error *error)
+{
+    const host_kvm *h = host->data;
+    switch (capability) {
+    case VSDK_CAPABILITY_KERNEL_MODE:
+        put_kernel_mode(h, info);
+        break;
+    case VSDK_CAPABILITY_IRQCHIP_PORTABLE:
+    case VSDK_CAPABILITY_IRQCHIP_KERNEL:
+    case VSDK_CAPABILITY_IRQCHIP_NONE:
+    case VSDK_CAPABILITY_HALT_EXIT:
+    case VSDK_CAPABILITY_IRQ_LEVEL:
+    case VSDK_CAPABILITY_MSI:
+    case VSDK_CAPABILITY_MSI_ALL_MODES:
+    case VSDK_CAPABILITY_NMI:
+        put(info, of_irqchip(h, capability));
+        break;
+    case VSDK_CAPABILITY_MEMORY_MAX:
+    case VSDK_CAPABILITY_READONLY:
+    case VSDK_CAPABILITY_RAM_ALIAS:
+    case VSDK_CAPABILITY_RAM_SHARED:
+    case VSDK_CAPABILITY_RAM_PRIVATE:
+    case VSDK_CAPABILITY_RAM_CALLER:
+    case VSDK_CAPABILITY_DIRTY:
+        put(info, of_memory(h, capability));
+        break;
+    case VSDK_CAPABILITY_EXIT_DEBUG:
+    case VSDK_CAPABILITY_EXIT_MSR:
+    case VSDK_CAPABILITY_EXIT_CPUID:
+    case VSDK_CAPABILITY_EXIT_IRQ_WINDOW:
+    case VSDK_CAPABILITY_CRASH_DETAIL:
+    case VSDK_CAPABILITY_COMPLETE_EXACT:
+    case VSDK_CAPABILITY_SYNC_GENERAL:
+    case VSDK_CAPABILITY_SYNC_OTHER:
+        put(info, of_exits(h, capability));
+        break;
+    default:
+        put(info, of_rest(h, capability));
+    }
+    return VSDK_OK;
+}

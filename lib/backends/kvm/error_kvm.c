@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/kvm/objects_kvm.h"
+#include "base/error.h"
+#include <errno.h>
+
+static const char *advice(int os_errno)
+{
+    switch (os_errno) {
+    case ENOMEM:
+        return "free memory, or raise the memory limit of the control group";
+    case EACCES:
+    case EPERM:
+        return "a security policy or a control group forbids it; see the kernel's log";
+    case EMFILE:
+        return "raise the limit of open descriptors (ulimit -n), or close some";
+    case ENFILE:
+        return "the system has no more descriptors (sysctl fs.file-max)";
+    case EIO:
+        return "the machine is dead, or belongs to another process: do not use it after fork";
+    case EINTR:
+        return "signals came too fast; try again";
+    default:
+        return NULL;
+    }
+}
+
+vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what)
+{
+    int os_errno = -result;
+    vsdk_status code = os_errno == ENOMEM ? VSDK_ERROR_NO_MEMORY : VSDK_ERROR_SYSTEM;
+    const char *hint = advice(os_errno);
+    error_set_errno(error, code, os_errno, request, "%s", what);
+    return hint ? error_hint(error, code, "%s", hint) : code;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/kvm/objects_kvm.h"
+#include <string.h>
+
+_Static_assert((int)KVM_EXIT_IO_IN == (int)VSDK_READ && (int)KVM_EXIT_IO_OUT == (int)VSDK_WRITE,
+               "directions");
+_Static_assert(sizeof(vsdk_exit) == 64, "the record");
+
+static struct kvm_run *run_of(const vcpu_kvm *v)
+{
+    return atomic_load_explicit(&v->run, memory_order_relaxed);
+}
+
+static void copy_element(void *to, const void *from, uint32_t width)
+{
+    switch (width) {
+    case 1:
+        memcpy(to, from, 1);
+        break;
+    case 2:
+        memcpy(to, from, 2);
+        break;
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    default:
+        memcpy(to, from, 8);
+    }
+}
+
+static uint32_t synced(const vcpu_kvm *v)
+{
+    if (!v->vcpu->sync_regs || !v->regs_in_run)
+        return 0;
+    memcpy(v->vcpu->sync_regs, &run_of(v)->s.regs.regs, sizeof(vsdk_regs));
+    return VSDK_EXIT_REGS_SYNCED;
+}
+
+static vsdk_exit *begin(vcpu_kvm *v, vsdk_exit_reason reason)
+{
+    vsdk_exit *x = v->vcpu->exit;
+    memset(x, 0, sizeof *x);
+    x->reason = reason;
+    x->flags = synced(v);
+    return x;
+}
+
+void kvm_exit_none(vcpu_kvm *v)
+{
+    begin(v, VSDK_EXIT_NONE);
+}
+
+void kvm_exit_kicked(vcpu_kvm *v, vsdk_kick_detail detail)
+{
+    begin(v, VSDK_EXIT_KICKED)->detail = detail;
+}
+
+void kvm_exit_memory_fault(vcpu_kvm *v)
+{
+    struct kvm_uapi_memory_fault fault = kvm_uapi_memory_fault_of(run_of(v));
+    vsdk_exit *x = begin(v, VSDK_EXIT_MEMORY_FAULT);
+    x->address = fault.gpa;
+    x->detail = fault.flags;
+}
+
+static void show_element(vcpu_kvm *v, vsdk_exit *x, void *element)
+{
+    x->count = 1;
+    x->data = (uintptr_t)&x->value;
+    if (x->direction == VSDK_WRITE) {
+        copy_element(&x->value, element, x->width);
+        return;
+    }
+    x->value = UINT64_MAX;
+    v->answer = element;
+    v->answer_width = x->width;
+}
+
+static int pio(vcpu_kvm *v)
+{
+    struct kvm_run *run = run_of(v);
+    void *data = (char *)run + run->io.data_offset;
+    vsdk_exit *x = begin(v, VSDK_EXIT_PIO);
+    v->pending = 1;
+    x->address = run->io.port;
+    x->width = run->io.size;
+    x->direction = run->io.direction;
+    if (run->io.count == 1) {
+        x->flags |= x->direction == VSDK_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0;
+        show_element(v, x, data);
+        return 1;
+    }
+    x->count = run->io.count;
+    x->data = (uintptr_t)data;
+    if (x->direction == VSDK_READ)
+        memset(data, 0xff, (size_t)x->count * x->width);
+    return 1;
+}
+
+static uint32_t part_width(uint32_t left)
+{
+    uint32_t width = 8;
+    while (width > left)
+        width /= 2;
+    return width;
+}
+
+/* An access that crosses a page may have any width up to 8; records have powers of two. */
+static int mmio_part(vcpu_kvm *v)
+{
+    struct kvm_run *run = run_of(v);
+    vsdk_exit *x = begin(v, VSDK_EXIT_MMIO);
+    x->address = run->mmio.phys_addr + v->mmio_done;
+    x->width = part_width(run->mmio.len - v->mmio_done);
+    x->direction = run->mmio.is_write ? VSDK_WRITE : VSDK_READ;
+    show_element(v, x, run->mmio.data + v->mmio_done);
+    v->mmio_done += x->width;
+    return 1;
+}
+
+static int mmio(vcpu_kvm *v)
+{
+    uint32_t width = run_of(v)->mmio.len;
+    v->pending = 1;
+    if (!width || width > 8)
+        return 0;
+    v->mmio_done = 0;
+    return mmio_part(v);
+}
+
+void kvm_exit_answer(vcpu_kvm *v)
+{
+    const vsdk_exit *x = v->vcpu->exit;
+    if (v->answer)
+        copy_element(v->answer, &x->value, v->answer_width);
+    v->answer = NULL;
+}
+
+int kvm_exit_next_part(vcpu_kvm *v)
+{
+    const struct kvm_run *run = run_of(v);
+    if (run->exit_reason != KVM_EXIT_MMIO || v->mmio_done >= run->mmio.len)
+        return 0;
+    return mmio_part(v);
+}
+
+static int terminal(vcpu_kvm *v, vsdk_exit_reason reason, uint64_t detail)
+{
+    begin(v, reason)->detail = detail;
+    return 1;
+}
+
+static int native(vcpu_kvm *v, vsdk_exit_reason reason, uint64_t detail)
+{
+    vsdk_exit *x = begin(v, reason);
+    x->detail = detail;
+    x->native = run_of(v)->exit_reason;
+    return 1;
+}
+
+static int system_event(vcpu_kvm *v)
+{
+    uint32_t type = run_of(v)->system_event.type;
+    switch (type) {
+    case KVM_SYSTEM_EVENT_SHUTDOWN:
+        return terminal(v, VSDK_EXIT_POWEROFF, 0);
+    case KVM_SYSTEM_EVENT_RESET:
+        return terminal(v, VSDK_EXIT_RESET, 0);
+    case KVM_SYSTEM_EVENT_CRASH:
+        return terminal(v, VSDK_EXIT_CRASH, VSDK_CRASH_PANIC);
+    case KVM_SYSTEM_EVENT_SUSPEND:
+        return terminal(v, VSDK_EXIT_SUSPEND, 0);
+    case KVM_SYSTEM_EVENT_WAKEUP:
+        return 0;
+    default:
+        return native(v, VSDK_EXIT_UNKNOWN, type);
+    }
+}
+
+static int other(vcpu_kvm *v)
+{
+    const struct kvm_run *run = run_of(v);
+    switch (run->exit_reason) {
+    case KVM_EXIT_HLT:
+        begin(v, VSDK_EXIT_HALT);
+        return 1;
+    case KVM_EXIT_SHUTDOWN:
+        return terminal(v, VSDK_EXIT_CRASH, VSDK_CRASH_TRIPLE_FAULT);
+    case KVM_EXIT_SYSTEM_EVENT:
+        return system_event(v);
+    case KVM_EXIT_INTERNAL_ERROR:
+        return native(v, VSDK_EXIT_INTERNAL_ERROR, run->internal.suberror);
+    case KVM_EXIT_FAIL_ENTRY:
+        return native(v, VSDK_EXIT_FAIL_ENTRY, run->fail_entry.hardware_entry_failure_reason);
+    case KVM_EXIT_MEMORY_FAULT:
+        kvm_exit_memory_fault(v);
+        return 1;
+    case KVM_EXIT_INTR:
+    case KVM_EXIT_IOAPIC_EOI:
+    case KVM_EXIT_SET_TPR:
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+        return 0;
+    default:
+        return native(v, VSDK_EXIT_UNKNOWN, run->hw.hardware_exit_reason);
+    }
+}
+
+int kvm_exit_fill(vcpu_kvm *v)
+{
+    switch (run_of(v)->exit_reason) {
+    case KVM_EXIT_IO:
+        return pio(v);
+    case KVM_EXIT_MMIO:
+        return mmio(v);
+    default:
+        return other(v);
+    }
+}

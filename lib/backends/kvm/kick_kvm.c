@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A kick without a handler. The kick signal is blocked in each thread that runs a vCPU; the kernel
+ * opens it while the thread is in KVM_RUN (KVM_SET_SIGNAL_MASK), and sigtimedwait takes it away
+ * afterwards. A signal carries the kick_kvm that it is for, so that a thread with two vCPUs on its
+ * stack gives each its own.
+ *
+ * The kicker has set a bit in `requests`; then immediate_exit, then the signal. The runner takes
+ * the signal, clears `signalled`, clears immediate_exit and only then looks at `requests`.
+ * Whichever the order, one of the two sees the other. */
+#include "backends/kvm/objects_kvm.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+typedef struct kick_thread {
+    uint64_t serial; /* a thread id may be used again, this is not */
+    pid_t id;
+    pid_t pid; /* a forked child has another id */
+    kick_kvm *top;
+} kick_thread;
+
+static _Thread_local kick_thread self;
+static _Atomic uint64_t serials;
+
+static void know_thread(pid_t pid)
+{
+    if (self.pid == pid)
+        return;
+    self.serial = atomic_fetch_add(&serials, 1) + 1;
+    self.id = (pid_t)syscall(SYS_gettid);
+    self.pid = pid;
+    self.top = NULL;
+}
+
+void kvm_kick_init(vcpu_kvm *v, const host_kvm *host)
+{
+    v->kick.signal = host->kick_signal;
+    v->kick.pid = host->pid;
+}
+
+static vsdk_status set_mask(vcpu_kvm *v, const sigset_t *mask, vsdk_error *error)
+{
+    struct {
+        uint32_t length;
+        uint8_t set[8];
+    } arg = {.length = sizeof arg.set};
+    _Static_assert(sizeof arg.length == sizeof(struct kvm_signal_mask), "struct kvm_signal_mask");
+    memcpy(arg.set, mask, sizeof arg.set);
+    int r = sys_ioctl_retry(v->fd, KVM_SET_SIGNAL_MASK, (uintptr_t)&arg);
+    return r < 0 ? kvm_error(error, r, "KVM_SET_SIGNAL_MASK", "the signal mask can't be set")
+                 : VSDK_OK;
+}
+
+/* The first run on this thread: block the signal here, open it there. */
+static vsdk_status adopt_thread(vcpu_kvm *v, vsdk_error *error)
+{
+    sigset_t kick, mask;
+    sigemptyset(&kick);
+    sigaddset(&kick, v->kick.signal);
+    pthread_sigmask(SIG_BLOCK, &kick, &mask);
+    sigdelset(&mask, v->kick.signal);
+    vsdk_status status = set_mask(v, &mask, error);
+    if (status == VSDK_OK)
+        v->kick.mask_of = self.serial;
+    return status;
+}
+
+vsdk_status kvm_vcpu_enter(backend_vcpu *vcpu, vsdk_error *error)
+{
+    vcpu_kvm *v = vcpu->data;
+    know_thread(v->kick.pid);
+    if (v->kick.mask_of != self.serial) {
+        vsdk_status status = adopt_thread(v, error);
+        if (status != VSDK_OK)
+            return status;
+    }
+    v->kick.outer = self.top;
+    self.top = &v->kick;
+    atomic_store(&v->kick.thread, self.id);
+    return VSDK_OK;
+}
+
+static int send_signal(kick_kvm *k, pid_t thread)
+{
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_signo = k->signal;
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_ptr = k;
+    if (syscall(SYS_rt_tgsigqueueinfo, k->pid, thread, k->signal, &info) == 0)
+        return 1;
+    info.si_code = SI_USER; /* needs no room in the queue, and loses the value */
+    return syscall(SYS_rt_tgsigqueueinfo, k->pid, thread, k->signal, &info) == 0;
+}
+
+void kvm_vcpu_interrupt(backend_vcpu *vcpu)
+{
+    vcpu_kvm *v = vcpu->data;
+    int saved = errno;
+    atomic_fetch_add(&v->kick.kickers, 1);
+    struct kvm_run *run = atomic_load(&v->run);
+    if (run)
+        __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    pid_t thread = atomic_load(&v->kick.thread);
+    if (run && thread && !atomic_exchange(&v->kick.signalled, 1))
+        if (!send_signal(&v->kick, thread))
+            atomic_store(&v->kick.signalled, 0);
+    atomic_fetch_sub(&v->kick.kickers, 1);
+    errno = saved;
+}
+
+static void wait_for_kickers(vcpu_kvm *v)
+{
+    for (unsigned i = 0; atomic_load(&v->kick.kickers); i++) {
+        struct timespec nap = {.tv_nsec = 50000};
+        if (i < 64)
+            sched_yield();
+        else
+            nanosleep(&nap, NULL);
+    }
+}
+
+static void deliver(kick_kvm *k, const siginfo_t *info)
+{
+    if (info->si_code == SI_TIMER) {
+        k->expired = 1;
+        k->armed = 0;
+    } else {
+        atomic_store(&k->signalled, 0);
+    }
+}
+
+/* The value was lost: it may have been anybody's. */
+static void deliver_to_all(void)
+{
+    for (kick_kvm *k = self.top; k; k = k->outer) {
+        atomic_store(&k->signalled, 0);
+        k->leftover = 1;
+    }
+}
+
+static void hand_out(const siginfo_t *info)
+{
+    if (info->si_code != SI_QUEUE && info->si_code != SI_TIMER) {
+        deliver_to_all();
+        return;
+    }
+    for (kick_kvm *k = self.top; k; k = k->outer)
+        if (info->si_value.sival_ptr == k)
+            deliver(k, info);
+}
+
+/* Takes the pending signals of this number; how many there were. */
+static int take_signals(int signal)
+{
+    int taken = 0;
+    const struct timespec now = {0};
+    siginfo_t info;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    while (sigtimedwait(&set, &info, &now) == signal) {
+        hand_out(&info);
+        taken++;
+    }
+    return taken;
+}
+
+int kvm_kick_take(vcpu_kvm *v)
+{
+    struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
+    int asked = __atomic_load_n(&run->immediate_exit, __ATOMIC_RELAXED);
+    int taken = take_signals(v->kick.signal);
+    if (asked)
+        __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    return asked || taken;
+}
+
+static void disarm(kick_kvm *k)
+{
+    const struct itimerspec never = {0};
+    if (k->armed)
+        timer_settime(k->timer, 0, &never, NULL);
+    k->armed = 0;
+}
+
+void kvm_vcpu_leave(backend_vcpu *vcpu)
+{
+    vcpu_kvm *v = vcpu->data;
+    kick_kvm *k = &v->kick;
+    int timed = k->armed || k->expired;
+    atomic_store(&k->thread, 0);
+    wait_for_kickers(v);
+    disarm(k);
+    if (timed || k->leftover || atomic_load(&k->signalled))
+        take_signals(k->signal);
+    atomic_store(&k->signalled, 0);
+    k->leftover = 0;
+    k->expired = 0;
+    self.top = k->outer;
+}
+
+static void delete_timer(kick_kvm *k)
+{
+    if (k->timer_of && k->pid == getpid())
+        timer_delete(k->timer);
+    k->timer_of = 0;
+}
+
+static int create_timer(kick_kvm *k)
+{
+    struct sigevent event;
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = k->signal;
+    event.sigev_value.sival_ptr = k;
+    event.sigev_notify_thread_id = self.id;
+    delete_timer(k);
+    if (timer_create(CLOCK_MONOTONIC, &event, &k->timer) != 0)
+        return -errno;
+    k->timer_of = self.serial;
+    return 0;
+}
+
+vsdk_status kvm_kick_arm(vcpu_kvm *v, vsdk_error *error)
+{
+    kick_kvm *k = &v->kick;
+    uint64_t at = v->vcpu->deadline_ns;
+    struct itimerspec when = {.it_value = {at / 1000000000u, at % 1000000000u}};
+    int r = k->timer_of == self.serial ? 0 : create_timer(k);
+    if (r == 0 && timer_settime(k->timer, TIMER_ABSTIME, &when, NULL) != 0)
+        r = -errno;
+    if (r < 0)
+        return kvm_error(error, r, "timer_create", "the deadline's timer can't be set");
+    k->armed = at;
+    k->expired = 0;
+    return VSDK_OK;
+}
+
+/* In a forked child nobody else is inside, whatever the counters say. */
+void kvm_kick_close(vcpu_kvm *v)
+{
+    if (v->kick.pid == getpid())
+        wait_for_kickers(v);
+    delete_timer(&v->kick);
+}

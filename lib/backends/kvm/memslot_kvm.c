@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/kvm/objects_kvm.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <sys/mman.h>
+
+enum { PAGE = 4096, LARGE_PAGE = 2 << 20 };
+
+/* Large pages reach the guest when host and guest addresses agree modulo 2 MiB; guest addresses of
+ * large RAM are multiples of that. */
+vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
+{
+    size_t align = ram->bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE;
+    void *memory = NULL;
+    if (ram->bytes <= SIZE_MAX / 2)
+        memory = sys_map_anonymous(ram->bytes, align, 0, PROT_READ | PROT_WRITE);
+    if (!memory)
+        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, ENOMEM, "mmap",
+                               "no address space for %llu bytes of guest memory",
+                               (unsigned long long)ram->bytes);
+    if (align == LARGE_PAGE)
+        madvise(memory, ram->bytes, MADV_HUGEPAGE);
+    madvise(memory, ram->bytes, MADV_DONTFORK);
+    ram->memory = memory;
+    return VSDK_OK;
+}
+
+void kvm_ram_free(backend_ram *ram)
+{
+    sys_unmap(ram->memory, ram->bytes);
+    ram->memory = NULL;
+}
+
+static int set_slot(const backend_vm *vm, const backend_slot *slot, uint64_t bytes, uint32_t flags)
+{
+    const vm_kvm *k = vm->data;
+    struct kvm_userspace_memory_region region = {
+        .slot = slot->index,
+        .flags = flags & VSDK_MAP_READONLY ? KVM_MEM_READONLY : 0,
+        .guest_phys_addr = slot->gpa,
+        .memory_size = bytes,
+        .userspace_addr = (uintptr_t)slot->ram->memory + slot->offset,
+    };
+    return sys_ioctl_retry(k->fd, KVM_SET_USER_MEMORY_REGION, (uintptr_t)&region);
+}
+
+static vsdk_status slot_failed(const backend_slot *slot, int result, vsdk_error *error)
+{
+    const char *request = "KVM_SET_USER_MEMORY_REGION";
+    if (result == -EEXIST)
+        return error_set_errno(error, VSDK_ERROR_EXISTS, EEXIST, request,
+                               "guest address 0x%llx is in use by KVM or another mapping",
+                               (unsigned long long)slot->gpa);
+    return kvm_error(error, result, request, "the guest's memory map can't be changed");
+}
+
+static vsdk_status check_slot(const backend_vm *vm, const backend_slot *slot, vsdk_error *error)
+{
+    const host_kvm *h = kvm_host_of(vm);
+    uint64_t top = UINT64_C(1) << h->physical_bits;
+    if (slot->index >= h->slots_max)
+        return error_set(error, VSDK_ERROR_LIMIT, "vsdk_vm_map", "KVM has %u memory slots",
+                         h->slots_max);
+    if (slot->gpa >= top || slot->length > top - slot->gpa)
+        return error_set(error, VSDK_ERROR_RANGE, "vsdk_vm_map",
+                         "guest physical addresses have %u bits", h->physical_bits);
+    if (slot->flags & VSDK_MAP_READONLY && !h->readonly)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_map",
+                         "this kernel's KVM lacks KVM_CAP_READONLY_MEM");
+    return VSDK_OK;
+}
+
+vsdk_status kvm_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
+{
+    vsdk_status status = check_slot(vm, slot, error);
+    if (status != VSDK_OK)
+        return status;
+    int r = set_slot(vm, slot, slot->length, slot->flags);
+    return r < 0 ? slot_failed(slot, r, error) : VSDK_OK;
+}
+
+vsdk_status kvm_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error)
+{
+    int r = set_slot(vm, slot, 0, 0);
+    return r < 0 ? slot_failed(slot, r, error) : VSDK_OK;
+}
+
+/* A slot can't become read-only or writable in place: it goes and comes back. */
+vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error)
+{
+    if ((flags ^ slot->flags) & VSDK_MAP_READONLY && !kvm_host_of(vm)->readonly)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_protect",
+                         "this kernel's KVM lacks KVM_CAP_READONLY_MEM");
+    if (flags == slot->flags)
+        return VSDK_OK;
+    int r = set_slot(vm, slot, 0, 0);
+    if (r < 0)
+        return slot_failed(slot, r, error);
+    r = set_slot(vm, slot, slot->length, flags);
+    if (r == 0)
+        return VSDK_OK;
+    set_slot(vm, slot, slot->length, slot->flags);
+    return slot_failed(slot, r, error);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the KVM backend share: its own part of each object, and the operations.
+ *
+ * Order of a virtual machine's making: interrupt controllers, identity map, TSS, memory slots,
+ * processors. All but the last two happen in vm_create, because in this order the kernel does the
+ * least work; the other way round costs up to thirteen milliseconds when the machine goes. */
+#ifndef VSDK_BACKENDS_OBJECTS_KVM_H
+#define VSDK_BACKENDS_OBJECTS_KVM_H
+
+#include "backends/kvm/kvm_uapi.h"
+#include "core/backend.h"
+#include <signal.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum {
+    KVM_PINS = 24,        /* of the split IOAPIC, and lines of the kernel's own */
+    KVM_VCPUS_MOST = 127, /* APIC ids 2 * index below 255, and twice the number fits CPUID */
+    KVM_CPUID_MOST = 256  /* leaves of a vCPU */
+};
+#define KVM_IDENTITY_MAP UINT64_C(0xfeff8000)
+#define KVM_TSS UINT64_C(0xfeff9000)
+#define KVM_LAPIC UINT64_C(0xfee00000)
+
+typedef struct host_kvm {
+    int fd;
+    int kick_signal;
+    pid_t pid; /* of the process that opened it */
+    uint32_t run_bytes;
+    uint32_t vcpus_max;
+    uint32_t slots_max;
+    uint32_t xsave_bytes;
+    uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
+    int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
+    int signal_msi, tsc_deadline, user_nmi, memory_fault;
+    uint32_t physical_bits;
+    uint32_t cpuid_count;
+    vsdk_cpuid_entry *cpuid; /* what the kernel supports, asked once */
+} host_kvm;
+
+typedef struct vm_kvm {
+    int fd;
+    vsdk_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
+    uint32_t cpuid_count;
+} vm_kvm;
+
+/* Who may signal which thread; kick_kvm.c. A thread's frames form a stack, since a callback may run
+ * a vCPU of another machine. */
+typedef struct kick_kvm {
+    _Alignas(64) _Atomic pid_t thread; /* inside vcpu_enter .. vcpu_leave, else 0 */
+    _Atomic uint32_t kickers;          /* inside vcpu_interrupt */
+    _Atomic uint32_t signalled;        /* a signal is on its way or pending */
+    _Alignas(64) int signal;           /* the rest is the running thread's */
+    pid_t pid;
+    uint64_t mask_of;  /* serial of the thread whose mask the kernel opens */
+    uint64_t timer_of; /* serial of the thread that `timer` signals, 0: no timer */
+    timer_t timer;
+    uint64_t armed;    /* the deadline that the timer waits for, 0: none */
+    uint32_t expired;  /* it has passed */
+    uint32_t leftover; /* a signal may be pending that no flag tells of */
+    struct kick_kvm *outer;
+} kick_kvm;
+
+typedef struct vcpu_kvm {
+    kick_kvm kick;
+    _Alignas(64) struct kvm_run *_Atomic run; /* NULL once the machine is gone */
+    backend_vcpu *vcpu;
+    int fd;
+    uint32_t run_bytes;
+    uint32_t pending;     /* the kernel waits for KVM_RUN to finish an access */
+    uint32_t started;     /* it has executed, or is the boot processor */
+    uint32_t regs_in_run; /* kvm_run's general registers are the vCPU's */
+    void *answer;         /* where the record's value goes, NULL: nowhere */
+    uint32_t answer_width;
+    uint32_t mmio_done;   /* bytes of the pending MMIO access that records have shown */
+    _Atomic uint32_t nmi; /* inject one before the next entry */
+} vcpu_kvm;
+
+static inline host_kvm *kvm_host_of(const backend_vm *vm)
+{
+    return vm->host->data;
+}
+
+static inline int kvm_has_lapic(const backend_vm *vm)
+{
+    return vm->config.irqchip != VSDK_IRQCHIP_NONE;
+}
+
+/* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, else
+ * SYSTEM, with advice where there is some. */
+vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what);
+
+/* kick_kvm.c */
+void kvm_kick_init(vcpu_kvm *v, const host_kvm *host);
+/* Waits until no kicker is inside vcpu_interrupt; the timer goes. */
+void kvm_kick_close(vcpu_kvm *v);
+vsdk_status kvm_kick_arm(vcpu_kvm *v, vsdk_error *error); /* the timer of vcpu->deadline_ns */
+/* After KVM_RUN failed with EINTR: takes our signals. 1 if the interruption was ours. */
+int kvm_kick_take(vcpu_kvm *v);
+
+/* exit_kvm.c: fills the record from kvm_run; 0 if there is nothing for anybody to see. */
+int kvm_exit_fill(vcpu_kvm *v);
+/* The next part of an access whose width is no power of two; 0 if there is none. */
+int kvm_exit_next_part(vcpu_kvm *v);
+void kvm_exit_answer(vcpu_kvm *v);
+void kvm_exit_none(vcpu_kvm *v);
+void kvm_exit_kicked(vcpu_kvm *v, vsdk_kick_detail detail);
+void kvm_exit_memory_fault(vcpu_kvm *v);
+
+/* vcpu_kvm.c */
+void kvm_vcpu_release(backend_vcpu *vcpu); /* what it holds in the kernel */
+
+/* cpuid_kvm_x86_64.c */
+vsdk_status kvm_cpuid_read_supported(host_kvm *host, vsdk_error *error);
+vsdk_status kvm_cpuid_install(backend_vcpu *vcpu, int fd, vsdk_error *error);
+
+/* kernel_mode_kvm.c: picoseconds that an instruction at CPL 0 takes, measured once a process;
+ * negative -errno if that did not work. */
+int64_t kvm_kernel_mode_ps(const host_kvm *host);
+
+/* The operations, by file. */
+vsdk_status kvm_host_open(backend_host *host, const vsdk_host_config *config, vsdk_error *error);
+void kvm_host_close(backend_host *host);
+vsdk_status kvm_host_query(backend_host *host, vsdk_capability capability,
+                           vsdk_capability_info *info, vsdk_error *error);
+vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+                               uint32_t *needed, vsdk_error *error);
+vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error);
+void kvm_vm_destroy(backend_vm *vm);
+void kvm_vm_free(backend_vm *vm);
+vsdk_status kvm_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
+                                 uint32_t *needed, vsdk_error *error);
+vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+                             vsdk_error *error);
+vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error);
+void kvm_ram_free(backend_ram *ram);
+vsdk_status kvm_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error);
+vsdk_status kvm_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error);
+vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error);
+vsdk_status kvm_doorbell_assign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
+                                const uint64_t *match, int fd, vsdk_error *error);
+void kvm_doorbell_deassign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
+                           const uint64_t *match, int fd);
+uint32_t kvm_irq_lines(backend_vm *vm);
+vsdk_status kvm_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_error *error);
+vsdk_status kvm_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error);
+vsdk_status kvm_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
+vsdk_status kvm_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
+void kvm_vcpu_destroy(backend_vcpu *vcpu);
+vsdk_status kvm_vcpu_enter(backend_vcpu *vcpu, vsdk_error *error);
+void kvm_vcpu_leave(backend_vcpu *vcpu);
+vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
+void kvm_vcpu_interrupt(backend_vcpu *vcpu);
+vsdk_status kvm_vcpu_complete(backend_vcpu *vcpu, vsdk_error *error);
+vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
+vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
+vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
+vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
+vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
+vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+vsdk_status kvm_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                               vsdk_cpuid_entry *entry, vsdk_error *error);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/kvm/objects_kvm.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(vsdk_regs) == sizeof(struct kvm_regs), "general registers");
+_Static_assert(offsetof(vsdk_regs, rdi) == offsetof(struct kvm_regs, rdi) &&
+                   offsetof(vsdk_regs, rsp) == offsetof(struct kvm_regs, rsp) &&
+                   offsetof(vsdk_regs, rbp) == offsetof(struct kvm_regs, rbp) &&
+                   offsetof(vsdk_regs, r15) == offsetof(struct kvm_regs, r15) &&
+                   offsetof(vsdk_regs, rflags) == offsetof(struct kvm_regs, rflags),
+               "general registers are in the kernel's order");
+
+static struct kvm_run *run_of(const vcpu_kvm *v)
+{
+    return atomic_load_explicit(&v->run, memory_order_relaxed);
+}
+
+/* kvm_run has them when they come with each exit, or when they were set and not yet taken over. */
+static int regs_in_run(const vcpu_kvm *v)
+{
+    return v->regs_in_run || run_of(v)->kvm_dirty_regs & KVM_SYNC_X86_REGS;
+}
+
+vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+{
+    const vcpu_kvm *v = vcpu->data;
+    if (regs_in_run(v)) {
+        memcpy(regs, &run_of(v)->s.regs.regs, sizeof *regs);
+        return VSDK_OK;
+    }
+    int r = sys_ioctl_retry(v->fd, KVM_GET_REGS, (uintptr_t)regs);
+    return r < 0 ? kvm_error(error, r, "KVM_GET_REGS", "the registers can't be read") : VSDK_OK;
+}
+
+/* Through kvm_run the next entry takes them over without a call of its own. A processor that waits
+ * to be started must not find them when it is. */
+static int set_regs(vcpu_kvm *v, const vsdk_regs *regs)
+{
+    struct kvm_run *run = run_of(v);
+    if (v->started && kvm_host_of(v->vcpu->vm)->sync_regs & KVM_SYNC_X86_REGS) {
+        memcpy(&run->s.regs.regs, regs, sizeof *regs);
+        run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+        return 0;
+    }
+    v->regs_in_run = 0;
+    return sys_ioctl_retry(v->fd, KVM_SET_REGS, (uintptr_t)regs);
+}
+
+vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+{
+    vcpu_kvm *v = vcpu->data;
+    vsdk_regs now, next = *regs;
+    if (v->pending) {
+        vsdk_status status = kvm_vcpu_get_regs(vcpu, &now, error);
+        if (status != VSDK_OK)
+            return status;
+        next.rip = now.rip;
+    }
+    int r = set_regs(v, &next);
+    return r < 0 ? kvm_error(error, r, "KVM_SET_REGS", "the registers can't be set") : VSDK_OK;
+}
+
+enum {
+    ACCESS_S = 1 << 4,
+    ACCESS_P = 1 << 7,
+    ACCESS_AVL = 1 << 12,
+    ACCESS_L = 1 << 13,
+    ACCESS_DB = 1 << 14,
+    ACCESS_G = 1 << 15
+};
+
+static void segment_from_kvm(vsdk_segment *to, const struct kvm_segment *from)
+{
+    *to = (vsdk_segment){.base = from->base, .limit = from->limit, .selector = from->selector};
+    to->access = (uint16_t)((from->type & 15) | (from->s ? ACCESS_S : 0) | (from->dpl & 3) << 5 |
+                            (from->present && !from->unusable ? ACCESS_P : 0) |
+                            (from->avl ? ACCESS_AVL : 0) | (from->l ? ACCESS_L : 0) |
+                            (from->db ? ACCESS_DB : 0) | (from->g ? ACCESS_G : 0));
+}
+
+static void segment_to_kvm(struct kvm_segment *to, const vsdk_segment *from)
+{
+    uint16_t access = from->access;
+    *to = (struct kvm_segment){
+        .base = from->base,
+        .limit = from->limit,
+        .selector = from->selector,
+        .type = access & 15,
+        .present = !!(access & ACCESS_P),
+        .dpl = access >> 5 & 3,
+        .db = !!(access & ACCESS_DB),
+        .s = !!(access & ACCESS_S),
+        .l = !!(access & ACCESS_L),
+        .g = !!(access & ACCESS_G),
+        .avl = !!(access & ACCESS_AVL),
+        .unusable = !(access & ACCESS_P),
+    };
+}
+
+static void table_from_kvm(vsdk_table *to, const struct kvm_dtable *from)
+{
+    *to = (vsdk_table){.base = from->base, .limit = from->limit};
+}
+
+static void table_to_kvm(struct kvm_dtable *to, const vsdk_table *from)
+{
+    *to = (struct kvm_dtable){.base = from->base, .limit = from->limit};
+}
+
+vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+{
+    const vcpu_kvm *v = vcpu->data;
+    struct kvm_sregs k;
+    int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&k);
+    if (r < 0)
+        return kvm_error(error, r, "KVM_GET_SREGS", "the control registers can't be read");
+    memset(sregs, 0, sizeof *sregs);
+    segment_from_kvm(&sregs->cs, &k.cs);
+    segment_from_kvm(&sregs->ds, &k.ds);
+    segment_from_kvm(&sregs->es, &k.es);
+    segment_from_kvm(&sregs->fs, &k.fs);
+    segment_from_kvm(&sregs->gs, &k.gs);
+    segment_from_kvm(&sregs->ss, &k.ss);
+    segment_from_kvm(&sregs->tr, &k.tr);
+    segment_from_kvm(&sregs->ldt, &k.ldt);
+    table_from_kvm(&sregs->gdt, &k.gdt);
+    table_from_kvm(&sregs->idt, &k.idt);
+    sregs->cr0 = k.cr0;
+    sregs->cr2 = k.cr2;
+    sregs->cr3 = k.cr3;
+    sregs->cr4 = k.cr4;
+    sregs->efer = k.efer;
+    sregs->apic_base = k.apic_base;
+    return VSDK_OK;
+}
+
+static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_sregs *sregs)
+{
+    segment_to_kvm(&k->cs, &sregs->cs);
+    segment_to_kvm(&k->ds, &sregs->ds);
+    segment_to_kvm(&k->es, &sregs->es);
+    segment_to_kvm(&k->fs, &sregs->fs);
+    segment_to_kvm(&k->gs, &sregs->gs);
+    segment_to_kvm(&k->ss, &sregs->ss);
+    segment_to_kvm(&k->tr, &sregs->tr);
+    segment_to_kvm(&k->ldt, &sregs->ldt);
+    table_to_kvm(&k->gdt, &sregs->gdt);
+    table_to_kvm(&k->idt, &sregs->idt);
+    k->cr0 = sregs->cr0;
+    k->cr2 = sregs->cr2;
+    k->cr3 = sregs->cr3;
+    k->cr4 = sregs->cr4;
+    k->efer = sregs->efer;
+}
+
+vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+{
+    const vcpu_kvm *v = vcpu->data;
+    struct kvm_sregs k;
+    int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&k);
+    if (r < 0)
+        return kvm_error(error, r, "KVM_GET_SREGS", "the control registers can't be read");
+    sregs_to_kvm(&k, sregs);
+    r = sys_ioctl_retry(v->fd, KVM_SET_SREGS, (uintptr_t)&k);
+    if (r == -EINVAL)
+        return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL, "KVM_SET_SREGS",
+                               "cr0 %llx, cr4 %llx and efer %llx contradict each other or have "
+                               "bits that the vCPU lacks",
+                               (unsigned long long)sregs->cr0, (unsigned long long)sregs->cr4,
+                               (unsigned long long)sregs->efer);
+    return r < 0 ? kvm_error(error, r, "KVM_SET_SREGS", "the control registers can't be set")
+                 : VSDK_OK;
+}
+
+/* The extended state area: 512 bytes in the layout of FXSAVE64, then the header whose first word
+ * says which parts are not in their initial state. */
+enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, FPU_FIELDS = offsetof(vsdk_fpu, reserved2) };
+
+static vsdk_status read_xsave(const backend_vcpu *vcpu, char **area, vsdk_error *error)
+{
+    const vcpu_kvm *v = vcpu->data;
+    uint32_t bytes = kvm_host_of(vcpu->vm)->xsave_bytes;
+    if (!bytes)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, "KVM_GET_XSAVE",
+                         "this kernel's KVM lacks KVM_CAP_XSAVE");
+    *area = alloc_zeroed(bytes);
+    if (!*area)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "KVM_GET_XSAVE",
+                         "no memory for %u bytes of extended state", bytes);
+    int large = bytes > sizeof(struct kvm_xsave);
+    int r = sys_ioctl_retry(v->fd, large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, (uintptr_t)*area);
+    if (r == 0)
+        return VSDK_OK;
+    alloc_free(*area);
+    *area = NULL;
+    return kvm_error(error, r, "KVM_GET_XSAVE", "the floating-point state can't be read");
+}
+
+vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
+{
+    char *area = NULL;
+    vsdk_status status = read_xsave(vcpu, &area, error);
+    if (status != VSDK_OK)
+        return status;
+    memset(fpu, 0, sizeof *fpu);
+    memcpy(fpu, area, FPU_FIELDS);
+    fpu->reserved = 0;
+    alloc_free(area);
+    return VSDK_OK;
+}
+
+static void merge_fpu(char *area, const vsdk_fpu *fpu)
+{
+    uint64_t in_use;
+    vsdk_fpu legacy = *fpu;
+    memcpy(&legacy.mxcsr_mask, area + offsetof(vsdk_fpu, mxcsr_mask), sizeof legacy.mxcsr_mask);
+    legacy.reserved = 0;
+    memcpy(area, &legacy, FPU_FIELDS);
+    memcpy(&in_use, area + XSAVE_HEADER, sizeof in_use);
+    in_use |= XSTATE_X87_SSE;
+    memcpy(area + XSAVE_HEADER, &in_use, sizeof in_use);
+}
+
+vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error)
+{
+    const vcpu_kvm *v = vcpu->data;
+    char *area = NULL;
+    vsdk_status status = read_xsave(vcpu, &area, error);
+    if (status != VSDK_OK)
+        return status;
+    merge_fpu(area, fpu);
+    int r = sys_ioctl_retry(v->fd, KVM_SET_XSAVE, (uintptr_t)area);
+    alloc_free(area);
+    if (r == -EINVAL)
+        return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL, "KVM_SET_XSAVE",
+                               "MXCSR %x has a reserved bit", fpu->mxcsr);
+    return r < 0 ? kvm_error(error, r, "KVM_SET_XSAVE", "the floating-point state can't be set")
+                 : VSDK_OK;
+}
