@@ -23,13 +23,13 @@ packages_ensure() {
 	[ "$(id -u)" = 0 ] || die "these packages are missing, and only root can install them: ${missing[*]}"
 	say "installing ${missing[*]}"
 	attempt with_lock apt packages_install "${missing[@]}"
-	[ "$failed" = 0 ] || die "apt-get could not install ${missing[*]}"
+	[ "$failed" = 0 ] || die "apt-get could not install ${missing[*]}: see $cache/apt.log"
 }
 
 packages_install() {
 	apt-get -qq update
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" </dev/null
-} >&2
+} >"$cache/apt.log" 2>&1
 
 kernel_package() { apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: *//p' | head -n 1; }
 
