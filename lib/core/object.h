@@ -21,6 +21,8 @@ struct vsdk_host {
     void *log_user;
     vsdk_release_fn log_release;
     uint32_t log_level;
+    uint32_t vcpus_max;       /* asked once */
+    uint32_t irqchip_missing; /* bit by vsdk_irqchip */
 };
 
 /* Where the thread that has a vCPU stands; it alone changes it, but for PLACE_LOCKED.
@@ -35,6 +37,8 @@ enum vcpu_place {
     PLACE_PARKED = 4,
     PLACE_LOCKED = 16
 };
+
+enum vm_transition { TRANSITION_PAUSE = 1, TRANSITION_RESUME = 2, TRANSITION_HALT = 3 };
 
 /* Core's own bits of backend_vcpu.requests, beside backend_request. */
 enum core_request {
@@ -64,6 +68,7 @@ struct vsdk_vm {
     vsdk_host *host;   /* counted */
     vsdk_loop *loop;   /* counted */
     vsdk_vcpu **vcpus; /* config.vcpus_max entries; filled by a writer, under lock */
+    uint32_t vcpu_count;
 
     /* Short uses from outside the vCPUs' runs (vm_use_begin), so that destroy waits for them; they
      * also keep the snapshots of bus and guest-address map that they have loaded. */
@@ -83,7 +88,8 @@ struct vsdk_vm {
     struct vm_writer {
         uint32_t depth; /* 0: nobody */
         pthread_t owner;
-        uint32_t guest_paused;
+        uint32_t guest_paused; /* by vm_hold */
+        uint32_t transition;   /* vm_transition: one that is on its way, and calls the devices */
     } writer;
     uint32_t pausers;              /* threads inside vsdk_vm_pause */
     uint64_t pauses;               /* pauses that came to be */

@@ -1,0 +1,24 @@
+/* Backends: the table of those built in, and modules. */
+#ifndef VSDK_CORE_HOST_H
+#define VSDK_CORE_HOST_H
+
+#include "core/object.h"
+
+extern const core_table core_functions;
+
+/* module.c: the operations of a backend that is a module, for the hypervisor that runs. Loaded
+ * modules stay. `directory` NULL: the one compiled in. */
+vsdk_status module_load_xen(const char *directory, const backend_ops **ops, vsdk_error *error);
+
+void host_get(vsdk_host *host);
+void host_put(vsdk_host *host);
+/* In a child that was forked after the open: nothing of the hypervisor may be touched. */
+int host_is_foreign(const vsdk_host *host);
+
+/* capability.c: what vm_create asks each time, cached in the host. */
+void host_ask_limits(vsdk_host *host);
+/* The answer of the backend, with a reason unless it is yes. */
+vsdk_status host_ask(vsdk_host *host, vsdk_capability capability, vsdk_capability_info *info,
+                     vsdk_error *error);
+
+#endif

@@ -1,0 +1,195 @@
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/record.h"
+#include "core/vcpu_state.h"
+#include <string.h>
+
+static const char creating[] = "vsdk_vcpu_create";
+
+static vsdk_status read_config(const vsdk_vcpu_config *given, vsdk_vcpu_config *config,
+                               vsdk_error *error)
+{
+    vsdk_status status =
+        record_read(config, sizeof *config, given, VSDK_VCPU_SYNC_GENERAL, creating, error);
+
+    if (status)
+        return status;
+    if (config->reserved[0] || config->reserved[1])
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, creating,
+                         "the configuration has a later version's field");
+    if ((uintptr_t)config->exit % 64)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
+                         "the memory for the exit record is not aligned to 64 bytes");
+    return VSDK_OK;
+}
+
+static vsdk_vcpu *vcpu_alloc(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *config)
+{
+    vsdk_vcpu *vcpu = alloc_aligned(64, sizeof *vcpu);
+
+    if (!vcpu)
+        return NULL;
+    refs_init(&vcpu->refs);
+    vcpu->vm = vm;
+    vcpu->backend.vm = &vm->backend;
+    vcpu->backend.index = index;
+    vcpu->backend.flags = config->flags;
+    vcpu->backend.exit = config->exit ? config->exit : &vcpu->exit;
+    vcpu->backend.sync_regs = config->flags & VSDK_VCPU_SYNC_GENERAL ? &vcpu->regs : NULL;
+    atomic_init(&vcpu->backend.requests, REQUEST_HOLD);
+    return vcpu;
+}
+
+static vsdk_status check_place(vsdk_vm *vm, uint32_t index, vsdk_error *error)
+{
+    if (index >= vm->backend.config.vcpus_max)
+        return error_set(error, VSDK_ERROR_LIMIT, creating, "index %u is not below vcpus_max %u",
+                         index, vm->backend.config.vcpus_max);
+    if (vm->vcpus[index])
+        return error_set(error, VSDK_ERROR_EXISTS, creating, "vCPU %u exists already", index);
+    return VSDK_OK;
+}
+
+/* While a writer is at work the state can only become STOPPED. */
+static vsdk_status check_state(vsdk_vm *vm, vsdk_error *error)
+{
+    pthread_mutex_lock(&vm->lock);
+    vsdk_vm_state state = vm->state;
+    pthread_mutex_unlock(&vm->lock);
+    if (state == VSDK_VM_CREATED)
+        return VSDK_OK;
+    return error_set(error, VSDK_ERROR_STATE, creating, "the virtual machine is %s already",
+                     vsdk_vm_state_name(state));
+}
+
+static void publish(vsdk_vm *vm, vsdk_vcpu *vcpu)
+{
+    uint32_t index = vcpu->backend.index;
+
+    vm_get(vm);
+    pthread_mutex_lock(&vm->lock);
+    vm->vcpus[index] = vcpu;
+    vm->backend.vcpus[index] = &vcpu->backend;
+    vm->vcpu_count++;
+    if (vm->state == VSDK_VM_STOPPED)
+        atomic_fetch_or(&vcpu->backend.requests, REQUEST_STOP);
+    if (atomic_load(&vm->gone))
+        atomic_fetch_or(&vcpu->backend.requests, REQUEST_GONE);
+    pthread_mutex_unlock(&vm->lock);
+}
+
+static vsdk_status create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *config,
+                          vsdk_vcpu **out, vsdk_error *error)
+{
+    vsdk_status status = check_place(vm, index, error);
+
+    if (!status)
+        status = check_state(vm, error);
+    if (status)
+        return status;
+    vsdk_vcpu *vcpu = vcpu_alloc(vm, index, config);
+    if (!vcpu)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for the vCPU");
+    memset(vcpu->backend.exit, 0, sizeof *vcpu->backend.exit);
+    pthread_mutex_lock(&vm->serial);
+    status = vm->backend.host->ops->vcpu_create(&vcpu->backend, error);
+    pthread_mutex_unlock(&vm->serial);
+    if (status) {
+        alloc_free(vcpu);
+        return status;
+    }
+    publish(vm, vcpu);
+    *out = vcpu;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *given,
+                             vsdk_vcpu **vcpu, vsdk_error *error)
+{
+    vsdk_vcpu_config config;
+
+    if (vcpu)
+        *vcpu = NULL;
+    if (!vm)
+        return error_null(error, creating, "vm");
+    if (!vcpu)
+        return error_null(error, creating, "vcpu");
+    vsdk_status status = read_config(given, &config, error);
+    if (status)
+        return status;
+    if (callback_in_vm(vm))
+        return error_set(error, VSDK_ERROR_BUSY, creating,
+                         "called from a callback of this virtual machine");
+    status = vm_hold(vm, 0, creating, error);
+    if (status)
+        return status;
+    status = create(vm, index, &config, vcpu, error);
+    vm_release(vm);
+    return status;
+}
+
+/* The caller's record may go with the last reference; the virtual machine keeps the vCPU. */
+static void take_record_home(vsdk_vcpu *vcpu)
+{
+    vsdk_exit *given = vcpu->backend.exit;
+
+    if (given == &vcpu->exit || !vcpu_come_in(vcpu))
+        return;
+    vcpu->exit = *given;
+    if (given->data == (uintptr_t)&given->value)
+        vcpu->exit.data = (uintptr_t)&vcpu->exit.value;
+    vcpu->backend.exit = &vcpu->exit;
+    atomic_store(&vcpu->place, PLACE_OUT);
+}
+
+void vsdk_vcpu_close(vsdk_vcpu *vcpu)
+{
+    if (!vcpu || !refs_put(&vcpu->refs))
+        return;
+    take_record_home(vcpu);
+    vm_put(vcpu->vm);
+}
+
+vsdk_exit *vsdk_vcpu_exit(vsdk_vcpu *vcpu)
+{
+    return vcpu ? vcpu->backend.exit : NULL;
+}
+
+const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu)
+{
+    return vcpu ? vcpu->backend.sync_regs : NULL;
+}
+
+static vsdk_vcpu_state state_now(vsdk_vcpu *vcpu)
+{
+    vsdk_vm *vm = vcpu->vm;
+    uint32_t place = atomic_load(&vcpu->place) & ~(uint32_t)PLACE_LOCKED;
+    int pending = atomic_load_explicit(&vcpu->pending, memory_order_relaxed) != 0;
+
+    if (place == PLACE_OUT && pending)
+        return VSDK_VCPU_AT_EXIT;
+    pthread_mutex_lock(&vm->lock);
+    int running = vm->state == VSDK_VM_RUNNING;
+    pthread_mutex_unlock(&vm->lock);
+    if (!running || place == PLACE_PARKED)
+        return VSDK_VCPU_HELD;
+    return place == PLACE_OUT && !vm_autonomous(vm) ? VSDK_VCPU_AT_EXIT : VSDK_VCPU_IN_GUEST;
+}
+
+vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error)
+{
+    const char *operation = "vsdk_vcpu_get_state";
+    vm_use use;
+
+    if (!vcpu)
+        return error_null(error, operation, "vcpu");
+    if (!state)
+        return error_null(error, operation, "state");
+    *state = VSDK_VCPU_HELD;
+    vsdk_status status = vm_use_begin(vcpu->vm, &use, operation, error);
+    if (status)
+        return status;
+    *state = state_now(vcpu);
+    vm_use_end(use);
+    return VSDK_OK;
+}

@@ -1,0 +1,129 @@
+#include "base/sys.h"
+#include "core/counters.h"
+#include "core/vcpu_state.h"
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+void vcpu_keep_answer(vsdk_vcpu *vcpu)
+{
+    if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed) || vcpu->kept)
+        return;
+    vcpu->answer = *vcpu->backend.exit;
+    vcpu->kept = 1;
+}
+
+void vcpu_restore_answer(vsdk_vcpu *vcpu)
+{
+    if (vcpu->kept)
+        *vcpu->backend.exit = vcpu->answer;
+    vcpu->kept = 0;
+}
+
+void vcpu_fill_kicked(vsdk_vcpu *vcpu, uint32_t detail)
+{
+    vcpu_keep_answer(vcpu);
+    memset(vcpu->backend.exit, 0, sizeof *vcpu->backend.exit);
+    vcpu->backend.exit->reason = VSDK_EXIT_KICKED;
+    vcpu->backend.exit->detail = detail;
+    counter_add(&vcpu->counters.kicked, 1);
+}
+
+void vcpu_fill_end(vsdk_vcpu *vcpu)
+{
+    vcpu_keep_answer(vcpu);
+    pthread_mutex_lock(&vcpu->vm->lock);
+    *vcpu->backend.exit = vcpu->vm->end;
+    pthread_mutex_unlock(&vcpu->vm->lock);
+    counter_add(&vcpu->counters.returned, 1);
+}
+
+static vcpu_verdict kicked(vsdk_vcpu *vcpu, uint32_t detail, vsdk_status *status)
+{
+    vcpu_fill_kicked(vcpu, detail);
+    *status = VSDK_OK;
+    return VERDICT_RETURN;
+}
+
+static vcpu_verdict kicked_on_request(vsdk_vcpu *vcpu, vsdk_status *status)
+{
+    atomic_fetch_and(&vcpu->backend.requests, ~(uint32_t)REQUEST_KICK);
+    return kicked(vcpu, VSDK_KICK_REQUEST, status);
+}
+
+void vcpu_wait_for_writer(vsdk_vcpu *vcpu)
+{
+    const uint32_t ends = REQUEST_GONE | REQUEST_STOP;
+    uint32_t requests;
+
+    atomic_store(&vcpu->place, PLACE_WAIT);
+    vm_changed(vcpu->vm);
+    while ((requests = atomic_load(&vcpu->backend.requests)) & REQUEST_WRITER && !(requests & ends))
+        sys_futex_wait(&vcpu->backend.requests, requests, 0);
+    vcpu_step_back(vcpu);
+}
+
+/* Leaves PARKED; another thread may be reaching for the registers just now. */
+static void unpark(vsdk_vcpu *vcpu)
+{
+    uint32_t parked = PLACE_PARKED;
+
+    while (!atomic_compare_exchange_strong(&vcpu->place, &parked, PLACE_BUSY)) {
+        parked = PLACE_PARKED;
+        sched_yield();
+    }
+}
+
+/* Stands still until something else is asked. */
+static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
+{
+    const uint32_t ends = REQUEST_GONE | REQUEST_STOP | REQUEST_KICK | REQUEST_LEAVE;
+    uint32_t requests;
+    int result = 0;
+
+    atomic_store(&vcpu->place, PLACE_PARKED);
+    vm_changed(vcpu->vm);
+    vm_settle(vcpu->vm);
+    while (result != -EINTR && result != -ETIMEDOUT) {
+        requests = atomic_load(&vcpu->backend.requests);
+        if (!(requests & REQUEST_HOLD) || requests & ends)
+            break;
+        result = sys_futex_wait(&vcpu->backend.requests, requests, vcpu->backend.deadline_ns);
+    }
+    unpark(vcpu);
+    requests = atomic_load(&vcpu->backend.requests);
+    if (!(requests & REQUEST_HOLD) || requests & ends)
+        return VERDICT_LOOK;
+    if (result == -ETIMEDOUT)
+        return kicked(vcpu, VSDK_KICK_DEADLINE, status);
+    return result == -EINTR ? kicked(vcpu, VSDK_KICK_SIGNAL, status) : VERDICT_LOOK;
+}
+
+/* A device has answered the access while a pause was coming: it is finished before the thread
+ * parks. One that the embedder answered in PAUSED stays as it is. */
+vcpu_verdict vcpu_attend(vsdk_vcpu *vcpu, uint32_t requests, const char *operation,
+                         vsdk_status *status, vsdk_error *error)
+{
+    int pending = atomic_load_explicit(&vcpu->pending, memory_order_relaxed) != 0;
+
+    if (requests & REQUEST_GONE) {
+        *status = vm_gone(operation, error);
+        return VERDICT_RETURN;
+    }
+    if (requests & REQUEST_STOP) {
+        vcpu_fill_end(vcpu);
+        *status = VSDK_OK;
+        return VERDICT_RETURN;
+    }
+    if (requests & REQUEST_WRITER) {
+        vcpu_wait_for_writer(vcpu);
+        return VERDICT_LOOK;
+    }
+    if (pending && (vcpu->claimed || !(requests & REQUEST_HOLD)))
+        return VERDICT_ENTER;
+    if (requests & REQUEST_KICK)
+        return kicked_on_request(vcpu, status);
+    if (requests & REQUEST_LEAVE)
+        return kicked(vcpu, VSDK_KICK_REQUEST, status);
+    return requests & REQUEST_HOLD ? park(vcpu, status) : VERDICT_LOOK;
+}

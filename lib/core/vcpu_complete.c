@@ -1,0 +1,138 @@
+#include "base/error.h"
+#include "core/counters.h"
+#include "core/vcpu_state.h"
+
+static vsdk_status inexact(const char *operation, vsdk_error *error)
+{
+    return error_hint(error,
+                      error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                                "this backend cannot finish an access without going on"),
+                      "ask vsdk_host_query for VSDK_CAPABILITY_COMPLETE_EXACT");
+}
+
+static int is_exact(const vsdk_vm *vm)
+{
+    const backend_ops *ops = vm->backend.host->ops;
+
+    return (ops->traits & BACKEND_EXACT_COMPLETE) && ops->vcpu_complete;
+}
+
+vsdk_status vcpu_finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
+{
+    vsdk_vm *vm = vcpu->vm;
+
+    if (!is_exact(vm))
+        return inexact(operation, error);
+    if (atomic_load(&vcpu->backend.requests) & REQUEST_WRITER)
+        vcpu_wait_for_writer(vcpu);
+    if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
+        return vm_gone(operation, error);
+    vcpu_restore_answer(vcpu);
+    pthread_mutex_lock(&vm->serial);
+    vsdk_status status = vm->backend.host->ops->vcpu_complete(&vcpu->backend, error);
+    pthread_mutex_unlock(&vm->serial);
+    if (status)
+        return status;
+    vsdk_exit_reason reason = vcpu->backend.exit->reason;
+    int more = reason == VSDK_EXIT_PIO || reason == VSDK_EXIT_MMIO;
+    atomic_store_explicit(&vcpu->pending, (uint32_t)more, memory_order_relaxed);
+    vcpu->settable = more ? vcpu->backend.exit->flags & VSDK_EXIT_REGS_SETTABLE : 0;
+    vcpu->claimed = 0;
+    return VSDK_OK;
+}
+
+static vsdk_status complete_inside(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
+{
+    if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
+        return vm_gone(operation, error);
+    if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
+        return is_exact(vcpu->vm) ? VSDK_OK : inexact(operation, error);
+    return vcpu_finish_access(vcpu, operation, error);
+}
+
+vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    const char *operation = "vsdk_vcpu_complete";
+
+    if (!vcpu)
+        return error_null(error, operation, "vcpu");
+    vsdk_vm *vm = vcpu->vm;
+    if (callback_in_vm(vm))
+        return error_set(error, VSDK_ERROR_BUSY, operation,
+                         "called from a callback of this virtual machine");
+    if (!vcpu_come_in(vcpu))
+        return error_set(error, VSDK_ERROR_BUSY, operation, "a thread is inside run of vCPU %u",
+                         vcpu->backend.index);
+    vm_get(vm);
+    vsdk_status status = complete_inside(vcpu, operation, error);
+    vcpu_go_out(vcpu);
+    vm_put(vm);
+    return status;
+}
+
+/* Place BUSY. Fragments that follow go to the devices. */
+static vsdk_status drain_inside(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
+{
+    while (atomic_load_explicit(&vcpu->pending, memory_order_relaxed)) {
+        vsdk_status status = vcpu_finish_access(vcpu, operation, error);
+        if (status || !atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
+            return status;
+        vcpu_step_aside(vcpu);
+        int claimed = exit_dispatch_access(vcpu);
+        vcpu_step_back(vcpu);
+        if (!claimed)
+            return error_set(error, VSDK_ERROR_STATE, operation,
+                             "vCPU %u has a further part of its access, which no device answers",
+                             vcpu->backend.index);
+    }
+    return VSDK_OK;
+}
+
+static vsdk_status drain_vcpu(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
+{
+    vsdk_status status = VSDK_OK;
+
+    if (!vcpu_come_in(vcpu))
+        return error_set(error, VSDK_ERROR_BUSY, operation, "a thread is inside run of vCPU %u",
+                         vcpu->backend.index);
+    if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
+        status = vm_gone(operation, error);
+    else
+        status = drain_inside(vcpu, operation, error);
+    vcpu_go_out(vcpu);
+    return status;
+}
+
+static vsdk_status may_drain(vsdk_vm *vm, const char *operation, vsdk_error *error)
+{
+    vsdk_status status = VSDK_OK;
+
+    pthread_mutex_lock(&vm->lock);
+    if (atomic_load(&vm->gone))
+        status = vm_gone(operation, error);
+    else if (vm->state != VSDK_VM_PAUSED)
+        status = error_hint(error,
+                            error_set(error, VSDK_ERROR_STATE, operation,
+                                      "the virtual machine is %s", vsdk_vm_state_name(vm->state)),
+                            "call vsdk_vm_pause first");
+    else if (vm_any_at(vm, ~(1u << PLACE_OUT)))
+        status = error_set(error, VSDK_ERROR_BUSY, operation, "a vCPU is inside run");
+    pthread_mutex_unlock(&vm->lock);
+    return status;
+}
+
+vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error)
+{
+    const char *operation = "vsdk_vm_drain";
+
+    if (!vm)
+        return error_null(error, operation, "vm");
+    if (callback_in_vm(vm))
+        return error_set(error, VSDK_ERROR_BUSY, operation,
+                         "called from a callback of this virtual machine");
+    vsdk_status status = may_drain(vm, operation, error);
+    for (uint32_t i = 0; !status && i < vm->backend.config.vcpus_max; i++)
+        if (vm->vcpus[i])
+            status = drain_vcpu(vm->vcpus[i], operation, error);
+    return status;
+}

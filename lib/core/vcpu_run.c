@@ -1,0 +1,116 @@
+#include "base/error.h"
+#include "base/sys.h"
+#include "core/counters.h"
+#include "core/vcpu_state.h"
+#include <sched.h>
+
+static const char operation[] = "vsdk_vcpu_run";
+
+int vcpu_come_in(vsdk_vcpu *vcpu)
+{
+    uint32_t out = PLACE_OUT;
+
+    while (!atomic_compare_exchange_weak(&vcpu->place, &out, PLACE_BUSY)) {
+        if (out != PLACE_OUT && out != (PLACE_OUT | PLACE_LOCKED))
+            return 0;
+        if (out)
+            sched_yield();
+        out = PLACE_OUT;
+    }
+    return 1;
+}
+
+void vcpu_go_out(vsdk_vcpu *vcpu)
+{
+    vsdk_vm *vm = vcpu->vm;
+
+    atomic_store(&vcpu->place, PLACE_OUT);
+    if (atomic_load(&vcpu->backend.requests) == 0)
+        return;
+    vm_changed(vm);
+    vm_settle(vm);
+}
+
+/* The backend came back without an exit: to tell the caller of it, or to look again. */
+static int kick_ends_run(vsdk_vcpu *vcpu)
+{
+    const uint32_t first = REQUEST_GONE | REQUEST_STOP | REQUEST_KICK;
+    uint32_t detail = (uint32_t)vcpu->backend.exit->detail;
+
+    atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
+    if (detail == 0 || atomic_load(&vcpu->backend.requests) & first)
+        return 0;
+    vcpu_fill_kicked(vcpu, detail);
+    return 1;
+}
+
+/* Place ASIDE after the backend's vcpu_run. */
+static int run_is_over(vsdk_vcpu *vcpu)
+{
+    if (vcpu->backend.exit->reason == VSDK_EXIT_KICKED)
+        return kick_ends_run(vcpu);
+    atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
+    if (exit_dispatch(vcpu))
+        return 0;
+    counter_add(&vcpu->counters.returned, 1);
+    return 1;
+}
+
+static vsdk_status run_loop(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    const backend_ops *ops = vcpu->backend.vm->host->ops;
+    vsdk_status status;
+
+    for (;;) {
+        uint32_t requests = atomic_load(&vcpu->backend.requests);
+        if (requests) {
+            vcpu_verdict verdict = vcpu_attend(vcpu, requests, operation, &status, error);
+            if (verdict == VERDICT_RETURN)
+                return status;
+            if (verdict == VERDICT_LOOK)
+                continue;
+        }
+        status = ops->vcpu_run(&vcpu->backend, error);
+        vcpu_step_aside(vcpu);
+        if (status || run_is_over(vcpu))
+            return status;
+        vcpu_step_back(vcpu);
+    }
+}
+
+/* The backend's bracket is for threads that may reach the guest. */
+static vsdk_status run_inside(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    const backend_ops *ops = vcpu->backend.vm->host->ops;
+
+    if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
+        return vm_gone(operation, error);
+    vsdk_status status = ops->vcpu_enter ? ops->vcpu_enter(&vcpu->backend, error) : VSDK_OK;
+    if (status)
+        return status;
+    vcpu_restore_answer(vcpu);
+    counter_add(&vcpu->counters.runs, 1);
+    status = run_loop(vcpu, error);
+    if (ops->vcpu_leave)
+        ops->vcpu_leave(&vcpu->backend);
+    return status;
+}
+
+vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *error)
+{
+    if (!vcpu)
+        return error_null(error, operation, "vcpu");
+    vsdk_vm *vm = vcpu->vm;
+    if (callback_in_vm(vm))
+        return error_set(error, VSDK_ERROR_BUSY, operation,
+                         "called from a callback of this virtual machine");
+    if (!vcpu_come_in(vcpu))
+        return error_set(error, VSDK_ERROR_BUSY, operation,
+                         "another thread is inside run of vCPU %u", vcpu->backend.index);
+    vm_get(vm);
+    vcpu->backend.deadline_ns = timeout_ns ? sys_clock() + timeout_ns : 0;
+    vsdk_status status = run_inside(vcpu, error);
+    vcpu_go_out(vcpu);
+    vm_put(vm);
+    return status;
+}

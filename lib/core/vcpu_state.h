@@ -1,0 +1,53 @@
+/* What the files about a vCPU's run share. */
+#ifndef VSDK_CORE_VCPU_STATE_H
+#define VSDK_CORE_VCPU_STATE_H
+
+#include "core/vm_state.h"
+
+/* Becomes the one thread inside (place BUSY): 1, or 0 when another is. Ends with vcpu_go_out, which
+ * may take transitions and so call devices. */
+int vcpu_come_in(vsdk_vcpu *vcpu);
+void vcpu_go_out(vsdk_vcpu *vcpu);
+
+/* From the guest to aside, and back on the way to the guest. */
+static inline void vcpu_step_aside(vsdk_vcpu *vcpu)
+{
+    atomic_store_explicit(&vcpu->place, PLACE_ASIDE, memory_order_release);
+    if (atomic_load_explicit(&vcpu->backend.requests, memory_order_relaxed))
+        vm_changed(vcpu->vm);
+}
+
+static inline void vcpu_step_back(vsdk_vcpu *vcpu)
+{
+    atomic_store(&vcpu->place, PLACE_BUSY);
+}
+
+/* Keeps the record of an unfinished access that another exit is about to cover; brings it back. */
+void vcpu_keep_answer(vsdk_vcpu *vcpu);
+void vcpu_restore_answer(vsdk_vcpu *vcpu);
+
+/* What was asked of a vCPU (its requests were not zero) on the way to the guest, place BUSY. */
+typedef enum vcpu_verdict {
+    VERDICT_ENTER, /* call the backend */
+    VERDICT_LOOK,  /* look at the requests again */
+    VERDICT_RETURN /* the run ends with *status and the record */
+} vcpu_verdict;
+vcpu_verdict vcpu_attend(vsdk_vcpu *vcpu, uint32_t requests, const char *operation,
+                         vsdk_status *status, vsdk_error *error);
+
+/* Place BUSY before and after: returns when no writer has the topology, or none of this matters. */
+void vcpu_wait_for_writer(vsdk_vcpu *vcpu);
+
+void vcpu_fill_kicked(vsdk_vcpu *vcpu, uint32_t detail);
+void vcpu_fill_end(vsdk_vcpu *vcpu);
+
+/* exit_dispatch.c: after the backend filled the record. 1: run goes on, 0: the record is the
+ * embedder's. Place ASIDE. */
+int exit_dispatch(vsdk_vcpu *vcpu);
+/* The bus's part of it, for an access in the record. */
+int exit_dispatch_access(vsdk_vcpu *vcpu);
+
+/* vcpu_complete.c: finishes the pending access; place BUSY. */
+vsdk_status vcpu_finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error);
+
+#endif
