@@ -8,13 +8,16 @@
 #ifndef VSDK_VSDK_H
 #define VSDK_VSDK_H
 
+#include <vsdk/boot.h>
 #include <vsdk/device.h>
+#include <vsdk/devices.h>
 #include <vsdk/dma.h>
 #include <vsdk/doorbell.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
 #include <vsdk/irq.h>
 #include <vsdk/loop.h>
+#include <vsdk/machine.h>
 #include <vsdk/ram.h>
 #include <vsdk/regs.h>
 #include <vsdk/types.h>

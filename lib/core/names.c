@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generated from the descriptions in abi by abi/generate.py. */
+#include <vsdk/boot.h>
+#include <vsdk/devices.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
+#include <vsdk/machine.h>
 #include <vsdk/ram.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
@@ -312,6 +315,92 @@ const char *vsdk_ram_kind_name(vsdk_ram_kind value)
         return "private";
     case VSDK_RAM_CALLER:
         return "caller";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_acpi_pm_kind_name(vsdk_acpi_pm_kind value)
+{
+    switch (value) {
+    case VSDK_ACPI_PM_REDUCED:
+        return "reduced";
+    case VSDK_ACPI_PM_FIXED:
+        return "fixed";
+    case VSDK_ACPI_PM_CONTROL:
+        return "control";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_boot_format_name(vsdk_boot_format value)
+{
+    switch (value) {
+    case VSDK_BOOT_AUTO:
+        return "auto";
+    case VSDK_BOOT_BZIMAGE:
+        return "bzimage";
+    case VSDK_BOOT_PVH:
+        return "pvh";
+    case VSDK_BOOT_MULTIBOOT:
+        return "multiboot";
+    case VSDK_BOOT_FLAT:
+        return "flat";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_boot_mode_name(vsdk_boot_mode value)
+{
+    switch (value) {
+    case VSDK_BOOT_REAL:
+        return "real";
+    case VSDK_BOOT_PROTECTED:
+        return "protected";
+    case VSDK_BOOT_LONG:
+        return "long";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_memory_type_name(vsdk_memory_type value)
+{
+    switch (value) {
+    case VSDK_MEMORY_RAM:
+        return "ram";
+    case VSDK_MEMORY_RESERVED:
+        return "reserved";
+    case VSDK_MEMORY_ACPI:
+        return "acpi";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_pc_part_name(vsdk_pc_part value)
+{
+    switch (value) {
+    case VSDK_PC_SERIAL:
+        return "serial";
+    case VSDK_PC_RTC:
+        return "rtc";
+    case VSDK_PC_I8042:
+        return "i8042";
+    case VSDK_PC_ACPI_PM:
+        return "acpi_pm";
+    case VSDK_PC_DEBUG_EXIT:
+        return "debug_exit";
+    case VSDK_PC_DEBUG_CONSOLE:
+        return "debug_console";
+    case VSDK_PC_FW_CFG:
+        return "fw_cfg";
+    case VSDK_PC_PVPANIC:
+        return "pvpanic";
+    case VSDK_PC_IOAPIC:
+        return "ioapic";
     default:
         return "unknown";
     }

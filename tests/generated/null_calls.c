@@ -548,6 +548,140 @@ static int64_t call_vsdk_vm_clock(vsdk_error *error)
     return (int64_t)vsdk_vm_clock(NULL);
 }
 
+static int64_t call_vsdk_serial_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_serial_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_serial_input(vsdk_error *error)
+{
+    return (int64_t)vsdk_serial_input(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_rtc_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_rtc_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_i8042_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_i8042_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_acpi_pm_kind_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_acpi_pm_kind_name(0);
+}
+
+static int64_t call_vsdk_acpi_pm_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_acpi_pm_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_debug_exit_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_debug_exit_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_debug_console_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_debug_console_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_fw_cfg_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_fw_cfg_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_fw_cfg_add(vsdk_error *error)
+{
+    return (int64_t)vsdk_fw_cfg_add(NULL, 0, NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_pvpanic_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_pvpanic_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_ioapic_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_ioapic_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_boot_format_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_boot_format_name(0);
+}
+
+static int64_t call_vsdk_boot_mode_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_boot_mode_name(0);
+}
+
+static int64_t call_vsdk_memory_type_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_memory_type_name(0);
+}
+
+static int64_t call_vsdk_boot_probe(vsdk_error *error)
+{
+    return (int64_t)vsdk_boot_probe(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_boot_load(vsdk_error *error)
+{
+    return (int64_t)vsdk_boot_load(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_boot_apply(vsdk_error *error)
+{
+    return (int64_t)vsdk_boot_apply(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pc_part_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pc_part_name(0);
+}
+
+static int64_t call_vsdk_pc_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pc_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_pc_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_pc_boot(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_boot(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pc_vcpu(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pc_vcpu(NULL, 0);
+}
+
+static int64_t call_vsdk_pc_device(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pc_device(NULL, 0);
+}
+
+static int64_t call_vsdk_pc_get_memory_map(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_get_memory_map(NULL, NULL, 0, NULL, error);
+}
+
 const struct null_call null_calls[] = {
     {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
     {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
@@ -648,5 +782,30 @@ const struct null_call null_calls[] = {
     {"vsdk_timer_disarm", NULL_REFUSED, 1, call_vsdk_timer_disarm},
     {"vsdk_timer_close", NULL_HARMLESS, 0, call_vsdk_timer_close},
     {"vsdk_vm_clock", NULL_HARMLESS, 0, call_vsdk_vm_clock},
+    {"vsdk_serial_create", NULL_REFUSED, 1, call_vsdk_serial_create},
+    {"vsdk_serial_input", NULL_REFUSED, 1, call_vsdk_serial_input},
+    {"vsdk_rtc_create", NULL_REFUSED, 1, call_vsdk_rtc_create},
+    {"vsdk_i8042_create", NULL_REFUSED, 1, call_vsdk_i8042_create},
+    {"vsdk_acpi_pm_kind_name", NULL_NO_CRASH, 0, call_vsdk_acpi_pm_kind_name},
+    {"vsdk_acpi_pm_create", NULL_REFUSED, 1, call_vsdk_acpi_pm_create},
+    {"vsdk_debug_exit_create", NULL_REFUSED, 1, call_vsdk_debug_exit_create},
+    {"vsdk_debug_console_create", NULL_REFUSED, 1, call_vsdk_debug_console_create},
+    {"vsdk_fw_cfg_create", NULL_REFUSED, 1, call_vsdk_fw_cfg_create},
+    {"vsdk_fw_cfg_add", NULL_REFUSED, 1, call_vsdk_fw_cfg_add},
+    {"vsdk_pvpanic_create", NULL_REFUSED, 1, call_vsdk_pvpanic_create},
+    {"vsdk_ioapic_create", NULL_REFUSED, 1, call_vsdk_ioapic_create},
+    {"vsdk_boot_format_name", NULL_NO_CRASH, 0, call_vsdk_boot_format_name},
+    {"vsdk_boot_mode_name", NULL_NO_CRASH, 0, call_vsdk_boot_mode_name},
+    {"vsdk_memory_type_name", NULL_NO_CRASH, 0, call_vsdk_memory_type_name},
+    {"vsdk_boot_probe", NULL_REFUSED, 1, call_vsdk_boot_probe},
+    {"vsdk_boot_load", NULL_REFUSED, 1, call_vsdk_boot_load},
+    {"vsdk_boot_apply", NULL_REFUSED, 1, call_vsdk_boot_apply},
+    {"vsdk_pc_part_name", NULL_NO_CRASH, 0, call_vsdk_pc_part_name},
+    {"vsdk_pc_create", NULL_REFUSED, 1, call_vsdk_pc_create},
+    {"vsdk_pc_close", NULL_HARMLESS, 0, call_vsdk_pc_close},
+    {"vsdk_pc_boot", NULL_REFUSED, 1, call_vsdk_pc_boot},
+    {"vsdk_pc_vcpu", NULL_HARMLESS, 0, call_vsdk_pc_vcpu},
+    {"vsdk_pc_device", NULL_HARMLESS, 0, call_vsdk_pc_device},
+    {"vsdk_pc_get_memory_map", NULL_REFUSED, 1, call_vsdk_pc_get_memory_map},
 };
 const size_t null_calls_count = sizeof(null_calls) / sizeof(null_calls[0]);

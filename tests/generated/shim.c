@@ -152,6 +152,31 @@ enum function {
     FUNCTION_vsdk_timer_disarm,
     FUNCTION_vsdk_timer_close,
     FUNCTION_vsdk_vm_clock,
+    FUNCTION_vsdk_serial_create,
+    FUNCTION_vsdk_serial_input,
+    FUNCTION_vsdk_rtc_create,
+    FUNCTION_vsdk_i8042_create,
+    FUNCTION_vsdk_acpi_pm_kind_name,
+    FUNCTION_vsdk_acpi_pm_create,
+    FUNCTION_vsdk_debug_exit_create,
+    FUNCTION_vsdk_debug_console_create,
+    FUNCTION_vsdk_fw_cfg_create,
+    FUNCTION_vsdk_fw_cfg_add,
+    FUNCTION_vsdk_pvpanic_create,
+    FUNCTION_vsdk_ioapic_create,
+    FUNCTION_vsdk_boot_format_name,
+    FUNCTION_vsdk_boot_mode_name,
+    FUNCTION_vsdk_memory_type_name,
+    FUNCTION_vsdk_boot_probe,
+    FUNCTION_vsdk_boot_load,
+    FUNCTION_vsdk_boot_apply,
+    FUNCTION_vsdk_pc_part_name,
+    FUNCTION_vsdk_pc_create,
+    FUNCTION_vsdk_pc_close,
+    FUNCTION_vsdk_pc_boot,
+    FUNCTION_vsdk_pc_vcpu,
+    FUNCTION_vsdk_pc_device,
+    FUNCTION_vsdk_pc_get_memory_map,
     FUNCTIONS,
 };
 
@@ -255,6 +280,31 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_timer_disarm",
     "vsdk_timer_close",
     "vsdk_vm_clock",
+    "vsdk_serial_create",
+    "vsdk_serial_input",
+    "vsdk_rtc_create",
+    "vsdk_i8042_create",
+    "vsdk_acpi_pm_kind_name",
+    "vsdk_acpi_pm_create",
+    "vsdk_debug_exit_create",
+    "vsdk_debug_console_create",
+    "vsdk_fw_cfg_create",
+    "vsdk_fw_cfg_add",
+    "vsdk_pvpanic_create",
+    "vsdk_ioapic_create",
+    "vsdk_boot_format_name",
+    "vsdk_boot_mode_name",
+    "vsdk_memory_type_name",
+    "vsdk_boot_probe",
+    "vsdk_boot_load",
+    "vsdk_boot_apply",
+    "vsdk_pc_part_name",
+    "vsdk_pc_create",
+    "vsdk_pc_close",
+    "vsdk_pc_boot",
+    "vsdk_pc_vcpu",
+    "vsdk_pc_device",
+    "vsdk_pc_get_memory_map",
 };
 
 static _Atomic(void *) real[FUNCTIONS];
@@ -1187,6 +1237,220 @@ uint64_t vsdk_vm_clock(vsdk_vm *vm)
     __typeof__(&vsdk_vm_clock) call_ = find(FUNCTION_vsdk_vm_clock);
     uint64_t result_ = call_(vm);
     note_return(FUNCTION_vsdk_vm_clock, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_serial_create) call_ = find(FUNCTION_vsdk_serial_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_serial_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
+                              uint64_t *accepted, vsdk_error *error)
+{
+    __typeof__(&vsdk_serial_input) call_ = find(FUNCTION_vsdk_serial_input);
+    vsdk_status result_ = call_(device, bytes, length, accepted, error);
+    note_status(FUNCTION_vsdk_serial_input, result_, device == NULL || bytes == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_rtc_create) call_ = find(FUNCTION_vsdk_rtc_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_rtc_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_i8042_create(vsdk_vm *vm, const vsdk_i8042_config *config, vsdk_device **device,
+                              vsdk_error *error)
+{
+    __typeof__(&vsdk_i8042_create) call_ = find(FUNCTION_vsdk_i8042_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_i8042_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+const char *vsdk_acpi_pm_kind_name(vsdk_acpi_pm_kind value)
+{
+    __typeof__(&vsdk_acpi_pm_kind_name) call_ = find(FUNCTION_vsdk_acpi_pm_kind_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_acpi_pm_kind_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
+                                vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_acpi_pm_create) call_ = find(FUNCTION_vsdk_acpi_pm_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_acpi_pm_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *config,
+                                   vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_debug_exit_create) call_ = find(FUNCTION_vsdk_debug_exit_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_debug_exit_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_config *config,
+                                      vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_debug_console_create) call_ = find(FUNCTION_vsdk_debug_console_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_debug_console_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_fw_cfg_create) call_ = find(FUNCTION_vsdk_fw_cfg_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_fw_cfg_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name, const void *bytes,
+                            uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_fw_cfg_add) call_ = find(FUNCTION_vsdk_fw_cfg_add);
+    vsdk_status result_ = call_(device, key, name, bytes, length, error);
+    note_status(FUNCTION_vsdk_fw_cfg_add, result_, device == NULL || bytes == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
+                                vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_pvpanic_create) call_ = find(FUNCTION_vsdk_pvpanic_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_pvpanic_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_ioapic_create) call_ = find(FUNCTION_vsdk_ioapic_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_ioapic_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+const char *vsdk_boot_format_name(vsdk_boot_format value)
+{
+    __typeof__(&vsdk_boot_format_name) call_ = find(FUNCTION_vsdk_boot_format_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_boot_format_name, 0);
+    return result_;
+}
+
+const char *vsdk_boot_mode_name(vsdk_boot_mode value)
+{
+    __typeof__(&vsdk_boot_mode_name) call_ = find(FUNCTION_vsdk_boot_mode_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_boot_mode_name, 0);
+    return result_;
+}
+
+const char *vsdk_memory_type_name(vsdk_memory_type value)
+{
+    __typeof__(&vsdk_memory_type_name) call_ = find(FUNCTION_vsdk_memory_type_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_memory_type_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_boot_probe(const void *image, uint64_t length, vsdk_boot_format *format,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_boot_probe) call_ = find(FUNCTION_vsdk_boot_probe);
+    vsdk_status result_ = call_(image, length, format, error);
+    note_status(FUNCTION_vsdk_boot_probe, result_, image == NULL || format == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_boot_load(vsdk_vm *vm, const vsdk_boot_config *config, vsdk_boot_entry *entry,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_boot_load) call_ = find(FUNCTION_vsdk_boot_load);
+    vsdk_status result_ = call_(vm, config, entry, error);
+    note_status(FUNCTION_vsdk_boot_load, result_, vm == NULL || config == NULL || entry == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_boot_apply(vsdk_vcpu *vcpu, const vsdk_boot_entry *entry, vsdk_error *error)
+{
+    __typeof__(&vsdk_boot_apply) call_ = find(FUNCTION_vsdk_boot_apply);
+    vsdk_status result_ = call_(vcpu, entry, error);
+    note_status(FUNCTION_vsdk_boot_apply, result_, vcpu == NULL || entry == NULL);
+    return result_;
+}
+
+const char *vsdk_pc_part_name(vsdk_pc_part value)
+{
+    __typeof__(&vsdk_pc_part_name) call_ = find(FUNCTION_vsdk_pc_part_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_pc_part_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **pc,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_create) call_ = find(FUNCTION_vsdk_pc_create);
+    vsdk_status result_ = call_(vm, config, pc, error);
+    note_status(FUNCTION_vsdk_pc_create, result_, vm == NULL || pc == NULL);
+    return result_;
+}
+
+void vsdk_pc_close(vsdk_pc *pc)
+{
+    __typeof__(&vsdk_pc_close) call_ = find(FUNCTION_vsdk_pc_close);
+    call_(pc);
+    note_return(FUNCTION_vsdk_pc_close, pc == NULL);
+}
+
+vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_boot) call_ = find(FUNCTION_vsdk_pc_boot);
+    vsdk_status result_ = call_(pc, config, error);
+    note_status(FUNCTION_vsdk_pc_boot, result_, pc == NULL || config == NULL);
+    return result_;
+}
+
+vsdk_vcpu *vsdk_pc_vcpu(vsdk_pc *pc, uint32_t index)
+{
+    __typeof__(&vsdk_pc_vcpu) call_ = find(FUNCTION_vsdk_pc_vcpu);
+    vsdk_vcpu *result_ = call_(pc, index);
+    note_return(FUNCTION_vsdk_pc_vcpu, pc == NULL);
+    return result_;
+}
+
+vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part)
+{
+    __typeof__(&vsdk_pc_device) call_ = find(FUNCTION_vsdk_pc_device);
+    vsdk_device *result_ = call_(pc, part);
+    note_return(FUNCTION_vsdk_pc_device, pc == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint32_t capacity,
+                                   uint32_t *needed, vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_get_memory_map) call_ = find(FUNCTION_vsdk_pc_get_memory_map);
+    vsdk_status result_ = call_(pc, ranges, capacity, needed, error);
+    note_status(FUNCTION_vsdk_pc_get_memory_map, result_, pc == NULL || needed == NULL);
     return result_;
 }
 

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The library's devices.
+ *
+ * Constructors of the devices that come with the library. They are made of the public tables
+ * (device.h, irq.h, dma.h) like those of an embedder, know no hypervisor, and behave the same on
+ * every backend. vsdk_pc_create (machine.h) makes all of them at the portable machine's addresses;
+ * a machine of one's own makes what it wants, where it wants.
+ *
+ * Each constructor makes the device and attaches it. The handle may be closed at once: an attached
+ * device stays until it is detached or its virtual machine is destroyed.
+ *
+ * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
+ * filled in when the call fails.
+ *
+ * Generated from abi/devices.toml by abi/generate.py.
+ */
+
+#ifndef VSDK_DEVICES_H
+#define VSDK_DEVICES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsdk/device.h>
+#include <vsdk/types.h>
+#include <vsdk/vm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/*
+ * The guest wrote to a device that gives bytes to the embedder. One call at a time a device, in the
+ * order of the guest's writes.
+ *
+ *   user    (may be NULL) The pointer given with it.
+ *   bytes   What was written; valid during the call.
+ *   length  (bytes) How many, not 0.
+ *
+ * Runs on: The thread that called run of the vCPU that writes.
+ * May call: as vsdk_device_write_fn; vsdk_serial_input of the same device too.
+ * Since 0.1.
+ */
+typedef void (*vsdk_output_fn)(void *user, const void *bytes, uint64_t length);
+
+/*
+ * A serial port that had refused input has room again. Called once for each refusal.
+ *
+ *   user  (may be NULL) The pointer given with it.
+ *
+ * Runs on: The thread that called run of the vCPU that read the input.
+ * May call: as vsdk_output_fn.
+ * Since 0.1.
+ */
+typedef void (*vsdk_serial_space_fn)(void *user);
+
+/*
+ * How to make a serial port.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 64 bytes. Since 0.1.
+ */
+typedef struct vsdk_serial_config {
+    uint32_t size;              /* sizeof(vsdk_serial_config) */
+    uint32_t flags;             /* Zero */
+    uint64_t address;           /* First of 8 ports; 0 for 0x3f8 */
+    uint32_t gsi;               /* Interrupt line; 0 for 4 */
+    uint32_t reserved;          /* Zero */
+    vsdk_output_fn output;      /* (may be NULL) Receives what the guest sends; NULL drops it */
+    vsdk_serial_space_fn space; /* (may be NULL) Told when input fits again */
+    void *user;                 /* (may be NULL) Given to the callbacks */
+    vsdk_release_fn release;    /* (may be NULL) Called once with user when the device is gone */
+    uint64_t reserved2;         /* Zero */
+} vsdk_serial_config;
+
+/*
+ * How to make a clock.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_rtc_config {
+    uint32_t size;        /* sizeof(vsdk_rtc_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* First of 2 ports; 0 for 0x70 */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_rtc_config;
+
+/*
+ * How to make a keyboard controller.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_i8042_config {
+    uint32_t size;        /* sizeof(vsdk_i8042_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* The data port; 0 for 0x60. Command and status are 4 above. */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_i8042_config;
+
+/*
+ * Which ACPI power-management registers.
+ *
+ * Since 0.1.
+ */
+enum vsdk_acpi_pm_kind_values {
+    VSDK_ACPI_PM_REDUCED = 0, /* Hardware-reduced: sleep control at +0, sleep status at +1, reset
+                                 register at +2; one byte each */
+    VSDK_ACPI_PM_FIXED = 1,   /* Fixed hardware: PM1a status and enable at +0, PM1a control at
+                                 +4, a 32-bit timer at +8, reset register at +0xc */
+    VSDK_ACPI_PM_CONTROL = 2, /* The part of VSDK_ACPI_PM_FIXED that a hypervisor leaves to
+                                 others: control at +4, reset register at +0xc */
+};
+typedef uint32_t vsdk_acpi_pm_kind;
+
+/*
+ * How to make power-management registers.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 40 bytes. Since 0.1.
+ */
+typedef struct vsdk_acpi_pm_config {
+    uint32_t size;          /* sizeof(vsdk_acpi_pm_config) */
+    uint32_t flags;         /* Zero */
+    uint64_t address;       /* First port; 0 for 0x600 (REDUCED) or 0xb000 */
+    vsdk_acpi_pm_kind kind; /* Which registers */
+    uint32_t reserved;      /* Zero */
+    uint64_t reserved2[2];  /* Zero */
+} vsdk_acpi_pm_config;
+
+/*
+ * How to make a debug-exit port.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_debug_exit_config {
+    uint32_t size;        /* sizeof(vsdk_debug_exit_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* First of 4 ports; 0 for 0xf4 */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_debug_exit_config;
+
+/*
+ * How to make a debug console.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 48 bytes. Since 0.1.
+ */
+typedef struct vsdk_debug_console_config {
+    uint32_t size;           /* sizeof(vsdk_debug_console_config) */
+    uint32_t flags;          /* Zero */
+    uint64_t address;        /* The port; 0 for 0x402 */
+    vsdk_output_fn output;   /* (may be NULL) Receives what the guest writes; NULL drops it */
+    void *user;              /* (may be NULL) Given to output */
+    vsdk_release_fn release; /* (may be NULL) Called once with user when the device is gone */
+    uint64_t reserved2;      /* Zero */
+} vsdk_debug_console_config;
+
+/*
+ * How to make a firmware configuration device.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 40 bytes. Since 0.1.
+ */
+typedef struct vsdk_fw_cfg_config {
+    uint32_t size;        /* sizeof(vsdk_fw_cfg_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* First port; 0 for 0x510 */
+    uint16_t vcpus;       /* Keys 5 and 0xf, processors now and at most; 0 for as many as the
+                             virtual machine may have */
+    uint16_t reserved[3]; /* Zero */
+    uint64_t ram;         /* Key 3, size of memory; 0 leaves it out */
+    uint64_t reserved2;   /* Zero */
+} vsdk_fw_cfg_config;
+
+/*
+ * How to make a panic port.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_pvpanic_config {
+    uint32_t size;        /* sizeof(vsdk_pvpanic_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* The port; 0 for 0x505 */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_pvpanic_config;
+
+/*
+ * How to make an IOAPIC.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 40 bytes. Since 0.1.
+ */
+typedef struct vsdk_ioapic_config {
+    uint32_t size;        /* sizeof(vsdk_ioapic_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* First of 4096 guest physical addresses; 0 for 0xfec00000 */
+    uint32_t first_gsi;   /* Line of pin 0 */
+    uint32_t id;          /* Id register after reset, 0 to 15 */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_ioapic_config;
+
+/*
+ * A 16550A serial port.
+ *
+ * Eight ports and an edge interrupt: receive and transmit FIFOs, line and modem status, loopback,
+ * divisor latch. It transmits at once, whatever the speed set. Interrupts do not depend on OUT2.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults. Its release is called once, on failure too.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   LIMIT             the line is above 1023
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Source: National Semiconductor PC16550D data sheet.
+ */
+vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
+                               vsdk_error *error);
+
+/*
+ * Type at a serial port.
+ *
+ * Takes as many of the bytes as the port has room for (it holds 4096) and tells how many; when it
+ * did not take all, space of the configuration is called once there is room for half of that again.
+ * Bytes given while the virtual machine is paused reach the guest when it goes on.
+ *
+ *   device    A device of vsdk_serial_create.
+ *   bytes     (length bytes) The bytes.
+ *   length    (bytes) How many; 0 does nothing.
+ *   accepted  (out, bytes, may be NULL) How many were taken, from the first on.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  device is NULL or no serial port, or bytes is NULL with a length
+ * Threads: any. Blocks: until a callback of the device has returned. From callbacks: yes, from the
+ * port's own output and space callbacks too. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
+                              uint64_t *accepted, vsdk_error *error);
+
+/*
+ * A CMOS clock (MC146818) that tells the host's wall time in UTC.
+ *
+ * BCD or binary, 12 or 24 hours, a century byte at 0x32, update-in-progress, alarm registers and
+ * 114 bytes of memory. The guest may set the time: its difference from the host's is kept. It makes
+ * no interrupts.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Source: Motorola MC146818A data sheet.
+ */
+vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
+                            vsdk_error *error);
+
+/*
+ * A keyboard controller without a keyboard, for its reset line.
+ *
+ * Status and data read 0. Command 0xfe, and a write of the output port with bit 0 clear, stop the
+ * virtual machine with VSDK_EXIT_RESET.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_i8042_create(vsdk_vm *vm, const vsdk_i8042_config *config, vsdk_device **device,
+                              vsdk_error *error);
+
+/*
+ * The name of a vsdk_acpi_pm_kind: reduced, fixed, control.
+ *
+ *   value  Any value.
+ *
+ * Returns the name in lower case, unknown for a value without one (static).
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+const char *vsdk_acpi_pm_kind_name(vsdk_acpi_pm_kind value);
+
+/*
+ * Power-off and reset by ACPI.
+ *
+ * Sleep type 5 stops the virtual machine with VSDK_EXIT_POWEROFF, another one with
+ * VSDK_EXIT_SUSPEND and the type as its code; 1 written to the reset register with VSDK_EXIT_RESET.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag or the kind is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Source: ACPI 6.5, sections 4.8.3 and 4.8.4.
+ */
+vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
+                                vsdk_device **device, vsdk_error *error);
+
+/*
+ * A port by which a guest ends with a code.
+ *
+ * A write of any width to the first port stops the virtual machine with VSDK_EXIT_DEBUG_EXIT and
+ * the value written. Reads give all ones.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *config,
+                                   vsdk_device **device, vsdk_error *error);
+
+/*
+ * A port that takes text.
+ *
+ * Reads give 0xe9, by which a guest finds it.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults. Its release is called once, on failure too.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_config *config,
+                                      vsdk_device **device, vsdk_error *error);
+
+/*
+ * The firmware configuration device, by which guests read items.
+ *
+ * Selector at +0, data at +1, DMA at +4 (big-endian, see source). It has the signature QEMU (key
+ * 0), its features (1), the processors and the memory of the configuration, and a directory of
+ * files (0x19); more by vsdk_fw_cfg_add.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Source: QEMU, docs/specs/fw_cfg.rst.
+ */
+vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vsdk_device **device,
+                               vsdk_error *error);
+
+/*
+ * Add an item to a firmware configuration device.
+ *
+ * With a name it becomes a file, the next free key from 0x20 on is given to it, and it appears in
+ * the directory; key is then ignored. Without a name it is the item of key.
+ *
+ *   device  A device of vsdk_fw_cfg_create.
+ *   key     1 to 0x1f but 0x19, for an item without a name.
+ *   name    (may be NULL) Name of a file, up to 55 bytes, or NULL. Copied.
+ *   bytes   (length bytes) The item. Copied.
+ *   length  (bytes) Up to 4 GiB - 1; may be 0.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  device is NULL or no fw_cfg, bytes is NULL with a length, the key is not one
+ *                     of those, or the name is empty
+ *   EXISTS            the key or the name is taken
+ *   LIMIT             the name or the item is too long, or there are 64 files already
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: until a callback of the device has returned. From callbacks: yes. States:
+ * any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name, const void *bytes,
+                            uint64_t length, vsdk_error *error);
+
+/*
+ * A port by which a guest says that it panicked.
+ *
+ * Reads 3 (both events are known). A write with bit 0 stops the virtual machine with
+ * VSDK_EXIT_CRASH and VSDK_CRASH_PANIC; bit 1, a crash that the guest handles itself, is ignored.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
+ * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Source: QEMU, docs/specs/pvpanic.rst.
+ */
+vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
+                                vsdk_device **device, vsdk_error *error);
+
+/*
+ * An IOAPIC with 24 pins, the controller of 24 interrupt lines.
+ *
+ * A rising edge of an unmasked pin becomes a message (vsdk_vm_send_msi); so does unmasking a pin
+ * whose line is high. The end of an interrupt is not reported to it, so a level-triggered pin is
+ * not sent again while its line stays high. It takes no lock.
+ *
+ * Detached, it remains the lines' controller: vsdk_irq_controller_detach.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, a flag is unknown, or the id is above 15
+ *   LIMIT             a line is above 1023
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there, or a controller has one of these
+ *                     lines
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
+ *                     addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: no. States:
+ * any. Backends: all. Since 0.1.
+ * Source: Intel 82093AA data sheet.
+ */
+vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vsdk_device **device,
+                               vsdk_error *error);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VSDK_DEVICES_H */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The portable machine.
+ *
+ * A PC around a virtual machine, so that booting a kernel is short: memory, the library's devices,
+ * ACPI tables, processors and a loaded image.
+ *
+ * With VSDK_IRQCHIP_PORTABLE it is the portable machine: addresses, interrupt numbers, tables and
+ * memory map are the same bytes on every backend. It is a hardware-reduced ACPI machine: local
+ * APICs, an IOAPIC with 24 pins, a serial port, no PIC, PIT, HPET or PM timer. With
+ * VSDK_IRQCHIP_KERNEL the hypervisor's PIC, PIT and IOAPIC are there and the tables say so; what
+ * the hypervisor serves itself is left to it. With VSDK_IRQCHIP_NONE there are memory and ports
+ * only.
+ *
+ * | what | where |
+ * |---|---|
+ * | RAM | 0 to 0x9ffff, 0xc0000 to 0xbfffffff, the rest from 4 GiB |
+ * | told as reserved | 0xe0000 to 0xfffff |
+ * | ACPI tables | 0xe0000 |
+ * | IOAPIC | 0xfec00000, lines 0 to 23 |
+ * | local APICs | 0xfee00000, id 2 * vCPU |
+ * | reserved for hypervisors | 0xfeff8000 to 0xfeffffff |
+ * | serial port | 0x3f8, line 4 |
+ * | clock | 0x70 |
+ * | keyboard controller (reset only) | 0x60, 0x64 |
+ * | debug exit | 0xf4 |
+ * | debug console | 0x402 |
+ * | pvpanic | 0x505 |
+ * | fw_cfg | 0x510 |
+ * | power management | 0x600 (portable), 0xb000 (kernel) |
+ *
+ * Ports 0x40 to 0x43 read 0 in the portable machine, and port 0x80 takes writes.
+ *
+ * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
+ * filled in when the call fails.
+ *
+ * Generated from abi/machine.toml by abi/generate.py.
+ */
+
+#ifndef VSDK_MACHINE_H
+#define VSDK_MACHINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsdk/boot.h>
+#include <vsdk/device.h>
+#include <vsdk/devices.h>
+#include <vsdk/exit.h>
+#include <vsdk/types.h>
+#include <vsdk/vcpu.h>
+#include <vsdk/vm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/*
+ * A machine: what vsdk_pc_create made and where. Counted. Its virtual machine goes on without it.
+ * Since 0.1.
+ */
+typedef struct vsdk_pc vsdk_pc;
+
+/*
+ * The devices of a machine.
+ *
+ * Since 0.1.
+ */
+enum vsdk_pc_part_values {
+    VSDK_PC_SERIAL = 0,        /* Serial port */
+    VSDK_PC_RTC = 1,           /* Clock */
+    VSDK_PC_I8042 = 2,         /* Keyboard controller */
+    VSDK_PC_ACPI_PM = 3,       /* Power management */
+    VSDK_PC_DEBUG_EXIT = 4,    /* Debug exit */
+    VSDK_PC_DEBUG_CONSOLE = 5, /* Debug console */
+    VSDK_PC_FW_CFG = 6,        /* Firmware configuration */
+    VSDK_PC_PVPANIC = 7,       /* Panic port */
+    VSDK_PC_IOAPIC = 8,        /* IOAPIC */
+};
+typedef uint32_t vsdk_pc_part;
+
+/*
+ * How to make a machine.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 96 bytes. Since 0.1.
+ */
+typedef struct vsdk_pc_config {
+    uint32_t size;                  /* sizeof(vsdk_pc_config) */
+    uint32_t flags;                 /* Zero */
+    uint64_t memory;                /* (bytes) RAM, a multiple of 4096, at least 2 MiB; 0 for 256
+                                       MiB */
+    vsdk_output_fn output;          /* (may be NULL) Receives what the guest sends to the serial
+                                       port */
+    void *output_user;              /* (may be NULL) Given to output */
+    vsdk_release_fn output_release; /* (may be NULL) Called once with output_user when the serial
+                                       port is gone */
+    vsdk_output_fn debug;           /* (may be NULL) Receives what the guest writes to the debug
+                                       console */
+    void *debug_user;               /* (may be NULL) Given to debug */
+    vsdk_release_fn debug_release;  /* (may be NULL) Called once with debug_user when the debug
+                                       console is gone */
+    uint32_t debug_exit;            /* First port of the debug exit; 0 for 0xf4 */
+    uint32_t reserved;              /* Zero */
+    uint64_t reserved2[3];          /* Zero */
+} vsdk_pc_config;
+
+/*
+ * The name of a vsdk_pc_part: serial, rtc, i8042 and so on.
+ *
+ *   value  Any value.
+ *
+ * Returns the name in lower case, unknown for a value without one (static).
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+const char *vsdk_pc_part_name(vsdk_pc_part value);
+
+/*
+ * Make a machine of an empty virtual machine.
+ *
+ * Maps its memory, attaches its devices and writes its ACPI tables. The number of processors is the
+ * virtual machine's vcpus_max, 127 at most. A device whose addresses the hypervisor serves itself
+ * (vsdk_vm_list_reserved) is left out.
+ *
+ * When it fails the virtual machine has parts of a machine, and can only be destroyed.
+ *
+ *   vm      The virtual machine, in CREATED, without memory and devices at these addresses.
+ *   config  (may be NULL) NULL for all defaults. Its release functions are called once, on failure
+ *           too.
+ *   pc      (out, new reference) The machine.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   LIMIT             more than 127 vCPUs, or more memory than the virtual machine's memory_max
+ *   EXISTS            memory or a device is there already
+ *   STATE             the guest was started already
+ *   NO_MEMORY         no memory, or the hypervisor has none
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: no. States: CREATED.
+ * Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **pc,
+                           vsdk_error *error);
+
+/*
+ * Drop a reference to a machine.
+ *
+ * Memory, devices and processors stay as they are.
+ *
+ *   pc  (may be NULL) Or NULL.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_pc_close(vsdk_pc *pc);
+
+/*
+ * Load a guest and set its processors up.
+ *
+ * As vsdk_boot_load with the machine's memory map and ACPI tables, which the configuration leaves
+ * zero; then creates every processor that does not exist yet and gives the first one the guest's
+ * beginning. vsdk_vm_run starts it; a program that runs vCPUs itself finds them by vsdk_pc_vcpu.
+ *
+ * When it fails guest memory may have been written in part, and some processors may exist; it may
+ * be tried again.
+ *
+ *   pc      The machine.
+ *   config  What to load; memory, memory_count and rsdp are zero.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or a field has an unknown value or should be zero
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   FORMAT            as vsdk_boot_load
+ *   RANGE             as vsdk_boot_load
+ *   LIMIT             as vsdk_boot_load
+ *   EXISTS            the embedder made one of its vCPUs itself
+ *   STATE             the guest was started already
+ *   NO_MEMORY         no memory, or the hypervisor has none
+ *   BUSY              called from a callback
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any; one at a time a machine. Blocks: briefly: asks the hypervisor. From callbacks: no:
+ * VSDK_ERROR_BUSY. States: CREATED. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error *error);
+
+/*
+ * A processor of a machine.
+ *
+ *   pc     The machine.
+ *   index  From 0.
+ *
+ * Returns the vCPU, alive as long as the machine; NULL before vsdk_pc_boot or if there is no such
+ * one (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_vcpu *vsdk_pc_vcpu(vsdk_pc *pc, uint32_t index);
+
+/*
+ * A device of a machine.
+ *
+ *   pc    The machine.
+ *   part  Which.
+ *
+ * Returns the device, alive as long as the machine; NULL if this machine has none (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part);
+
+/*
+ * The memory map that a machine's guest is told.
+ *
+ *   pc        The machine.
+ *   ranges    (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
+ *             number.
+ *   capacity  (entries) Room in ranges.
+ *   needed    (out, entries) How many there are.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  pc or needed is NULL, or ranges is NULL with a capacity
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint32_t capacity,
+                                   uint32_t *needed, vsdk_error *error);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VSDK_MACHINE_H */

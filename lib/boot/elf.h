@@ -1,0 +1,29 @@
+/* ELF executables of 32 and 64 bits, through one pair of types. */
+#ifndef VSDK_BOOT_ELF_H
+#define VSDK_BOOT_ELF_H
+
+#include "boot/gate.h"
+
+enum { ELF_LOAD = 1, ELF_NOTE = 4 };
+
+typedef struct elf {
+    uint64_t entry, headers; /* offset of the program headers */
+    uint32_t count;
+    int wide; /* 64 bits */
+} elf;
+
+typedef struct elf_segment {
+    uint32_t type;
+    uint64_t offset, file_size, address, memory_size, align;
+} elf_segment;
+
+int elf_is(const image *i);
+/* Checks the header; program headers are inside the image. */
+vsdk_status elf_open(boot_gate *gate, elf *e);
+void elf_get(const image *i, const elf *e, uint32_t n, elf_segment *segment);
+/* Takes and writes every segment to be loaded, by physical address. */
+vsdk_status elf_load(boot_gate *gate, const elf *e);
+/* 1 if `address` is in a segment to be loaded. */
+int elf_contains(const image *i, const elf *e, uint64_t address);
+
+#endif

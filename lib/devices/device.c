@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/device.h"
+
+#include "base/error.h"
+
+vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,
+                         vsdk_error *error)
+{
+    if (device)
+        *device = NULL;
+    if (!vm)
+        return error_null(error, operation, "vm");
+    return device ? VSDK_OK : error_null(error, operation, "device");
+}
+
+vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,
+                        const vsdk_device_config *config, const device_range *ranges,
+                        uint32_t count, vsdk_device **device, vsdk_error *error)
+{
+    vsdk_device *made = NULL;
+    vsdk_status status = vsdk_device_create(vm, ops, self, config, &made, error);
+
+    for (uint32_t i = 0; !status && i < count; i++)
+        status = vsdk_device_attach(made, ranges[i].space, ranges[i].address, ranges[i].length,
+                                    ranges[i].region, error);
+    if (status && made) {
+        vsdk_device_detach(made, NULL);
+        vsdk_device_close(made);
+        made = NULL;
+    }
+    *device = made;
+    return status;
+}
+
+vsdk_status device_make_plain(vsdk_vm *vm, const vsdk_device_ops *ops, const char *name,
+                              uint64_t address, uint64_t length, vsdk_device **device,
+                              vsdk_error *error)
+{
+    vsdk_device_config config = {.size = sizeof config, .name = name};
+    device_range range = {VSDK_SPACE_PIO, address, length, 0};
+
+    return device_make(vm, ops, vm, &config, &range, 1, device, error);
+}
+
+void device_output_write(const device_output *output, uint8_t byte)
+{
+    if (output->fn)
+        output->fn(output->user, &byte, 1);
+}
+
+void device_output_release(const device_output *output)
+{
+    if (output->release)
+        output->release(output->user);
+}
+
+uint64_t device_cut(uint64_t value, uint32_t width)
+{
+    return width >= 8 ? value : value & ((UINT64_C(1) << (width * 8)) - 1);
+}

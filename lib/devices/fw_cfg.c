@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/record.h"
+#include "devices/device.h"
+
+#include <string.h>
+#include <vsdk/dma.h>
+
+enum { FW_CFG_PORT = 0x510, REGION_REGISTERS = 0, REGION_DMA = 1 };
+enum {
+    KEY_SIGNATURE = 0x00,
+    KEY_FEATURES = 0x01,
+    KEY_RAM = 0x03,
+    KEY_VCPUS = 0x05,
+    KEY_VCPUS_MAX = 0x0f,
+    KEY_DIRECTORY = 0x19,
+    KEY_FILES = 0x20,
+    FILES = 64,
+    KEYS = KEY_FILES + FILES,
+    NAME_LENGTH = 56,
+};
+enum { FEATURE_REGISTERS = 1, FEATURE_DMA = 2 };
+enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
+
+static const uint64_t DMA_SIGNATURE = 0x51454d5520434647; /* "QEMU CFG" */
+
+typedef struct fw_cfg_item {
+    uint8_t *bytes; /* NULL: no such item */
+    uint32_t length;
+} fw_cfg_item;
+
+/* An entry of the directory, big-endian. */
+typedef struct fw_cfg_file {
+    uint32_t length;
+    uint16_t key;
+    uint16_t reserved;
+    char name[NAME_LENGTH];
+} fw_cfg_file;
+
+typedef struct fw_cfg_directory {
+    uint32_t count;
+    fw_cfg_file file[FILES];
+} fw_cfg_directory;
+
+/* What the guest puts in its memory for a transfer, big-endian. */
+typedef struct fw_cfg_access {
+    uint32_t control, length;
+    uint64_t address;
+} fw_cfg_access;
+
+typedef struct fw_cfg {
+    vsdk_vm *vm;
+    fw_cfg_item item[KEYS];
+    fw_cfg_directory directory;
+    uint32_t files;
+    uint32_t key, offset; /* what is selected, and how far it was read */
+    uint32_t dma_high;
+} fw_cfg;
+
+static void fw_cfg_select(fw_cfg *cfg, uint32_t key)
+{
+    cfg->key = key & 0xffff;
+    cfg->offset = 0;
+}
+
+static fw_cfg_item fw_cfg_selected(const fw_cfg *cfg)
+{
+    return cfg->key < KEYS ? cfg->item[cfg->key] : (fw_cfg_item){0};
+}
+
+/* Up to `most` bytes of the selected item as one piece; how many there were. */
+static uint32_t fw_cfg_next(fw_cfg *cfg, const uint8_t **bytes, uint32_t most)
+{
+    fw_cfg_item item = fw_cfg_selected(cfg);
+    uint32_t left = item.length - cfg->offset, n = left < most ? left : most;
+
+    *bytes = n ? item.bytes + cfg->offset : (const uint8_t *)"";
+    cfg->offset += n;
+    return n;
+}
+
+static uint64_t fw_cfg_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    fw_cfg *cfg = user;
+    const uint8_t *byte;
+
+    if (region == REGION_DMA)
+        return __builtin_bswap64(DMA_SIGNATURE) >> (offset * 8);
+    if (offset == 0)
+        return cfg->key;
+    return fw_cfg_next(cfg, &byte, 1) ? *byte : 0;
+}
+
+static vsdk_status fw_cfg_copy(fw_cfg *cfg, uint64_t address, uint32_t length)
+{
+    static const uint8_t zero[4096];
+    const uint8_t *bytes;
+    uint32_t n = fw_cfg_next(cfg, &bytes, length);
+    vsdk_status status = vsdk_dma_write(cfg->vm, address, bytes, n, NULL);
+
+    while (!status && n < length) {
+        uint32_t piece = length - n < sizeof zero ? length - n : (uint32_t)sizeof zero;
+
+        status = vsdk_dma_write(cfg->vm, address + n, zero, piece, NULL);
+        n += piece;
+    }
+    return status;
+}
+
+/* One transfer; the answer for the guest's control field. */
+static uint32_t fw_cfg_transfer(fw_cfg *cfg, uint32_t control, uint32_t length, uint64_t address)
+{
+    const uint8_t *skipped;
+
+    if (control & DMA_SELECT)
+        fw_cfg_select(cfg, control >> 16);
+    if (control & DMA_READ)
+        return fw_cfg_copy(cfg, address, length) ? DMA_ERROR : 0;
+    if (control & DMA_WRITE)
+        return DMA_ERROR;
+    if (control & DMA_SKIP)
+        fw_cfg_next(cfg, &skipped, length);
+    return 0;
+}
+
+static void fw_cfg_dma(fw_cfg *cfg, uint64_t gpa)
+{
+    fw_cfg_access access;
+    uint32_t answer;
+
+    if (vsdk_dma_read(cfg->vm, gpa, &access, sizeof access, NULL))
+        return;
+    answer = fw_cfg_transfer(cfg, __builtin_bswap32(access.control),
+                             __builtin_bswap32(access.length), __builtin_bswap64(access.address));
+    answer = __builtin_bswap32(answer);
+    vsdk_dma_write(cfg->vm, gpa, &answer, sizeof answer, NULL);
+}
+
+static void fw_cfg_write_dma(fw_cfg *cfg, uint64_t offset, uint32_t width, uint64_t value)
+{
+    if (width == 8 && offset == 0) {
+        fw_cfg_dma(cfg, __builtin_bswap64(value));
+    } else if (width == 4 && offset == 0) {
+        cfg->dma_high = __builtin_bswap32((uint32_t)value);
+    } else if (width == 4 && offset == 4) {
+        uint64_t gpa = (uint64_t)cfg->dma_high << 32 | __builtin_bswap32((uint32_t)value);
+
+        cfg->dma_high = 0;
+        fw_cfg_dma(cfg, gpa);
+    }
+}
+
+static void fw_cfg_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                         uint64_t value)
+{
+    fw_cfg *cfg = user;
+
+    if (region == REGION_DMA)
+        fw_cfg_write_dma(cfg, offset, width, value);
+    else if (offset == 0 && width == 2)
+        fw_cfg_select(cfg, (uint32_t)value);
+}
+
+static void fw_cfg_release(void *user)
+{
+    fw_cfg *cfg = user;
+
+    for (uint32_t key = 0; key < KEYS; key++)
+        if (key != KEY_DIRECTORY)
+            alloc_free(cfg->item[key].bytes);
+    alloc_free(cfg);
+}
+
+const vsdk_device_ops fw_cfg_ops = {
+    .size = sizeof(vsdk_device_ops),
+    .read = fw_cfg_read,
+    .write = fw_cfg_write,
+    .release = fw_cfg_release,
+};
+
+static int fw_cfg_set(fw_cfg *cfg, uint32_t key, const void *bytes, uint32_t length)
+{
+    uint8_t *copy = alloc_zeroed(length ? length : 1);
+
+    if (!copy)
+        return 0;
+    if (length)
+        memcpy(copy, bytes, length);
+    cfg->item[key] = (fw_cfg_item){copy, length};
+    return 1;
+}
+
+static fw_cfg *fw_cfg_alloc(vsdk_vm *vm, const vsdk_fw_cfg_config *config, uint16_t vcpus)
+{
+    uint32_t features = FEATURE_REGISTERS | FEATURE_DMA;
+    fw_cfg *cfg = alloc_zeroed(sizeof *cfg);
+
+    if (!cfg)
+        return NULL;
+    cfg->vm = vm;
+    cfg->item[KEY_DIRECTORY] = (fw_cfg_item){(uint8_t *)&cfg->directory, 4};
+    if (fw_cfg_set(cfg, KEY_SIGNATURE, "QEMU", 4) &&
+        fw_cfg_set(cfg, KEY_FEATURES, &features, sizeof features) &&
+        fw_cfg_set(cfg, KEY_VCPUS, &vcpus, sizeof vcpus) &&
+        fw_cfg_set(cfg, KEY_VCPUS_MAX, &vcpus, sizeof vcpus) &&
+        (!config->ram || fw_cfg_set(cfg, KEY_RAM, &config->ram, sizeof config->ram)))
+        return cfg;
+    fw_cfg_release(cfg);
+    return NULL;
+}
+
+vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    vsdk_fw_cfg_config c;
+    vsdk_vm_info info = {.size = sizeof info};
+    vsdk_device_config make = {.size = sizeof make, .name = "fw_cfg"};
+    vsdk_status status = device_begin(vm, device, __func__, error);
+    fw_cfg *cfg;
+
+    if (!status)
+        status = record_read(&c, sizeof c, config, 0, __func__, error);
+    if (!status)
+        status = vsdk_vm_get_info(vm, &info, error);
+    if (status)
+        return status;
+    cfg = fw_cfg_alloc(vm, &c, c.vcpus ? c.vcpus : (uint16_t)info.vcpus_max);
+    if (!cfg)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
+    uint64_t port = c.address ? c.address : FW_CFG_PORT;
+    device_range ranges[] = {{VSDK_SPACE_PIO, port, 2, REGION_REGISTERS},
+                             {VSDK_SPACE_PIO, port + 4, 8, REGION_DMA}};
+    return device_make(vm, &fw_cfg_ops, cfg, &make, ranges, 2, device, error);
+}
+
+static uint32_t fw_cfg_find(const fw_cfg *cfg, const char *name)
+{
+    uint32_t i = 0;
+
+    while (i < cfg->files && strcmp(cfg->directory.file[i].name, name))
+        i++;
+    return i;
+}
+
+static void fw_cfg_list(fw_cfg *cfg, const char *name, uint32_t key, uint32_t length)
+{
+    fw_cfg_file *file = &cfg->directory.file[cfg->files++];
+
+    file->length = __builtin_bswap32(length);
+    file->key = __builtin_bswap16((uint16_t)key);
+    strncpy(file->name, name, NAME_LENGTH - 1);
+    cfg->directory.count = __builtin_bswap32(cfg->files);
+    cfg->item[KEY_DIRECTORY].length = (uint32_t)(4 + cfg->files * sizeof *file);
+}
+
+static vsdk_status fw_cfg_add(fw_cfg *cfg, uint32_t key, const char *name, const void *bytes,
+                              uint32_t length, vsdk_error *error)
+{
+    static const char operation[] = "vsdk_fw_cfg_add";
+
+    if (name && fw_cfg_find(cfg, name) < cfg->files)
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "file %s is there", name);
+    if (name && cfg->files == FILES)
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "%d files are there", FILES);
+    if (name)
+        key = KEY_FILES + cfg->files;
+    else if (cfg->item[key].bytes)
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "key 0x%x is taken", key);
+    if (!fw_cfg_set(cfg, key, bytes, length))
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for an item");
+    if (name)
+        fw_cfg_list(cfg, name, key, length);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name, const void *bytes,
+                            uint64_t length, vsdk_error *error)
+{
+    fw_cfg *cfg = vsdk_device_user(device, &fw_cfg_ops);
+    vsdk_status status;
+
+    if (!cfg || (!bytes && length))
+        return error_null(error, __func__, cfg ? "bytes" : "device");
+    if (name ? !*name : key == KEY_SIGNATURE || key >= KEY_FILES || key == KEY_DIRECTORY)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, __func__,
+                         name ? "the name is empty" : "key 0x%x is no item's", key);
+    if (length > UINT32_MAX || (name && strlen(name) >= NAME_LENGTH))
+        return error_set(error, VSDK_ERROR_LIMIT, __func__, "the %s is too long",
+                         length > UINT32_MAX ? "item" : "name");
+    vsdk_device_lock(device);
+    status = fw_cfg_add(cfg, key, name, bytes, (uint32_t)length, error);
+    vsdk_device_unlock(device);
+    return status;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/record.h"
+#include "devices/device.h"
+
+enum { I8042_PORT = 0x60, REGION_DATA = 0, REGION_COMMAND = 1 };
+enum { COMMAND_WRITE_OUTPUT = 0xd1, COMMAND_PULSE_RESET = 0xfe, OUTPUT_NOT_RESET = 1 };
+
+typedef struct i8042 {
+    vsdk_vm *vm;
+    uint8_t command; /* that the next data byte belongs to, or 0 */
+} i8042;
+
+static uint64_t i8042_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    return 0;
+}
+
+static void i8042_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                        uint64_t value)
+{
+    i8042 *kbc = user;
+    uint8_t command = kbc->command;
+    int reset = region == REGION_COMMAND
+                    ? value == COMMAND_PULSE_RESET
+                    : command == COMMAND_WRITE_OUTPUT && !(value & OUTPUT_NOT_RESET);
+
+    kbc->command = region == REGION_COMMAND ? (uint8_t)value : 0;
+    if (reset)
+        vsdk_vm_stop(kbc->vm, VSDK_EXIT_RESET, 0, 0, NULL);
+}
+
+static const vsdk_device_ops i8042_ops = {
+    .size = sizeof(vsdk_device_ops),
+    .read = i8042_read,
+    .write = i8042_write,
+    .release = alloc_free,
+};
+
+vsdk_status vsdk_i8042_create(vsdk_vm *vm, const vsdk_i8042_config *config, vsdk_device **device,
+                              vsdk_error *error)
+{
+    vsdk_i8042_config c;
+    vsdk_device_config make = {.size = sizeof make, .name = "i8042"};
+    vsdk_status status = device_begin(vm, device, __func__, error);
+    i8042 *kbc;
+
+    if (!status)
+        status = record_read(&c, sizeof c, config, 0, __func__, error);
+    if (status)
+        return status;
+    kbc = alloc_zeroed(sizeof *kbc);
+    if (!kbc)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
+    kbc->vm = vm;
+    uint64_t data = c.address ? c.address : I8042_PORT;
+    device_range ranges[] = {{VSDK_SPACE_PIO, data, 1, REGION_DATA},
+                             {VSDK_SPACE_PIO, data + 4, 1, REGION_COMMAND}};
+    return device_make(vm, &i8042_ops, kbc, &make, ranges, 2, device, error);
+}

@@ -1,0 +1,28 @@
+/* What the machine's guest cannot find out: the serial port, the panic port and how to power off. */
+DefinitionBlock ("dsdt.aml", "DSDT", 2, "VSDK  ", "VSDKPC  ", 1)
+{
+    Name (\_S5, Package (4) {5, 5, 0, 0})
+    Scope (\_SB)
+    {
+        Device (COM1)
+        {
+            Name (_HID, EisaId ("PNP0501"))
+            Name (_UID, 1)
+            Name (_STA, 0xF)
+            Name (_CRS, ResourceTemplate ()
+            {
+                IO (Decode16, 0x3F8, 0x3F8, 0, 8)
+                Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) {4}
+            })
+        }
+        Device (PEVT)
+        {
+            Name (_HID, "QEMU0001")
+            Name (_STA, 0xB)
+            Name (_CRS, ResourceTemplate ()
+            {
+                IO (Decode16, 0x505, 0x505, 1, 1)
+            })
+        }
+    }
+}

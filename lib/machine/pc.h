@@ -1,0 +1,76 @@
+/* The machine inside: what pc.c, pc_devices.c, pc_memory.c and pc_boot.c share. Every address and
+ * interrupt number is here, once. */
+#ifndef VSDK_MACHINE_PC_H
+#define VSDK_MACHINE_PC_H
+
+#include "machine/acpi_tables.h"
+
+#include <vsdk/machine.h>
+#include <vsdk/ram.h>
+
+enum {
+    PC_PIT = 0x40,
+    PC_KEYBOARD = 0x60,
+    PC_RTC = 0x70,
+    PC_POST = 0x80,
+    PC_DEBUG_EXIT = 0xf4,
+    PC_SERIAL = 0x3f8,
+    PC_SERIAL_GSI = 4,
+    PC_DEBUG_CONSOLE = 0x402,
+    PC_PVPANIC = 0x505,
+    PC_FW_CFG = 0x510,
+    PC_SLEEP = 0x600, /* hardware-reduced: control, status, reset */
+    PC_REDUCED_RESET = 0x602,
+    PC_PM = 0xb000, /* fixed hardware: events, control +4, timer +8, reset +0xc */
+    PC_PM_RESET = 0xb00c,
+    PC_SCI_GSI = 9,
+    PC_VCPUS_MAX = 127,
+    PC_IOAPIC_ID = 1, /* odd: never a local APIC's */
+    PC_RANGES = 5,
+    PC_PARTS = VSDK_PC_IOAPIC + 1,
+};
+
+#define PC_LOW_END UINT64_C(0xa0000) /* RAM 0 to here, */
+#define PC_UPPER UINT64_C(0xc0000)   /* from here */
+#define PC_ACPI UINT64_C(0xe0000)    /* (tables) */
+#define PC_RESET_STUB UINT64_C(0xffff0)
+#define PC_MEGABYTE UINT64_C(0x100000)
+#define PC_LOW_TOP UINT64_C(0xc0000000) /* to here, */
+#define PC_HIGH UINT64_C(0x100000000)   /* and from here */
+#define PC_IOAPIC UINT64_C(0xfec00000)
+#define PC_HYPERVISOR UINT64_C(0xfeff8000) /* reserved on every backend */
+#define PC_HYPERVISOR_LENGTH UINT64_C(0x8000)
+
+typedef struct pc_output {
+    vsdk_output_fn fn;
+    void *user;
+    vsdk_release_fn release;
+} pc_output;
+
+struct vsdk_pc {
+    vsdk_vm *vm;
+    vsdk_irqchip irqchip;
+    uint32_t vcpus;
+    uint64_t memory;
+    uint32_t debug_exit;
+    pc_output output, debug; /* until their device has them */
+    vsdk_vm_range *served;   /* by the hypervisor; while the machine is made */
+    uint32_t served_count;
+    vsdk_device *device[PC_PARTS];
+    vsdk_device *absent; /* ports of what is not there */
+    vsdk_vcpu *vcpu[PC_VCPUS_MAX];
+    vsdk_memory_range map[PC_RANGES];
+    uint32_t map_count;
+};
+
+/* pc_memory.c: RAM, the memory map, tables and the reset stub in RAM. */
+vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error);
+void pc_make_map(vsdk_pc *pc);
+vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error);
+
+/* pc_devices.c */
+vsdk_status pc_make_devices(vsdk_pc *pc, vsdk_error *error);
+void pc_unmake_devices(vsdk_pc *pc);
+void pc_release_outputs(vsdk_pc *pc);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "machine/pc.h"
+
+#include <vsdk/dma.h>
+
+/* The RAM object holds guest addresses below PC_LOW_TOP at the same offsets, then those from
+ * PC_HIGH on; what a PC has between 640 KiB and PC_UPPER is not mapped. */
+static vsdk_status pc_map_ram(vsdk_pc *pc, vsdk_ram *ram, vsdk_error *error)
+{
+    uint64_t low = pc->memory < PC_LOW_TOP ? pc->memory : PC_LOW_TOP;
+    vsdk_status status = vsdk_vm_map(pc->vm, 0, ram, 0, PC_LOW_END, 0, error);
+
+    if (!status)
+        status = vsdk_vm_map(pc->vm, PC_UPPER, ram, PC_UPPER, low - PC_UPPER, 0, error);
+    if (!status && pc->memory > low)
+        status = vsdk_vm_map(pc->vm, PC_HIGH, ram, low, pc->memory - low, 0, error);
+    return status;
+}
+
+vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error)
+{
+    vsdk_ram *ram = NULL;
+    vsdk_status status = vsdk_ram_create(pc->vm, pc->memory, NULL, &ram, error);
+
+    if (!status)
+        status = pc_map_ram(pc, ram, error);
+    vsdk_ram_close(ram);
+    return status;
+}
+
+void pc_make_map(vsdk_pc *pc)
+{
+    uint64_t low = pc->memory < PC_LOW_TOP ? pc->memory : PC_LOW_TOP;
+    vsdk_memory_range *map = pc->map;
+    uint32_t n = 0;
+
+    map[n++] = (vsdk_memory_range){0, PC_LOW_END, VSDK_MEMORY_RAM, 0};
+    map[n++] = (vsdk_memory_range){PC_ACPI, PC_MEGABYTE - PC_ACPI, VSDK_MEMORY_RESERVED, 0};
+    map[n++] = (vsdk_memory_range){PC_MEGABYTE, low - PC_MEGABYTE, VSDK_MEMORY_RAM, 0};
+    map[n++] = (vsdk_memory_range){PC_HYPERVISOR, PC_HYPERVISOR_LENGTH, VSDK_MEMORY_RESERVED, 0};
+    if (pc->memory > low)
+        map[n++] = (vsdk_memory_range){PC_HIGH, pc->memory - low, VSDK_MEMORY_RAM, 0};
+    pc->map_count = n;
+}
+
+/* Where a processor goes at its reset, and where hardware-reduced Linux jumps to restart the
+ * machine: mov dx, reset; mov al, 1; out dx, al; hlt; jmp to the hlt. */
+static vsdk_status pc_write_reset_stub(vsdk_pc *pc, uint16_t port, vsdk_error *error)
+{
+    const uint8_t stub[9] = {0xba, (uint8_t)port, (uint8_t)(port >> 8), 0xb0, 0x01, 0xee, 0xf4,
+                             0xeb, 0xfd};
+
+    return vsdk_dma_write(pc->vm, PC_RESET_STUB, stub, sizeof stub, error);
+}
+
+vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
+{
+    int reduced = pc->irqchip == VSDK_IRQCHIP_PORTABLE;
+    acpi_machine machine = {
+        .base = PC_ACPI,
+        .vcpus = pc->vcpus,
+        .ioapic = PC_IOAPIC,
+        .ioapic_id = PC_IOAPIC_ID,
+        .reduced = reduced,
+        .sleep = PC_SLEEP,
+        .reset = reduced ? PC_REDUCED_RESET : PC_PM_RESET,
+        .pm = PC_PM,
+        .sci = PC_SCI_GSI,
+    };
+    uint8_t area[ACPI_AREA];
+    vsdk_status status;
+
+    if (pc->irqchip == VSDK_IRQCHIP_NONE)
+        return VSDK_OK;
+    acpi_build(&machine, area);
+    status = vsdk_dma_write(pc->vm, PC_ACPI, area, sizeof area, error);
+    return status ? status : pc_write_reset_stub(pc, machine.reset, error);
+}
