@@ -1,0 +1,88 @@
+/* What the conformance tests share. Each test program opens the host that $VSDK_TEST_BACKEND names,
+ * so that the same binaries run in every place.
+ *
+ * Memory of a test machine, RAM_BYTES at 0, is laid out by layout.h; its processor starts in 64-bit
+ * mode with all of the first 4 GiB mapped one to one. */
+#ifndef VSDK_TESTS_BACKEND_COMMON_H
+#define VSDK_TESTS_BACKEND_COMMON_H
+
+#include "check.h"
+#include "guests.h"
+#include "layout.h"
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <string.h>
+#include <vsdk/vsdk.h>
+
+/* A host, a virtual machine with RAM, and its boot processor. */
+struct machine {
+    vsdk_host *host;
+    vsdk_vm *vm;
+    vsdk_ram *ram;
+    uint8_t *memory;
+    vsdk_vcpu *vcpu;
+    vsdk_exit *exit;
+};
+
+const char *test_backend(void);
+vsdk_host *open_host(void);
+
+/* All defaults; the second form takes a configuration of the virtual machine. */
+void machine_make(struct machine *m);
+void machine_make_with(struct machine *m, const vsdk_vm_config *config);
+/* Without a processor. */
+void machine_make_bare(struct machine *m, const vsdk_vm_config *config);
+void machine_add_vcpu(struct machine *m);
+/* Stops the guest and closes all; fields may be NULL. */
+void machine_end(struct machine *m);
+
+/* Capabilities. need() skips the test, with the host's own reason, if the answer is no. */
+vsdk_answer capability(vsdk_host *host, vsdk_capability what);
+uint64_t capability_value(vsdk_host *host, vsdk_capability what);
+void need(vsdk_host *host, vsdk_capability what);
+int is_autonomous(vsdk_host *host);
+
+/* The privilege level at which this host's guests are native: 0, or 3 where CPL 0 is emulated. */
+int native_cpl(vsdk_host *host);
+
+/* Puts a guest at CODE and sets the processor to begin there; `regs` (may be NULL) gives general
+ * registers, whose rip, rsp and rflags are ignored. */
+void machine_load(struct machine *m, const struct guest *guest, int cpl, const vsdk_regs *regs);
+/* Loads at the native level and starts. */
+void machine_start(struct machine *m, const struct guest *guest, const vsdk_regs *regs);
+
+/* Runs until something other than KICKED; asserts success. */
+const vsdk_exit *run(struct machine *m);
+/* Runs until the guest writes to a port, or reads from it; other exits fail the test. */
+const vsdk_exit *run_to_write(struct machine *m, uint16_t port);
+const vsdk_exit *run_to_read(struct machine *m, uint16_t port);
+/* run_to_write(PORT_END), and the value. */
+uint64_t run_to_end(struct machine *m);
+/* Writes the answer of a read, count elements of the record's width. */
+void answer(const vsdk_exit *exit, uint64_t value);
+
+/* A thread that runs a processor until its run fails or, if `kicks` is set, returns KICKED; every
+ * other exit is passed to `on_exit`, which may be NULL and returns 0 to end. */
+struct runner {
+    vsdk_vcpu *vcpu;
+    int (*on_exit)(struct runner *runner, vsdk_exit *exit);
+    void *user;
+    int until_kicked;
+    vsdk_status status;
+    vsdk_exit last;
+    unsigned long thread;
+};
+void runner_start(struct runner *runner);
+void runner_join(struct runner *runner);
+
+/* Waits until a condition holds; fails the test after a minute. */
+void wait_for(int (*holds)(void *), void *user, const char *what);
+void wait_for_vcpu(vsdk_vcpu *vcpu, vsdk_vcpu_state state);
+void wait_for_vm(vsdk_vm *vm, vsdk_vm_state state);
+vsdk_vm_state vm_state(vsdk_vm *vm);
+void sleep_ms(unsigned ms);
+
+/* A device whose callbacks are counted, for tests that just need one. */
+vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, uint32_t flags);
+
+#endif

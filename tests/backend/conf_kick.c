@@ -1,0 +1,311 @@
+/* Kicks: sticky, coalescing, never lost and never spurious. */
+#include "common.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+static struct machine m;
+
+static void setup(void)
+{
+    machine_make(&m);
+}
+
+static void teardown(void)
+{
+    machine_end(&m);
+}
+
+TestSuite(kick, .init = setup, .fini = teardown);
+
+enum { SHORT_NS = 20000000, KICKERS = 3, TICKETS = 60 };
+
+/* The next run returns KICKED with this detail. */
+static void expect_kicked(uint64_t timeout_ns, vsdk_kick_detail detail)
+{
+    vsdk_exit expected = {.reason = VSDK_EXIT_KICKED, .detail = detail};
+    vsdk_exit got;
+
+    ok(vsdk_vcpu_run(m.vcpu, timeout_ns, E));
+    got = *m.exit;
+    got.native = got.data = 0;
+    got.flags &= (uint32_t)~VSDK_EXIT_REGS_SYNCED;
+    cr_assert(memcmp(&got, &expected, sizeof got) == 0, "%s, detail %llu instead of %u",
+              vsdk_exit_reason_name(got.reason), (unsigned long long)got.detail, detail);
+}
+
+Test(kick, before_a_run_is_kept)
+{
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    expect_kicked(0, VSDK_KICK_REQUEST);
+    expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
+}
+
+Test(kick, before_the_start_is_kept)
+{
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    expect_kicked(0, VSDK_KICK_REQUEST);
+    machine_start(&m, &guest_spin, NULL);
+    expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
+}
+
+Test(kick, several_are_one)
+{
+    machine_start(&m, &guest_spin, NULL);
+    for (int i = 0; i < 10; i++)
+        ok(vsdk_vcpu_kick(m.vcpu, E));
+    expect_kicked(0, VSDK_KICK_REQUEST);
+    expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
+}
+
+Test(kick, ends_a_run_under_way)
+{
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+
+    machine_start(&m, &guest_spin, NULL);
+    for (int i = 0; i < 10; i++) {
+        runner_start(&runner);
+        if (i % 2)
+            sleep_ms(1);
+        ok(vsdk_vcpu_kick(m.vcpu, E));
+        runner_join(&runner);
+        ok(runner.status);
+        cr_assert_eq(runner.last.detail, VSDK_KICK_REQUEST);
+    }
+    expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
+}
+
+Test(kick, ends_a_run_that_waits_in_pause)
+{
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vm_pause(m.vm, E));
+    expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
+    runner_start(&runner);
+    sleep_ms(1);
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+    ok(runner.status);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+}
+
+/* Accesses and a kick: all come, each once and in order; the kick soon. */
+Test(kick, never_cancels_an_access)
+{
+    uint64_t last = 0;
+
+    machine_start(&m, &guest_out_forever, NULL);
+    for (int i = 0; i < 20; i++) {
+        ok(vsdk_vcpu_kick(m.vcpu, E));
+        for (int exits = 0;; exits++) {
+            ok(vsdk_vcpu_run(m.vcpu, 0, E));
+            if (m.exit->reason == VSDK_EXIT_KICKED)
+                break;
+            cr_assert_eq(m.exit->value, ++last);
+            cr_assert(exits < 3, "the kick is late");
+        }
+        cr_assert_eq(run(&m)->value, ++last);
+    }
+}
+
+Test(kick, at_an_unanswered_read_keeps_the_read)
+{
+    machine_start(&m, &guest_echo, NULL);
+    for (uint64_t value = 1; value <= 10; value++) {
+        const vsdk_exit *exit = run_to_read(&m, PORT_IN);
+
+        answer(exit, value);
+        ok(vsdk_vcpu_kick(m.vcpu, E));
+        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        if (m.exit->reason == VSDK_EXIT_KICKED)
+            run(&m);
+        cr_assert_eq(m.exit->address, PORT_ECHO);
+        cr_assert_eq(m.exit->value, value, "the guest saw %#llx",
+                     (unsigned long long)m.exit->value);
+    }
+}
+
+static vsdk_vcpu *kicked_by_signal;
+
+static void kick_in_handler(int number)
+{
+    (void)number;
+    vsdk_vcpu_kick(kicked_by_signal, NULL);
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+static void handle(int number, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    cr_assert(sigaction(number, &action, NULL) == 0);
+}
+
+static int until_request(struct runner *runner, vsdk_exit *exit)
+{
+    (void)runner, (void)exit;
+    return 1;
+}
+
+Test(kick, from_a_signal_handler)
+{
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1, .on_exit = until_request};
+
+    kicked_by_signal = m.vcpu;
+    handle(SIGUSR1, kick_in_handler);
+    machine_start(&m, &guest_spin, NULL);
+    for (int i = 0; i < 5; i++) {
+        do {
+            runner_start(&runner);
+            pthread_kill((pthread_t)runner.thread, SIGUSR1);
+            runner_join(&runner);
+            ok(runner.status);
+        } while (runner.last.detail == VSDK_KICK_SIGNAL);
+        cr_assert_eq(runner.last.detail, VSDK_KICK_REQUEST);
+    }
+}
+
+struct signalled {
+    struct runner runner;
+    atomic_int ended;
+};
+
+static void *run_once(void *user)
+{
+    struct signalled *s = user;
+
+    s->runner.status = vsdk_vcpu_run(s->runner.vcpu, 0, NULL);
+    s->runner.last = *vsdk_vcpu_exit(s->runner.vcpu);
+    atomic_store(&s->ended, 1);
+    return NULL;
+}
+
+/* A signal may land outside the wait; so it is sent until one lands inside. */
+Test(kick, foreign_signal_is_told)
+{
+    struct signalled s = {.runner.vcpu = m.vcpu};
+    pthread_t thread;
+
+    handle(SIGUSR2, ignore_signal);
+    machine_start(&m, &guest_spin, NULL);
+    cr_assert(pthread_create(&thread, NULL, run_once, &s) == 0);
+    while (!atomic_load(&s.ended)) {
+        pthread_kill(thread, SIGUSR2);
+        sleep_ms(5);
+    }
+    pthread_join(thread, NULL);
+    ok(s.runner.status);
+    cr_assert_eq(s.runner.last.reason, VSDK_EXIT_KICKED);
+    cr_assert_eq(s.runner.last.detail, VSDK_KICK_SIGNAL);
+}
+
+Test(kick, deadline_passes_while_the_guest_exits)
+{
+    uint64_t last = 0;
+
+    machine_start(&m, &guest_out_forever, NULL);
+    for (int i = 0; i < 50; i++) {
+        ok(vsdk_vcpu_run(m.vcpu, 1, E));
+        if (m.exit->reason == VSDK_EXIT_KICKED) {
+            cr_assert_eq(m.exit->detail, VSDK_KICK_DEADLINE);
+            continue;
+        }
+        cr_assert_eq(m.exit->value, last + 1, "an exit was lost");
+        last = m.exit->value;
+    }
+    cr_assert_eq(run(&m)->value, last + 1);
+}
+
+/* Each kicker takes a ticket, kicks, and waits until run has returned KICKED with a ticket at least
+ * its own. */
+static atomic_ulong tickets, seen;
+static atomic_int ended_kickers;
+
+static void *kicker_main(void *user)
+{
+    vsdk_vcpu *vcpu = user;
+
+    for (int i = 0; i < TICKETS; i++) {
+        unsigned long ticket = atomic_fetch_add(&tickets, 1) + 1;
+
+        if (vsdk_vcpu_kick(vcpu, NULL) != VSDK_OK)
+            break;
+        while (atomic_load(&seen) < ticket)
+            sched_yield();
+    }
+    atomic_fetch_add(&ended_kickers, 1);
+    return NULL;
+}
+
+Test(kick, tickets_are_neither_lost_nor_spurious)
+{
+    pthread_t kickers[KICKERS];
+    unsigned long kicked = 0;
+
+    machine_start(&m, &guest_spin, NULL);
+    for (int i = 0; i < KICKERS; i++)
+        cr_assert(pthread_create(&kickers[i], NULL, kicker_main, m.vcpu) == 0);
+    while (atomic_load(&seen) < KICKERS * TICKETS) {
+        unsigned long taken;
+
+        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+        cr_assert_eq(m.exit->detail, VSDK_KICK_REQUEST);
+        taken = atomic_load(&tickets);
+        cr_assert(taken > kicked, "KICKED without a kick");
+        atomic_store(&seen, taken);
+        kicked++;
+    }
+    for (int i = 0; i < KICKERS; i++)
+        pthread_join(kickers[i], NULL);
+}
+
+static int has_entered(void *user)
+{
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
+
+    (void)user;
+    ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
+    return counters.runs > 0;
+}
+
+Test(kick, another_thread_inside_is_busy)
+{
+    int exact = capability(m.host, VSDK_CAPABILITY_COMPLETE_EXACT) != VSDK_ANSWER_NO;
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+
+    machine_start(&m, &guest_spin, NULL);
+    runner_start(&runner);
+    wait_for(has_entered, NULL, "the run");
+    fails(BUSY, vsdk_vcpu_run(m.vcpu, 1, E));
+    if (exact)
+        fails(BUSY, vsdk_vcpu_complete(m.vcpu, E));
+    else
+        fails(UNSUPPORTED, vsdk_vcpu_complete(m.vcpu, E));
+    fails(BUSY, vsdk_vm_run(m.vm, 1, NULL, E));
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+}
+
+/* The library's thread of a run may be another one each time. */
+Test(kick, run_moves_between_threads)
+{
+    struct runner runner = {.vcpu = m.vcpu};
+
+    machine_start(&m, &guest_out_forever, NULL);
+    for (uint64_t value = 1; value < 8; value++) {
+        if (value % 2) {
+            runner_start(&runner);
+            runner_join(&runner);
+            ok(runner.status);
+            cr_assert_eq(runner.last.value, value);
+        } else {
+            cr_assert_eq(run_to_write(&m, PORT_OUT)->value, value);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+/* Guests. Each begins at CODE in 64-bit mode, with a stack below STACK. */
+#include "layout.h"
+
+.macro guest name
+	.pushsection .rodata.guests, "a"
+	.balign 0x200 /* the handlers inside count on it */
+	.popsection
+	.pushsection .data.rel.ro, "aw"
+	.balign 8
+	.globl guest_\name
+	.hidden guest_\name
+guest_\name:
+	.quad guest_code_\name, guest_end_\name
+	.popsection
+	.pushsection .rodata.guests, "a"
+guest_code_\name:
+.endm
+
+.macro end name
+guest_end_\name:
+	.popsection
+.endm
+
+/* The last exit of most guests. */
+.macro done
+	out %al, $PORT_END
+1:	jmp 1b
+.endm
+
+	.code64
+
+/* Nothing, for ever. */
+guest spin
+1:	jmp 1b
+end spin
+
+/* Counts at (rbx), for ever. */
+guest count
+1:	mov (%rbx), %rax
+	add $1, %rax
+	mov %rax, (%rbx)
+	jmp 1b
+end count
+
+/* Writes 1, 2, 3... to a port. */
+guest out_forever
+	mov $0, %eax
+1:	add $1, %eax
+	out %eax, $PORT_OUT
+	jmp 1b
+end out_forever
+
+/* Reads a port and writes what it got to another. */
+guest echo
+1:	in $PORT_IN, %eax
+	out %eax, $PORT_ECHO
+	jmp 1b
+end echo
+
+/* The same by memory: reads (rbx), writes a port. */
+guest echo_mmio
+1:	mov (%rbx), %eax
+	out %eax, $PORT_ECHO
+	jmp 1b
+end echo_mmio
+
+/* Port writes of each width, to a short and a long port. */
+guest widths_out
+	mov $0x44332211, %eax
+	out %al, $PORT_OUT
+	out %ax, $PORT_OUT
+	out %eax, $PORT_OUT
+	mov $PORT_WIDE, %edx
+	out %al, %dx
+	out %ax, %dx
+	out %eax, %dx
+	done
+end widths_out
+
+/* Port reads of each width; RAX after each is stored at (rdi). */
+guest widths_in
+	mov $PORT_WIDE, %edx
+	mov $0x1122334455667788, %rax
+	in $PORT_IN, %al
+	mov %rax, (%rdi)
+	mov $0x1122334455667788, %rax
+	in $PORT_IN, %ax
+	mov %rax, 8(%rdi)
+	mov $0x1122334455667788, %rax
+	in $PORT_IN, %eax
+	mov %rax, 16(%rdi)
+	mov $0x1122334455667788, %rax
+	in %dx, %al
+	mov %rax, 24(%rdi)
+	mov $0x1122334455667788, %rax
+	in %dx, %ax
+	mov %rax, 32(%rdi)
+	mov $0x1122334455667788, %rax
+	in %dx, %eax
+	mov %rax, 40(%rdi)
+	done
+end widths_in
+
+/* String writes of rbx elements from (rsi) in each width; the last one downwards. */
+guest strings_out
+	cld
+	mov $PORT_WIDE, %edx
+	mov %rbx, %rcx
+	rep outsb
+	mov %rbx, %rcx
+	rep outsw
+	mov %rbx, %rcx
+	rep outsl
+	sub $1, %rsi
+	std
+	mov %rbx, %rcx
+	rep outsb
+	cld
+	done
+end strings_out
+
+/* String reads of rbx elements to (rdi) in each width. */
+guest strings_in
+	cld
+	mov $PORT_WIDE, %edx
+	mov %rbx, %rcx
+	rep insb
+	mov %rbx, %rcx
+	rep insw
+	mov %rbx, %rcx
+	rep insl
+	mov %rdi, %rax
+	out %eax, $PORT_OUT
+	done
+end strings_in
+
+/* Memory writes of each width at (rbx). */
+guest mmio_out
+	mov $0x8877665544332211, %rax
+	mov %al, (%rbx)
+	mov %ax, 2(%rbx)
+	mov %eax, 4(%rbx)
+	mov %rax, 8(%rbx)
+	done
+end mmio_out
+
+/* Memory reads of each width at (rbx); RAX after each is stored at (rdi). */
+guest mmio_in
+	mov $0x1122334455667788, %rax
+	mov (%rbx), %al
+	mov %rax, (%rdi)
+	mov $0x1122334455667788, %rax
+	mov 2(%rbx), %ax
+	mov %rax, 8(%rdi)
+	mov 4(%rbx), %eax
+	mov %rax, 16(%rdi)
+	mov 8(%rbx), %rax
+	mov %rax, 24(%rdi)
+	done
+end mmio_in
+
+/* Reads 8 bytes at (rbx), stores them at (rdi). */
+guest load
+	mov (%rbx), %rax
+	mov %rax, (%rdi)
+	done
+end load
+
+/* Writes r8 at (rbx). */
+guest store
+	mov %r8, (%rbx)
+	done
+end store
+
+/* For ever: writes r8 at (rbx), reads it again and writes its low half to a port. */
+guest store_load
+1:	mov %r8, (%rbx)
+	mov (%rbx), %rax
+	out %eax, $PORT_OUT
+	add $1, %r8
+	jmp 1b
+end store_load
+
+/* For ever: writes EAX to a port, without changing it. */
+guest out_rax
+1:	out %eax, $PORT_OUT
+	jmp 1b
+end out_rax
+
+/* Halts, says so, and halts for good. */
+guest halt
+	hlt
+	mov $0x55, %eax
+	out %al, $PORT_OUT
+1:	hlt
+	jmp 1b
+end halt
+
+guest halt_for_good
+	cli
+1:	hlt
+	jmp 1b
+end halt_for_good
+
+/* Triple fault where the IDT has no entry. */
+guest crash
+	ud2
+1:	jmp 1b
+end crash
+
+/* Enables the local APIC, takes interrupts and says which; a port tells when it is ready. IDT
+ * entries come from the host: VECTOR at CODE + 0x100, VECTOR_SECOND at + 0x140, NMI at + 0x180. */
+.macro take_interrupts wait
+	mov $0xfee00000, %ebx
+	movl $0x1ff, 0xf0(%rbx)
+	mov $0, %eax
+	out %al, $PORT_READY
+	sti
+1:	\wait
+	jmp 1b
+	.balign 0x100
+	push %rax
+	mov $VECTOR, %eax
+	out %al, $PORT_IRQ
+	movl $0, 0xb0(%rbx)
+	pop %rax
+	iretq
+	.balign 0x40
+	push %rax
+	mov $VECTOR_SECOND, %eax
+	out %al, $PORT_IRQ
+	movl $0, 0xb0(%rbx)
+	pop %rax
+	iretq
+	.balign 0x40
+	push %rax
+	mov $2, %eax
+	out %al, $PORT_NMI
+	pop %rax
+	iretq
+.endm
+
+guest interrupts
+	take_interrupts nop
+end interrupts
+
+guest interrupts_halted
+	take_interrupts hlt
+end interrupts_halted
+
+/* Starts the second processor (APIC id 2) by INIT and SIPI and waits for its FLAG. */
+guest second
+	mov $0xfee00000, %ebx
+	movl $0x1ff, 0xf0(%rbx)
+	movl $0x2000000, 0x310(%rbx)
+	movl $0x4500, 0x300(%rbx)
+	movl $0x2000000, 0x310(%rbx)
+	movl $(0x4600 | SECOND_CODE >> 12), 0x300(%rbx)
+	mov $FLAG, %edi
+1:	mov (%rdi), %al
+	cmp $0x5a, %al
+	jne 1b
+	done
+end second
+
+/* The second processor, in real mode at SECOND_CODE: raises the flag, then counts at a port. */
+	.code16
+guest second_start
+	xor %ax, %ax
+	mov %ax, %ds
+	mov $0x5a, %al
+	mov %al, FLAG
+	mov $0, %al
+1:	add $1, %al
+	out %al, $PORT_SECOND
+	jmp 1b
+end second_start
+
+guest second_spin
+	xor %ax, %ax
+	mov %ax, %ds
+	mov $0x5a, %al
+	mov %al, FLAG
+1:	jmp 1b
+end second_spin
+	.code64
+
+/* Rings: 1, 2 and 3 at a port in three widths, then at (rbx). */
+guest doorbell
+	mov $PORT_WIDE, %edx
+	mov $1, %eax
+	out %al, %dx
+	mov $2, %eax
+	out %ax, %dx
+	mov $3, %eax
+	out %eax, %dx
+	mov $1, %eax
+	mov %eax, (%rbx)
+	mov $2, %eax
+	mov %eax, (%rbx)
+	done
+end doorbell
+
+/* Each width at each alignment of a device at (rbx) and at a port. */
+guest many_widths
+	mov $PORT_WIDE, %edx
+	mov $0x01, %eax
+	out %al, %dx
+	mov $0x0203, %eax
+	out %ax, %dx
+	mov $0x04050607, %eax
+	out %eax, %dx
+	in %dx, %al
+	in %dx, %ax
+	in %dx, %eax
+	mov %al, 1(%rbx)
+	mov %ax, 3(%rbx)
+	mov %eax, 5(%rbx)
+	mov %rax, 8(%rbx)
+	mov 8(%rbx), %rax
+	mov 5(%rbx), %eax
+	mov 3(%rbx), %ax
+	mov 1(%rbx), %al
+	done
+end many_widths
+
+/* Drives the embedder's device of conf_trace: ports at PORT_WIDE, memory at (rbx). Waits for each
+ * answer, so that the order is defined. Interrupt handler at CODE + 0x200. */
+guest peripheral
+	mov %rbx, %r12
+	mov $0xfee00000, %ebx
+	movl $0x1ff, 0xf0(%rbx)
+	mov $0, %r13d
+	sti
+	mov $PORT_WIDE, %edx
+	in %dx, %al			/* identity, in each width */
+	in %dx, %ax
+	in %dx, %eax
+	mov $0x5a, %eax
+	out %al, %dx
+	mov $0xa55a, %eax
+	out %ax, %dx
+	mov $0x11223344, %eax
+	out %eax, %dx
+	mov $DATA, %esi			/* strings */
+	mov $5, %ecx
+	cld
+	rep outsb
+	mov $RESULT, %edi
+	mov $3, %ecx
+	rep insl
+	mov (%r12), %al			/* registers in memory */
+	mov 2(%r12), %ax
+	mov 4(%r12), %eax
+	mov 8(%r12), %rax
+	mov %rax, 16(%r12)
+	mov %eax, 24(%r12)
+	mov $DATA, %eax			/* DMA: from, to, length, go */
+	mov %rax, 0x40(%r12)
+	mov $(RESULT + 0x100), %eax
+	mov %rax, 0x48(%r12)
+	mov $64, %eax
+	mov %eax, 0x50(%r12)
+	mov $1, %eax
+	mov %eax, 0x54(%r12)
+1:	cmp $1, %r13			/* its interrupt */
+	jne 1b
+	mov 0x54(%r12), %eax
+	mov $3, %eax			/* three ticks of the timer */
+	mov %eax, 0x60(%r12)
+2:	cmp $4, %r13
+	jne 2b
+	mov 0x60(%r12), %eax
+	mov $RESULT, %esi		/* all that came back */
+	mov $12, %ecx
+	rep outsb
+	done
+	.balign 0x200
+	push %rax
+	mov 0x58(%r12), %eax		/* which one; reading it answers it */
+	add $1, %r13
+	movl $0, 0xb0(%rbx)
+	pop %rax
+	iretq
+end peripheral
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,70 @@
+#include "start.h"
+#include "layout.h"
+#include <string.h>
+
+enum {
+    PRESENT_USER = 7, /* present, writable, user */
+    LARGE = 0x80,
+    CR0_LONG = 0x80000033u, /* PG, NE, ET, MP, PE */
+    CR4_LONG = 0x620,       /* PAE, OSFXSR, OSXMMEXCPT */
+    EFER_LONG = 0x500,      /* LME, LMA */
+    GIB_TABLES = 4
+};
+
+static void put64(uint8_t *memory, uint64_t at, uint64_t value)
+{
+    memcpy(memory + at, &value, sizeof value);
+}
+
+static void write_page_tables(uint8_t *memory)
+{
+    const uint64_t second = PAGE_TABLES + 0x1000, third = PAGE_TABLES + 0x2000;
+
+    put64(memory, PAGE_TABLES, second | PRESENT_USER);
+    for (uint64_t i = 0; i < GIB_TABLES; i++)
+        put64(memory, second + 8 * i, (third + 0x1000 * i) | PRESENT_USER);
+    for (uint64_t i = 0; i < 512 * GIB_TABLES; i++)
+        put64(memory, third + 8 * i, i << 21 | PRESENT_USER | LARGE);
+}
+
+static uint64_t gate(uint64_t handler)
+{
+    return (handler & 0xffff) | (uint64_t)SELECTOR_CODE << 16 | 0x8e00ull << 32 |
+           (handler & 0xffff0000) << 32;
+}
+
+void start_write_tables(uint8_t *memory)
+{
+    write_page_tables(memory);
+    put64(memory, GDT + SELECTOR_CODE, 0x00af9b000000ffff);
+    put64(memory, GDT + SELECTOR_DATA, 0x00cf93000000ffff);
+    put64(memory, GDT + SELECTOR_USER_CODE, 0x00affb000000ffff);
+    put64(memory, GDT + SELECTOR_USER_DATA, 0x00cff3000000ffff);
+    put64(memory, GDT + SELECTOR_TSS, 0x0000890000000067 | (uint64_t)TSS << 16);
+    put64(memory, IDT + 16 * 2, gate(CODE + 0x180));
+    put64(memory, IDT + 16 * VECTOR, gate(CODE + 0x100));
+    put64(memory, IDT + 16 * VECTOR_SECOND, gate(CODE + 0x140));
+}
+
+static vsdk_segment segment(unsigned selector, unsigned access, int cpl)
+{
+    return (vsdk_segment){.limit = 0xffffffff,
+                          .selector = (uint16_t)(selector | (unsigned)cpl),
+                          .access = (uint16_t)(access | (unsigned)cpl << 5)};
+}
+
+void start_set_long_mode(vsdk_sregs *sregs, int cpl)
+{
+    vsdk_segment data = segment(cpl ? SELECTOR_USER_DATA : SELECTOR_DATA, 0xc093, cpl);
+
+    sregs->cs = segment(cpl ? SELECTOR_USER_CODE : SELECTOR_CODE, 0xa09b, cpl);
+    sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
+    sregs->tr = (vsdk_segment){.base = TSS, .limit = 0x67, .selector = SELECTOR_TSS, .access = 0x8b};
+    sregs->ldt = (vsdk_segment){0};
+    sregs->gdt = (vsdk_table){.base = GDT, .limit = SELECTOR_TSS + 15};
+    sregs->idt = (vsdk_table){.base = IDT, .limit = 0xfff};
+    sregs->cr0 = CR0_LONG;
+    sregs->cr3 = PAGE_TABLES;
+    sregs->cr4 = CR4_LONG;
+    sregs->efer = EFER_LONG;
+}
