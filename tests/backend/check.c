@@ -40,6 +40,7 @@ void check_fails(vsdk_status expected, vsdk_status status, const char *call, con
         cr_assert_fail("%s:%d: %s: %s, not %s (%s)", file, line, call, vsdk_status_name(status),
                        vsdk_status_name(expected), test_error.message);
     if (test_error.code != status || !is_filled(&test_error))
-        cr_assert_fail("%s:%d: %s: the error record has code %d, operation '%.64s', message '%.99s'",
-                       file, line, call, test_error.code, test_error.operation, test_error.message);
+        cr_assert_fail(
+            "%s:%d: %s: the error record has code %d, operation '%.64s', message '%.99s'", file,
+            line, call, test_error.code, test_error.operation, test_error.message);
 }

@@ -38,15 +38,21 @@ static void expect_access(const vsdk_exit *exit, vsdk_exit expected)
 
 static void expect_pio_write(uint64_t port, uint16_t width, uint64_t value)
 {
-    expect_access(run(&m), (vsdk_exit){.reason = VSDK_EXIT_PIO, .flags = VSDK_EXIT_REGS_SETTABLE,
-                                       .address = port, .width = width, .value = value,
+    expect_access(run(&m), (vsdk_exit){.reason = VSDK_EXIT_PIO,
+                                       .flags = VSDK_EXIT_REGS_SETTABLE,
+                                       .address = port,
+                                       .width = width,
+                                       .value = value,
                                        .direction = VSDK_WRITE});
 }
 
 static void expect_mmio_write(uint64_t address, uint16_t width, uint64_t value)
 {
-    expect_access(run(&m), (vsdk_exit){.reason = VSDK_EXIT_MMIO, .address = address, .width = width,
-                                       .value = value, .direction = VSDK_WRITE});
+    expect_access(run(&m), (vsdk_exit){.reason = VSDK_EXIT_MMIO,
+                                       .address = address,
+                                       .width = width,
+                                       .value = value,
+                                       .direction = VSDK_WRITE});
 }
 
 static uint64_t ones(unsigned width)

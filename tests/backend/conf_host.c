@@ -157,8 +157,11 @@ static void log_nothing(void *user, vsdk_log_level level, const char *text)
 Test(host, log_is_released_once)
 {
     int released = 0;
-    vsdk_host_config config = {.size = sizeof config, .log = log_nothing, .log_user = &released,
-                               .log_release = count_release, .log_level = VSDK_LOG_DEBUG};
+    vsdk_host_config config = {.size = sizeof config,
+                               .log = log_nothing,
+                               .log_user = &released,
+                               .log_release = count_release,
+                               .log_level = VSDK_LOG_DEBUG};
 
     ok(open_with(test_backend(), &config));
     cr_assert_eq(released, 1);
@@ -174,7 +177,9 @@ Test(host, log_is_released_once)
 Test(host, log_outlives_the_handle_while_a_machine_lives)
 {
     int released = 0;
-    vsdk_host_config config = {.size = sizeof config, .log = log_nothing, .log_user = &released,
+    vsdk_host_config config = {.size = sizeof config,
+                               .log = log_nothing,
+                               .log_user = &released,
                                .log_release = count_release};
     vsdk_host *host = NULL;
     vsdk_vm *vm = NULL;
@@ -208,8 +213,8 @@ Test(host, every_capability_has_an_answer_and_a_reason)
 Test(host, capabilities_agree_with_the_backend)
 {
     vsdk_host *host = open_host();
-    int autonomous = strcmp(test_backend(), "xen") == 0 ||
-                     strcmp(test_backend(), "mock-autonomous") == 0;
+    int autonomous =
+        strcmp(test_backend(), "xen") == 0 || strcmp(test_backend(), "mock-autonomous") == 0;
 
     cr_assert_eq(is_autonomous(host), autonomous);
     cr_assert_eq(capability(host, VSDK_CAPABILITY_COMPLETE_EXACT) != VSDK_ANSWER_NO, !autonomous);

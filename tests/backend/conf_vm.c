@@ -44,7 +44,7 @@ Test(vm_create, configuration_is_checked)
     config.flags = 0x80000000;
     fails(INVALID_ARGUMENT, create_with(host, &config));
     config.flags = 0;
-    config.size = 8;
+    config.size = 4;
     fails(INVALID_ARGUMENT, create_with(host, &config));
     config.size = sizeof config;
     config.vcpus_max = (uint32_t)capability_value(host, VSDK_CAPABILITY_VCPUS_MAX) + 1;
@@ -171,8 +171,8 @@ Test(vm, ended_guest_refuses_to_go_on)
 
 static void expect_end(vsdk_exit_reason reason, uint64_t code, uint64_t detail)
 {
-    const vsdk_exit expected = {.reason = reason, .flags = VSDK_EXIT_TERMINAL, .value = code,
-                                .detail = detail};
+    const vsdk_exit expected = {
+        .reason = reason, .flags = VSDK_EXIT_TERMINAL, .value = code, .detail = detail};
     vsdk_exit got = *m.exit;
 
     got.native = 0;
@@ -424,8 +424,8 @@ static void expect_devices_gone(vsdk_device *device, vsdk_irq *irq, vsdk_doorbel
     fails(GONE, vsdk_doorbell_create(m.vm, &config, &second, E));
     ok(vsdk_doorbell_take(doorbell, &rings, E));
     fails(GONE, vsdk_timer_create(loop, device, ignore_timer, NULL, NULL, &timer, E));
-    fails(GONE, vsdk_watch_create(loop, device, 0, VSDK_LOOP_READ, ignore_watch, NULL, NULL,
-                                  &watch, E));
+    fails(GONE,
+          vsdk_watch_create(loop, device, 0, VSDK_LOOP_READ, ignore_watch, NULL, NULL, &watch, E));
     cr_assert(vsdk_device_user(device, &ops) == NULL);
 }
 

@@ -1,0 +1,78 @@
+/* Names of the values of enums. */
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+#include <vsdk/vsdk.h>
+
+#define NAMER(name)                                                                                \
+    static const char *call_##name(int64_t value)                                                  \
+    {                                                                                              \
+        return vsdk_##name##_name((vsdk_##name)value);                                             \
+    }
+NAMER(status)
+NAMER(capability)
+NAMER(answer)
+NAMER(log_level)
+NAMER(exit_reason)
+NAMER(direction)
+NAMER(space)
+NAMER(kick_detail)
+NAMER(crash_detail)
+NAMER(vm_state)
+NAMER(irqchip)
+NAMER(vcpu_state)
+NAMER(ram_kind)
+
+static const struct {
+    const char *(*name)(int64_t value);
+    int64_t first, last;
+    const char *first_name;
+} namers[] = {
+    {call_status, VSDK_ERROR_SYSTEM, VSDK_OK, "system"},
+    {call_capability, VSDK_CAPABILITY_AUTONOMOUS, VSDK_CAPABILITY_PV, "autonomous"},
+    {call_answer, VSDK_ANSWER_NO, VSDK_ANSWER_EMULATED, "no"},
+    {call_log_level, VSDK_LOG_ERROR, VSDK_LOG_DEBUG, "error"},
+    {call_exit_reason, VSDK_EXIT_NONE, VSDK_EXIT_IRQ_WINDOW, "none"},
+    {call_direction, VSDK_READ, VSDK_WRITE, "read"},
+    {call_space, VSDK_SPACE_PIO, VSDK_SPACE_MMIO, "pio"},
+    {call_kick_detail, VSDK_KICK_REQUEST, VSDK_KICK_SIGNAL, "request"},
+    {call_crash_detail, VSDK_CRASH_UNKNOWN, VSDK_CRASH_PANIC, NULL},
+    {call_vm_state, VSDK_VM_CREATED, VSDK_VM_STOPPED, "created"},
+    {call_irqchip, VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_NONE, "portable"},
+    {call_vcpu_state, VSDK_VCPU_HELD, VSDK_VCPU_AT_EXIT, "held"},
+    {call_ram_kind, VSDK_RAM_ANONYMOUS, VSDK_RAM_CALLER, "anonymous"},
+};
+
+static int is_a_name(const char *name)
+{
+    for (; *name; name++)
+        if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) && *name != '_')
+            return 0;
+    return 1;
+}
+
+Test(names, every_value_has_its_own)
+{
+    for (size_t i = 0; i < sizeof namers / sizeof namers[0]; i++) {
+        const char *before = "";
+
+        for (int64_t value = namers[i].first; value <= namers[i].last; value++) {
+            const char *name = namers[i].name(value);
+
+            cr_assert(name && name[0] && is_a_name(name), "enum %zu value %lld", i,
+                      (long long)value);
+            cr_assert(strcmp(name, before) != 0);
+            if (value == namers[i].first && namers[i].first_name)
+                cr_assert_str_eq(name, namers[i].first_name);
+            before = name;
+        }
+        cr_assert_str_eq(namers[i].name(namers[i].last + 100), "unknown");
+    }
+}
+
+Test(names, version_is_that_of_the_headers)
+{
+    cr_assert_eq(vsdk_version(), (uint32_t)(VSDK_VERSION_MAJOR << 16 | VSDK_VERSION_MINOR << 8 |
+                                            VSDK_VERSION_PATCH));
+}

@@ -1,0 +1,88 @@
+"""Examples compiled outside the tree, against an installed library: by pkg-config and by CMake.
+
+usage: outside.py SOURCE_ROOT BUILD_ROOT"""
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+
+CMAKE = """cmake_minimum_required(VERSION 3.13)
+project(outside C)
+find_package(vsdk REQUIRED)
+add_executable(program "{source}")
+target_link_libraries(program vsdk::vsdk)
+"""
+count = failed = 0
+
+
+def tap(holds, text, output=""):
+    global count, failed
+    count += 1
+    failed += not holds
+    print(f"{'' if holds else 'not '}ok {count} - {text}", flush=True)
+    for line in [] if holds else output.splitlines():
+        print("#", line)
+
+
+def run(command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, **options)
+    return done.returncode, done.stdout
+
+
+def find(stage, name):
+    return os.path.dirname(glob.glob(os.path.join(stage, "**", name), recursive=True)[0])
+
+
+def by_pkg_config(stage, source, work):
+    """Compiles as the comment at the head of each example says."""
+    env = {**os.environ, "PKG_CONFIG_PATH": find(stage, "vsdk.pc"),
+           "PKG_CONFIG_SYSROOT_DIR": stage}
+    status, flags = run(["pkg-config", "--cflags", "--libs", "vsdk"], env=env)
+    name = os.path.splitext(os.path.basename(source))[0]
+    program = os.path.join(work, name)
+    if status == 0:
+        status, flags = run(["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source,
+                             "-o", program, *flags.split()])
+    tap(status == 0, f"{name} by pkg-config", flags)
+    return program if status == 0 else None
+
+
+def by_cmake(stage, source, work):
+    with open(os.path.join(work, "CMakeLists.txt"), "w", encoding="utf-8") as f:
+        f.write(CMAKE.format(source=source))
+    status, text = run(["cmake", "-S", work, "-B", os.path.join(work, "b"),
+                        "-Dvsdk_DIR=" + find(stage, "vsdk-config.cmake")])
+    if status == 0:
+        status, text = run(["cmake", "--build", os.path.join(work, "b")])
+    tap(status == 0, "find_package(vsdk) in CMake", text)
+    return os.path.join(work, "b", "program") if status == 0 else None
+
+
+def main(root, build):
+    with tempfile.TemporaryDirectory() as work:
+        stage = os.path.join(work, "stage")
+        status, text = run(["meson", "install", "-C", build, "--no-rebuild", "--quiet",
+                            "--destdir", stage])
+        tap(status == 0, "installed", text)
+        if status:
+            return 1
+        env = {**os.environ, "LD_LIBRARY_PATH": find(stage, "libvsdk.so.0")}
+        programs = {}
+        for source in sorted(glob.glob(os.path.join(root, "examples", "*.c"))):
+            programs[os.path.basename(source)] = by_pkg_config(stage, source, work)
+        programs["2-guest.c in CMake"] = by_cmake(
+            stage, os.path.join(root, "examples", "2-guest.c"), work)
+        for name, program in programs.items():
+            if not program or name.startswith("4"):
+                continue
+            status, text = run([program, "mock"], env=env)
+            tap(status == 0, f"{name} runs on the mock", text)
+            if name.startswith("2"):
+                tap("5" in text, f"{name} prints the sum", text)
+    print(f"1..{count}")
+    return 1 if failed else 0
+
+
+sys.exit(main(*sys.argv[1:]))
