@@ -1,0 +1,187 @@
+#include "backends/xen/xen.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+static struct {
+    pthread_mutex_t lock;
+    uint32_t users;
+    xen_logger silent; /* outlives any host */
+    xenevtchn_handle *events;
+    evtchn_port_t port;
+    _Atomic int fd;
+    xen_vm *vms;
+} deaths = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+static int bind_event(void)
+{
+    descriptor_plug plug;
+    int port = -1, failure;
+
+    xen_logger_init(&deaths.silent, NULL);
+    descriptor_plug_in(&plug);
+    deaths.events = xenevtchn_open(&deaths.silent.base, 0);
+    descriptor_plug_out(&plug);
+    if (deaths.events)
+        port = xenevtchn_bind_virq(deaths.events, VIRQ_DOM_EXC);
+    if (port >= 0) {
+        deaths.port = (evtchn_port_t)port;
+        deaths.fd = xenevtchn_fd(deaths.events);
+        return 0;
+    }
+    failure = -errno;
+    if (deaths.events)
+        xenevtchn_close(deaths.events);
+    deaths.events = NULL;
+    return failure;
+}
+
+int death_open(void)
+{
+    int result = 0;
+
+    pthread_mutex_lock(&deaths.lock);
+    if (deaths.users++ == 0 || !deaths.events)
+        result = bind_event();
+    pthread_mutex_unlock(&deaths.lock);
+    return result;
+}
+
+void death_close(void)
+{
+    pthread_mutex_lock(&deaths.lock);
+    if (--deaths.users == 0 && deaths.events) {
+        deaths.fd = -1;
+        xenevtchn_close(deaths.events);
+        deaths.events = NULL;
+    }
+    pthread_mutex_unlock(&deaths.lock);
+}
+
+int death_fd(void)
+{
+    return deaths.fd;
+}
+
+void death_add(xen_vm *vm)
+{
+    pthread_mutex_lock(&deaths.lock);
+    vm->next = deaths.vms;
+    deaths.vms = vm;
+    pthread_mutex_unlock(&deaths.lock);
+}
+
+void death_remove(xen_vm *vm)
+{
+    pthread_mutex_lock(&deaths.lock);
+    for (xen_vm **at = &deaths.vms; *at; at = &(*at)->next)
+        if (*at == vm) {
+            *at = vm->next;
+            break;
+        }
+    pthread_mutex_unlock(&deaths.lock);
+}
+
+void death_add_vcpu(xen_vcpu *vcpu)
+{
+    pthread_mutex_lock(&deaths.lock);
+    vcpu->vm->vcpus[vcpu->vcpu->index] = vcpu;
+    pthread_mutex_unlock(&deaths.lock);
+}
+
+void death_remove_vcpu(xen_vcpu *vcpu)
+{
+    pthread_mutex_lock(&deaths.lock);
+    vcpu->vm->vcpus[vcpu->vcpu->index] = NULL;
+    pthread_mutex_unlock(&deaths.lock);
+}
+
+static void tell(xen_vm *vm, int32_t ended)
+{
+    if (ended == COMPAT_ALIVE || vm->ended != COMPAT_ALIVE)
+        return;
+    vm->ended = ended;
+    for (uint32_t i = 0; i < XEN_VCPUS_MAX; i++)
+        if (vm->vcpus[i])
+            xen_vcpu_interrupt(vm->vcpus[i]->vcpu);
+}
+
+static int is_domain_of(const xen_vm *vm, const compat_domain *domain)
+{
+    return vm->domid == domain->domid &&
+           memcmp(vm->handle, domain->handle, sizeof vm->handle) == 0;
+}
+
+static void compare(const compat_domain *domain)
+{
+    for (xen_vm *vm = deaths.vms; vm; vm = vm->next)
+        if (is_domain_of(vm, domain)) {
+            vm->seen = 1;
+            tell(vm, domain->ended);
+        }
+}
+
+static int compare_all(xen_host *host)
+{
+    enum { MANY = 32 };
+    compat_domain domains[MANY];
+    uint32_t first = 1;
+    int found;
+
+    do {
+        found = compat_domains(host->control, first, MANY, domains);
+        for (int i = 0; i < found; i++)
+            compare(&domains[i]);
+        if (found > 0)
+            first = domains[found - 1].domid + 1;
+    } while (found == MANY);
+    return found;
+}
+
+/* A domain that is not in the list was destroyed by somebody else. */
+static void look_at_all(xen_host *host)
+{
+    for (xen_vm *vm = deaths.vms; vm; vm = vm->next)
+        vm->seen = 0;
+    if (compare_all(host) < 0)
+        return;
+    for (xen_vm *vm = deaths.vms; vm; vm = vm->next)
+        if (!vm->seen)
+            tell(vm, COMPAT_DYING);
+}
+
+/* Several threads wait for the one event and all are woken: who comes first takes it. */
+static int take_event(void)
+{
+    struct pollfd poller = {.fd = deaths.fd, .events = POLLIN};
+    int port;
+
+    if (!deaths.events || poll(&poller, 1, 0) <= 0)
+        return 0;
+    port = xenevtchn_pending(deaths.events);
+    if (port < 0)
+        return 0;
+    xenevtchn_unmask(deaths.events, (evtchn_port_t)port);
+    return 1;
+}
+
+void death_look(xen_host *host)
+{
+    pthread_mutex_lock(&deaths.lock);
+    if (take_event())
+        look_at_all(host);
+    pthread_mutex_unlock(&deaths.lock);
+}
+
+void death_ask(xen_vm *vm)
+{
+    compat_domain domain;
+    int result = compat_domain_get(vm->host->control, vm->domid, &domain);
+
+    if (result < 0 && result != -ESRCH)
+        return;
+    pthread_mutex_lock(&deaths.lock);
+    tell(vm, result < 0 || !is_domain_of(vm, &domain) ? COMPAT_DYING : domain.ended);
+    pthread_mutex_unlock(&deaths.lock);
+}

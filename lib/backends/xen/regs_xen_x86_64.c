@@ -1,0 +1,350 @@
+/* Registers. Until the start they are kept here; then one blob gives them to Xen. Afterwards the
+ * general ones are set a processor at a time, and the rest by a blob of all processors, because one
+ * takes every processor down that it leaves out. */
+#include "backends/xen/xen.h"
+#include "base/alloc.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+    MTRR_ENABLED_WRITE_BACK = 1 << 11 | 6,
+    ACCESS_CODE16 = 0x9b,
+    ACCESS_DATA16 = 0x93,
+    ACCESS_LDT = 0x82,
+    ACCESS_TSS = 0x8b
+};
+
+#define DR6_RESET 0xffff0ff0ull
+#define DR7_RESET 0x400ull
+#define APIC_BASE_BOOT 0xfee00900ull
+#define APIC_BASE_OTHER 0xfee00800ull
+#define EFER_LME (1ull << 8)
+#define EFER_LMA (1ull << 10)
+#define CR0_PE 1ull
+#define CR0_PG (1ull << 31)
+#define CR4_PAE (1ull << 5)
+
+static uint64_t apic_base(const xen_vcpu *vcpu)
+{
+    return vcpu->vcpu->index ? APIC_BASE_OTHER : APIC_BASE_BOOT;
+}
+
+void regs_reset(xen_vcpu *vcpu)
+{
+    vsdk_segment data = {.limit = 0xffff, .access = ACCESS_DATA16};
+
+    vcpu->regs = (vsdk_regs){.rip = 0xfff0, .rflags = 2, .rdx = 0x600};
+    vcpu->sregs = (vsdk_sregs){
+        .cs = {.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .access = ACCESS_CODE16},
+        .ds = data,
+        .es = data,
+        .fs = data,
+        .gs = data,
+        .ss = data,
+        .tr = {.limit = 0xffff, .access = ACCESS_TSS},
+        .ldt = {.limit = 0xffff, .access = ACCESS_LDT},
+        .gdt = {.limit = 0xffff},
+        .idt = {.limit = 0xffff},
+        .cr0 = 0x60000010,
+        .apic_base = apic_base(vcpu)};
+    fpu_reset(&vcpu->fpu);
+}
+
+/* A state of all processors under construction. */
+typedef struct blob {
+    uint8_t *bytes;
+    uint32_t length, room;
+} blob;
+
+static void append(blob *b, uint16_t type, uint16_t instance, const void *record, uint32_t length)
+{
+    struct hvm_save_descriptor head = {type, instance, length};
+
+    if (b->room - b->length < sizeof head + length)
+        return;
+    memcpy(b->bytes + b->length, &head, sizeof head);
+    if (length)
+        memcpy(b->bytes + b->length + sizeof head, record, length);
+    b->length += (uint32_t)sizeof head + length;
+}
+
+/* The record of a kind and instance in a state that Xen gave, or NULL. */
+static void *find(const blob *b, uint16_t type, uint16_t instance, uint32_t length)
+{
+    uint32_t at = 0;
+
+    while (b->length - at >= sizeof(struct hvm_save_descriptor)) {
+        struct hvm_save_descriptor head;
+        memcpy(&head, b->bytes + at, sizeof head);
+        at += (uint32_t)sizeof head;
+        if (head.length > b->length - at || head.typecode == 0)
+            return NULL;
+        if (head.typecode == type && head.instance == instance)
+            return head.length == length ? b->bytes + at : NULL;
+        at += head.length;
+    }
+    return NULL;
+}
+
+static int blob_read(xen_vm *vm, blob *b)
+{
+    int size = compat_get_state(vm->host->control, vm->domid, NULL, 0);
+
+    *b = (blob){0};
+    if (size < 0)
+        return size;
+    b->bytes = alloc_zeroed((size_t)size);
+    if (!b->bytes)
+        return -ENOMEM;
+    b->room = (uint32_t)size;
+    size = compat_get_state(vm->host->control, vm->domid, b->bytes, b->room);
+    b->length = size > 0 ? (uint32_t)size : 0;
+    return size;
+}
+
+/* An empty state that begins as `from` does. */
+static int blob_begin(blob *b, const blob *from)
+{
+    uint32_t length = sizeof(HVM_SAVE_TYPE(HEADER));
+    const void *header = find(from, HVM_SAVE_CODE(HEADER), 0, length);
+
+    *b = (blob){.room = from->room + 4 * XEN_PAGE};
+    if (!header)
+        return -EPROTO;
+    b->bytes = alloc_zeroed(b->room);
+    if (!b->bytes)
+        return -ENOMEM;
+    append(b, HVM_SAVE_CODE(HEADER), 0, header, length);
+    return 0;
+}
+
+static int blob_write(xen_vm *vm, blob *b)
+{
+    append(b, HVM_SAVE_CODE(END), 0, NULL, 0);
+    return compat_set_state(vm->host->control, vm->domid, b->bytes, b->length);
+}
+
+static void append_memory_types(xen_vm *vm, blob *to, const blob *from)
+{
+    for (uint16_t i = 0; i < vm->vm->config.vcpus_max; i++) {
+        HVM_SAVE_TYPE(MTRR) types;
+        const void *old = find(from, HVM_SAVE_CODE(MTRR), i, sizeof types);
+
+        if (!old)
+            continue;
+        memcpy(&types, old, sizeof types);
+        types.msr_mtrr_def_type = MTRR_ENABLED_WRITE_BACK;
+        append(to, HVM_SAVE_CODE(MTRR), i, &types, sizeof types);
+    }
+}
+
+static void append_boot_processor(blob *to, const xen_vcpu *vcpu)
+{
+    HVM_SAVE_TYPE(CPU) record = {.dr6 = DR6_RESET, .dr7 = DR7_RESET};
+
+    record_from_regs(&record, &vcpu->regs);
+    record_from_sregs(&record, &vcpu->sregs);
+    memcpy(record.fpu_regs, &vcpu->fpu, sizeof record.fpu_regs);
+    record.flags = XEN_X86_FPU_INITIALISED;
+    append(to, HVM_SAVE_CODE(CPU), 0, &record, sizeof record);
+}
+
+vsdk_status regs_start(xen_vm *vm, vsdk_error *error)
+{
+    blob old, made = {0};
+    int result = blob_read(vm, &old);
+
+    if (result >= 0)
+        result = blob_begin(&made, &old);
+    if (result >= 0) {
+        append_memory_types(vm, &made, &old);
+        if (vm->vcpus[0])
+            append_boot_processor(&made, vm->vcpus[0]);
+        result = blob_write(vm, &made);
+    }
+    alloc_free(made.bytes);
+    alloc_free(old.bytes);
+    if (result < 0)
+        return xen_failed(error, result, "XEN_DOMCTL_sethvmcontext",
+                          "Xen refused the initial registers");
+    return VSDK_OK;
+}
+
+static vsdk_status unreadable(vsdk_error *error, int failure)
+{
+    return xen_failed(error, failure, "XEN_DOMCTL_getvcpucontext", "the registers can't be read");
+}
+
+vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_regs *regs)
+{
+    return xen_vcpu_get_regs(vcpu->vcpu, regs, NULL);
+}
+
+vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+    compat_general general;
+    int result;
+
+    if (!made->vm->started) {
+        *regs = made->regs;
+        return VSDK_OK;
+    }
+    result =
+        compat_get_general(made->vm->host->control, made->vm->domid, vcpu->index, &general);
+    if (result < 0)
+        return unreadable(error, result);
+    *regs = general.regs;
+    return VSDK_OK;
+}
+
+/* Xen executes the instruction of such an access again after the answer, and crashes the guest if
+ * it has become another. */
+static int is_fragile(const xen_vcpu *vcpu)
+{
+    if (vcpu->access.pending)
+        return vcpu->access.indirect || vcpu->access.read ||
+               vcpu->access.type != IOREQ_TYPE_PIO;
+    return exit_waiting(vcpu) && (vcpu->request->data_is_ptr ||
+                                  vcpu->request->dir == IOREQ_READ ||
+                                  vcpu->request->type != IOREQ_TYPE_PIO);
+}
+
+static vsdk_status unfinished(vsdk_error *error)
+{
+    vsdk_status status = error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_regs",
+                                   "the processor stands in the middle of an access");
+
+    return error_hint(error, status, "resume, answer the exit that run returns, and pause again");
+}
+
+vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+    xen_control *control = made->vm->host->control;
+    vsdk_regs wanted = *regs;
+    compat_general general;
+    int result;
+
+    wanted.rflags |= 2;
+    if (!made->vm->started) {
+        made->regs = wanted;
+        return VSDK_OK;
+    }
+    if (is_fragile(made))
+        return unfinished(error);
+    result = compat_get_general(control, made->vm->domid, vcpu->index, &general);
+    if (result < 0)
+        return unreadable(error, result);
+    if (made->access.pending)
+        wanted.rip = general.regs.rip;
+    result = compat_set_general(control, made->vm->domid, vcpu->index, &wanted);
+    if (result < 0)
+        return xen_failed(error, result, "XEN_DOMCTL_setvcpucontext", "Xen refused the registers");
+    return VSDK_OK;
+}
+
+/* Of a processor that is down Xen tells no more than this. */
+static vsdk_status get_down(xen_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+{
+    compat_general general;
+    int result = compat_get_general(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index,
+                                    &general);
+
+    if (result < 0)
+        return unreadable(error, result);
+    *sregs = (vsdk_sregs){.cr0 = general.cr0,
+                          .cr2 = general.cr2,
+                          .cr3 = general.cr3,
+                          .cr4 = general.cr4,
+                          .apic_base = apic_base(vcpu)};
+    return VSDK_OK;
+}
+
+vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+    HVM_SAVE_TYPE(CPU) record;
+    int result;
+
+    if (!made->vm->started) {
+        *sregs = made->sregs;
+        return VSDK_OK;
+    }
+    result = compat_get_cpu(made->vm->host->control, made->vm->domid, vcpu->index, &record);
+    if (result == -ENODATA)
+        return get_down(made, sregs, error);
+    if (result < 0)
+        return unreadable(error, result);
+    *sregs = (vsdk_sregs){.apic_base = apic_base(made)};
+    record_to_sregs(sregs, &record);
+    return VSDK_OK;
+}
+
+static vsdk_status contradiction(const vsdk_sregs *sregs, vsdk_error *error)
+{
+    const char *what = NULL;
+    int paging = !!(sregs->cr0 & CR0_PG);
+
+    if (paging && !(sregs->cr0 & CR0_PE))
+        what = "CR0.PG is set and CR0.PE is not";
+    else if (!!(sregs->efer & EFER_LMA) != (paging && (sregs->efer & EFER_LME)))
+        what = "EFER.LMA is not what CR0.PG and EFER.LME make it";
+    else if ((sregs->efer & EFER_LMA) && !(sregs->cr4 & CR4_PAE))
+        what = "EFER.LMA is set and CR4.PAE is not";
+    if (!what)
+        return VSDK_OK;
+    return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_vcpu_set_sregs", "%s", what);
+}
+
+/* All processors as they are, but one. Time in the guest stands still between the two calls. */
+static int set_one(xen_vcpu *vcpu, const vsdk_sregs *sregs)
+{
+    xen_vm *vm = vcpu->vm;
+    blob old, made = {0};
+    int result = blob_read(vm, &old);
+
+    if (result >= 0)
+        result = blob_begin(&made, &old);
+    for (uint16_t i = 0; result >= 0 && i < vm->vm->config.vcpus_max; i++) {
+        HVM_SAVE_TYPE(CPU) *record = find(&old, HVM_SAVE_CODE(CPU), i, sizeof *record);
+        if (record && i == vcpu->vcpu->index)
+            record_from_sregs(record, sregs);
+        else if (!record && i == vcpu->vcpu->index)
+            result = -ENODATA;
+        if (record)
+            append(&made, HVM_SAVE_CODE(CPU), i, record, sizeof *record);
+    }
+    if (result >= 0)
+        result = blob_write(vm, &made);
+    alloc_free(made.bytes);
+    alloc_free(old.bytes);
+    return result;
+}
+
+vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+    vsdk_status status = contradiction(sregs, error);
+    int result;
+
+    if (status)
+        return status;
+    if (!made->vm->started) {
+        made->sregs = *sregs;
+        made->sregs.apic_base = apic_base(made);
+        return VSDK_OK;
+    }
+    if (made->access.pending || exit_waiting(made))
+        return unfinished(error);
+    result = set_one(made, sregs);
+    if (result == -ENODATA)
+        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_sregs",
+                         "the processor is down: on Xen only INIT and SIPI start it");
+    if (result == -EINVAL)
+        return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL,
+                               "XEN_DOMCTL_sethvmcontext", "Xen refused the values");
+    if (result < 0)
+        return xen_failed(error, result, "XEN_DOMCTL_sethvmcontext", "Xen refused the registers");
+    return VSDK_OK;
+}

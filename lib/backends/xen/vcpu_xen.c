@@ -1,0 +1,210 @@
+#include "backends/xen/xen.h"
+#include "base/alloc.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+static vsdk_status connect_events(xen_vcpu *vcpu, vsdk_error *error)
+{
+    xen_vm *vm = vcpu->vm;
+    descriptor_plug plug;
+    int port, failure;
+
+    descriptor_plug_in(&plug);
+    vcpu->events = xenevtchn_open(&vm->host->logger.base, 0);
+    failure = -errno;
+    descriptor_plug_out(&plug);
+    if (!vcpu->events)
+        return xen_failed(error, failure, "xenevtchn_open", "no event channel handle");
+    vcpu->request = &vm->requests[vcpu->vcpu->index];
+    port = xenevtchn_bind_interdomain(vcpu->events, vm->domid, vcpu->request->vp_eport);
+    if (port < 0)
+        return xen_failed(error, -errno, "EVTCHNOP_bind_interdomain",
+                          "the processor's event channel was not bound");
+    vcpu->port = (evtchn_port_t)port;
+    return VSDK_OK;
+}
+
+void vcpu_disconnect(xen_vcpu *vcpu)
+{
+    if (vcpu->events)
+        xenevtchn_close(vcpu->events);
+    vcpu->events = NULL;
+    vcpu->request = NULL;
+    vcpu->access.pending = 0;
+}
+
+static void vcpu_free(xen_vcpu *vcpu)
+{
+    vcpu_disconnect(vcpu);
+    sys_close(vcpu->kick);
+    alloc_free(vcpu->bounce);
+    alloc_free(vcpu);
+}
+
+static vsdk_status vcpu_equip(xen_vcpu *vcpu, vsdk_error *error)
+{
+    vcpu->kick = sys_eventfd();
+    if (vcpu->kick < 0)
+        return xen_failed(error, vcpu->kick, "eventfd", "no eventfd for kicks");
+    vcpu->bounce = alloc_aligned(XEN_PAGE, XEN_PAGE);
+    if (!vcpu->bounce)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vcpu_create", "no memory");
+    return connect_events(vcpu, error);
+}
+
+vsdk_status xen_vcpu_create(backend_vcpu *vcpu, vsdk_error *error)
+{
+    xen_vm *vm = xen_vm_of(vcpu->vm);
+    vsdk_status status = cpuid_freeze(vm, error);
+    xen_vcpu *made;
+
+    if (status)
+        return status;
+    made = alloc_zeroed(sizeof *made);
+    if (!made)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vcpu_create", "no memory");
+    made->vcpu = vcpu;
+    made->vm = vm;
+    made->kick = -1;
+    status = vcpu_equip(made, error);
+    if (status) {
+        vcpu_free(made);
+        return status;
+    }
+    regs_reset(made);
+    vcpu->data = made;
+    death_add_vcpu(made);
+    return VSDK_OK;
+}
+
+void xen_vcpu_destroy(backend_vcpu *vcpu)
+{
+    death_remove_vcpu(xen_vcpu_of(vcpu));
+    vcpu_free(xen_vcpu_of(vcpu));
+    vcpu->data = NULL;
+}
+
+void xen_vcpu_interrupt(backend_vcpu *vcpu)
+{
+    sys_eventfd_write(xen_vcpu_of(vcpu)->kick, 1);
+}
+
+static void kicked(xen_vcpu *vcpu, uint64_t detail)
+{
+    *vcpu->vcpu->exit = (vsdk_exit){.reason = VSDK_EXIT_KICKED, .detail = detail};
+}
+
+/* How long to wait: NULL for ever. */
+static const struct timespec *patience(const xen_vcpu *vcpu, struct timespec *wait)
+{
+    uint64_t deadline = vcpu->vcpu->deadline_ns, left = UINT64_MAX;
+    struct timespec now;
+
+    if (deadline) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        left = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+        left = left < deadline ? deadline - left : 0;
+    }
+    if (death_fd() < 0 && left > XEN_DEATH_POLL_MS * 1000000ull)
+        left = XEN_DEATH_POLL_MS * 1000000ull;
+    if (left == UINT64_MAX)
+        return NULL;
+    *wait = (struct timespec){.tv_sec = (time_t)(left / 1000000000),
+                              .tv_nsec = (long)(left % 1000000000)};
+    return wait;
+}
+
+static int deadline_passed(const xen_vcpu *vcpu)
+{
+    struct timespec now;
+
+    if (!vcpu->vcpu->deadline_ns)
+        return 0;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec >= vcpu->vcpu->deadline_ns;
+}
+
+static void take_event(xen_vcpu *vcpu)
+{
+    int port = xenevtchn_pending(vcpu->events);
+
+    if (port >= 0)
+        xenevtchn_unmask(vcpu->events, (evtchn_port_t)port);
+}
+
+/* Sleeps until something may have happened. -errno when the wait itself failed. */
+static int wait_for_event(xen_vcpu *vcpu)
+{
+    struct timespec wait;
+    struct pollfd pollers[3] = {{.fd = xenevtchn_fd(vcpu->events), .events = POLLIN},
+                                {.fd = vcpu->kick, .events = POLLIN},
+                                {.fd = death_fd(), .events = POLLIN}};
+    uint64_t count;
+    int ready = ppoll(pollers, 3, patience(vcpu, &wait), NULL);
+
+    if (ready < 0)
+        return -errno;
+    if (pollers[0].revents)
+        take_event(vcpu);
+    if (pollers[1].revents)
+        sys_eventfd_read(vcpu->kick, &count);
+    if (pollers[2].revents)
+        death_look(vcpu->vm->host);
+    if (ready == 0 && pollers[2].fd < 0)
+        death_ask(vcpu->vm);
+    return 0;
+}
+
+static void sync_regs(xen_vcpu *vcpu)
+{
+    backend_vcpu *outer = vcpu->vcpu;
+
+    if (outer->sync_regs && regs_sync(vcpu, outer->sync_regs) == VSDK_OK)
+        outer->exit->flags |= VSDK_EXIT_REGS_SYNCED;
+}
+
+/* 1 when the record says why the run returns. */
+static int something_to_tell(xen_vcpu *vcpu)
+{
+    if (atomic_load(&vcpu->vcpu->requests)) {
+        kicked(vcpu, 0);
+        return 1;
+    }
+    if (exit_take(vcpu)) {
+        sync_regs(vcpu);
+        return 1;
+    }
+    if (vcpu->vm->ended != COMPAT_ALIVE) {
+        exit_ended(vcpu, vcpu->vm->ended);
+        return 1;
+    }
+    if (deadline_passed(vcpu)) {
+        kicked(vcpu, VSDK_KICK_DEADLINE);
+        return 1;
+    }
+    return 0;
+}
+
+vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+
+    if (!made->events)
+        return error_set(error, VSDK_ERROR_GONE, "vsdk_vcpu_run", "the domain was destroyed");
+    if (made->access.pending && exit_answer(made)) {
+        sync_regs(made);
+        return VSDK_OK;
+    }
+    while (!something_to_tell(made)) {
+        int result = wait_for_event(made);
+        if (result == -EINTR) {
+            kicked(made, VSDK_KICK_SIGNAL);
+            return VSDK_OK;
+        }
+        if (result < 0)
+            return xen_failed(error, result, "ppoll", "the wait for the guest failed");
+    }
+    return VSDK_OK;
+}

@@ -1,0 +1,234 @@
+/* The objects of the Xen backend, as its files share them. */
+#ifndef VSDK_XEN_XEN_H
+#define VSDK_XEN_XEN_H
+
+#include "backends/xen/compat.h"
+#include "base/error.h"
+#include "core/backend.h"
+#include <pthread.h>
+#include <xen/hvm/ioreq.h>
+#include <xendevicemodel.h>
+#include <xenevtchn.h>
+#include <xenforeignmemory.h>
+#include <xentoollog.h>
+
+enum {
+    XEN_PAGE = 4096,
+    XEN_VCPUS_MAX = 127, /* APIC ids are 2 * index and have eight bits */
+    XEN_SPECIAL_PAGES = 8,
+    XEN_DEATH_POLL_MS = 50
+};
+
+#define XEN_SPECIAL_FIRST 0xfeff8000ull
+#define XEN_IDENTITY_TABLE 0xfeffe000ull
+
+/* A logger for Xen's libraries that hands on to the core's. */
+typedef struct xen_logger {
+    xentoollog_logger base;
+    backend_host *host; /* NULL: silent */
+} xen_logger;
+
+typedef struct xen_host {
+    backend_host *host;
+    xen_logger logger;
+    xen_control *control;
+    xenforeignmemory_handle *memory;
+    int watches_deaths;
+    vsdk_cpuid_entry *cpuid; /* the default of guests */
+    uint32_t cpuid_count;
+} xen_host;
+
+typedef struct xen_vcpu xen_vcpu;
+typedef struct xen_slot xen_slot;
+
+typedef struct xen_vm {
+    backend_vm *vm;
+    xen_host *host;
+    uint32_t domid;
+    int exists;         /* the domain does */
+    int started;        /* it was unpaused once: registers are the hypervisor's */
+    int frozen;         /* the first vCPU was created: the topology is in CPUID */
+    uint8_t handle[16]; /* the owner's mark, see orphan_xen.c */
+    _Atomic int32_t ended; /* compat_ended, or the guest's shutdown code */
+    /* Of death_xen.c: */
+    struct xen_vm *next;
+    int seen;
+    xen_vcpu *vcpus[XEN_VCPUS_MAX]; /* whom to wake */
+
+    pthread_mutex_t device_lock; /* device handle and cf8 */
+    xendevicemodel_handle *device;
+    ioservid_t server;
+    xenforeignmemory_resource_handle *resource;
+    struct ioreq *requests; /* one a vCPU, shared with Xen */
+    uint32_t config_device; /* bus, device, function + 1 that PCI accesses go to; 0: none */
+
+    uint64_t mapped; /* bytes of guest memory, special pages included */
+    xen_slot *slots;
+
+    vsdk_cpuid_entry *cpuid;
+    uint32_t cpuid_count;
+} xen_vm;
+
+/* The access at which a vCPU stands: a checked copy of Xen's request, and where it is in it. */
+typedef struct xen_access {
+    int pending;  /* Xen waits for the response */
+    int shown;    /* an element of it is in the record */
+    uint8_t type; /* IOREQ_TYPE_PIO or IOREQ_TYPE_COPY */
+    uint8_t read;
+    uint8_t indirect; /* data is a guest address */
+    uint8_t down;     /* addresses descend */
+    uint32_t size, count, done;
+    uint64_t address, data;
+} xen_access;
+
+struct xen_vcpu {
+    backend_vcpu *vcpu;
+    xen_vm *vm;
+    xenevtchn_handle *events; /* NULL once the domain is gone */
+    evtchn_port_t port;
+    int kick; /* eventfd */
+    struct ioreq *request;
+    xen_access access;
+    uint8_t *bounce; /* a page for elements of string I/O */
+
+    /* Until the start the registers are here. */
+    vsdk_regs regs;
+    vsdk_sregs sregs;
+    vsdk_fpu fpu;
+};
+
+static inline xen_host *xen_host_of(backend_host *host)
+{
+    return host->data;
+}
+
+static inline xen_vm *xen_vm_of(backend_vm *vm)
+{
+    return vm->data;
+}
+
+static inline xen_vcpu *xen_vcpu_of(backend_vcpu *vcpu)
+{
+    return vcpu->data;
+}
+
+/* `failure` is -errno. NO_MEMORY or SYSTEM with the text. */
+vsdk_status xen_failed(vsdk_error *error, int failure, const char *operation, const char *what);
+
+/* host_xen.c. The libraries open their descriptors at the lowest number: between these two 0 to 2
+ * are never free, and other threads that open wait. */
+typedef struct descriptor_plug {
+    int fd[3];
+} descriptor_plug;
+void descriptor_plug_in(descriptor_plug *plug);
+void descriptor_plug_out(descriptor_plug *plug);
+void xen_logger_init(xen_logger *logger, backend_host *host);
+void xen_log(backend_host *host, vsdk_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+vsdk_status xen_host_open(backend_host *host, const vsdk_host_config *config, vsdk_error *error);
+void xen_host_close(backend_host *host);
+vsdk_status xen_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+                               uint32_t *needed, vsdk_error *error);
+
+/* capability_xen.c */
+vsdk_status xen_host_query(backend_host *host, vsdk_capability capability,
+                           vsdk_capability_info *info, vsdk_error *error);
+
+/* orphan_xen.c */
+void orphan_mark(uint8_t handle[16]);
+void orphan_report(xen_host *host);
+vsdk_status xen_host_list_orphans(backend_host *host, vsdk_orphan *orphans, uint32_t capacity,
+                                  uint32_t *needed, vsdk_error *error);
+vsdk_status xen_host_reap(backend_host *host, uint64_t id, vsdk_error *error);
+
+/* death_xen.c: learning that a guest has ended. One event channel a process, shared by all hosts;
+ * where another program has it, domains are asked from time to time. */
+int death_open(void); /* 0, or -errno: polling it is; death_close in either case */
+void death_close(void);
+void death_add(xen_vm *vm);
+void death_remove(xen_vm *vm);
+void death_add_vcpu(xen_vcpu *vcpu);
+void death_remove_vcpu(xen_vcpu *vcpu);
+int death_fd(void);            /* to poll, -1 where domains are to be asked */
+void death_look(xen_host *host); /* after death_fd was readable */
+void death_ask(xen_vm *vm);    /* about one domain */
+
+/* domain_xen.c */
+vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error);
+void xen_vm_destroy(backend_vm *vm);
+void xen_vm_free(backend_vm *vm);
+vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error);
+vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error);
+
+/* reserved_xen.c */
+vsdk_status xen_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
+                                 uint32_t *needed, vsdk_error *error);
+
+/* memory_xen.c */
+vsdk_status memory_special(xen_vm *vm, vsdk_error *error);
+void memory_abandon(xen_vm *vm); /* zero pages in place of all views */
+vsdk_status xen_ram_create(backend_ram *ram, vsdk_error *error);
+void xen_ram_free(backend_ram *ram);
+vsdk_status xen_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error);
+vsdk_status xen_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error);
+vsdk_status xen_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error);
+
+/* populate_xen.c: pages of a domain. populate gives all or nothing. */
+vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, vsdk_error *error);
+void depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes);
+
+/* ioreq_xen.c */
+vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error);
+void ioreq_close(xen_vm *vm);
+void ioreq_select_config(xen_vm *vm, uint32_t cf8);
+
+/* exit_xen.c: take copies a request that waits and fills the record, 0 if it was internal or
+ * there is none; answer finishes the element that is shown, 1 if the record has the next one. */
+int exit_take(xen_vcpu *vcpu);
+int exit_answer(xen_vcpu *vcpu);
+int exit_waiting(const xen_vcpu *vcpu);
+void exit_ended(xen_vcpu *vcpu, int32_t ended);
+
+/* vcpu_xen.c */
+vsdk_status xen_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
+void xen_vcpu_destroy(backend_vcpu *vcpu);
+void vcpu_disconnect(xen_vcpu *vcpu);
+vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
+void xen_vcpu_interrupt(backend_vcpu *vcpu);
+
+/* irq_xen.c */
+uint32_t xen_irq_lines(backend_vm *vm);
+vsdk_status xen_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_error *error);
+vsdk_status xen_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error);
+vsdk_status xen_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
+
+/* regs_xen_x86_64.c */
+void regs_reset(xen_vcpu *vcpu);
+vsdk_status regs_start(xen_vm *vm, vsdk_error *error); /* gives the shadows to the hypervisor */
+vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_regs *regs);
+vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
+vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
+vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
+vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
+
+/* fpu_xen_x86_64.c */
+void fpu_reset(vsdk_fpu *fpu);
+vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
+vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+
+/* record_xen_x86_64.c: between the neutral records and Xen's of one processor. */
+void record_from_regs(HVM_SAVE_TYPE(CPU) * record, const vsdk_regs *regs);
+void record_from_sregs(HVM_SAVE_TYPE(CPU) * record, const vsdk_sregs *sregs);
+void record_to_sregs(vsdk_sregs *sregs, const HVM_SAVE_TYPE(CPU) * record);
+
+/* cpuid_xen_x86_64.c */
+vsdk_status cpuid_open(xen_vm *vm, vsdk_error *error);
+vsdk_status cpuid_freeze(xen_vm *vm, vsdk_error *error);
+void cpuid_close(xen_vm *vm);
+vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+                             vsdk_error *error);
+vsdk_status xen_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                               vsdk_cpuid_entry *entry, vsdk_error *error);
+
+#endif
