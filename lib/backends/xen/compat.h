@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <vsdk/host.h>
 #include <vsdk/regs.h>
-#include <xen/xen.h>
 #include <xen/hvm/save.h>
+#include <xen/xen.h>
 #include <xentoollog.h>
 
 typedef struct xen_control xen_control;
@@ -68,7 +68,8 @@ int compat_populate(xen_control *control, uint32_t domid, uint64_t *frames, uint
 int compat_depopulate(xen_control *control, uint32_t domid, uint64_t *frames, uint32_t count,
                       uint32_t order);
 
-/* State of the whole guest, in the format of xen/hvm/save.h. With state NULL the size that it needs. */
+/* State of the whole guest, in the format of xen/hvm/save.h. With state NULL the size that it
+ * needs. */
 int compat_get_state(xen_control *control, uint32_t domid, uint8_t *state, uint32_t size);
 int compat_set_state(xen_control *control, uint32_t domid, uint8_t *state, uint32_t size);
 /* The record of one processor; -ENODATA when it is down. */
@@ -80,8 +81,15 @@ int compat_get_general(xen_control *control, uint32_t domid, uint32_t vcpu,
 /* Sets the general registers of one processor and nothing else that the guest can see. */
 int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu, const vsdk_regs *regs);
 
+/* The floating-point state of one processor in the form of FXSAVE. get returns 1 if the guest has
+ * used it; set loses what is above it. */
+int compat_get_legacy(xen_control *control, uint32_t domid, uint32_t vcpu, uint8_t state[512]);
+int compat_set_legacy(xen_control *control, uint32_t domid, uint32_t vcpu,
+                      const uint8_t state[512]);
+
 /* The extended state of one processor: two words (xcr0 and all that ever was enabled in it) and the
- * standard XSAVE area. get returns how many bytes there are. */
+ * standard XSAVE area. get returns how many bytes there are, 0 if the guest never enabled any. */
+enum { COMPAT_EXTENDED_HEAD = 16 };
 int compat_get_extended(xen_control *control, uint32_t domid, uint32_t vcpu, uint8_t *state,
                         uint32_t size);
 int compat_set_extended(xen_control *control, uint32_t domid, uint32_t vcpu, const uint8_t *state,

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <xencall.h>
-#include <xenctrl.h>
-#include <xenguest.h>
 #include <xen/domctl.h>
 #include <xen/memory.h>
 #include <xen/version.h>
+#include <xencall.h>
+#include <xenctrl.h>
+#include <xenguest.h>
 
 struct xen_control {
     xc_interface *xc;
@@ -116,8 +116,8 @@ int compat_create(xen_control *control, const compat_request *request, uint32_t 
         .max_evtchn_port = -1,
         .max_grant_frames = 32,
         .grant_opts = XEN_DOMCTL_GRANT_version(1),
-        .arch.emulation_flags = request->full_emulation ? XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI
-                                                        : XEN_X86_EMU_LAPIC,
+        .arch.emulation_flags =
+            request->full_emulation ? XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI : XEN_X86_EMU_LAPIC,
     };
     int result;
 
@@ -201,11 +201,24 @@ int compat_get_cpu(xen_control *control, uint32_t domid, uint32_t vcpu, HVM_SAVE
 static void general_from(vsdk_regs *to, const cpu_user_regs_x86_64_t *from)
 {
     *to = (vsdk_regs){
-        .rax = from->rax, .rbx = from->rbx, .rcx = from->rcx, .rdx = from->rdx,
-        .rsi = from->rsi, .rdi = from->rdi, .rsp = from->rsp, .rbp = from->rbp,
-        .r8 = from->r8,   .r9 = from->r9,   .r10 = from->r10, .r11 = from->r11,
-        .r12 = from->r12, .r13 = from->r13, .r14 = from->r14, .r15 = from->r15,
-        .rip = from->rip, .rflags = from->rflags,
+        .rax = from->rax,
+        .rbx = from->rbx,
+        .rcx = from->rcx,
+        .rdx = from->rdx,
+        .rsi = from->rsi,
+        .rdi = from->rdi,
+        .rsp = from->rsp,
+        .rbp = from->rbp,
+        .r8 = from->r8,
+        .r9 = from->r9,
+        .r10 = from->r10,
+        .r11 = from->r11,
+        .r12 = from->r12,
+        .r13 = from->r13,
+        .r14 = from->r14,
+        .r15 = from->r15,
+        .rip = from->rip,
+        .rflags = from->rflags,
     };
 }
 
@@ -236,26 +249,57 @@ int compat_get_general(xen_control *control, uint32_t domid, uint32_t vcpu, comp
 
 /* Setting a context replaces the floating-point state by its FXSAVE part: what is above is put
  * back. */
-int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu, const vsdk_regs *regs)
+static int set_context(xen_control *control, uint32_t domid, uint32_t vcpu,
+                       vcpu_guest_context_any_t *context)
 {
     enum { MOST = 16384 };
-    vcpu_guest_context_any_t context;
     uint8_t *extended = alloc_zeroed(MOST);
     int size, result;
 
     if (!extended)
         return -ENOMEM;
     size = compat_get_extended(control, domid, vcpu, extended, MOST);
-    result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
-    if (result < 0)
-        goto out;
-    general_to(&context.x64.user_regs, regs);
-    result = answer(xc_vcpu_setcontext(control->xc, domid, vcpu, &context));
+    result = size;
+    if (result >= 0)
+        result = answer(xc_vcpu_setcontext(control->xc, domid, vcpu, context));
     if (result >= 0 && size > 0)
         result = compat_set_extended(control, domid, vcpu, extended, (uint32_t)size);
-out:
     alloc_free(extended);
     return result;
+}
+
+int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu, const vsdk_regs *regs)
+{
+    vcpu_guest_context_any_t context;
+    int result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
+
+    if (result < 0)
+        return result;
+    general_to(&context.x64.user_regs, regs);
+    return set_context(control, domid, vcpu, &context);
+}
+
+int compat_get_legacy(xen_control *control, uint32_t domid, uint32_t vcpu, uint8_t state[512])
+{
+    vcpu_guest_context_any_t context;
+    int result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
+
+    if (result < 0)
+        return result;
+    memcpy(state, &context.x64.fpu_ctxt, 512);
+    return !!(context.x64.flags & VGCF_i387_valid);
+}
+
+int compat_set_legacy(xen_control *control, uint32_t domid, uint32_t vcpu, const uint8_t state[512])
+{
+    vcpu_guest_context_any_t context;
+    int result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
+
+    if (result < 0)
+        return result;
+    memcpy(&context.x64.fpu_ctxt, state, 512);
+    context.x64.flags |= VGCF_i387_valid;
+    return answer(xc_vcpu_setcontext(control->xc, domid, vcpu, &context));
 }
 
 static int domctl(xen_control *control, struct xen_domctl *request)
@@ -273,33 +317,44 @@ static int domctl(xen_control *control, struct xen_domctl *request)
     return result;
 }
 
-static int extended_call(xen_control *control, uint32_t command, uint32_t domid, uint32_t vcpu,
-                         void *buffer, uint64_t *size)
+static int extended_call(xen_control *control, struct xen_domctl *request, uint32_t command,
+                         void *buffer)
 {
-    struct xen_domctl request = {.cmd = command, .domain = (domid_t)domid};
-    int result;
-
-    request.u.vcpuextstate.vcpu = vcpu;
-    request.u.vcpuextstate.size = *size;
-    set_xen_guest_handle_raw(request.u.vcpuextstate.buffer, buffer);
-    result = domctl(control, &request);
-    *size = request.u.vcpuextstate.size;
-    return result;
+    request->cmd = command;
+    request->u.vcpuextstate.buffer.p = buffer;
+    return domctl(control, request);
 }
 
+static struct xen_domctl extended_request(uint32_t domid, uint32_t vcpu, uint32_t size)
+{
+    struct xen_domctl request = {.domain = (domid_t)domid};
+
+    request.u.vcpuextstate.vcpu = vcpu;
+    request.u.vcpuextstate.size = size;
+    return request;
+}
+
+/* Without a buffer Xen tells size and features, and wants both back exactly. */
 int compat_get_extended(xen_control *control, uint32_t domid, uint32_t vcpu, uint8_t *state,
                         uint32_t size)
 {
-    uint64_t bytes = size;
-    uint8_t *buffer = xencall_alloc_buffer(control->call, size);
-    int result;
+    struct xen_domctl request = extended_request(domid, vcpu, 0);
+    int result = extended_call(control, &request, XEN_DOMCTL_getvcpuextstate, NULL);
+    uint64_t bytes = request.u.vcpuextstate.size;
+    uint8_t *buffer;
 
+    if (result < 0 || bytes == 0)
+        return result;
+    if (bytes > size)
+        return -ENOBUFS;
+    buffer = xencall_alloc_buffer(control->call, bytes);
     if (!buffer)
         return -ENOMEM;
-    result = extended_call(control, XEN_DOMCTL_getvcpuextstate, domid, vcpu, buffer, &bytes);
+    result = extended_call(control, &request, XEN_DOMCTL_getvcpuextstate, buffer);
+    bytes = request.u.vcpuextstate.size;
     if (result >= 0 && bytes <= size) {
         memcpy(state, buffer, bytes);
-        result = (int)bytes;
+        result = bytes > COMPAT_EXTENDED_HEAD ? (int)bytes : 0;
     }
     xencall_free_buffer(control->call, buffer);
     return result;
@@ -308,22 +363,21 @@ int compat_get_extended(xen_control *control, uint32_t domid, uint32_t vcpu, uin
 int compat_set_extended(xen_control *control, uint32_t domid, uint32_t vcpu, const uint8_t *state,
                         uint32_t size)
 {
-    uint64_t bytes = size;
+    struct xen_domctl request = extended_request(domid, vcpu, size);
     uint8_t *buffer = xencall_alloc_buffer(control->call, size);
     int result;
 
     if (!buffer)
         return -ENOMEM;
     memcpy(buffer, state, size);
-    result = extended_call(control, XEN_DOMCTL_setvcpuextstate, domid, vcpu, buffer, &bytes);
+    result = extended_call(control, &request, XEN_DOMCTL_setvcpuextstate, buffer);
     xencall_free_buffer(control->call, buffer);
     return result;
 }
 
 int compat_nmi(xen_control *control, uint32_t domid, uint32_t vcpu)
 {
-    return answer(
-        xc_domain_send_trigger(control->xc, domid, XEN_DOMCTL_SENDTRIGGER_NMI, vcpu));
+    return answer(xc_domain_send_trigger(control->xc, domid, XEN_DOMCTL_SENDTRIGGER_NMI, vcpu));
 }
 
 /* A policy in the form of leaves and MSRs. */
@@ -416,8 +470,8 @@ int compat_cpuid_domain(xen_control *control, uint32_t domid, vsdk_cpuid_entry *
 
 int compat_cpuid_start(xen_control *control, uint32_t domid)
 {
-    return answer(xc_cpuid_apply_policy(control->xc, domid, false, NULL, 0, true, false, false,
-                                        NULL, NULL));
+    return answer(
+        xc_cpuid_apply_policy(control->xc, domid, false, NULL, 0, true, false, false, NULL, NULL));
 }
 
 static xen_cpuid_leaf_t *leaves_of(const vsdk_cpuid_entry *entries, uint32_t count)
@@ -425,13 +479,13 @@ static xen_cpuid_leaf_t *leaves_of(const vsdk_cpuid_entry *entries, uint32_t cou
     xen_cpuid_leaf_t *leaves = alloc_array(count, sizeof *leaves);
 
     for (uint32_t i = 0; leaves && i < count; i++)
-        leaves[i] = (xen_cpuid_leaf_t){
-            .leaf = entries[i].leaf,
-            .subleaf = entries[i].flags & 1 ? entries[i].subleaf : XEN_CPUID_NO_SUBLEAF,
-            .a = entries[i].eax,
-            .b = entries[i].ebx,
-            .c = entries[i].ecx,
-            .d = entries[i].edx};
+        leaves[i] = (xen_cpuid_leaf_t){.leaf = entries[i].leaf,
+                                       .subleaf = entries[i].flags & 1 ? entries[i].subleaf
+                                                                       : XEN_CPUID_NO_SUBLEAF,
+                                       .a = entries[i].eax,
+                                       .b = entries[i].ebx,
+                                       .c = entries[i].ecx,
+                                       .d = entries[i].edx};
     return leaves;
 }
 

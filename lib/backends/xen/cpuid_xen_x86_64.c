@@ -45,6 +45,21 @@ static const vsdk_cpuid_entry *find(const xen_vm *vm, uint32_t leaf, uint32_t su
     return NULL;
 }
 
+/* Xen answers every subleaf of leaf 0xb, though its policy lists few. */
+static int find_for_guest(const xen_vm *vm, uint32_t leaf, uint32_t subleaf,
+                          vsdk_cpuid_entry *entry)
+{
+    const vsdk_cpuid_entry *found = find(vm, leaf, subleaf), *basic = find(vm, 0, 0);
+
+    if (found)
+        *entry = *found;
+    else if (leaf == 0xb && basic && basic->eax >= leaf)
+        *entry = (vsdk_cpuid_entry){.leaf = leaf, .subleaf = subleaf, .flags = 1};
+    else
+        return 0;
+    return 1;
+}
+
 /* Leaf 0xb and the last two are made by Xen from the rest. */
 static int is_ours(uint32_t leaf)
 {
@@ -99,12 +114,10 @@ vsdk_status xen_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t suble
                                vsdk_cpuid_entry *entry, vsdk_error *error)
 {
     xen_vm *vm = xen_vcpu_of(vcpu)->vm;
-    const vsdk_cpuid_entry *found = find(vm, leaf, subleaf);
 
-    if (!found)
+    if (!find_for_guest(vm, leaf, subleaf, entry))
         return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vcpu_get_cpuid",
                          "the policy has no leaf %#x subleaf %#x", leaf, subleaf);
-    *entry = *found;
     topology_apply(entry, vcpu->index, vm->vm->config.vcpus_max);
     return VSDK_OK;
 }

@@ -109,8 +109,7 @@ static void tell(xen_vm *vm, int32_t ended)
 
 static int is_domain_of(const xen_vm *vm, const compat_domain *domain)
 {
-    return vm->domid == domain->domid &&
-           memcmp(vm->handle, domain->handle, sizeof vm->handle) == 0;
+    return vm->domid == domain->domid && memcmp(vm->handle, domain->handle, sizeof vm->handle) == 0;
 }
 
 static void compare(const compat_domain *domain)

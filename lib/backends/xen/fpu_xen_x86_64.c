@@ -45,7 +45,18 @@ static int extended_get(xen_vcpu *vcpu, uint8_t *bytes)
     int size = compat_get_extended(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index,
                                    bytes, MOST);
 
-    return size >= 0 && size < (int)sizeof(extended) ? -EPROTO : size;
+    return size > 0 && size < (int)sizeof(extended) ? -EPROTO : size;
+}
+
+static int legacy_get(xen_vcpu *vcpu, vsdk_fpu *fpu)
+{
+    int result = compat_get_legacy(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index,
+                                   (uint8_t *)fpu);
+
+    if (result == 0 || result == -ENODATA)
+        *fpu = vcpu->fpu;
+    fpu->mxcsr_mask = MXCSR_BITS;
+    return result == -ENODATA ? 0 : result;
 }
 
 vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
@@ -62,30 +73,36 @@ vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *erro
     if (!bytes)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vcpu_get_fpu", "no memory");
     size = extended_get(made, bytes);
-    if (size >= 0)
+    if (size > 0)
         legacy_read(fpu, (const extended *)bytes);
+    else if (size == 0)
+        size = legacy_get(made, fpu);
     alloc_free(bytes);
     return size < 0 ? xen_failed(error, size, "XEN_DOMCTL_getvcpuextstate",
                                  "the floating-point state can't be read")
                     : VSDK_OK;
 }
 
-static int extended_set(xen_vcpu *vcpu, const vsdk_fpu *fpu)
+static int state_set(xen_vcpu *vcpu, const vsdk_fpu *fpu)
 {
+    xen_control *control = vcpu->vm->host->control;
+    uint32_t domid = vcpu->vm->domid, index = vcpu->vcpu->index;
     uint8_t *bytes = alloc_aligned(64, MOST);
     extended *state = (extended *)bytes;
+    vsdk_fpu wanted = *fpu;
     int size;
 
     if (!bytes)
         return -ENOMEM;
+    wanted.mxcsr_mask = 0;
     size = extended_get(vcpu, bytes);
-    if (size >= 0) {
-        state->legacy = *fpu;
-        state->legacy.mxcsr_mask = 0;
+    if (size > 0) {
+        state->legacy = wanted;
         state->present |= 3;
         state->ever_enabled |= 3;
-        size = compat_set_extended(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index,
-                                   bytes, (uint32_t)size);
+        size = compat_set_extended(control, domid, index, bytes, (uint32_t)size);
+    } else if (size == 0) {
+        size = compat_set_legacy(control, domid, index, (const uint8_t *)&wanted);
     }
     alloc_free(bytes);
     return size;
@@ -104,7 +121,10 @@ vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error
         made->fpu.mxcsr_mask = MXCSR_BITS;
         return VSDK_OK;
     }
-    result = extended_set(made, fpu);
+    result = state_set(made, fpu);
+    if (result == -ENODATA)
+        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_fpu",
+                         "the processor has not been started");
     return result < 0 ? xen_failed(error, result, "XEN_DOMCTL_setvcpuextstate",
                                    "Xen refused the floating-point state")
                       : VSDK_OK;

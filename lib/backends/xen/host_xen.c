@@ -52,7 +52,7 @@ static void logger_message(xentoollog_logger *base, xentoollog_level level, int 
     xen_logger *logger = (xen_logger *)base;
     char text[256];
 
-    if (!logger->host)
+    if (!logger->host || level < XTL_INFO)
         return;
     vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = 0;
@@ -103,10 +103,9 @@ static vsdk_status look_for_nodes(vsdk_error *error)
 
 static vsdk_status wrong_version(uint32_t major, uint32_t minor, vsdk_error *error)
 {
-    vsdk_status status =
-        error_set(error, VSDK_ERROR_VERSION, "XENVER_version",
-                  "Xen %u.%u runs, and this module is for Xen %d.%d", major, minor, COMPAT_MAJOR,
-                  COMPAT_MINOR);
+    vsdk_status status = error_set(error, VSDK_ERROR_VERSION, "XENVER_version",
+                                   "Xen %u.%u runs, and this module is for Xen %d.%d", major, minor,
+                                   COMPAT_MAJOR, COMPAT_MINOR);
 
     return error_hint(error, status, "install the module that was built for Xen %u.%u", major,
                       minor);
@@ -156,8 +155,8 @@ static vsdk_status open_handles(xen_host *host, vsdk_error *error)
     if (!status) {
         host->memory = xenforeignmemory_open(&host->logger.base, 0);
         if (!host->memory)
-            status = xen_failed(error, -errno, "xenforeignmemory_open",
-                                "Xen's device nodes don't open");
+            status =
+                xen_failed(error, -errno, "xenforeignmemory_open", "Xen's device nodes don't open");
     }
     descriptor_plug_out(&plug);
     return status;

@@ -30,9 +30,8 @@ static int claim_all(xen_vm *vm)
     if (xendevicemodel_map_io_range_to_ioreq_server(vm->device, domid, vm->server, 1, 0,
                                                     LAST_ADDRESS) < 0)
         return -1;
-    return xendevicemodel_map_mem_type_to_ioreq_server(vm->device, domid, vm->server,
-                                                       HVMMEM_ioreq_server,
-                                                       XEN_DMOP_IOREQ_MEM_ACCESS_WRITE);
+    return xendevicemodel_map_mem_type_to_ioreq_server(
+        vm->device, domid, vm->server, HVMMEM_ioreq_server, XEN_DMOP_IOREQ_MEM_ACCESS_WRITE);
 }
 
 vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error)
@@ -79,9 +78,8 @@ void ioreq_select_config(xen_vm *vm, uint32_t cf8)
                                                       (uint8_t)((old - 1) >> 8),
                                                       (old - 1) >> 3 & 31, (old - 1) & 7);
     if (old != device + 1)
-        xendevicemodel_map_pcidev_to_ioreq_server(vm->device, domid, vm->server, 0,
-                                                  (uint8_t)(device >> 8), device >> 3 & 31,
-                                                  device & 7);
+        xendevicemodel_map_pcidev_to_ioreq_server(
+            vm->device, domid, vm->server, 0, (uint8_t)(device >> 8), device >> 3 & 31, device & 7);
     vm->config_device = device + 1;
     pthread_mutex_unlock(&vm->device_lock);
 }

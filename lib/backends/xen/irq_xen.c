@@ -8,8 +8,8 @@ uint32_t xen_irq_lines(backend_vm *vm)
     return vm->config.irqchip == VSDK_IRQCHIP_KERNEL ? LINES : 0;
 }
 
-/* Lines from 16 on belong to pins of PCI slots: 16 + ((4 * slot + slot / 8 + pin) mod 32). Line 2 is
- * where the timer of ISA line 0 arrives. */
+/* Lines from 16 on belong to pins of PCI slots: 16 + ((4 * slot + slot / 8 + pin) mod 32). Line 2
+ * is where the timer of ISA line 0 arrives. */
 static int set_line(xen_vm *vm, uint32_t gsi, uint32_t level)
 {
     domid_t domid = (domid_t)vm->domid;

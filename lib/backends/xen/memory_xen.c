@@ -147,7 +147,8 @@ static vsdk_status replace_by_view(xen_vm *vm, backend_slot *slot, vsdk_error *e
         sys_unmap(backup, slot->length);
         goto out;
     }
-    status = xen_failed(error, result, "xenforeignmemory_map2", "the guest's pages were not mapped");
+    status =
+        xen_failed(error, result, "xenforeignmemory_map2", "the guest's pages were not mapped");
     result = move_back(backup, view, slot->length);
     if (result < 0)
         xen_log(vm->host->host, VSDK_LOG_ERROR, "contents of RAM are lost (errno %d)", -result);
@@ -180,8 +181,8 @@ static vsdk_status set_type(xen_vm *vm, const backend_slot *slot, uint32_t flags
     int result;
 
     pthread_mutex_lock(&vm->device_lock);
-    result = xendevicemodel_set_mem_type(vm->device, (domid_t)vm->domid, type,
-                                         slot->gpa / XEN_PAGE, (uint32_t)(slot->length / XEN_PAGE));
+    result = xendevicemodel_set_mem_type(vm->device, (domid_t)vm->domid, type, slot->gpa / XEN_PAGE,
+                                         (uint32_t)(slot->length / XEN_PAGE));
     result = result < 0 ? -errno : 0;
     pthread_mutex_unlock(&vm->device_lock);
     if (result < 0)
@@ -273,8 +274,7 @@ void memory_abandon(xen_vm *vm)
         int result = make_anonymous(view_of(slot), slot->length);
 
         if (result < 0)
-            xen_log(vm->host->host, VSDK_LOG_ERROR,
-                    "a view keeps %llu MiB of domain %u (errno %d)",
+            xen_log(vm->host->host, VSDK_LOG_ERROR, "a view keeps %llu MiB of domain %u (errno %d)",
                     (unsigned long long)(slot->length >> 20), vm->domid, -result);
         forget(vm, slot);
     }

@@ -183,7 +183,8 @@ vsdk_status xen_host_reap(backend_host *host, uint64_t id, vsdk_error *error)
                          "no guest of a dead owner has the id %#llx", (unsigned long long)id);
     result = compat_destroy(control, now.domid);
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_destroydomain", "the domain was not destroyed");
+        return xen_failed(error, result, "XEN_DOMCTL_destroydomain",
+                          "the domain was not destroyed");
     return VSDK_OK;
 }
 

@@ -190,11 +190,10 @@ vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *e
         *regs = made->regs;
         return VSDK_OK;
     }
-    result =
-        compat_get_general(made->vm->host->control, made->vm->domid, vcpu->index, &general);
-    if (result < 0)
+    result = compat_get_general(made->vm->host->control, made->vm->domid, vcpu->index, &general);
+    if (result < 0 && result != -ENODATA)
         return unreadable(error, result);
-    *regs = general.regs;
+    *regs = result < 0 ? made->regs : general.regs;
     return VSDK_OK;
 }
 
@@ -203,10 +202,8 @@ vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *e
 static int is_fragile(const xen_vcpu *vcpu)
 {
     if (vcpu->access.pending)
-        return vcpu->access.indirect || vcpu->access.read ||
-               vcpu->access.type != IOREQ_TYPE_PIO;
-    return exit_waiting(vcpu) && (vcpu->request->data_is_ptr ||
-                                  vcpu->request->dir == IOREQ_READ ||
+        return vcpu->access.indirect || vcpu->access.read || vcpu->access.type != IOREQ_TYPE_PIO;
+    return exit_waiting(vcpu) && (vcpu->request->data_is_ptr || vcpu->request->dir == IOREQ_READ ||
                                   vcpu->request->type != IOREQ_TYPE_PIO);
 }
 
@@ -234,6 +231,9 @@ vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_er
     if (is_fragile(made))
         return unfinished(error);
     result = compat_get_general(control, made->vm->domid, vcpu->index, &general);
+    if (result == -ENODATA)
+        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_regs",
+                         "the processor has not been started");
     if (result < 0)
         return unreadable(error, result);
     if (made->access.pending)
@@ -244,15 +244,18 @@ vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_er
     return VSDK_OK;
 }
 
-/* Of a processor that is down Xen tells no more than this. */
+/* Of a processor that is down Xen tells no more than this; of one that never was up, nothing. */
 static vsdk_status get_down(xen_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
 {
     compat_general general;
-    int result = compat_get_general(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index,
-                                    &general);
+    int result =
+        compat_get_general(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index, &general);
 
-    if (result < 0)
+    if (result < 0 && result != -ENODATA)
         return unreadable(error, result);
+    *sregs = vcpu->sregs;
+    if (result < 0)
+        return VSDK_OK;
     *sregs = (vsdk_sregs){.cr0 = general.cr0,
                           .cr2 = general.cr2,
                           .cr3 = general.cr3,

@@ -37,9 +37,8 @@ vsdk_status xen_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t
         if (list[i].full_only && !full)
             continue;
         if (count < capacity) {
-            ranges[count] = (vsdk_vm_range){.space = list[i].space,
-                                            .address = list[i].address,
-                                            .length = list[i].length};
+            ranges[count] = (vsdk_vm_range){
+                .space = list[i].space, .address = list[i].address, .length = list[i].length};
             snprintf(ranges[count].reason, sizeof ranges[count].reason, "%s", list[i].reason);
         }
         count++;

@@ -45,10 +45,10 @@ typedef struct xen_vm {
     backend_vm *vm;
     xen_host *host;
     uint32_t domid;
-    int exists;         /* the domain does */
-    int started;        /* it was unpaused once: registers are the hypervisor's */
-    int frozen;         /* the first vCPU was created: the topology is in CPUID */
-    uint8_t handle[16]; /* the owner's mark, see orphan_xen.c */
+    int exists;            /* the domain does */
+    int started;           /* it was unpaused once: registers are the hypervisor's */
+    int frozen;            /* the first vCPU was created: the topology is in CPUID */
+    uint8_t handle[16];    /* the owner's mark, see orphan_xen.c */
     _Atomic int32_t ended; /* compat_ended, or the guest's shutdown code */
     /* Of death_xen.c: */
     struct xen_vm *next;
@@ -150,9 +150,9 @@ void death_add(xen_vm *vm);
 void death_remove(xen_vm *vm);
 void death_add_vcpu(xen_vcpu *vcpu);
 void death_remove_vcpu(xen_vcpu *vcpu);
-int death_fd(void);            /* to poll, -1 where domains are to be asked */
+int death_fd(void);              /* to poll, -1 where domains are to be asked */
 void death_look(xen_host *host); /* after death_fd was readable */
-void death_ask(xen_vm *vm);    /* about one domain */
+void death_ask(xen_vm *vm);      /* about one domain */
 
 /* domain_xen.c */
 vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error);

@@ -1,0 +1,253 @@
+/* Guests of the Xen backend's own test: 64-bit code that the test copies to 0x10000. RDI has an
+ * argument. Every guest begins and ends with a label that the test sees. */
+    .section .rodata
+    .code64
+    .macro guest name
+    .balign 16
+    .globl guest_\name
+guest_\name:
+    .endm
+    .macro ends name
+    .globl guest_\name\()_end
+guest_\name\()_end:
+    .byte 0
+    .endm
+
+guest port
+    mov $0x1234abcd, %eax
+    mov $0x100, %edx
+    out %eax, %dx
+    mov $0x5a, %al
+    out %al, %dx
+    mov $0x104, %edx
+    in %dx, %ax
+    movzwl %ax, %eax
+    mov $0x100, %edx
+    out %eax, %dx
+    mov %ebx, %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends port
+
+guest memory
+    mov $0x3f000000, %esi
+    movb $0x11, (%rsi)
+    movw $0x2222, 2(%rsi)
+    movl $0x33333333, 4(%rsi)
+    mov $0x4444444455555555, %rax
+    mov %rax, 8(%rsi)
+    mov 16(%rsi), %rbx
+    movb 24(%rsi), %cl
+    mov $0x100, %edx
+    mov %ebx, %eax
+    out %eax, %dx
+    mov %cl, %al
+    out %al, %dx
+    cld
+    mov $0x3f000100, %edi
+    mov $3, %ecx
+    mov $0x77, %eax
+    rep stosl
+    mov $0x3f000200, %esi
+    mov $0x8000, %edi
+    mov $2, %ecx
+    rep movsl
+    mov 0x8000, %eax
+    out %eax, %dx
+    mov 0x8004, %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends memory
+
+guest string
+    cld
+    mov $0x100, %edx
+    mov $0x8000, %edi
+    mov $4, %ecx
+    rep insb
+    mov 0x8000, %eax
+    out %eax, %dx
+    mov $0x8000, %esi
+    mov $4, %ecx
+    rep outsb
+    std
+    mov $0x8003, %esi
+    mov $4, %ecx
+    rep outsb
+    cld
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends string
+
+guest spin
+    mov $0x100, %edx
+    out %eax, %dx
+1:  inc %rbx
+    mov %rbx, 0x8000
+    test %r15, %r15
+    jz 1b
+    mov %r15d, %eax
+    out %eax, %dx
+2:  hlt
+    jmp 2b
+ends spin
+
+guest readonly
+    mov $0x100, %edx
+    mov (%rdi), %eax
+    out %eax, %dx
+    movl $0x99, (%rdi)
+    mov (%rdi), %eax
+    out %eax, %dx
+    movl $0x98, (%rdi)
+    mov (%rdi), %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends readonly
+
+guest interrupt
+    mov $0xfee000f0, %ebx
+    movl $0x1ff, (%rbx)
+    mov $0x100, %edx
+    mov $1, %eax
+    out %eax, %dx
+    sti
+1:  hlt
+    jmp 1b
+ends interrupt
+
+guest handler
+    mov $0x102, %edx
+    mov $0x77, %eax
+    out %eax, %dx
+    mov $0xfee000b0, %ebx
+    movl $0, (%rbx)
+    iretq
+ends handler
+
+guest halt
+    cli
+    hlt
+ends halt
+
+guest fault
+    lidt (%rdi)
+    int3
+ends fault
+
+guest config
+    mov $0xcf8, %edx
+    mov $0x80001804, %eax
+    out %eax, %dx
+    mov $0xcfe, %edx
+    in %dx, %ax
+    mov $0xcfc, %edx
+    mov $0xfeed, %eax
+    out %eax, %dx
+    mov $0xcf8, %edx
+    mov $0x80002008, %eax
+    out %eax, %dx
+    mov $0xcfc, %edx
+    in %dx, %eax
+    mov $0xcf8, %edx
+    xor %eax, %eax
+    out %eax, %dx
+    mov $0xcfd, %edx
+    in %dx, %al
+1:  hlt
+    jmp 1b
+ends config
+
+guest floating
+    mov $0x100, %edx
+    movl $0x3f800000, 0x8000
+    movss 0x8000, %xmm3
+    fld1
+    out %eax, %dx
+    movss %xmm5, 0x8000
+    mov 0x8000, %eax
+    out %eax, %dx
+    movss %xmm3, 0x8000
+    mov 0x8000, %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends floating
+
+guest identity
+    mov $0x100, %edx
+    mov $1, %eax
+    cpuid
+    mov $0x100, %edx
+    mov %ebx, %eax
+    out %eax, %dx
+    mov $0xb, %eax
+    mov $1, %ecx
+    cpuid
+    mov %edx, %eax
+    mov $0x100, %edx
+    out %eax, %dx
+    mov $0x80000008, %eax
+    cpuid
+    mov $0x100, %edx
+    mov %ecx, %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends identity
+
+/* Starts the processor with APIC id 2 at 0x9000. */
+guest second
+    mov $0x100, %edx
+    xor %eax, %eax
+    out %eax, %dx
+    mov $0xfee000f0, %ebx
+    movl $0x1ff, (%rbx)
+    mov $0xfee00310, %ebx
+    movl $0x02000000, (%rbx)
+    mov $0xfee00300, %ebx
+    movl $0x4500, (%rbx)
+    mov $0xfee00310, %ebx
+    movl $0x02000000, (%rbx)
+    mov $0xfee00300, %ebx
+    movl $0x4609, (%rbx)
+    mov $0x100, %edx
+    out %eax, %dx
+1:  pause
+    jmp 1b
+ends second
+
+    .code16
+guest trampoline
+    mov $0x110, %dx
+    mov $0x5432, %ax
+    out %ax, %dx
+    cli
+1:  hlt
+    jmp 1b
+ends trampoline
+    .code64
+
+/* IOAPIC of Xen's: line RDI to vector 0x40, level. */
+guest line
+    mov $0xfee000f0, %ebx
+    movl $0x1ff, (%rbx)
+    mov $0xfec00000, %ebx
+    lea 0x11(,%rdi,2), %eax
+    mov %eax, (%rbx)
+    movl $0, 0x10(%rbx)
+    dec %eax
+    mov %eax, (%rbx)
+    movl $0x8040, 0x10(%rbx)
+    mov $0x100, %edx
+    out %eax, %dx
+    sti
+1:  hlt
+    jmp 1b
+ends line
+
+    .section .note.GNU-stack, "", @progbits
