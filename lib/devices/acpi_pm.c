@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "devices/device.h"
 
 #include <vsdk/loop.h>
@@ -143,7 +142,8 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
     acpi_pm *pm;
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_acpi_pm_config, reserved2), config,
+                                    __func__, error);
     if (status)
         return status;
     if (c.kind > VSDK_ACPI_PM_CONTROL)

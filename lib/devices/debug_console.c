@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "devices/device.h"
 
 enum { DEBUG_CONSOLE_PORT = 0x402, DEBUG_CONSOLE_MARK = 0xe9 };
@@ -64,7 +63,8 @@ vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_conf
     if (config && config->size >= offsetof(vsdk_debug_console_config, reserved2))
         output = (device_output){config->output, config->user, config->release};
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_debug_console_config, reserved2),
+                                    config, __func__, error);
     if (!status)
         return debug_console_make(vm, c.address, &output, device, error);
     device_output_release(&output);

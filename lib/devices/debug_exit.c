@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/record.h"
 #include "devices/device.h"
 
 enum { DEBUG_EXIT_PORT = 0xf4, DEBUG_EXIT_PORTS = 4 };
@@ -23,7 +22,8 @@ vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *co
     vsdk_status status = device_begin(vm, device, __func__, error);
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_debug_exit_config, reserved),
+                                    config, __func__, error);
     if (status)
         return status;
     return device_make_plain(vm, &debug_exit_ops, "debug-exit",

@@ -2,6 +2,7 @@
 #include "devices/device.h"
 
 #include "base/error.h"
+#include "base/record.h"
 
 vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,
                          vsdk_error *error)
@@ -11,6 +12,19 @@ vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operatio
     if (!vm)
         return error_null(error, operation, "vm");
     return device ? VSDK_OK : error_null(error, operation, "device");
+}
+
+vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const void *given,
+                               const char *operation, vsdk_error *error)
+{
+    const uint8_t *bytes = copy;
+    vsdk_status status = record_read(copy, known, given, 0, operation, error);
+
+    for (size_t i = reserved; !status && i < known; i++)
+        if (bytes[i])
+            status = error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                               "the configuration has a later version's field");
+    return status;
 }
 
 vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,

@@ -36,6 +36,10 @@ void device_output_release(const device_output *output);
 vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,
                          vsdk_error *error);
 
+/* record_read, and what is from `reserved` on to the end of the structure is zero. */
+vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const void *given,
+                               const char *operation, vsdk_error *error);
+
 /* `value` cut to an access of `width` bytes. */
 uint64_t device_cut(uint64_t value, uint32_t width);
 

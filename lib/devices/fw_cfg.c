@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "devices/device.h"
 
 #include <string.h>
@@ -220,7 +219,8 @@ vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vs
     fw_cfg *cfg;
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_fw_cfg_config, reserved2), config,
+                                    __func__, error);
     if (!status)
         status = vsdk_vm_get_info(vm, &info, error);
     if (status)

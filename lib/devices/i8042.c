@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "devices/device.h"
 
 enum { I8042_PORT = 0x60, REGION_DATA = 0, REGION_COMMAND = 1 };
@@ -47,7 +46,8 @@ vsdk_status vsdk_i8042_create(vsdk_vm *vm, const vsdk_i8042_config *config, vsdk
     i8042 *kbc;
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_i8042_config, reserved), config,
+                                    __func__, error);
     if (status)
         return status;
     kbc = alloc_zeroed(sizeof *kbc);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "base/refs.h"
 #include "devices/device.h"
 
@@ -158,7 +157,8 @@ vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vs
     ioapic *io;
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_ioapic_config, reserved), config,
+                                    __func__, error);
     if (status)
         return status;
     if (c.id > 15)

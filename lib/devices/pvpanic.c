@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/record.h"
 #include "devices/device.h"
 
 enum { PVPANIC_PORT = 0x505, PVPANIC_PANICKED = 1, PVPANIC_CRASH_LOADED = 2 };
@@ -29,7 +28,8 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
     vsdk_status status = device_begin(vm, device, __func__, error);
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_pvpanic_config, reserved), config,
+                                    __func__, error);
     if (status)
         return status;
     return device_make_plain(vm, &pvpanic_ops, "pvpanic", c.address ? c.address : PVPANIC_PORT, 1,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "devices/device.h"
 
 #include <time.h>
@@ -187,7 +186,8 @@ vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_dev
     rtc *clock;
 
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_rtc_config, reserved), config,
+                                    __func__, error);
     if (status)
         return status;
     clock = alloc_zeroed(sizeof *clock);

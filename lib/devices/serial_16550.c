@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
 #include "devices/device.h"
 
 #include <stdatomic.h>
@@ -329,7 +328,8 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
     if (config && config->size >= offsetof(vsdk_serial_config, reserved2))
         given = (device_output){config->output, config->user, config->release};
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = device_read_config(&c, sizeof c, offsetof(vsdk_serial_config, reserved2), config,
+                                    __func__, error);
     if (!status)
         return serial_make(vm, &c, device, error);
     device_output_release(&given);
