@@ -1,0 +1,399 @@
+#include "fake.h"
+
+#include "base/error.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct vsdk_device {
+    vsdk_vm *vm;
+    const vsdk_device_ops *key;
+    vsdk_device_ops ops;
+    void *user;
+    uint32_t refs, attached, locked, concurrent;
+};
+
+struct vsdk_irq {
+    vsdk_vm *vm;
+    uint32_t gsi, high;
+};
+
+struct vsdk_ram {
+    vsdk_vm *vm;
+    uint32_t refs;
+    uint64_t bytes;
+};
+
+static int fake_fails(vsdk_vm *vm)
+{
+    return vm->fail && !--vm->fail;
+}
+
+static vsdk_status fake_no_memory(vsdk_error *error)
+{
+    return error_set(error, VSDK_ERROR_NO_MEMORY, "fake", "as the test wants");
+}
+
+/* Devices */
+
+vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
+                               const vsdk_device_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    vsdk_device *made = fake_fails(vm) ? NULL : calloc(1, sizeof *made);
+
+    if (!made) {
+        if (ops->release)
+            ops->release(user);
+        return fake_no_memory(error);
+    }
+    *made = (vsdk_device){vm, ops, *ops, user, 1, 0, 0, config->flags & VSDK_DEVICE_CONCURRENT};
+    vm->devices++;
+    *device = made;
+    return VSDK_OK;
+}
+
+void vsdk_device_close(vsdk_device *device)
+{
+    if (!device || --device->refs)
+        return;
+    device->vm->devices--;
+    if (device->ops.release)
+        device->ops.release(device->user);
+    free(device);
+}
+
+vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
+                               uint64_t length, uint32_t region, vsdk_error *error)
+{
+    vsdk_vm *vm = device->vm;
+
+    if (space == VSDK_SPACE_PIO && address + length > 0x10000)
+        return error_set(error, VSDK_ERROR_RANGE, "fake", "beyond the ports");
+    for (uint32_t i = 0; i < vm->ranges; i++)
+        if (vm->range[i].device && vm->range[i].space == space &&
+            address < vm->range[i].address + vm->range[i].length &&
+            vm->range[i].address < address + length)
+            return error_set(error, VSDK_ERROR_EXISTS, "fake", "something is there");
+    if (fake_fails(vm))
+        return fake_no_memory(error);
+    vm->range[vm->ranges++] = (fake_range){device, space, address, length, region};
+    if (!device->attached++)
+        device->refs++;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
+{
+    vsdk_vm *vm = device->vm;
+
+    for (uint32_t i = 0; i < vm->ranges; i++)
+        if (vm->range[i].device == device)
+            vm->range[i].device = NULL;
+    if (device->attached) {
+        device->attached = 0;
+        vsdk_device_close(device);
+    }
+    return VSDK_OK;
+}
+
+void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
+{
+    return device && device->key == ops ? device->user : NULL;
+}
+
+void vsdk_device_lock(vsdk_device *device)
+{
+    if (device->locked++)
+        abort(); /* a real lock would wait for ever */
+}
+
+void vsdk_device_unlock(vsdk_device *device)
+{
+    device->locked--;
+}
+
+const fake_range *fake_find(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width)
+{
+    for (uint32_t i = 0; i < vm->ranges; i++) {
+        const fake_range *r = &vm->range[i];
+
+        if (r->device && r->space == space && address >= r->address &&
+            address + width <= r->address + r->length)
+            return r;
+    }
+    return NULL;
+}
+
+static uint64_t fake_cut(uint64_t value, uint32_t width)
+{
+    return width == 8 ? value : value & ((UINT64_C(1) << (width * 8)) - 1);
+}
+
+uint64_t fake_read(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width)
+{
+    const fake_range *r = fake_find(vm, space, address, width);
+    uint64_t value = UINT64_MAX;
+
+    if (r && r->device->ops.read) {
+        vsdk_device *device = r->device;
+
+        vsdk_device_lock(device);
+        value = device->ops.read(device->user, r->region, address - r->address, width);
+        vsdk_device_unlock(device);
+    }
+    return fake_cut(value, width);
+}
+
+void fake_write(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width, uint64_t value)
+{
+    const fake_range *r = fake_find(vm, space, address, width);
+
+    if (r && r->device->ops.write) {
+        vsdk_device *device = r->device;
+
+        vsdk_device_lock(device);
+        device->ops.write(device->user, r->region, address - r->address, width,
+                          fake_cut(value, width));
+        vsdk_device_unlock(device);
+    }
+}
+
+void fake_pause(vsdk_vm *vm, int pause)
+{
+    for (uint32_t i = 0; i < vm->ranges; i++) {
+        vsdk_device *device = vm->range[i].device;
+        vsdk_device_event_fn fn = device ? pause ? device->ops.pause : device->ops.resume : NULL;
+
+        if (fn)
+            fn(device->user);
+    }
+}
+
+/* Lines and messages */
+
+vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_error *error)
+{
+    vsdk_irq *made;
+
+    if (gsi > 1023)
+        return error_set(error, VSDK_ERROR_LIMIT, "fake", "line %u", gsi);
+    made = fake_fails(vm) ? NULL : calloc(1, sizeof *made);
+    if (!made)
+        return fake_no_memory(error);
+    *made = (vsdk_irq){vm, gsi, 0};
+    *irq = made;
+    return VSDK_OK;
+}
+
+void vsdk_irq_close(vsdk_irq *irq)
+{
+    free(irq);
+}
+
+static void fake_set(vsdk_irq *irq, uint32_t level)
+{
+    vsdk_vm *vm = irq->vm;
+
+    if (irq->high == level)
+        return;
+    irq->high = vm->level[irq->gsi] = level;
+    vm->edges[irq->gsi] += level;
+    if (vm->set_line)
+        vm->set_line(vm->controller, irq->gsi, level);
+}
+
+vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error)
+{
+    fake_set(irq, 1);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error)
+{
+    fake_set(irq, 0);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
+{
+    if (vm->messages < FAKE_MESSAGES)
+        vm->message[vm->messages++] = (fake_message){address, data};
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t count,
+                                       vsdk_irq_line_fn set_line, void *user,
+                                       vsdk_release_fn release, vsdk_error *error)
+{
+    if (vm->set_line || first_gsi + count > 1024 || fake_fails(vm)) {
+        release(user);
+        return error_set(error,
+                         vm->set_line               ? VSDK_ERROR_EXISTS
+                         : first_gsi + count > 1024 ? VSDK_ERROR_LIMIT
+                                                    : VSDK_ERROR_NO_MEMORY,
+                         "fake", "lines from %u", first_gsi);
+    }
+    vm->set_line = set_line;
+    vm->controller = user;
+    vm->controller_release = release;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_error *error)
+{
+    if (vm->set_line)
+        vm->controller_release(vm->controller);
+    vm->set_line = NULL;
+    return VSDK_OK;
+}
+
+/* The virtual machine */
+
+vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, uint64_t detail,
+                         vsdk_error *error)
+{
+    if (vm->stop)
+        return VSDK_OK;
+    vm->stop = reason;
+    vm->stop_code = code;
+    vm->stop_detail = detail;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
+{
+    info->state = vm->state;
+    info->irqchip = vm->irqchip;
+    info->vcpus_max = vm->vcpus_max;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
+                                  uint32_t *needed, vsdk_error *error)
+{
+    *needed = vm->served_count;
+    for (uint32_t i = 0; i < vm->served_count && i < capacity; i++)
+        ranges[i] = vm->served[i];
+    return VSDK_OK;
+}
+
+uint64_t vsdk_vm_clock(vsdk_vm *vm)
+{
+    return vm->clock;
+}
+
+/* Memory */
+
+void fake_ram(vsdk_vm *vm, uint64_t gpa, uint64_t length)
+{
+    vm->block[vm->blocks++] = (fake_block){gpa, length, calloc(1, length)};
+}
+
+void fake_end(vsdk_vm *vm)
+{
+    for (uint32_t i = 0; i < vm->ranges; i++)
+        if (vm->range[i].device)
+            vsdk_device_detach(vm->range[i].device, NULL);
+    vsdk_irq_controller_detach(vm, 0, NULL);
+    for (uint32_t i = 0; i < vm->blocks; i++)
+        free(vm->block[i].bytes);
+    vm->blocks = vm->ranges = 0;
+}
+
+static uint8_t *fake_at(vsdk_vm *vm, uint64_t gpa, uint64_t length)
+{
+    for (uint32_t i = 0; i < vm->blocks; i++) {
+        const fake_block *b = &vm->block[i];
+
+        if (gpa >= b->gpa && gpa - b->gpa <= b->length && length <= b->length - (gpa - b->gpa))
+            return b->bytes + (gpa - b->gpa);
+    }
+    return NULL;
+}
+
+vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    uint8_t *at = fake_at(vm, gpa, length);
+
+    if (!at)
+        return error_set(error, VSDK_ERROR_RANGE, "fake", "no RAM there");
+    memcpy(buffer, at, length);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    uint8_t *at = fake_at(vm, gpa, length);
+
+    if (!at)
+        return error_set(error, VSDK_ERROR_RANGE, "fake", "no RAM there");
+    memcpy(at, buffer, length);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *config,
+                            vsdk_ram **ram, vsdk_error *error)
+{
+    vsdk_ram *made = fake_fails(vm) ? NULL : calloc(1, sizeof *made);
+
+    if (!made)
+        return fake_no_memory(error);
+    *made = (vsdk_ram){vm, 1, bytes};
+    vm->rams++;
+    *ram = made;
+    return VSDK_OK;
+}
+
+void vsdk_ram_close(vsdk_ram *ram)
+{
+    if (ram)
+        ram->vm->rams--;
+    free(ram);
+}
+
+vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offset, uint64_t length,
+                        uint32_t flags, vsdk_error *error)
+{
+    if (offset + length > ram->bytes)
+        return error_set(error, VSDK_ERROR_RANGE, "fake", "beyond the memory");
+    if (fake_fails(vm))
+        return fake_no_memory(error);
+    fake_ram(vm, gpa, length);
+    return VSDK_OK;
+}
+
+/* Processors */
+
+vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *config,
+                             vsdk_vcpu **vcpu, vsdk_error *error)
+{
+    if (fake_fails(vm))
+        return fake_no_memory(error);
+    *vcpu = &vm->vcpu[index];
+    (*vcpu)->vm = vm;
+    return VSDK_OK;
+}
+
+void vsdk_vcpu_close(vsdk_vcpu *vcpu)
+{
+}
+
+vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+{
+    *sregs = vcpu->sregs;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+{
+    vcpu->sregs = *sregs;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+{
+    vcpu->regs = *regs;
+    return VSDK_OK;
+}
