@@ -1,31 +1,29 @@
-/* Guest physical address to memory: an immutable sorted table of slots, read inside a reader
- * section of vm->readers. Its writers hold the vCPUs and bus.lock. */
+/* Guest physical address to memory: an immutable sorted table of slots, read inside a reader section
+ * of vm->readers. Its writers hold the vCPUs and bus.lock. */
 #ifndef VSDK_CORE_GPA_MAP_H
 #define VSDK_CORE_GPA_MAP_H
 
 #include "core/backend.h"
-#include <stdatomic.h>
+#include "core/snapshot.h"
+
+/* Guest physical addresses have at most 52 bits; a backend may allow less. */
+#define GPA_LIMIT (UINT64_C(1) << 52)
 
 /* One mapping; counts as a use of its memory. */
 typedef struct gpa_slot {
     backend_slot backend;
+    _Atomic uint32_t flags; /* as the gate sees them */
     vsdk_ram *ram;
 } gpa_slot;
 
 typedef struct gpa_entry {
     uint64_t gpa, length;
-    uint8_t *data;  /* its first byte in this process */
-    uint32_t flags; /* vsdk_map_flags */
+    uint8_t *data; /* its first byte in this process */
     gpa_slot *slot;
 } gpa_entry;
 
-typedef struct gpa_table {
-    uint32_t count;
-    gpa_entry entries[];
-} gpa_table;
-
 typedef struct gpa_map {
-    _Atomic(gpa_table *) table; /* NULL is empty */
+    snapshot_box entries; /* gpa_entry, by address */
 } gpa_map;
 
 void gpa_map_init(vsdk_vm *vm);
@@ -34,17 +32,13 @@ void gpa_map_destroy(vsdk_vm *vm);
 
 /* Inside a reader section, or with bus.lock held: the entry that covers an address, or NULL. */
 const gpa_entry *gpa_map_find(const vsdk_vm *vm, uint64_t gpa);
-/* The first entry that begins at or after, or covers, an address; NULL when there is none. */
-const gpa_entry *gpa_map_next(const vsdk_vm *vm, uint64_t gpa);
+/* The same: how many entries begin at or before an address. */
+uint32_t gpa_map_index(const vsdk_vm *vm, uint64_t gpa);
 /* The same: 1 if memory is mapped anywhere in a range that is not empty and does not wrap. */
 int gpa_map_overlaps(const vsdk_vm *vm, uint64_t gpa, uint64_t length);
 
 /* gate.c: what core_table offers to backends. */
 vsdk_status gate_read(backend_vm *vm, uint64_t gpa, void *to, uint64_t length);
 vsdk_status gate_write(backend_vm *vm, uint64_t gpa, const void *from, uint64_t length);
-
-/* ram.c: uses of a memory object by mappings and pins. */
-void ram_get(vsdk_ram *ram);
-void ram_put(vsdk_ram *ram);
 
 #endif

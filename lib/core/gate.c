@@ -1,0 +1,178 @@
+#include "base/checked.h"
+#include "base/error.h"
+#include "core/ram.h"
+#include <inttypes.h>
+#include <string.h>
+
+/* Inside a reader section. The entry of the first byte when all of a range that is not empty can be
+ * reached, else NULL and why. */
+static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, int write,
+                                    const char *op, vsdk_error *error)
+{
+    const gpa_entry *first = NULL;
+    uint64_t end, at = gpa;
+
+    if (!checked_add(gpa, length, &end)) {
+        error_set(error, VSDK_ERROR_RANGE, op, "%#" PRIx64 " bytes at %#" PRIx64 " wrap", length,
+                  gpa);
+        return NULL;
+    }
+    while (at < end) {
+        const gpa_entry *entry = gpa_map_find(vm, at);
+        if (!entry) {
+            error_set(error, VSDK_ERROR_RANGE, op,
+                      "%#" PRIx64 " bytes at %#" PRIx64 ": there is no memory at %#" PRIx64, length,
+                      gpa, at);
+            return NULL;
+        }
+        if (write && (atomic_load(&entry->slot->flags) & VSDK_MAP_READONLY)) {
+            error_set(error, VSDK_ERROR_RANGE, op,
+                      "%#" PRIx64 " bytes at %#" PRIx64 ": the memory at %#" PRIx64 " is read-only",
+                      length, gpa, at);
+            return NULL;
+        }
+        first = first ? first : entry;
+        at = entry->gpa + entry->length;
+    }
+    return first;
+}
+
+/* Copies piece by piece; entries that follow each other in the table are adjacent in the range. */
+static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const uint8_t *from,
+                       uint64_t length)
+{
+    for (; length; entry++) {
+        uint64_t offset = gpa - entry->gpa, piece = entry->length - offset;
+        piece = piece < length ? piece : length;
+        if (to) {
+            memcpy(to, entry->data + offset, piece);
+            to += piece;
+        } else {
+            memcpy(entry->data + offset, from, piece);
+            from += piece;
+        }
+        gpa += piece;
+        length -= piece;
+    }
+}
+
+static vsdk_status transfer(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
+                            const char *op, vsdk_error *error)
+{
+    const gpa_entry *first = range_check(vm, gpa, length, from != NULL, op, error);
+
+    if (!first)
+        return VSDK_ERROR_RANGE;
+    range_copy(first, gpa, to, from, length);
+    return VSDK_OK;
+}
+
+vsdk_status gate_read(backend_vm *backend, uint64_t gpa, void *to, uint64_t length)
+{
+    vsdk_vm *vm = (vsdk_vm *)backend;
+    readers_token token = readers_enter(&vm->readers);
+    vsdk_status status =
+        length ? transfer(vm, gpa, to, NULL, length, "gate_read", NULL) : VSDK_OK;
+
+    readers_leave(token);
+    return status;
+}
+
+vsdk_status gate_write(backend_vm *backend, uint64_t gpa, const void *from, uint64_t length)
+{
+    vsdk_vm *vm = (vsdk_vm *)backend;
+    readers_token token = readers_enter(&vm->readers);
+    vsdk_status status =
+        length ? transfer(vm, gpa, NULL, from, length, "gate_write", NULL) : VSDK_OK;
+
+    readers_leave(token);
+    return status;
+}
+
+static vsdk_status copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
+                        const char *op, vsdk_error *error)
+{
+    vm_use use;
+
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!to && !from)
+        return error_null(error, op, "buffer");
+    vsdk_status status = vm_use_begin(vm, &use, op, error);
+    if (status)
+        return status;
+    if (length)
+        status = transfer(vm, gpa, to, from, length, op, error);
+    vm_use_end(use);
+    return status;
+}
+
+vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    return copy(vm, gpa, buffer, NULL, length, "vsdk_dma_read", error);
+}
+
+vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    return copy(vm, gpa, NULL, buffer, length, "vsdk_dma_write", error);
+}
+
+static vsdk_status pin(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
+                       vsdk_dma_view *view, const char *op, vsdk_error *error)
+{
+    const gpa_entry *entry =
+        range_check(vm, gpa, length, (intent & VSDK_DMA_WRITE) != 0, op, error);
+
+    if (!entry)
+        return VSDK_ERROR_RANGE;
+    if (length > entry->length - (gpa - entry->gpa))
+        return error_set(error, VSDK_ERROR_RANGE, op,
+                         "%#" PRIx64 " bytes at %#" PRIx64 " span two mappings", length, gpa);
+    ram_get(entry->slot->ram);
+    vm_get(vm);
+    view->flags = intent;
+    view->data = entry->data + (gpa - entry->gpa);
+    view->length = length;
+    view->gpa = gpa;
+    view->pin = entry->slot->ram;
+    view->reserved = 0;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
+                         vsdk_dma_view *view, vsdk_error *error)
+{
+    static const char op[] = "vsdk_dma_map";
+    vm_use use;
+
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!view)
+        return error_null(error, op, "view");
+    if (view->size < sizeof *view)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "view->size is %u, not %zu",
+                         view->size, sizeof *view);
+    if (!length)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the length is 0");
+    if (!intent || (intent & ~(uint32_t)(VSDK_DMA_READ | VSDK_DMA_WRITE)))
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "intent %#x is unknown", intent);
+    vsdk_status status = vm_use_begin(vm, &use, op, error);
+    if (status)
+        return status;
+    status = pin(vm, gpa, length, intent, view, op, error);
+    vm_use_end(use);
+    return status;
+}
+
+void vsdk_dma_unmap(vsdk_dma_view *view)
+{
+    if (!view || !view->pin)
+        return;
+    vsdk_ram *ram = view->pin;
+    vsdk_vm *vm = ram->vm;
+    memset(view, 0, sizeof *view);
+    ram_put(ram);
+    vm_put(vm);
+}

@@ -1,0 +1,116 @@
+#include "core/ram.h"
+#include "base/alloc.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/record.h"
+#include <inttypes.h>
+
+enum { PAGE = 4096 };
+
+static vsdk_status config_check(const vsdk_ram_config *given, const char *op, vsdk_error *error)
+{
+    vsdk_ram_config config;
+    vsdk_status status = record_read(&config, sizeof config, given, 0, op, error);
+
+    if (status)
+        return status;
+    if (config.kind > VSDK_RAM_CALLER)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, op, "kind %u of memory is unknown",
+                         config.kind);
+    if (config.kind != VSDK_RAM_ANONYMOUS)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
+                         "memory of kind %s is not in this version",
+                         vsdk_ram_kind_name(config.kind));
+    if (config.reserved || config.reserved2[0] || config.reserved2[1])
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
+                         "a reserved field of the configuration is not 0");
+    return VSDK_OK;
+}
+
+static vsdk_status backing_create(vsdk_ram *ram, const char *op, vsdk_error *error)
+{
+    vsdk_vm *vm = ram->vm;
+    vsdk_status status;
+
+    pthread_mutex_lock(&vm->bus.lock);
+    if (vm->bus.gone)
+        status = error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
+    else
+        status = vm->host->backend.ops->ram_create(&ram->backend, error);
+    pthread_mutex_unlock(&vm->bus.lock);
+    return status;
+}
+
+vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *config,
+                            vsdk_ram **ram, vsdk_error *error)
+{
+    static const char op[] = "vsdk_ram_create";
+
+    if (!ram)
+        return error_null(error, op, "ram");
+    *ram = NULL;
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!bytes || bytes % PAGE)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+                         "%" PRIu64 " bytes is not a multiple of 4096 above 0", bytes);
+    vsdk_status status = config_check(config, op, error);
+    if (status)
+        return status;
+    if (bytes > PTRDIFF_MAX)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op,
+                         "%" PRIu64 " bytes is more than this process can address", bytes);
+
+    vsdk_ram *made = alloc_zeroed(sizeof *made);
+    if (!made)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the object");
+    refs_init(&made->refs);
+    made->vm = vm;
+    made->backend.vm = &vm->backend;
+    made->backend.bytes = bytes;
+    status = backing_create(made, op, error);
+    if (status) {
+        alloc_free(made);
+        return status;
+    }
+    vm_get(vm);
+    *ram = made;
+    return VSDK_OK;
+}
+
+void ram_put(vsdk_ram *ram)
+{
+    if (!refs_put(&ram->refs))
+        return;
+    pthread_mutex_lock(&ram->vm->bus.lock);
+    ram->vm->host->backend.ops->ram_free(&ram->backend);
+    pthread_mutex_unlock(&ram->vm->bus.lock);
+    alloc_free(ram);
+}
+
+void vsdk_ram_close(vsdk_ram *ram)
+{
+    if (!ram)
+        return;
+    vsdk_vm *vm = ram->vm;
+    ram_put(ram);
+    vm_put(vm);
+}
+
+vsdk_status vsdk_ram_data(vsdk_ram *ram, void **data, vsdk_error *error)
+{
+    static const char op[] = "vsdk_ram_data";
+
+    if (!data)
+        return error_null(error, op, "data");
+    *data = NULL;
+    if (!ram)
+        return error_null(error, op, "ram");
+    *data = ram->backend.memory;
+    return VSDK_OK;
+}
+
+uint64_t vsdk_ram_size(const vsdk_ram *ram)
+{
+    return ram ? ram->backend.bytes : 0;
+}
