@@ -30,14 +30,15 @@ static vsdk_status config_check(const vsdk_ram_config *given, const char *op, vs
 static vsdk_status backing_create(vsdk_ram *ram, const char *op, vsdk_error *error)
 {
     vsdk_vm *vm = ram->vm;
-    vsdk_status status;
+    vm_use use;
+    vsdk_status status = vm_use_begin(vm, &use, op, error);
 
-    pthread_mutex_lock(&vm->bus.lock);
-    if (vm->bus.gone)
-        status = error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
-    else
-        status = vm->host->backend.ops->ram_create(&ram->backend, error);
-    pthread_mutex_unlock(&vm->bus.lock);
+    if (status)
+        return status;
+    pthread_mutex_lock(&vm->serial);
+    status = vm->host->backend.ops->ram_create(&ram->backend, error);
+    pthread_mutex_unlock(&vm->serial);
+    vm_use_end(use);
     return status;
 }
 
@@ -82,9 +83,9 @@ void ram_put(vsdk_ram *ram)
 {
     if (!refs_put(&ram->refs))
         return;
-    pthread_mutex_lock(&ram->vm->bus.lock);
+    pthread_mutex_lock(&ram->vm->serial);
     ram->vm->host->backend.ops->ram_free(&ram->backend);
-    pthread_mutex_unlock(&ram->vm->bus.lock);
+    pthread_mutex_unlock(&ram->vm->serial);
     alloc_free(ram);
 }
 

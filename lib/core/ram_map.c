@@ -135,13 +135,17 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_er
         return status;
     while (index_used(snapshot_live(&vm->map.entries), slot->backend.index))
         slot->backend.index++;
+    pthread_mutex_lock(&vm->serial);
     status = ops->vm_map(&vm->backend, &slot->backend, error);
+    pthread_mutex_unlock(&vm->serial);
     if (status)
         return status;
     if (snapshot_insert(&vm->map.entries, &vm->readers, sizeof entry, gpa_map_index(vm, entry.gpa),
                         &entry))
         return VSDK_OK;
+    pthread_mutex_lock(&vm->serial);
     ops->vm_unmap(&vm->backend, &slot->backend, NULL);
+    pthread_mutex_unlock(&vm->serial);
     return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
 }
 
@@ -208,10 +212,12 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
         return status;
 
     gpa_slot *slot = slot_find(vm, gpa, length);
+    pthread_mutex_lock(&vm->serial);
     if (slot)
         status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
     else
         status = slot_missing(gpa, length, op, error);
+    pthread_mutex_unlock(&vm->serial);
     if (!status)
         snapshot_remove(&vm->map.entries, &vm->readers, sizeof(gpa_entry), is_of_slot, slot);
     writer_end(vm);
@@ -236,10 +242,12 @@ vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t
         return status;
 
     gpa_slot *slot = slot_find(vm, gpa, length);
+    pthread_mutex_lock(&vm->serial);
     if (slot)
         status = vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, error);
     else
         status = slot_missing(gpa, length, op, error);
+    pthread_mutex_unlock(&vm->serial);
     if (!status) {
         slot->backend.flags = flags;
         atomic_store(&slot->flags, flags);

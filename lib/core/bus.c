@@ -1,0 +1,156 @@
+#include "core/bus.h"
+#include "base/alloc.h"
+#include "core/counters.h"
+#include "core/device.h"
+#include "core/doorbell.h"
+#include "core/loop.h"
+#include <string.h>
+
+void bus_init(vsdk_vm *vm)
+{
+    memset(&vm->bus, 0, sizeof vm->bus);
+    pthread_mutex_init(&vm->bus.lock, NULL);
+    pthread_mutex_init(&vm->bus.drain_lock, NULL);
+    pthread_cond_init(&vm->bus.drained, NULL);
+    atomic_init(&vm->bus.quiet, 1);
+}
+
+static uint64_t element_get(const uint8_t *data, uint32_t width)
+{
+    uint64_t value = 0;
+
+    switch (width) {
+    case 1:
+        return *data;
+    case 2:
+        memcpy(&value, data, 2);
+        return value;
+    case 4:
+        memcpy(&value, data, 4);
+        return value;
+    default:
+        memcpy(&value, data, 8);
+        return value;
+    }
+}
+
+static void element_put(uint8_t *data, uint32_t width, uint64_t value)
+{
+    switch (width) {
+    case 1:
+        *data = (uint8_t)value;
+        break;
+    case 2:
+        memcpy(data, &value, 2);
+        break;
+    case 4:
+        memcpy(data, &value, 4);
+        break;
+    default:
+        memcpy(data, &value, 8);
+        break;
+    }
+}
+
+/* The range that has all of an access, or NULL. */
+static const bus_range *range_find(const snapshot *s, uint64_t address, uint32_t width)
+{
+    uint32_t low = 0, high = snapshot_count(s);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const bus_range *range = (const bus_range *)s->items + middle;
+        if (address < range->first)
+            high = middle;
+        else if (address > range->last)
+            low = middle + 1;
+        else
+            return width - 1 <= range->last - address ? range : NULL;
+    }
+    return NULL;
+}
+
+static void device_access(const bus_range *range, vsdk_exit *exit)
+{
+    vsdk_device *device = range->device;
+    uint8_t *data = (uint8_t *)(uintptr_t)exit->data;
+    uint64_t offset = exit->address - range->first;
+    uint32_t width = exit->width;
+
+    for (uint32_t i = 0; i < exit->count; i++, data += width) {
+        if (exit->direction == VSDK_WRITE) {
+            if (device->ops.write)
+                device->ops.write(device->user, range->region, offset, width,
+                                  element_get(data, width));
+        } else {
+            element_put(data, width,
+                        device->ops.read
+                            ? device->ops.read(device->user, range->region, offset, width)
+                            : UINT64_MAX);
+        }
+    }
+}
+
+/* The device was claimed inside the reader section; the rest is done outside of it. */
+static void device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *range, int entered,
+                        vsdk_exit *exit)
+{
+    callback_frame frame = {.vm = vm, .vcpu = vcpu, .device = range->device};
+
+    callback_enter(&frame);
+    if (!entered)
+        device_wait(range->device);
+    device_access(range, exit);
+    device_leave(range->device);
+    callback_leave(&frame);
+}
+
+/* Elements that ring are taken out; 1 if all rang. The record is changed only if some did not. */
+static int bells_ring(const snapshot *bells, vsdk_vcpu *vcpu, vsdk_exit *exit)
+{
+    uint8_t *data = (uint8_t *)(uintptr_t)exit->data;
+    uint32_t width = exit->width, kept = 0;
+
+    for (uint32_t i = 0; i < exit->count; i++) {
+        uint64_t value = element_get(data + (size_t)i * width, width);
+        if (doorbell_ring(bells, exit->address, width, value))
+            counter_add(&vcpu->counters.doorbells, 1);
+        else
+            element_put(data + (size_t)kept++ * width, width, value);
+    }
+    if (!kept)
+        return 1;
+    if (kept == 1 && exit->count > 1) {
+        exit->value = element_get(data, width);
+        exit->data = (uint64_t)(uintptr_t)&exit->value;
+    }
+    exit->count = kept;
+    return 0;
+}
+
+bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
+{
+    vsdk_space space = exit->reason == VSDK_EXIT_MMIO ? VSDK_SPACE_MMIO : VSDK_SPACE_PIO;
+    readers_token token = readers_enter(&vm->readers);
+    const snapshot *bells = snapshot_live(&vm->bus.bells[space]);
+
+    if (snapshot_count(bells) && exit->direction == VSDK_WRITE && bells_ring(bells, vcpu, exit)) {
+        readers_leave(token);
+        return BUS_RUNG;
+    }
+    const bus_range *found =
+        range_find(snapshot_live(&vm->bus.ranges[space]), exit->address, exit->width);
+    if (!found) {
+        readers_leave(token);
+        return BUS_UNCLAIMED;
+    }
+    bus_range range = *found;
+    int entered = range.device ? device_claim(range.device) : 0;
+    readers_leave(token);
+    if (!range.device) {
+        exit->tag = range.tag;
+        return BUS_TAGGED;
+    }
+    device_call(vm, vcpu, &range, entered, exit);
+    return BUS_CLAIMED;
+}

@@ -1,0 +1,262 @@
+#include "base/alloc.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "core/device.h"
+#include "core/doorbell.h"
+#include <inttypes.h>
+
+enum { PORTS = 0x10000 };
+
+vsdk_status bus_usable(vsdk_vm *vm, const char *operation, vsdk_error *error)
+{
+    if (vm->bus.gone || atomic_load(&vm->gone))
+        return error_set(error, VSDK_ERROR_GONE, operation, "the virtual machine was destroyed");
+    return VSDK_OK;
+}
+
+static vsdk_status reserved_ask(vsdk_vm *vm, vsdk_error *error)
+{
+    const backend_ops *ops = vm->host->backend.ops;
+    vsdk_status status;
+    uint32_t count = 0;
+
+    status = ops->vm_list_reserved(&vm->backend, NULL, 0, &count, error);
+    if (status || !count)
+        return status;
+    vm->bus.reserved = alloc_array(count, sizeof *vm->bus.reserved);
+    if (!vm->bus.reserved)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_list_reserved",
+                         "no memory for %u ranges", count);
+    status = ops->vm_list_reserved(&vm->backend, vm->bus.reserved, count, &count, error);
+    if (!status)
+        vm->bus.reserved_count = count;
+    return status;
+}
+
+static vsdk_status reserved_load(vsdk_vm *vm, vsdk_error *error)
+{
+    vsdk_status status = VSDK_OK;
+
+    if (vm->bus.reserved_known)
+        return VSDK_OK;
+    if (vm->host->backend.ops->vm_list_reserved) {
+        pthread_mutex_lock(&vm->serial);
+        status = reserved_ask(vm, error);
+        pthread_mutex_unlock(&vm->serial);
+    }
+    if (status) {
+        alloc_free(vm->bus.reserved);
+        vm->bus.reserved = NULL;
+        return status;
+    }
+    vm->bus.reserved_known = 1;
+    return VSDK_OK;
+}
+
+vsdk_status bus_check_reserved(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                               vsdk_status code, const char *operation, vsdk_error *error)
+{
+    vsdk_status status = reserved_load(vm, error);
+
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < vm->bus.reserved_count; i++) {
+        const vsdk_vm_range *r = &vm->bus.reserved[i];
+        if (r->space != space || !ranges_overlap(r->address, r->length, address, length))
+            continue;
+        error_set(error, code, operation,
+                  "%s %#" PRIx64 " and %" PRIu64 " bytes from there are the hypervisor's: %s",
+                  vsdk_space_name(space), r->address, r->length, r->reason);
+        return error_hint(error, code, "vsdk_vm_list_reserved tells what can't be used");
+    }
+    return VSDK_OK;
+}
+
+/* How many ranges begin at or before an address. */
+static uint32_t index_of(const snapshot *s, uint64_t address)
+{
+    uint32_t low = 0, high = snapshot_count(s);
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (((const bus_range *)s->items)[middle].first <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static const bus_range *overlap_find(const vsdk_vm *vm, vsdk_space space, uint64_t first,
+                                     uint64_t last)
+{
+    const snapshot *s = snapshot_live(&vm->bus.ranges[space]);
+    uint32_t index = index_of(s, last);
+
+    if (!index)
+        return NULL;
+    const bus_range *range = (const bus_range *)s->items + index - 1;
+    return range->last >= first ? range : NULL;
+}
+
+static vsdk_status overlap_error(const bus_range *range, vsdk_space space, const char *op,
+                                 vsdk_error *error)
+{
+    if (range->device)
+        return error_set(error, VSDK_ERROR_EXISTS, op,
+                         "device %s has %s %#" PRIx64 " to %#" PRIx64, range->device->name,
+                         vsdk_space_name(space), range->first, range->last);
+    return error_set(error, VSDK_ERROR_EXISTS, op,
+                     "the range with tag %#" PRIx64 " has %s %#" PRIx64 " to %#" PRIx64, range->tag,
+                     vsdk_space_name(space), range->first, range->last);
+}
+
+vsdk_status bus_check_memory(vsdk_vm *vm, uint64_t gpa, uint64_t length, const char *operation,
+                             vsdk_error *error)
+{
+    const bus_range *range = overlap_find(vm, VSDK_SPACE_MMIO, gpa, gpa + length - 1);
+
+    if (range)
+        return overlap_error(range, VSDK_SPACE_MMIO, operation, error);
+    if (doorbell_within(vm, gpa, length))
+        return error_set(error, VSDK_ERROR_EXISTS, operation,
+                         "a doorbell lies in %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
+    return bus_check_reserved(vm, VSDK_SPACE_MMIO, gpa, length, VSDK_ERROR_EXISTS, operation,
+                              error);
+}
+
+static vsdk_status range_check(vsdk_space space, uint64_t address, uint64_t length, const char *op,
+                               vsdk_error *error)
+{
+    if (space > VSDK_SPACE_MMIO)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown", space);
+    if (!length)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the length is 0");
+    if (!checked_within(address, length, space == VSDK_SPACE_PIO ? PORTS : GPA_LIMIT))
+        return error_set(error, VSDK_ERROR_RANGE, op,
+                         "%#" PRIx64 " bytes at %s %#" PRIx64 " leave the space", length,
+                         vsdk_space_name(space), address);
+    return VSDK_OK;
+}
+
+/* With bus.lock held. */
+static vsdk_status range_add(vsdk_vm *vm, vsdk_space space, const bus_range *range, const char *op,
+                             vsdk_error *error)
+{
+    uint64_t length = range->last - range->first + 1;
+    vsdk_status status = bus_usable(vm, op, error);
+
+    if (!status)
+        status = bus_check_reserved(vm, space, range->first, length, VSDK_ERROR_UNSUPPORTED, op,
+                                    error);
+    if (status)
+        return status;
+    const bus_range *other = overlap_find(vm, space, range->first, range->last);
+    if (other)
+        return overlap_error(other, space, op, error);
+    if (space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, range->first, length))
+        return error_set(error, VSDK_ERROR_EXISTS, op,
+                         "there is guest memory in %#" PRIx64 " bytes at %#" PRIx64, length,
+                         range->first);
+    uint32_t index = index_of(snapshot_live(&vm->bus.ranges[space]), range->first);
+    if (!snapshot_insert(&vm->bus.ranges[space], &vm->readers, sizeof *range, index, range))
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of ranges");
+    return VSDK_OK;
+}
+
+static void reach_set(vsdk_device *device, int attached)
+{
+    pthread_mutex_lock(&device->lock);
+    if (attached)
+        device->reach |= DEVICE_ATTACHED;
+    else
+        device->reach &= ~(uint32_t)DEVICE_ATTACHED;
+    pthread_mutex_unlock(&device->lock);
+}
+
+vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
+                               uint64_t length, uint32_t region, vsdk_error *error)
+{
+    static const char op[] = "vsdk_device_attach";
+
+    if (!device)
+        return error_null(error, op, "device");
+    vsdk_status status = range_check(space, address, length, op, error);
+    if (status)
+        return status;
+
+    bus_range range = {
+        .first = address, .last = address + length - 1, .device = device, .region = region};
+    pthread_mutex_lock(&device->vm->bus.lock);
+    status = range_add(device->vm, space, &range, op, error);
+    if (!status && !device->ranges++) {
+        refs_get(&device->refs);
+        reach_set(device, 1);
+    }
+    pthread_mutex_unlock(&device->vm->bus.lock);
+    return status;
+}
+
+static int is_of_device(const void *range, void *device)
+{
+    return !device || ((const bus_range *)range)->device == device;
+}
+
+int bus_remove_ranges(vsdk_vm *vm, vsdk_device *device)
+{
+    for (uint32_t space = 0; space < 2; space++)
+        snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range), is_of_device,
+                        device);
+    if (!device || !device->ranges)
+        return 0;
+    device->ranges = 0;
+    device->paused = 0;
+    reach_set(device, 0);
+    return 1;
+}
+
+vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                              uint64_t tag, vsdk_error *error)
+{
+    static const char op[] = "vsdk_range_attach";
+
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!tag)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the tag is 0");
+    vsdk_status status = range_check(space, address, length, op, error);
+    if (status)
+        return status;
+
+    bus_range range = {.first = address, .last = address + length - 1, .tag = tag};
+    pthread_mutex_lock(&vm->bus.lock);
+    status = range_add(vm, space, &range, op, error);
+    pthread_mutex_unlock(&vm->bus.lock);
+    return status;
+}
+
+static int is_tagged_at(const void *item, void *address)
+{
+    const bus_range *range = item;
+
+    return !range->device && range->first == *(const uint64_t *)address;
+}
+
+vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
+{
+    static const char op[] = "vsdk_range_detach";
+
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (space > VSDK_SPACE_MMIO)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown", space);
+    pthread_mutex_lock(&vm->bus.lock);
+    vsdk_status status = bus_usable(vm, op, error);
+    if (!status && !snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range),
+                                    is_tagged_at, &address))
+        status = error_set(error, VSDK_ERROR_NOT_FOUND, op,
+                           "no tagged range begins at %s %#" PRIx64, vsdk_space_name(space),
+                           address);
+    pthread_mutex_unlock(&vm->bus.lock);
+    return status;
+}

@@ -1,0 +1,253 @@
+#include "base/alloc.h"
+#include "base/checked.h"
+#include "base/error.h"
+#include "core/object.h"
+
+enum { DRAIN = 1u << 31 };
+
+struct irq_controller {
+    uint32_t first, count;
+    vsdk_irq_line_fn set_line;
+    void *user;
+    vsdk_release_fn release;
+    _Atomic uint32_t inside; /* callbacks that run; DRAIN: who leaves last tells */
+};
+
+typedef irq_controller *controller_item;
+
+static irq_controller *controller_find(const vsdk_vm *vm, uint32_t gsi)
+{
+    const snapshot *s = snapshot_live(&vm->irq.controllers);
+
+    for (uint32_t i = 0; i < snapshot_count(s); i++) {
+        irq_controller *c = ((const controller_item *)s->items)[i];
+        if (gsi - c->first < c->count)
+            return c;
+    }
+    return NULL;
+}
+
+static uint32_t own_lines(vsdk_vm *vm)
+{
+    const backend_ops *ops = vm->host->backend.ops;
+
+    return ops->irq_lines ? ops->irq_lines(&vm->backend) : 0;
+}
+
+static vsdk_status nobody(uint32_t gsi, const char *op, vsdk_error *error)
+{
+    error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller serves line %u", gsi);
+    return error_hint(error, VSDK_ERROR_NOT_FOUND, "attach an interrupt controller first");
+}
+
+vsdk_status irq_served(vsdk_vm *vm, uint32_t gsi, const char *operation, vsdk_error *error)
+{
+    vm_use use;
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
+
+    if (status)
+        return status;
+    if (!controller_find(vm, gsi) && gsi >= own_lines(vm))
+        status = nobody(gsi, operation, error);
+    vm_use_end(use);
+    return status;
+}
+
+static void controller_leave(vsdk_vm *vm, irq_controller *c)
+{
+    if (atomic_fetch_sub(&c->inside, 1) != (DRAIN | 1))
+        return;
+    pthread_mutex_lock(&vm->irq.drain_lock);
+    pthread_cond_broadcast(&vm->irq.drained);
+    pthread_mutex_unlock(&vm->irq.drain_lock);
+}
+
+static void controller_call(vsdk_vm *vm, irq_controller *c, uint32_t gsi, uint32_t level)
+{
+    callback_frame frame = {.vm = vm};
+
+    callback_enter(&frame);
+    c->set_line(c->user, gsi, level);
+    controller_leave(vm, c);
+    callback_leave(&frame);
+}
+
+vsdk_status irq_deliver(vsdk_vm *vm, uint32_t gsi, uint32_t level, const char *operation,
+                        vsdk_error *error)
+{
+    const backend_ops *ops = vm->host->backend.ops;
+    vm_use use;
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
+
+    if (status)
+        return status;
+    irq_controller *c = controller_find(vm, gsi);
+    if (c)
+        atomic_fetch_add(&c->inside, 1);
+    else if (gsi < own_lines(vm))
+        status = ops->irq_set_line(&vm->backend, gsi, level, error);
+    else
+        status = nobody(gsi, operation, error);
+    vm_use_end(use);
+    if (c)
+        controller_call(vm, c, gsi, level);
+    return status;
+}
+
+/* With irq.lock held. */
+static vsdk_status lines_check(vsdk_vm *vm, uint32_t first, uint32_t count, const char *op,
+                               vsdk_error *error)
+{
+    const snapshot *s = snapshot_live(&vm->irq.controllers);
+
+    for (uint32_t i = 0; i < snapshot_count(s); i++) {
+        const irq_controller *c = ((const controller_item *)s->items)[i];
+        if (ranges_overlap(c->first, c->count, first, count))
+            return error_set(error, VSDK_ERROR_EXISTS, op, "a controller has lines %u to %u",
+                             c->first, c->first + c->count - 1);
+    }
+    return VSDK_OK;
+}
+
+static vsdk_status own_lines_check(vsdk_vm *vm, uint32_t first, const char *op, vsdk_error *error)
+{
+    vm_use use;
+    vsdk_status status = vm_use_begin(vm, &use, op, error);
+
+    if (status)
+        return status;
+    uint32_t own = own_lines(vm);
+    vm_use_end(use);
+    if (first < own)
+        return error_set(error, VSDK_ERROR_EXISTS, op,
+                         "lines 0 to %u are those of the hypervisor's controllers", own - 1);
+    return VSDK_OK;
+}
+
+static vsdk_status publish(vsdk_vm *vm, irq_controller *c, const char *op, vsdk_error *error)
+{
+    snapshot_box *box = &vm->irq.controllers;
+    vsdk_status status;
+
+    pthread_mutex_lock(&vm->irq.lock);
+    if (vm->irq.gone)
+        status = error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
+    else
+        status = lines_check(vm, c->first, c->count, op, error);
+    if (!status && !snapshot_insert(box, &vm->readers, sizeof(controller_item),
+                                    snapshot_count(snapshot_live(box)), &c))
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the controllers");
+    pthread_mutex_unlock(&vm->irq.lock);
+    return status;
+}
+
+static vsdk_status attach(vsdk_vm *vm, const irq_controller *wanted, const char *op,
+                          vsdk_error *error)
+{
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!wanted->set_line)
+        return error_null(error, op, "set_line");
+    if (!wanted->count)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "count is 0");
+    if (!checked_within(wanted->first, wanted->count, IRQ_LINES))
+        return error_set(error, VSDK_ERROR_LIMIT, op, "%u lines from %u: a line is above %d",
+                         wanted->count, wanted->first, IRQ_LINES - 1);
+    vsdk_status status = own_lines_check(vm, wanted->first, op, error);
+    if (status)
+        return status;
+    irq_controller *c = alloc_zeroed(sizeof *c);
+    if (!c)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the controller");
+    *c = *wanted;
+    status = publish(vm, c, op, error);
+    if (status)
+        alloc_free(c);
+    return status;
+}
+
+vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t count,
+                                       vsdk_irq_line_fn set_line, void *user,
+                                       vsdk_release_fn release, vsdk_error *error)
+{
+    irq_controller wanted = {.first = first_gsi,
+                             .count = count,
+                             .set_line = set_line,
+                             .user = user,
+                             .release = release};
+    vsdk_status status = attach(vm, &wanted, "vsdk_irq_controller_attach", error);
+
+    if (status && release)
+        release(user);
+    return status;
+}
+
+static int is_controller(const void *item, void *controller)
+{
+    return *(const controller_item *)item == controller;
+}
+
+/* The controller is in no snapshot any more. */
+static void controller_end(vsdk_vm *vm, irq_controller *c)
+{
+    atomic_fetch_or(&c->inside, DRAIN);
+    pthread_mutex_lock(&vm->irq.drain_lock);
+    while (atomic_load(&c->inside) != DRAIN)
+        pthread_cond_wait(&vm->irq.drained, &vm->irq.drain_lock);
+    pthread_mutex_unlock(&vm->irq.drain_lock);
+    if (c->release)
+        c->release(c->user);
+    alloc_free(c);
+}
+
+static irq_controller *take(vsdk_vm *vm, irq_controller *c)
+{
+    if (c)
+        snapshot_remove(&vm->irq.controllers, &vm->readers, sizeof(controller_item), is_controller,
+                        c);
+    return c;
+}
+
+vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_error *error)
+{
+    static const char op[] = "vsdk_irq_controller_detach";
+    irq_controller *c = NULL;
+
+    if (!vm)
+        return error_null(error, op, "vm");
+    pthread_mutex_lock(&vm->irq.lock);
+    int gone = vm->irq.gone || atomic_load(&vm->gone);
+    if (!gone)
+        c = controller_find(vm, first_gsi);
+    if (c && c->first != first_gsi)
+        c = NULL;
+    take(vm, c);
+    pthread_mutex_unlock(&vm->irq.lock);
+    if (gone)
+        return error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
+    if (!c)
+        return error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller begins at line %u",
+                         first_gsi);
+    controller_end(vm, c);
+    return VSDK_OK;
+}
+
+static irq_controller *take_any(vsdk_vm *vm)
+{
+    pthread_mutex_lock(&vm->irq.lock);
+    vm->irq.gone = 1;
+    const snapshot *s = snapshot_live(&vm->irq.controllers);
+    irq_controller *c =
+        take(vm, snapshot_count(s) ? ((const controller_item *)s->items)[0] : NULL);
+    pthread_mutex_unlock(&vm->irq.lock);
+    return c;
+}
+
+void irq_destroy(vsdk_vm *vm)
+{
+    irq_controller *c;
+
+    while ((c = take_any(vm)))
+        controller_end(vm, c);
+    snapshot_clear(&vm->irq.controllers, &vm->readers);
+}
