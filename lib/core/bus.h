@@ -27,10 +27,10 @@ typedef struct bus {
     snapshot_box bells[2];  /* by vsdk_space: see doorbell.h */
     pthread_mutex_t lock;
     uint32_t gone;
-    _Atomic uint32_t quiet;  /* no timer or watch of a device may fire */
-    vsdk_device *devices;    /* every device that lives, in the order of creation */
+    _Atomic uint32_t quiet; /* no timer or watch of a device may fire */
+    vsdk_device *devices;   /* every device that lives, in the order of creation */
     vsdk_device *newest;
-    uint64_t round; /* of visits to all of them */
+    uint64_t round;          /* of visits to all of them */
     vsdk_vm_range *reserved; /* what the hypervisor serves itself, asked once */
     uint32_t reserved_count, reserved_known;
 
@@ -55,7 +55,8 @@ void bus_init(vsdk_vm *vm);
 bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit);
 
 /* No timer or watch of a device starts a callback from now on. Any thread, never blocks, may be
- * called with vm->lock held: when the guest ends, and for a pause before pause_wanted is cleared. */
+ * called with vm->lock held: when the guest ends, and for a pause before pause_wanted is cleared.
+ */
 void bus_quiet(vsdk_vm *vm);
 /* Returns when no callback of a device runs and all pause callbacks have returned. The vCPUs stand,
  * no lock is held. */
@@ -69,7 +70,8 @@ void bus_resume_devices(vsdk_vm *vm);
  * operations' vm_destroy. */
 void bus_destroy(vsdk_vm *vm);
 
-/* bus_range.c, with bus.lock held: VSDK_ERROR_GONE, and whether the hypervisor serves an address. */
+/* bus_range.c, with bus.lock held: VSDK_ERROR_GONE, and whether the hypervisor serves an address.
+ */
 vsdk_status bus_usable(vsdk_vm *vm, const char *operation, vsdk_error *error);
 vsdk_status bus_check_reserved(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                                vsdk_status code, const char *operation, vsdk_error *error);

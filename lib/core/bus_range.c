@@ -103,9 +103,8 @@ static vsdk_status overlap_error(const bus_range *range, vsdk_space space, const
                                  vsdk_error *error)
 {
     if (range->device)
-        return error_set(error, VSDK_ERROR_EXISTS, op,
-                         "device %s has %s %#" PRIx64 " to %#" PRIx64, range->device->name,
-                         vsdk_space_name(space), range->first, range->last);
+        return error_set(error, VSDK_ERROR_EXISTS, op, "device %s has %s %#" PRIx64 " to %#" PRIx64,
+                         range->device->name, vsdk_space_name(space), range->first, range->last);
     return error_set(error, VSDK_ERROR_EXISTS, op,
                      "the range with tag %#" PRIx64 " has %s %#" PRIx64 " to %#" PRIx64, range->tag,
                      vsdk_space_name(space), range->first, range->last);
@@ -147,8 +146,8 @@ static vsdk_status range_add(vsdk_vm *vm, vsdk_space space, const bus_range *ran
     vsdk_status status = bus_usable(vm, op, error);
 
     if (!status)
-        status = bus_check_reserved(vm, space, range->first, length, VSDK_ERROR_UNSUPPORTED, op,
-                                    error);
+        status =
+            bus_check_reserved(vm, space, range->first, length, VSDK_ERROR_UNSUPPORTED, op, error);
     if (status)
         return status;
     const bus_range *other = overlap_find(vm, space, range->first, range->last);
@@ -254,9 +253,9 @@ vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, v
     vsdk_status status = bus_usable(vm, op, error);
     if (!status && !snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range),
                                     is_tagged_at, &address))
-        status = error_set(error, VSDK_ERROR_NOT_FOUND, op,
-                           "no tagged range begins at %s %#" PRIx64, vsdk_space_name(space),
-                           address);
+        status =
+            error_set(error, VSDK_ERROR_NOT_FOUND, op, "no tagged range begins at %s %#" PRIx64,
+                      vsdk_space_name(space), address);
     pthread_mutex_unlock(&vm->bus.lock);
     return status;
 }

@@ -103,8 +103,7 @@ static vsdk_status ops_read(vsdk_device_ops *copy, const vsdk_device_ops *ops, c
 static vsdk_status config_read(vsdk_device_config *copy, const vsdk_device_config *config,
                                const char *op, vsdk_error *error)
 {
-    vsdk_status status =
-        record_read(copy, sizeof *copy, config, VSDK_DEVICE_CONCURRENT, op, error);
+    vsdk_status status = record_read(copy, sizeof *copy, config, VSDK_DEVICE_CONCURRENT, op, error);
 
     if (!status && (copy->reserved[0] || copy->reserved[1]))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, op,

@@ -1,9 +1,9 @@
 /* Devices: their lock, their lives, and how their callbacks end.
  *
- * `count` is the number of threads inside callbacks or waiting for the lock. The bus raises it inside
- * the reader section in which it found the device, so a detach that has taken the ranges away and
- * waited for the readers sees everyone who may still come. The first to raise it has the lock, the
- * others wait on `gate`: two uncontended atomic operations an access. */
+ * `count` is the number of threads inside callbacks or waiting for the lock. The bus raises it
+ * inside the reader section in which it found the device, so a detach that has taken the ranges
+ * away and waited for the readers sees everyone who may still come. The first to raise it has the
+ * lock, the others wait on `gate`: two uncontended atomic operations an access. */
 #ifndef VSDK_CORE_DEVICE_H
 #define VSDK_CORE_DEVICE_H
 

@@ -97,8 +97,8 @@ static vsdk_status config_check(vsdk_doorbell_config *copy, const vsdk_doorbell_
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown",
                          copy->space);
     if (width > 8 || (width & (width - 1)))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "width %u is none of 0, 1, 2, 4, 8",
-                         width);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+                         "width %u is none of 0, 1, 2, 4, 8", width);
     if (!width && (copy->flags & VSDK_DOORBELL_MATCH))
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "a match needs a width");
     if (!checked_within(copy->address, width ? width : 1,
@@ -149,9 +149,8 @@ static vsdk_status assign(vsdk_doorbell *bell, vsdk_error *error)
     if (!ops->doorbell_assign)
         return VSDK_OK;
     pthread_mutex_lock(&bell->vm->serial);
-    vsdk_status status =
-        ops->doorbell_assign(&bell->vm->backend, bell->space, e->address, e->width,
-                             e->has_match ? &e->match : NULL, e->fd, &why);
+    vsdk_status status = ops->doorbell_assign(&bell->vm->backend, bell->space, e->address, e->width,
+                                              e->has_match ? &e->match : NULL, e->fd, &why);
     pthread_mutex_unlock(&bell->vm->serial);
     bell->assigned = status == VSDK_OK;
     if (!status || status == VSDK_ERROR_UNSUPPORTED)

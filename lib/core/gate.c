@@ -71,8 +71,7 @@ vsdk_status gate_read(backend_vm *backend, uint64_t gpa, void *to, uint64_t leng
 {
     vsdk_vm *vm = (vsdk_vm *)backend;
     readers_token token = readers_enter(&vm->readers);
-    vsdk_status status =
-        length ? transfer(vm, gpa, to, NULL, length, "gate_read", NULL) : VSDK_OK;
+    vsdk_status status = length ? transfer(vm, gpa, to, NULL, length, "gate_read", NULL) : VSDK_OK;
 
     readers_leave(token);
     return status;

@@ -1,5 +1,5 @@
-/* Guest physical address to memory: an immutable sorted table of slots, read inside a reader section
- * of vm->readers. Its writers hold the vCPUs and bus.lock. */
+/* Guest physical address to memory: an immutable sorted table of slots, read inside a reader
+ * section of vm->readers. Its writers hold the vCPUs and bus.lock. */
 #ifndef VSDK_CORE_GPA_MAP_H
 #define VSDK_CORE_GPA_MAP_H
 

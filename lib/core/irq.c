@@ -4,9 +4,9 @@
 #include <inttypes.h>
 
 /* The word of a line: how many handles hold it high, LINE_EDGE if it rose since the deliverer
- * looked, LINE_BUSY while a thread delivers. That thread goes on until what it delivered is what the
- * word says, so that changes by several threads arrive in an order that ends right, no lock is held
- * over a controller's callback, and a callback may raise the same line. */
+ * looked, LINE_BUSY while a thread delivers. That thread goes on until what it delivered is what
+ * the word says, so that changes by several threads arrive in an order that ends right, no lock is
+ * held over a controller's callback, and a callback may raise the same line. */
 enum line_word { LINE_COUNT = (1 << 30) - 1, LINE_EDGE = 1 << 30 };
 #define LINE_BUSY (UINT32_C(1) << 31)
 
@@ -64,8 +64,7 @@ static vsdk_status line_settle(vsdk_vm *vm, uint32_t gsi, const char *op, vsdk_e
 }
 
 /* A change of the count between 0 and 1 is delivered, by this thread unless another is at it. */
-static vsdk_status line_change(vsdk_vm *vm, uint32_t gsi, int up, const char *op,
-                               vsdk_error *error)
+static vsdk_status line_change(vsdk_vm *vm, uint32_t gsi, int up, const char *op, vsdk_error *error)
 {
     irq_line *line = &vm->irq.lines[gsi];
     uint32_t word = atomic_load(&line->word), next, changes;

@@ -15,12 +15,19 @@ struct irq_controller {
 
 typedef irq_controller *controller_item;
 
+static irq_controller *controller_at(const snapshot *s, uint32_t index)
+{
+    const void *items = s->items;
+
+    return ((const controller_item *)items)[index];
+}
+
 static irq_controller *controller_find(const vsdk_vm *vm, uint32_t gsi)
 {
     const snapshot *s = snapshot_live(&vm->irq.controllers);
 
     for (uint32_t i = 0; i < snapshot_count(s); i++) {
-        irq_controller *c = ((const controller_item *)s->items)[i];
+        irq_controller *c = controller_at(s, i);
         if (gsi - c->first < c->count)
             return c;
     }
@@ -101,7 +108,7 @@ static vsdk_status lines_check(vsdk_vm *vm, uint32_t first, uint32_t count, cons
     const snapshot *s = snapshot_live(&vm->irq.controllers);
 
     for (uint32_t i = 0; i < snapshot_count(s); i++) {
-        const irq_controller *c = ((const controller_item *)s->items)[i];
+        const irq_controller *c = controller_at(s, i);
         if (ranges_overlap(c->first, c->count, first, count))
             return error_set(error, VSDK_ERROR_EXISTS, op, "a controller has lines %u to %u",
                              c->first, c->first + c->count - 1);
@@ -170,11 +177,8 @@ vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t
                                        vsdk_irq_line_fn set_line, void *user,
                                        vsdk_release_fn release, vsdk_error *error)
 {
-    irq_controller wanted = {.first = first_gsi,
-                             .count = count,
-                             .set_line = set_line,
-                             .user = user,
-                             .release = release};
+    irq_controller wanted = {
+        .first = first_gsi, .count = count, .set_line = set_line, .user = user, .release = release};
     vsdk_status status = attach(vm, &wanted, "vsdk_irq_controller_attach", error);
 
     if (status && release)
@@ -237,8 +241,7 @@ static irq_controller *take_any(vsdk_vm *vm)
     pthread_mutex_lock(&vm->irq.lock);
     vm->irq.gone = 1;
     const snapshot *s = snapshot_live(&vm->irq.controllers);
-    irq_controller *c =
-        take(vm, snapshot_count(s) ? ((const controller_item *)s->items)[0] : NULL);
+    irq_controller *c = take(vm, snapshot_count(s) ? controller_at(s, 0) : NULL);
     pthread_mutex_unlock(&vm->irq.lock);
     return c;
 }

@@ -1,9 +1,10 @@
 /* Loops: epoll over an eventfd (wakes and deferred work), a timerfd (the earliest timer) and the
  * watched descriptors. The epoll descriptor is the one that nests.
  *
- * One lock a loop, a leaf but for vm->lock; never held over a callback. A source (timer or watch) of
- * a device does not keep the device: the device lists its sources and ends them. To run a callback
- * the loop borrows the device and its virtual machine, takes the device's lock, and looks again. */
+ * One lock a loop, a leaf but for vm->lock; never held over a callback. A source (timer or watch)
+ * of a device does not keep the device: the device lists its sources and ends them. To run a
+ * callback the loop borrows the device and its virtual machine, takes the device's lock, and looks
+ * again. */
 #ifndef VSDK_CORE_LOOP_H
 #define VSDK_CORE_LOOP_H
 
@@ -12,9 +13,9 @@
 enum { LOOP_NEVER_PLACED = UINT32_MAX };
 
 typedef struct loop_source {
-    refs refs; /* the handle, the dispatcher that is about to call, the device that ends it */
-    vsdk_loop *loop;                          /* its memory is counted */
-    vsdk_device *device;                      /* its memory is counted; or NULL */
+    refs refs;       /* the handle, the dispatcher that is about to call, the device that ends it */
+    vsdk_loop *loop; /* its memory is counted */
+    vsdk_device *device;                            /* its memory is counted; or NULL */
     struct loop_source *device_next, **device_link; /* under device->lock; link NULL: not listed */
     uint32_t is_timer;
 
@@ -35,7 +36,7 @@ struct vsdk_timer {
     uint32_t place;    /* in the heap, or LOOP_NEVER_PLACED */
     uint64_t deadline; /* on its own clock */
     uint64_t period;
-    uint64_t due;      /* on CLOCK_MONOTONIC, and `order` where that is equal: the heap's key */
+    uint64_t due; /* on CLOCK_MONOTONIC, and `order` where that is equal: the heap's key */
     uint64_t order;
 };
 
@@ -44,7 +45,7 @@ struct vsdk_watch {
     vsdk_watch_fn fn;
     int32_t fd;
     uint32_t events;
-    uint32_t polled; /* epoll has it */
+    uint32_t polled;                 /* epoll has it */
     struct vsdk_watch *next, **link; /* of the loop's list */
     struct vsdk_watch *grave;
 };
@@ -65,7 +66,7 @@ struct vsdk_loop {
     pthread_cond_t idle; /* a callback has returned */
     uint32_t gone, dispatching;
     uint32_t calling; /* callbacks run; the timerfd is programmed after them */
-    uint64_t order; /* grows with each arming */
+    uint64_t order;   /* grows with each arming */
 
     vsdk_timer **heap;
     uint32_t heap_count, heap_room, timers; /* room for every timer that lives */
@@ -97,7 +98,7 @@ void sources_park(vsdk_device *device);
 void sources_unpark(vsdk_device *device);
 
 /* With loop->lock held. */
-void timer_remove(vsdk_timer *timer);  /* from the heap */
+void timer_remove(vsdk_timer *timer); /* from the heap */
 void timer_unpark(vsdk_timer *timer);
 void timers_program(vsdk_loop *loop);
 uint32_t timers_fire(vsdk_loop *loop);

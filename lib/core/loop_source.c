@@ -126,8 +126,7 @@ static void run_end(loop_source *source)
     pthread_cond_broadcast(&loop->idle);
 }
 
-static int fire_inside(loop_source *source,
-                       int (*still_due)(loop_source *source, void *context),
+static int fire_inside(loop_source *source, int (*still_due)(loop_source *source, void *context),
                        void (*call)(loop_source *source, void *context), void *context)
 {
     vsdk_loop *loop = source->loop;
@@ -144,8 +143,7 @@ static int fire_inside(loop_source *source,
     return 1;
 }
 
-static int fire_in_device(loop_source *source,
-                          int (*still_due)(loop_source *source, void *context),
+static int fire_in_device(loop_source *source, int (*still_due)(loop_source *source, void *context),
                           void (*call)(loop_source *source, void *context), void *context)
 {
     vsdk_device *device = source->device;

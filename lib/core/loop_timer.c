@@ -121,8 +121,7 @@ static int timer_still_due(loop_source *source, void *context)
     vsdk_timer *timer = (vsdk_timer *)source;
     const timer_round *round = context;
 
-    if (timer->place == LOOP_NEVER_PLACED || timer->due > round->now ||
-        timer->order > round->order)
+    if (timer->place == LOOP_NEVER_PLACED || timer->due > round->now || timer->order > round->order)
         return 0;
     uint64_t clock = own_clock(timer);
     timer_remove(timer);

@@ -53,8 +53,8 @@ static vsdk_status map_check(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t 
                          gpa, offset, length);
     if (!checked_within(offset, length, ram->backend.bytes))
         return error_set(error, VSDK_ERROR_RANGE, op,
-                         "offset %#" PRIx64 " and length %#" PRIx64
-                         " leave the memory of %#" PRIx64 " bytes",
+                         "offset %#" PRIx64 " and length %#" PRIx64 " leave the memory of %#" PRIx64
+                         " bytes",
                          offset, length, ram->backend.bytes);
     if (!checked_within(gpa, length, GPA_LIMIT))
         return error_set(error, VSDK_ERROR_RANGE, op,
@@ -103,8 +103,8 @@ static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char
 
     if (gpa_map_overlaps(vm, slot->gpa, slot->length))
         return error_set(error, VSDK_ERROR_EXISTS, op,
-                         "there is memory already in %#" PRIx64 " bytes at %#" PRIx64,
-                         slot->length, slot->gpa);
+                         "there is memory already in %#" PRIx64 " bytes at %#" PRIx64, slot->length,
+                         slot->gpa);
     vsdk_status status = bus_check_memory(vm, slot->gpa, slot->length, op, error);
     if (status)
         return status;

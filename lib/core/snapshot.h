@@ -1,7 +1,7 @@
 /* An immutable array that readers use without a lock, and its successor.
  *
- * Writers are serialised by their caller. The array that a new one replaces is kept: it has room for
- * all but one item of the live one, so that taking items out never needs memory. */
+ * Writers are serialised by their caller. The array that a new one replaces is kept: it has room
+ * for all but one item of the live one, so that taking items out never needs memory. */
 #ifndef VSDK_CORE_SNAPSHOT_H
 #define VSDK_CORE_SNAPSHOT_H
 
