@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/mock/mock.h"
+#include "base/error.h"
+#include "base/sys.h"
+
+/* Bells change while no processor is inside, so the processors look at them without a lock. */
+
+vsdk_status mock_doorbell_assign(backend_vm *backend, vsdk_space space, uint64_t address,
+                                 uint32_t width, const uint64_t *match, int fd, vsdk_error *error)
+{
+    mock_vm *vm = mock_vm_of(backend);
+
+    if (vm->doorbell_count == MOCK_DOORBELLS_MAX)
+        return error_set(error, VSDK_ERROR_LIMIT, "vsdk_doorbell_create",
+                         "the mock has %u doorbells at most", MOCK_DOORBELLS_MAX);
+    vm->doorbells[vm->doorbell_count++] = (mock_doorbell){.address = address,
+                                                          .match = match ? *match : 0,
+                                                          .port = space == VSDK_SPACE_PIO,
+                                                          .width = width,
+                                                          .matches = match != NULL,
+                                                          .fd = fd};
+    return VSDK_OK;
+}
+
+void mock_doorbell_deassign(backend_vm *backend, vsdk_space space, uint64_t address, uint32_t width,
+                            const uint64_t *match, int fd)
+{
+    mock_vm *vm = mock_vm_of(backend);
+
+    for (uint32_t i = 0; i < vm->doorbell_count; i++) {
+        if (vm->doorbells[i].fd != fd)
+            continue;
+        vm->doorbells[i] = vm->doorbells[--vm->doorbell_count];
+        return;
+    }
+}
+
+static int fits(const mock_doorbell *bell, const cpu_access *access)
+{
+    return bell->port == access->port && bell->address == access->address &&
+           (!bell->width || bell->width == access->width) &&
+           (!bell->matches || bell->match == access->value);
+}
+
+int mock_doorbell_ring(const mock_vm *vm, const cpu_access *access)
+{
+    if (!access->write || access->count != 1)
+        return 0;
+    for (uint32_t i = 0; i < vm->doorbell_count; i++) {
+        if (fits(&vm->doorbells[i], access)) {
+            sys_eventfd_write(vm->doorbells[i].fd, 1);
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/mock/mock.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE = 2 << 20 };
+
+vsdk_status mock_ram_create(backend_ram *ram, vsdk_error *error)
+{
+    mock_vm *vm = mock_vm_of(ram->vm);
+    mock_ram *mock = alloc_zeroed(sizeof *mock);
+    void *memory = NULL;
+
+    if (mock)
+        memory = sys_map_anonymous(ram->bytes, ram->bytes < LARGE_PAGE ? PAGE_BYTES : LARGE_PAGE, 0,
+                                   PROT_READ | PROT_WRITE);
+    if (!memory) {
+        int why = mock ? errno : ENOMEM;
+
+        alloc_free(mock);
+        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, why, "vsdk_ram_create",
+                               "no address space for %llu bytes", (unsigned long long)ram->bytes);
+    }
+    mock->ram = ram;
+    ram->memory = memory;
+    ram->data = mock;
+    turn_take(&vm->turn);
+    mock->next = vm->rams;
+    vm->rams = mock;
+    turn_give(&vm->turn);
+    return VSDK_OK;
+}
+
+void mock_ram_free(backend_ram *ram)
+{
+    mock_vm *vm = mock_vm_of(ram->vm);
+    mock_ram **link = &vm->rams;
+
+    turn_take(&vm->turn);
+    while (*link != ram->data)
+        link = &(*link)->next;
+    *link = (*link)->next;
+    turn_give(&vm->turn);
+    sys_unmap(ram->memory, ram->bytes);
+    alloc_free(ram->data);
+    ram->memory = ram->data = NULL;
+}
+
+void mock_ram_forget(mock_vm *vm)
+{
+    for (mock_ram *mock = vm->rams; mock; mock = mock->next)
+        if (madvise(mock->ram->memory, mock->ram->bytes, MADV_DONTNEED))
+            memset(mock->ram->memory, 0, mock->ram->bytes);
+}
+
+/* Slots are kept by address. */
+
+static uint32_t position(const mock_vm *vm, uint64_t gpa)
+{
+    uint32_t low = 0, high = vm->slot_count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (vm->slots[middle].gpa <= gpa)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint8_t *mock_vm_memory(const mock_vm *vm, uint64_t gpa, int write)
+{
+    uint32_t after = position(vm, gpa);
+    const mock_slot *slot;
+
+    if (!after)
+        return NULL;
+    slot = &vm->slots[after - 1];
+    if (gpa - slot->gpa >= slot->length || (write && (slot->flags & VSDK_MAP_READONLY)))
+        return NULL;
+    return slot->host + (gpa - slot->gpa);
+}
+
+static mock_slot *find(mock_vm *vm, const backend_slot *slot)
+{
+    uint32_t after = position(vm, slot->gpa);
+
+    return after && vm->slots[after - 1].gpa == slot->gpa ? &vm->slots[after - 1] : NULL;
+}
+
+vsdk_status mock_vm_map(backend_vm *backend, backend_slot *slot, vsdk_error *error)
+{
+    mock_vm *vm = mock_vm_of(backend);
+    uint8_t *memory = slot->ram->memory;
+    vsdk_status status = VSDK_OK;
+
+    mock_enter(vm);
+    if (vm->slot_count == MOCK_SLOTS_MAX) {
+        status = error_set(error, VSDK_ERROR_LIMIT, "vsdk_vm_map",
+                           "the mock has %u mappings at most", MOCK_SLOTS_MAX);
+        goto out;
+    }
+    uint32_t at = position(vm, slot->gpa);
+    memmove(&vm->slots[at + 1], &vm->slots[at], (vm->slot_count - at) * sizeof vm->slots[0]);
+    vm->slots[at] = (mock_slot){slot->gpa, slot->length, memory + slot->offset, slot->flags};
+    vm->slot_count++;
+    vm->generation++;
+out:
+    mock_leave(vm);
+    return status;
+}
+
+vsdk_status mock_vm_unmap(backend_vm *backend, backend_slot *slot, vsdk_error *error)
+{
+    mock_vm *vm = mock_vm_of(backend);
+
+    mock_enter(vm);
+    mock_slot *found = find(vm, slot);
+    if (found) {
+        uint32_t at = (uint32_t)(found - vm->slots);
+
+        vm->slot_count--;
+        memmove(found, found + 1, (vm->slot_count - at) * sizeof *found);
+        vm->generation++;
+    }
+    mock_leave(vm);
+    return found ? VSDK_OK
+                 : error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vm_unmap", "no such mapping");
+}
+
+vsdk_status mock_vm_protect(backend_vm *backend, backend_slot *slot, uint32_t flags,
+                            vsdk_error *error)
+{
+    mock_vm *vm = mock_vm_of(backend);
+
+    mock_enter(vm);
+    mock_slot *found = find(vm, slot);
+    if (found) {
+        found->flags = flags;
+        vm->generation++;
+    }
+    mock_leave(vm);
+    return found ? VSDK_OK
+                 : error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vm_protect", "no such mapping");
+}
