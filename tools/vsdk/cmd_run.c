@@ -1,0 +1,152 @@
+/* vsdk run: boots an image with its serial port on the terminal or in a file. */
+#include "command.h"
+#include "console.h"
+#include "file.h"
+#include "run_options.h"
+#include "terminal.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct machine {
+    run_options options;
+    vsdk_host *host;
+    vsdk_vm *vm;
+    vsdk_pc *pc;
+    file image, initrd;
+    console console;
+} machine;
+
+static vsdk_error error;
+static vsdk_vm *volatile running; /* for the signal handler */
+
+static void leave(int signal_number)
+{
+    (void)signal_number;
+    if (running)
+        vsdk_vm_run_cancel(running, NULL);
+}
+
+static void catch_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = leave;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaction(signals[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static vsdk_status make_vm(machine *m)
+{
+    const run_options *o = &m->options;
+    vsdk_host_config host_config = {.size = sizeof host_config,
+                                    .log = print_log,
+                                    .log_level = o->verbose ? VSDK_LOG_INFO : VSDK_LOG_WARNING};
+    vsdk_vm_config vm_config = {.size = sizeof vm_config,
+                                .vcpus_max = o->vcpus,
+                                .irqchip = o->irqchip,
+                                .memory_max = o->memory + (16 << 20),
+                                .name = o->image};
+    vsdk_status status = vsdk_host_open(o->backend, &host_config, &m->host, &error);
+
+    return status == VSDK_OK ? vsdk_vm_create(m->host, &vm_config, &m->vm, &error) : status;
+}
+
+static vsdk_status make_machine(machine *m)
+{
+    const run_options *o = &m->options;
+    vsdk_pc_config pc_config = {.size = sizeof pc_config,
+                                .memory = o->memory,
+                                .output = console_output,
+                                .output_user = &m->console,
+                                .debug = o->debug_console ? console_debug : NULL,
+                                .debug_user = &m->console,
+                                .debug_exit = o->debug_exit};
+    vsdk_boot_config boot = {.size = sizeof boot,
+                             .format = o->format,
+                             .mode = o->mode,
+                             .image = m->image.bytes,
+                             .image_length = m->image.length,
+                             .initrd = m->initrd.bytes,
+                             .initrd_length = m->initrd.length,
+                             .command_line = o->command_line,
+                             .image_name = o->image};
+    vsdk_status status = vsdk_pc_create(m->vm, &pc_config, &m->pc, &error);
+
+    if (o->format == VSDK_BOOT_FLAT)
+        boot.address = o->address;
+    return status == VSDK_OK ? vsdk_pc_boot(m->pc, &boot, &error) : status;
+}
+
+static int exit_status(const machine *m, const vsdk_exit *end)
+{
+    if (m->options.verbose)
+        complain("the guest ended: %s, %#llx", vsdk_exit_reason_name(end->reason),
+                 (unsigned long long)end->value);
+    switch (end->reason) {
+    case VSDK_EXIT_DEBUG_EXIT:
+        return m->options.debug_exit_qemu ? (int)((end->value << 1 | 1) & 0xff)
+                                          : (int)(end->value & 0xff);
+    case VSDK_EXIT_POWEROFF:
+    case VSDK_EXIT_RESET:
+        return 0;
+    case VSDK_EXIT_CRASH:
+        return STATUS_CRASH;
+    case VSDK_EXIT_KICKED:
+        return end->detail == VSDK_KICK_DEADLINE ? STATUS_TIMEOUT : STATUS_LEFT;
+    default:
+        return complain("the guest ended: %s (%#llx)", vsdk_exit_reason_name(end->reason),
+                        (unsigned long long)end->native);
+    }
+}
+
+static int run(machine *m)
+{
+    vsdk_exit end;
+    vsdk_status status;
+
+    if (console_attach(&m->console, m->vm, vsdk_pc_device(m->pc, VSDK_PC_SERIAL), &error) !=
+        VSDK_OK)
+        return report(&error);
+    running = m->vm;
+    catch_signals();
+    status = vsdk_vm_run(m->vm, m->options.timeout_ns, &end, &error);
+    running = NULL;
+    console_detach(&m->console);
+    terminal_restore();
+    return status == VSDK_OK ? exit_status(m, &end) : report(&error);
+}
+
+static void release(machine *m)
+{
+    vsdk_pc_close(m->pc);
+    if (m->vm)
+        vsdk_vm_destroy(m->vm, NULL);
+    vsdk_vm_close(m->vm);
+    vsdk_host_close(m->host);
+    console_close(&m->console);
+    file_close(&m->image);
+    file_close(&m->initrd);
+}
+
+int cmd_run(int argc, char **argv)
+{
+    machine m = {0};
+    int result = run_options_parse(&m.options, argc, argv);
+
+    if (result)
+        return result < 0 ? STATUS_FAILED : 0;
+    if (console_open(&m.console, m.options.serial, m.options.debug_console) ||
+        file_open(&m.image, m.options.image) ||
+        (m.options.initrd && file_open(&m.initrd, m.options.initrd)))
+        result = STATUS_FAILED;
+    else if (make_vm(&m) != VSDK_OK || make_machine(&m) != VSDK_OK)
+        result = report(&error);
+    else
+        result = run(&m);
+    release(&m);
+    return result;
+}

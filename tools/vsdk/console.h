@@ -1,0 +1,32 @@
+/* The guest's serial port on standard input and output, or in a file.
+ *
+ * Input is read by a watch of the virtual machine's loop, or, where standard input can't be polled
+ * (a file), by a timer. Ctrl-A is the escape: X leaves, a second Ctrl-A sends one. */
+#ifndef VSDK_CONSOLE_H
+#define VSDK_CONSOLE_H
+
+#include <vsdk/vsdk.h>
+
+typedef struct console {
+    int output, debug; /* descriptors, -1: nowhere */
+    int interactive;   /* standard input is used */
+    int escaped;       /* Ctrl-A was typed */
+    int ended;         /* no more input */
+    vsdk_vm *vm;
+    vsdk_device *serial;
+    vsdk_watch *watch;
+    vsdk_timer *timer;
+    unsigned char waiting[1024]; /* typed, not taken by the port yet */
+    size_t waiting_length;
+} console;
+
+/* 0, or -1 after a complaint. */
+int console_open(console *c, const char *serial, const char *debug);
+vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *serial, vsdk_error *error);
+void console_detach(console *c);
+void console_close(console *c);
+
+void console_output(void *user, const void *bytes, uint64_t length);
+void console_debug(void *user, const void *bytes, uint64_t length);
+
+#endif

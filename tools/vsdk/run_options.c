@@ -1,0 +1,190 @@
+#include "run_options.h"
+#include "command.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: vsdk run [OPTION]... IMAGE\n"
+    "  --backend NAME        kvm, xen, mock or mock-autonomous; without it the first that works\n"
+    "  --machine NAME        portable (default), or kernel: all interrupt controllers and timers\n"
+    "                        in the hypervisor, for old guests\n"
+    "  --memory SIZE         bytes, or with suffix K, M or G (default 256M)\n"
+    "  --vcpus N             processors (default 1)\n"
+    "  --kernel FILE         the same as IMAGE\n"
+    "  --initrd FILE         initial RAM disk, or multiboot module\n"
+    "  --append TEXT         command line\n"
+    "  --format NAME         auto (default), bzimage, pvh, multiboot or flat\n"
+    "  --mode NAME           flat images: real (default), protected or long\n"
+    "  --address N           flat images: where to load and begin (default 0x7c00)\n"
+    "  --serial stdio|none|FILE\n"
+    "                        where the serial port goes (default stdio; Ctrl-A X leaves)\n"
+    "  --debug-console FILE  where the debug console at port 0x402 goes\n"
+    "  --debug-exit PORT     port of the debug exit (default 0xf4)\n"
+    "  --debug-exit-qemu     exit status (v << 1) | 1 of the value v written there\n"
+    "  --timeout SECONDS     end with status 124 after that time\n"
+    "  --verbose             the library's messages, and how the guest ended\n"
+    "\n"
+    "Exit status: the byte that the guest wrote to the debug exit; 0 for a power-off or reset; "
+    "134\n"
+    "for a crash; 130 when left by Ctrl-A X or a signal; 124 timeout; 125 a failure of vsdk "
+    "itself.\n";
+
+enum {
+    BACKEND = 1,
+    MACHINE,
+    MEMORY,
+    VCPUS,
+    KERNEL,
+    INITRD,
+    APPEND,
+    FORMAT,
+    MODE,
+    ADDRESS,
+    SERIAL,
+    DEBUG_CONSOLE,
+    DEBUG_EXIT,
+    DEBUG_EXIT_QEMU,
+    TIMEOUT,
+    VERBOSE,
+    HELP
+};
+
+static const struct option table[] = {{"backend", required_argument, NULL, BACKEND},
+                                      {"machine", required_argument, NULL, MACHINE},
+                                      {"memory", required_argument, NULL, MEMORY},
+                                      {"vcpus", required_argument, NULL, VCPUS},
+                                      {"kernel", required_argument, NULL, KERNEL},
+                                      {"initrd", required_argument, NULL, INITRD},
+                                      {"append", required_argument, NULL, APPEND},
+                                      {"format", required_argument, NULL, FORMAT},
+                                      {"mode", required_argument, NULL, MODE},
+                                      {"address", required_argument, NULL, ADDRESS},
+                                      {"serial", required_argument, NULL, SERIAL},
+                                      {"debug-console", required_argument, NULL, DEBUG_CONSOLE},
+                                      {"debug-exit", required_argument, NULL, DEBUG_EXIT},
+                                      {"debug-exit-qemu", no_argument, NULL, DEBUG_EXIT_QEMU},
+                                      {"timeout", required_argument, NULL, TIMEOUT},
+                                      {"verbose", no_argument, NULL, VERBOSE},
+                                      {"help", no_argument, NULL, HELP},
+                                      {NULL, 0, NULL, 0}};
+
+/* A whole number up to `most`, decimal or 0x, with an optional K, M or G. */
+static int number(const char *text, uint64_t most, int suffix, uint64_t *value)
+{
+    unsigned shift = 0;
+    char *end;
+
+    errno = 0;
+    *value = strtoull(text, &end, 0);
+    if (end == text || errno || strchr(text, '-'))
+        return complain("%s is not a number", text), -1;
+    if (suffix && *end && strchr("KMG", *end))
+        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 30, end++;
+    if (*end)
+        return complain("%s is not a number", text), -1;
+    if (*value > most >> shift)
+        return complain("%s is too large", text), -1;
+    *value <<= shift;
+    return 0;
+}
+
+static int seconds(const char *text, uint64_t *ns)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !(value > 0 && value < 1e9))
+        return complain("%s is not a number of seconds", text), -1;
+    *ns = (uint64_t)(value * 1e9);
+    return 0;
+}
+
+/* Finds `text` among the names of an enumeration. */
+static int choice(const char *text, const char *(*name)(uint32_t), uint32_t count, uint32_t *value)
+{
+    for (*value = 0; *value < count; ++*value)
+        if (!strcmp(text, name(*value)))
+            return 0;
+    return complain("unknown value %s", text), -1;
+}
+
+static int number32(const char *text, uint64_t most, uint32_t *value)
+{
+    uint64_t wide;
+
+    if (number(text, most, 0, &wide))
+        return -1;
+    *value = (uint32_t)wide;
+    return 0;
+}
+
+static int take(run_options *o, int option)
+{
+    switch (option) {
+    case BACKEND:
+        o->backend = optarg;
+        return 0;
+    case MACHINE:
+        return choice(optarg, vsdk_irqchip_name, VSDK_IRQCHIP_KERNEL + 1, &o->irqchip);
+    case MEMORY:
+        return number(optarg, UINT64_MAX, 1, &o->memory);
+    case VCPUS:
+        return number32(optarg, 4096, &o->vcpus);
+    case KERNEL:
+        o->image = optarg;
+        return 0;
+    case INITRD:
+        o->initrd = optarg;
+        return 0;
+    case APPEND:
+        o->command_line = optarg;
+        return 0;
+    case FORMAT:
+        return choice(optarg, vsdk_boot_format_name, VSDK_BOOT_FLAT + 1, &o->format);
+    case MODE:
+        return choice(optarg, vsdk_boot_mode_name, VSDK_BOOT_LONG + 1, &o->mode);
+    case ADDRESS:
+        return number(optarg, UINT64_MAX, 0, &o->address);
+    case SERIAL:
+        o->serial = optarg;
+        return 0;
+    case DEBUG_CONSOLE:
+        o->debug_console = optarg;
+        return 0;
+    case DEBUG_EXIT:
+        return number32(optarg, 0xffff, &o->debug_exit);
+    case DEBUG_EXIT_QEMU:
+        o->debug_exit_qemu = 1;
+        return 0;
+    case TIMEOUT:
+        return seconds(optarg, &o->timeout_ns);
+    case VERBOSE:
+        o->verbose = 1;
+        return 0;
+    default:
+        return fputs(usage, stderr), -1;
+    }
+}
+
+int run_options_parse(run_options *options, int argc, char **argv)
+{
+    int option;
+
+    *options = (run_options){.memory = 256 << 20, .vcpus = 1, .serial = "stdio", .address = 0x7c00};
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        if (option == HELP)
+            return fputs(usage, stdout), 1;
+        if (take(options, option))
+            return -1;
+    }
+    if (optind < argc && !options->image)
+        options->image = argv[optind++];
+    if (optind < argc)
+        return complain("one image only: %s", argv[optind]), -1;
+    if (!options->image)
+        return complain("no image; see vsdk run --help"), -1;
+    return 0;
+}

@@ -1,0 +1,29 @@
+/* The options of `vsdk run`. */
+#ifndef VSDK_RUN_OPTIONS_H
+#define VSDK_RUN_OPTIONS_H
+
+#include <vsdk/vsdk.h>
+
+typedef struct run_options {
+    const char *backend; /* NULL: the first that works */
+    vsdk_irqchip irqchip;
+    uint64_t memory;
+    uint32_t vcpus;
+    const char *image;
+    const char *initrd;
+    const char *command_line;
+    const char *serial;        /* "stdio", "none" or a file */
+    const char *debug_console; /* a file, or NULL */
+    vsdk_boot_format format;
+    vsdk_boot_mode mode;
+    uint64_t address;
+    uint32_t debug_exit;
+    int debug_exit_qemu;
+    uint64_t timeout_ns;
+    int verbose;
+} run_options;
+
+/* 0 to go on, 1 when help was printed, -1 after a complaint. */
+int run_options_parse(run_options *options, int argc, char **argv);
+
+#endif

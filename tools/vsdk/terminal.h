@@ -1,0 +1,10 @@
+/* The terminal of `vsdk run`: raw while the guest runs, restored however the command ends. */
+#ifndef VSDK_TERMINAL_H
+#define VSDK_TERMINAL_H
+
+/* Makes standard input raw if it is a terminal; 0, or -1 with errno set. */
+int terminal_raw(void);
+/* Puts it back. Async-signal-safe; may be called at any time. */
+void terminal_restore(void);
+
+#endif
