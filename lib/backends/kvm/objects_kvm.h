@@ -71,10 +71,12 @@ typedef struct vcpu_kvm {
     uint32_t pending;     /* the kernel waits for KVM_RUN to finish an access */
     uint32_t started;     /* it has executed, or is the boot processor */
     uint32_t regs_in_run; /* kvm_run's general registers are the vCPU's */
+    uint32_t sregs_known; /* `sregs` is what KVM_GET_SREGS would say */
     void *answer;         /* where the record's value goes, NULL: nowhere */
     uint32_t answer_width;
     uint32_t mmio_done;   /* bytes of the pending MMIO access that records have shown */
     _Atomic uint32_t nmi; /* inject one before the next entry */
+    struct kvm_sregs sregs;
 } vcpu_kvm;
 
 static inline host_kvm *kvm_host_of(const backend_vm *vm)

@@ -111,31 +111,46 @@ static void table_to_kvm(struct kvm_dtable *to, const vsdk_table *from)
     *to = (struct kvm_dtable){.base = from->base, .limit = from->limit};
 }
 
-vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+/* What is read to be changed and set again is asked for once. */
+static vsdk_status read_sregs(vcpu_kvm *v, vsdk_error *error)
 {
-    const vcpu_kvm *v = vcpu->data;
-    struct kvm_sregs k;
-    int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&k);
+    if (v->sregs_known)
+        return VSDK_OK;
+    int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&v->sregs);
     if (r < 0)
         return kvm_error(error, r, "KVM_GET_SREGS", "the control registers can't be read");
-    memset(sregs, 0, sizeof *sregs);
-    segment_from_kvm(&sregs->cs, &k.cs);
-    segment_from_kvm(&sregs->ds, &k.ds);
-    segment_from_kvm(&sregs->es, &k.es);
-    segment_from_kvm(&sregs->fs, &k.fs);
-    segment_from_kvm(&sregs->gs, &k.gs);
-    segment_from_kvm(&sregs->ss, &k.ss);
-    segment_from_kvm(&sregs->tr, &k.tr);
-    segment_from_kvm(&sregs->ldt, &k.ldt);
-    table_from_kvm(&sregs->gdt, &k.gdt);
-    table_from_kvm(&sregs->idt, &k.idt);
-    sregs->cr0 = k.cr0;
-    sregs->cr2 = k.cr2;
-    sregs->cr3 = k.cr3;
-    sregs->cr4 = k.cr4;
-    sregs->efer = k.efer;
-    sregs->apic_base = k.apic_base;
+    v->sregs_known = 1;
     return VSDK_OK;
+}
+
+static void sregs_from_kvm(vsdk_sregs *sregs, const struct kvm_sregs *from)
+{
+    memset(sregs, 0, sizeof *sregs);
+    segment_from_kvm(&sregs->cs, &from->cs);
+    segment_from_kvm(&sregs->ds, &from->ds);
+    segment_from_kvm(&sregs->es, &from->es);
+    segment_from_kvm(&sregs->fs, &from->fs);
+    segment_from_kvm(&sregs->gs, &from->gs);
+    segment_from_kvm(&sregs->ss, &from->ss);
+    segment_from_kvm(&sregs->tr, &from->tr);
+    segment_from_kvm(&sregs->ldt, &from->ldt);
+    table_from_kvm(&sregs->gdt, &from->gdt);
+    table_from_kvm(&sregs->idt, &from->idt);
+    sregs->cr0 = from->cr0;
+    sregs->cr2 = from->cr2;
+    sregs->cr3 = from->cr3;
+    sregs->cr4 = from->cr4;
+    sregs->efer = from->efer;
+    sregs->apic_base = from->apic_base;
+}
+
+vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+{
+    vcpu_kvm *v = vcpu->data;
+    vsdk_status status = read_sregs(v, error);
+    if (status == VSDK_OK)
+        sregs_from_kvm(sregs, &v->sregs);
+    return status;
 }
 
 static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_sregs *sregs)
@@ -159,13 +174,14 @@ static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_sregs *sregs)
 
 vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
 {
-    const vcpu_kvm *v = vcpu->data;
-    struct kvm_sregs k;
-    int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&k);
-    if (r < 0)
-        return kvm_error(error, r, "KVM_GET_SREGS", "the control registers can't be read");
+    vcpu_kvm *v = vcpu->data;
+    vsdk_status status = read_sregs(v, error);
+    if (status != VSDK_OK)
+        return status;
+    struct kvm_sregs k = v->sregs;
     sregs_to_kvm(&k, sregs);
-    r = sys_ioctl_retry(v->fd, KVM_SET_SREGS, (uintptr_t)&k);
+    v->sregs_known = 0;
+    int r = sys_ioctl_retry(v->fd, KVM_SET_SREGS, (uintptr_t)&k);
     if (r == -EINVAL)
         return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL, "KVM_SET_SREGS",
                                "cr0 %llx, cr4 %llx and efer %llx contradict each other or have "

@@ -116,6 +116,7 @@ static int kvm_run(vcpu_kvm *v)
 {
     int r = sys_ioctl(v->fd, KVM_RUN, 0);
     v->regs_in_run = atomic_load_explicit(&v->run, memory_order_relaxed)->kvm_valid_regs != 0;
+    v->sregs_known = 0;
     if (r >= 0)
         v->started = 1;
     return r;
