@@ -1,0 +1,251 @@
+/* bench create|exit|bus|exec [PAIRS]: rows of the bench table, one JSON object a line; see
+ * tools/bench. exec takes the two programs to compare: bench exec PAIRS OURS RAW. */
+#include "guest.h"
+#include "ours.h"
+#include "raw.h"
+#include "series.h"
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MEMORY = 128 << 20, EXITS = 300, BUS_EXITS = 200000 };
+
+extern char **environ;
+
+typedef struct pair {
+    vsdk_host *host;
+    raw_host raw_host;
+    ours_vm ours;
+    raw_vm raw;
+    const char *program[2];
+    uint64_t written;
+} pair;
+
+static void count_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                        uint64_t value)
+{
+    pair *p = user;
+    (void)region, (void)offset, (void)width;
+    p->written += value;
+}
+
+static void count_raw_write(void *user, uint16_t port, uint32_t value)
+{
+    pair *p = user;
+    (void)port;
+    p->written += value;
+}
+
+static void open_pair(pair *p)
+{
+    memset(p, 0, sizeof *p);
+    p->host = ours_open("kvm");
+    raw_open(&p->raw_host);
+}
+
+static void close_pair(pair *p)
+{
+    raw_close(&p->raw_host);
+    vsdk_host_close(p->host);
+}
+
+static double create_ours(void *user)
+{
+    pair *p = user;
+    double start = series_now_us();
+    ours_create(&p->ours, p->host, MEMORY, GUEST_LONG);
+    ours_run(&p->ours);
+    ours_destroy(&p->ours);
+    return series_now_us() - start;
+}
+
+static double create_raw(void *user)
+{
+    pair *p = user;
+    double start = series_now_us();
+    raw_create(&p->raw, &p->raw_host, MEMORY);
+    raw_run(&p->raw, count_raw_write, p);
+    raw_destroy(&p->raw);
+    return series_now_us() - start;
+}
+
+/* A machine of this process stays open meanwhile: a kernel that sees its only one come and go all
+ * the time does extra work, and in the lab may hang. */
+static void bench_create(size_t pairs)
+{
+    pair p;
+    raw_vm spare;
+    open_pair(&p);
+    raw_create(&spare, &p.raw_host, 2 << 20);
+    series s = series_take(pairs, 10, create_ours, create_raw, &p);
+    series_print(&s, "create", "host-kvm", "us", 1.05);
+    series_free(&s);
+    raw_destroy(&spare);
+    close_pair(&p);
+}
+
+static double exit_ours(void *user)
+{
+    pair *p = user;
+    double start = series_now_us();
+    ours_run(&p->ours);
+    return (series_now_us() - start) / EXITS;
+}
+
+static double exit_raw(void *user)
+{
+    pair *p = user;
+    double start = series_now_us();
+    raw_run(&p->raw, count_raw_write, p);
+    return (series_now_us() - start) / EXITS;
+}
+
+static void open_exit_pair(pair *p)
+{
+    open_pair(p);
+    ours_create(&p->ours, p->host, MEMORY, GUEST_LONG);
+    ours_attach(&p->ours, count_write, p);
+    ours_set_count(&p->ours, EXITS);
+    raw_create(&p->raw, &p->raw_host, MEMORY);
+    raw_set_count(&p->raw, EXITS);
+}
+
+static void bench_exit(size_t pairs)
+{
+    pair p;
+    open_exit_pair(&p);
+    series s = series_take(pairs, 10, exit_ours, exit_raw, &p);
+    series_print(&s, "exit_pio", "host-kvm", "us", 0);
+    series_free(&s);
+    ours_destroy(&p.ours);
+    raw_destroy(&p.raw);
+    close_pair(&p);
+}
+
+/* For callgrind and the count of ioctls: so many exits and nothing else that grows with them. */
+static void only_exits(const char *who, uint64_t count)
+{
+    pair p;
+    open_exit_pair(&p);
+    ours_set_count(&p.ours, count);
+    raw_set_count(&p.raw, count);
+    if (strcmp(who, "ours") == 0)
+        ours_run(&p.ours);
+    else
+        raw_run(&p.raw, count_raw_write, &p);
+    ours_destroy(&p.ours);
+    raw_destroy(&p.raw);
+    close_pair(&p);
+}
+
+static double bus_ns(vsdk_host *host, ours_guest guest, pair *p)
+{
+    ours_create(&p->ours, host, 2 << 20, guest);
+    ours_attach(&p->ours, count_write, p);
+    ours_set_count(&p->ours, BUS_EXITS);
+    double start = series_now_us();
+    ours_run(&p->ours);
+    double ns = (series_now_us() - start) * 1e3 / BUS_EXITS;
+    ours_destroy(&p->ours);
+    return ns;
+}
+
+static double bus_with_exits(void *user)
+{
+    pair *p = user;
+    return bus_ns(p->host, GUEST_REAL, p);
+}
+
+static double bus_without_exits(void *user)
+{
+    pair *p = user;
+    return bus_ns(p->host, GUEST_REAL_WITHOUT_EXITS, p);
+}
+
+/* The interpreter's own time is taken off: the same loop with a NOP in the place of the OUT. */
+static void bench_bus(size_t pairs)
+{
+    pair p = {.host = ours_open("mock")};
+    series s = series_take(pairs, 2, bus_with_exits, bus_without_exits, &p);
+    double difference = series_median_difference(&s);
+    printf("{\"name\": \"exit_pio_bus\", \"place\": \"mock\", \"unit\": \"ns\", \"ours\": %.1f, "
+           "\"raw\": null, \"ratio\": null, \"noise\": null, \"runs\": %zu, \"limit\": 50}\n",
+           difference, pairs);
+    series_free(&s);
+    vsdk_host_close(p.host);
+}
+
+static pid_t start(const char *program, int out)
+{
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    char *const argv[] = {(char *)program, NULL};
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out, 1);
+    if (posix_spawn(&pid, program, &actions, NULL, argv, environ) != 0) {
+        perror(program);
+        exit(1);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
+}
+
+static double first_byte(const char *program)
+{
+    int ends[2], status;
+    char byte = 0;
+    if (pipe2(ends, 0) != 0)
+        abort();
+    double begin = series_now_us();
+    pid_t pid = start(program, ends[1]);
+    close(ends[1]);
+    ssize_t got = read(ends[0], &byte, 1);
+    double took = series_now_us() - begin;
+    close(ends[0]);
+    waitpid(pid, &status, 0);
+    if (got != 1 || byte != GUEST_LETTER || status != 0) {
+        fprintf(stderr, "%s wrote no byte, or ended with status %d\n", program, status);
+        exit(1);
+    }
+    return took;
+}
+
+static double exec_ours(void *user)
+{
+    return first_byte(((pair *)user)->program[0]);
+}
+
+static double exec_raw(void *user)
+{
+    return first_byte(((pair *)user)->program[1]);
+}
+
+static void bench_exec(size_t pairs, const char *ours, const char *raw)
+{
+    pair p = {.program = {ours, raw}};
+    series s = series_take(pairs, 10, exec_ours, exec_raw, &p);
+    series_print(&s, "exec_first_byte", "host-kvm", "us", 1.3);
+    series_free(&s);
+}
+
+int main(int count, char **argument)
+{
+    size_t pairs = count > 2 ? strtoul(argument[2], NULL, 0) : 0;
+    const char *what = count > 1 ? argument[1] : "";
+    if (strcmp(what, "create") == 0)
+        bench_create(pairs ? pairs : 300);
+    else if (strcmp(what, "exit") == 0)
+        bench_exit(pairs ? pairs : 300);
+    else if (strcmp(what, "bus") == 0)
+        bench_bus(pairs ? pairs : 51);
+    else if (strcmp(what, "exec") == 0 && count == 5)
+        bench_exec(pairs, argument[3], argument[4]);
+    else if (strcmp(what, "only-exits") == 0 && count == 4)
+        only_exits(argument[3], pairs);
+    else
+        return 2;
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* Paired measurements and what is told of them: the median of the ratios ours to raw with its 95 %
+ * interval by order statistics, and raw to raw, measured in the same pairs, as the noise. */
+#ifndef TESTS_BENCH_SERIES_H
+#define TESTS_BENCH_SERIES_H
+
+#include <stddef.h>
+
+typedef struct series {
+    size_t pairs;
+    double *ours, *raw, *again;
+} series;
+
+/* What is measured: seconds are not assumed; the row names the unit. */
+typedef double (*series_fn)(void *user);
+
+double series_now_us(void);
+series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, void *user);
+/* One JSON object on a line. A limit of 0 is none. */
+void series_print(series *s, const char *name, const char *place, const char *unit, double limit);
+double series_median_difference(const series *s); /* ours less raw */
+void series_free(series *s);
+
+#endif
