@@ -24,11 +24,21 @@ static const char *advice(int os_errno)
     }
 }
 
-vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what)
+static vsdk_status failed(vsdk_error *error, vsdk_status code, int os_errno, const char *request,
+                          const char *what)
 {
-    int os_errno = -result;
-    vsdk_status code = os_errno == ENOMEM ? VSDK_ERROR_NO_MEMORY : VSDK_ERROR_SYSTEM;
     const char *hint = advice(os_errno);
     error_set_errno(error, code, os_errno, request, "%s", what);
     return hint ? error_hint(error, code, "%s", hint) : code;
+}
+
+vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what)
+{
+    vsdk_status code = result == -ENOMEM ? VSDK_ERROR_NO_MEMORY : VSDK_ERROR_SYSTEM;
+    return failed(error, code, -result, request, what);
+}
+
+vsdk_status kvm_system_error(vsdk_error *error, int result, const char *request, const char *what)
+{
+    return failed(error, VSDK_ERROR_SYSTEM, -result, request, what);
 }

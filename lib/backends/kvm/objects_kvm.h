@@ -92,6 +92,8 @@ static inline int kvm_has_lapic(const backend_vm *vm)
 /* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, else
  * SYSTEM, with advice where there is some. */
 vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what);
+/* The same where SYSTEM is the only answer. */
+vsdk_status kvm_system_error(vsdk_error *error, int result, const char *request, const char *what);
 
 /* kick_kvm.c */
 void kvm_kick_init(vcpu_kvm *v, const host_kvm *host);

@@ -155,8 +155,7 @@ static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error *error)
     if (result == -EFAULT)
         return error_set_errno(error, VSDK_ERROR_SYSTEM, EFAULT, "KVM_RUN",
                                "the host could not provide a page of guest memory");
-    kvm_error(error, result, "KVM_RUN", "the vCPU can't run");
-    return VSDK_ERROR_SYSTEM;
+    return kvm_system_error(error, result, "KVM_RUN", "the vCPU can't run");
 }
 
 static vsdk_status leave_guest(vcpu_kvm *v, vsdk_error *error)
