@@ -128,13 +128,14 @@ static void wait_for_kickers(vcpu_kvm *v)
     }
 }
 
+/* Of a timer that was set anew the old signal may still have come. */
 static void deliver(kick_kvm *k, const siginfo_t *info)
 {
-    if (info->si_code == SI_TIMER) {
+    if (info->si_code != SI_TIMER) {
+        atomic_store(&k->signalled, 0);
+    } else if (k->armed && sys_clock() >= k->armed) {
         k->expired = 1;
         k->armed = 0;
-    } else {
-        atomic_store(&k->signalled, 0);
     }
 }
 
