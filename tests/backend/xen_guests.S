@@ -250,4 +250,29 @@ guest line
     jmp 1b
 ends line
 
+/* Where Xen itself listens in full emulation, and next to it. */
+guest neighbour
+    mov $0xe9, %edx
+    in %dx, %al
+    mov $0x62, %edx
+    in %dx, %al
+    mov $0xa0000, %esi
+    movb $0x12, (%rsi)
+    mov (%rsi), %al
+    mov $0xfed00000, %esi
+    mov (%rsi), %eax
+    mov $0x100, %edx
+    out %al, %dx
+1:  hlt
+    jmp 1b
+ends neighbour
+
+/* Counts at port 0x100 for ever. */
+guest counter
+    mov $0x100, %edx
+1:  out %eax, %dx
+    inc %eax
+    jmp 1b
+ends counter
+
     .section .note.GNU-stack, "", @progbits

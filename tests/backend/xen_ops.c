@@ -1,6 +1,8 @@
 /* The Xen backend through its operations table alone: xen_ops MODULE, in a dom0. Prints TAP. */
 #include "core/backend.h"
+#include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +30,8 @@ GUEST(identity);
 GUEST(second);
 GUEST(trampoline);
 GUEST(line);
+GUEST(neighbour);
+GUEST(counter);
 
 static const backend_ops *ops;
 static backend_host host;
@@ -662,6 +666,101 @@ static void test_full(void)
     }
 }
 
+static void test_neighbour(void)
+{
+    machine m;
+
+    if (!open_machine(&m, VSDK_IRQCHIP_KERNEL, 1))
+        return;
+    LOAD(&m, CODE, neighbour);
+    backend_slot low = {.ram = &m.ram, .length = 0xa0000};
+    CHECK(ops->vm_map(&m.vm, &low, &error) == VSDK_OK);
+    open_vcpus(&m, 1, 0);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0xe9);
+    CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0x62);
+    CHECK(is_memory(run(&m), VSDK_WRITE, 0xa0000, 1));
+    CHECK(is_memory(run(&m), VSDK_READ, 0xa0000, 1));
+    CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0x100);
+    close_machine(&m);
+}
+
+static void test_special(void)
+{
+    machine m;
+    backend_slot slot;
+
+    if (!open_machine(&m, VSDK_IRQCHIP_PORTABLE, 1))
+        return;
+    slot = (backend_slot){.ram = &m.ram, .gpa = 0xfeff0000, .length = 0x9000};
+    CHECK(ops->vm_map(&m.vm, &slot, &error) == VSDK_ERROR_EXISTS);
+    close_machine(&m);
+}
+
+static void test_speed(void)
+{
+    enum { ROUNDS = 2000 };
+    machine m;
+    backend_ram big;
+    backend_slot slot;
+    uint64_t begin;
+
+    if (!START(&m, counter, 0))
+        return;
+    begin = now();
+    for (int i = 0; i < ROUNDS; i++)
+        run(&m);
+    printf("# an exit takes %llu ns\n", (unsigned long long)(now() - begin) / ROUNDS);
+    CHECK(m.exit->value == ROUNDS - 1);
+    big = (backend_ram){.vm = &m.vm, .bytes = 128 << 20};
+    slot = (backend_slot){.ram = &big, .gpa = 0x10000000, .length = big.bytes};
+    CHECK(ops->ram_create(&big, &error) == VSDK_OK);
+    begin = now();
+    CHECK(ops->vm_map(&m.vm, &slot, &error) == VSDK_OK);
+    printf("# mapping 128 MiB takes %llu us\n", (unsigned long long)(now() - begin) / 1000);
+    begin = now();
+    CHECK(ops->vm_unmap(&m.vm, &slot, &error) == VSDK_OK);
+    printf("# unmapping them %llu us\n", (unsigned long long)(now() - begin) / 1000);
+    close_machine(&m);
+    ops->ram_free(&big);
+}
+
+/* In a child without standard input: whatever opens must not become descriptor 0, nor live on in
+ * a program that is executed. */
+static int descriptors_are_good(void)
+{
+    backend_host own = {.ops = ops, .core = &core};
+    vsdk_host_config config = {.size = sizeof config};
+    static machine m;
+    int good = 1;
+
+    close(0);
+    if (ops->host_open(&own, &config, &error))
+        return 0;
+    host = own;
+    if (!open_machine(&m, VSDK_IRQCHIP_PORTABLE, 1))
+        return 0;
+    m.vcpu[0] = (backend_vcpu){.vm = &m.vm, .exit = &m.exit[0]};
+    m.list[0] = &m.vcpu[0];
+    good = !ops->vcpu_create(&m.vcpu[0], &error) && fcntl(0, F_GETFD) < 0;
+    for (int fd = 3; fd < 64; fd++)
+        good = good && (fcntl(fd, F_GETFD) < 0 || fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close_machine(&m);
+    ops->host_close(&own);
+    return good;
+}
+
+static void test_descriptors(void)
+{
+    int status = 1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(!descriptors_are_good());
+    waitpid(child, &status, 0);
+    CHECK(status == 0);
+}
+
 static void test_orphan(void)
 {
     int pipes[2];
@@ -715,6 +814,30 @@ static int memory_is(uint64_t wanted)
     return free_memory() == wanted;
 }
 
+static int open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static int mappings(void)
+{
+    FILE *file = fopen("/proc/self/maps", "r");
+    int count = 0, byte;
+
+    while (file && (byte = getc(file)) != EOF)
+        count += byte == '\n';
+    if (file)
+        fclose(file);
+    return count;
+}
+
 static void test_cycles(int count)
 {
     uint64_t before, begin;
@@ -722,6 +845,7 @@ static void test_cycles(int count)
 
     usleep(200000);
     before = free_memory();
+    int descriptors = open_descriptors(), maps = mappings();
     begin = now();
     for (int i = 0; i < count; i++) {
         machine m;
@@ -733,6 +857,8 @@ static void test_cycles(int count)
            (unsigned long long)((now() - begin) / 1000 / (uint64_t)count),
            (unsigned long long)before, (unsigned long long)free_memory());
     CHECK(bad == 0);
+    CHECK(descriptors == open_descriptors());
+    CHECK(maps == mappings());
     CHECK(memory_is(before));
 }
 
@@ -741,13 +867,28 @@ int main(int count, char **arguments)
     static const struct {
         const char *name;
         void (*run)(void);
-    } tests[] = {
-        {"host", test_host},           {"refusals", test_refusals},   {"port", test_port},
-        {"memory", test_memory},       {"string", test_string},       {"kick", test_kick},
-        {"sregs", test_sregs},         {"readonly", test_readonly},   {"hot", test_hot},
-        {"no_memory", test_no_memory}, {"interrupt", test_interrupt}, {"ends", test_ends},
-        {"config", test_config},       {"floating", test_floating},   {"identity", test_identity},
-        {"second", test_second},       {"full", test_full},           {"orphan", test_orphan}};
+    } tests[] = {{"host", test_host},
+                 {"refusals", test_refusals},
+                 {"port", test_port},
+                 {"memory", test_memory},
+                 {"string", test_string},
+                 {"kick", test_kick},
+                 {"sregs", test_sregs},
+                 {"readonly", test_readonly},
+                 {"hot", test_hot},
+                 {"no_memory", test_no_memory},
+                 {"interrupt", test_interrupt},
+                 {"ends", test_ends},
+                 {"config", test_config},
+                 {"floating", test_floating},
+                 {"identity", test_identity},
+                 {"second", test_second},
+                 {"full", test_full},
+                 {"neighbour", test_neighbour},
+                 {"special", test_special},
+                 {"speed", test_speed},
+                 {"descriptors", test_descriptors},
+                 {"orphan", test_orphan}};
     vsdk_host_config config = {.size = sizeof config};
     void *module = dlopen(count > 1 ? arguments[1] : "./xen-4.17.so", RTLD_NOW | RTLD_LOCAL);
     backend_module_fn enter = module ? (backend_module_fn)dlsym(module, "vsdk_backend_module") : 0;

@@ -1,7 +1,9 @@
 /* Guest memory. Host memory can't enter a domain, so RAM has two lives: unmapped it is anonymous
  * memory of this process, mapped it is pages of the domain, seen at the same address. */
+#include "backends/xen/page_x86_64.h"
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
+#include "base/checked.h"
 #include "base/sys.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +82,8 @@ static uint8_t *move_away(uint8_t *memory, uint64_t bytes, const uint8_t *touche
     backup = sys_map_anonymous(bytes, XEN_PAGE, 0, PROT_READ | PROT_WRITE);
     for (uint64_t at = 0; backup && at < bytes; at += XEN_PAGE)
         if (touched[at / XEN_PAGE])
-            memcpy(backup + at, memory + at, XEN_PAGE);
+            page_copy(backup + at, memory + at);
+    page_done();
     return backup;
 }
 
@@ -121,9 +124,10 @@ static void fill(uint8_t *view, const uint8_t *backup, uint64_t bytes, const uin
 {
     for (uint64_t at = 0; at < bytes; at += XEN_PAGE)
         if (touched[at / XEN_PAGE])
-            memcpy(view + at, backup + at, XEN_PAGE);
+            page_copy(view + at, backup + at);
         else
-            memset(view + at, 0, XEN_PAGE);
+            page_clear(view + at);
+    page_done();
 }
 
 static vsdk_status replace_by_view(xen_vm *vm, backend_slot *slot, vsdk_error *error)
@@ -160,15 +164,15 @@ out:
 /* Copies a view into anonymous memory and puts that in its place in one step. */
 static int replace_by_copy(uint8_t *view, uint64_t bytes)
 {
-    static const uint8_t zeros[XEN_PAGE];
     uint8_t *copy = sys_map_anonymous(bytes, XEN_PAGE, 0, PROT_READ | PROT_WRITE);
     int result;
 
     if (!copy)
         return -errno;
     for (uint64_t at = 0; at < bytes; at += XEN_PAGE)
-        if (memcmp(view + at, zeros, XEN_PAGE) != 0)
-            memcpy(copy + at, view + at, XEN_PAGE);
+        if (!page_is_clear(view + at))
+            page_copy(copy + at, view + at);
+    page_done();
     result = move_back(copy, view, bytes);
     if (result < 0)
         sys_unmap(copy, bytes);
@@ -225,9 +229,13 @@ static void forget(xen_vm *vm, backend_slot *slot)
 vsdk_status xen_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
-    xen_slot *entry = alloc_zeroed(sizeof *entry);
+    xen_slot *entry;
     vsdk_status status;
 
+    if (ranges_overlap(slot->gpa, slot->length, XEN_SPECIAL_FIRST, XEN_SPECIAL_PAGES * XEN_PAGE))
+        return error_set(error, VSDK_ERROR_EXISTS, "vsdk_vm_map",
+                         "feff8000-feffffff holds pages that Xen needs");
+    entry = alloc_zeroed(sizeof *entry);
     if (!entry)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_map", "no memory");
     status = populate(made, slot->gpa, slot->length, error);
