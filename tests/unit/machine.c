@@ -1,0 +1,396 @@
+/* The machine on the fake: memory map, tables, which devices it makes. */
+#include "fake.h"
+#include "images.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { AREA = 0x2000 };
+
+static vsdk_vm vm;
+static vsdk_pc *pc;
+static uint8_t area[AREA];
+static uint32_t released[2];
+
+static void begin(void)
+{
+    memset(&vm, 0, sizeof vm);
+    memset(released, 0, sizeof released);
+    vm.vcpus_max = 2;
+    pc = NULL;
+}
+
+static void end(void)
+{
+    vsdk_pc_close(pc);
+    fake_end(&vm);
+    cr_assert(eq(u32, vm.devices, 0));
+    cr_assert(eq(u32, vm.rams, 0));
+}
+
+static void release(void *user)
+{
+    released[(uintptr_t)user]++;
+}
+
+static vsdk_status make(uint64_t memory)
+{
+    vsdk_pc_config config = {
+        .size = sizeof config,
+        .memory = memory,
+        .output_release = release,
+        .debug_user = (void *)1,
+        .debug_release = release,
+    };
+
+    return vsdk_pc_create(&vm, &config, &pc, NULL);
+}
+
+static void makes(void)
+{
+    cr_assert(eq(i32, make(4 << 20), VSDK_OK));
+    vsdk_dma_read(&vm, 0xe0000, area, AREA, NULL);
+}
+
+static uint64_t value(uint32_t offset, uint32_t width)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, area + offset, width);
+    return v;
+}
+
+static uint8_t sum(uint32_t offset, uint64_t length)
+{
+    uint8_t s = 0;
+
+    cr_assert(offset + length <= AREA);
+    while (length--)
+        s += area[offset++];
+    return s;
+}
+
+static uint64_t fnv(const void *bytes, uint64_t length)
+{
+    const uint8_t *b = bytes;
+    uint64_t h = 0xcbf29ce484222325;
+
+    while (length--)
+        h = (h ^ *b++) * 0x100000001b3;
+    return h;
+}
+
+TestSuite(tables, .init = begin, .fini = end);
+
+Test(tables, checksums)
+{
+    static const struct {
+        vsdk_irqchip irqchip;
+        uint32_t vcpus;
+    } row[] = {{VSDK_IRQCHIP_PORTABLE, 1},
+               {VSDK_IRQCHIP_PORTABLE, 127},
+               {VSDK_IRQCHIP_KERNEL, 4},
+               {VSDK_IRQCHIP_KERNEL, 127}};
+    static const uint32_t table[] = {0x40, 0x80, 0x200, 0x1000};
+    static const char *const signature[] = {"XSDT", "FACP", "APIC", "DSDT"};
+
+    for (size_t i = 0; i < 4; i++) {
+        vm.irqchip = row[i].irqchip;
+        vm.vcpus_max = row[i].vcpus;
+        makes();
+        cr_assert(zero(memcmp(area, "RSD PTR ", 8)));
+        cr_assert(eq(u8, sum(0, 20), 0));
+        cr_assert(eq(u8, sum(0, 36), 0));
+        for (size_t t = 0; t < 4; t++) {
+            cr_assert(zero(memcmp(area + table[t], signature[t], 4)));
+            cr_assert(eq(u8, sum(table[t], value(table[t] + 4, 4)), 0));
+        }
+        cr_assert(eq(u64, value(24, 8), 0xe0040));
+        cr_assert(eq(u64, value(0x40 + 36, 8), 0xe0080));
+        cr_assert(eq(u64, value(0x40 + 44, 8), 0xe0200));
+        cr_assert(eq(u64, value(0x80 + 140, 8), 0xe1000));
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
+}
+
+Test(tables, hardware_reduced)
+{
+    makes();
+    cr_assert(eq(u64, value(0x80 + 112, 4), 0x100471));
+    cr_assert(eq(u64, value(0x80 + 109, 2), 0x24));
+    cr_assert(eq(u64, value(0x80 + 244, 4), 0x01000801));
+    cr_assert(eq(u64, value(0x80 + 248, 8), 0x600));
+    cr_assert(eq(u64, value(0x80 + 260, 8), 0x601));
+    cr_assert(eq(u64, value(0x80 + 120, 8), 0x602));
+    cr_assert(eq(u64, value(0x80 + 128, 1), 1));
+    cr_assert(eq(u64, value(0x200 + 40, 4), 0));
+    cr_assert(eq(u64, value(0x200 + 44, 8), 0x100000800));
+    cr_assert(eq(u64, value(0x200 + 52, 8), 0x102010800));
+    cr_assert(eq(u64, value(0x200 + 60, 4), 0x00010c01));
+    cr_assert(eq(u64, value(0x200 + 64, 4), 0xfec00000));
+    cr_assert(eq(u64, value(0x204, 4), 72));
+}
+
+Test(tables, fixed_hardware)
+{
+    vm.irqchip = VSDK_IRQCHIP_KERNEL;
+    makes();
+    cr_assert(eq(u64, value(0x80 + 112, 4) >> 20 & 1, 0));
+    cr_assert(eq(u64, value(0x80 + 46, 2), 9));
+    cr_assert(eq(u64, value(0x80 + 64, 4), 0xb004));
+    cr_assert(eq(u64, value(0x80 + 120, 8), 0xb00c));
+    cr_assert(eq(u64, value(0x200 + 40, 4), 1));
+    cr_assert(eq(u64, value(0x200 + 72, 8), 0x200000a02));
+    cr_assert(eq(u64, value(0x200 + 82, 8), 0x909000a02));
+}
+
+/* Known bytes: a change here changes what every guest of the portable machine sees. */
+Test(tables, portable_bytes_stay)
+{
+    makes();
+    cr_assert(eq(u64, fnv(area, AREA), 0x72ba15cfc7e3ae9f), "now %016llx",
+              (unsigned long long)fnv(area, AREA));
+}
+
+Test(tables, dsdt_is_its_source)
+{
+    const char *source = getenv("VSDK_SOURCE_ROOT");
+    char command[512], folder[] = "/tmp/vsdk-dsdt-XXXXXX", path[64];
+    uint8_t aml[512];
+    size_t length;
+    FILE *file;
+
+    if (!source || system("command -v iasl >/dev/null 2>&1"))
+        cr_skip("no iasl here");
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(command, sizeof command, "iasl -p %s/dsdt %s/lib/machine/dsdt.asl >/dev/null 2>&1",
+             folder, source);
+    cr_assert(zero(system(command)));
+    snprintf(path, sizeof path, "%s/dsdt.aml", folder);
+    file = fopen(path, "rb");
+    cr_assert(file != NULL);
+    length = fread(aml, 1, sizeof aml, file);
+    fclose(file);
+    remove(path);
+    remove(folder);
+    makes();
+    cr_assert(eq(u64, value(0x1004, 4), length));
+    cr_assert(zero(memcmp(area + 0x1000 + 36, aml + 36, length - 36)));
+}
+
+TestSuite(memory, .init = begin, .fini = end);
+
+static void map_is(const vsdk_memory_range *want, uint32_t count)
+{
+    vsdk_memory_range map[8];
+    uint32_t needed = 0;
+
+    cr_assert(eq(i32, vsdk_pc_get_memory_map(pc, map, 8, &needed, NULL), VSDK_OK));
+    cr_assert(eq(u32, needed, count));
+    cr_assert(zero(memcmp(map, want, count * sizeof *map)));
+}
+
+Test(memory, small)
+{
+    const vsdk_memory_range want[] = {{0, 0xa0000, 1, 0},
+                                      {0xe0000, 0x20000, 2, 0},
+                                      {0x100000, 0x300000, 1, 0},
+                                      {0xfeff8000, 0x8000, 2, 0}};
+
+    makes();
+    map_is(want, 4);
+    cr_assert(eq(u32, vm.blocks, 2));
+    cr_assert(eq(u64, vm.block[1].gpa, 0xc0000));
+    cr_assert(eq(u64, vm.block[1].length, 0x340000));
+}
+
+Test(memory, splits_above_3_gib)
+{
+    const vsdk_memory_range want[] = {{0, 0xa0000, 1, 0},
+                                      {0xe0000, 0x20000, 2, 0},
+                                      {0x100000, 0xbff00000, 1, 0},
+                                      {0xfeff8000, 0x8000, 2, 0},
+                                      {0x100000000, 0x40000000, 1, 0}};
+
+    cr_assert(eq(i32, make(UINT64_C(4) << 30), VSDK_OK));
+    map_is(want, 5);
+    cr_assert(eq(u64, vm.block[2].gpa, UINT64_C(1) << 32));
+    cr_assert(eq(u64, vm.block[2].length, 0x40000000));
+}
+
+Test(memory, map_checks)
+{
+    vsdk_memory_range map[8];
+    uint32_t needed = 0;
+
+    makes();
+    cr_assert(eq(i32, vsdk_pc_get_memory_map(pc, NULL, 0, &needed, NULL), VSDK_OK));
+    cr_assert(eq(u32, needed, 4));
+    cr_assert(
+        eq(i32, vsdk_pc_get_memory_map(pc, NULL, 1, &needed, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, vsdk_pc_get_memory_map(pc, map, 8, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(
+        eq(i32, vsdk_pc_get_memory_map(NULL, map, 8, &needed, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+}
+
+TestSuite(pc, .init = begin, .fini = end);
+
+Test(pc, has_every_device)
+{
+    makes();
+    for (uint32_t part = 0; part <= VSDK_PC_IOAPIC; part++)
+        cr_assert(ne(ptr, vsdk_pc_device(pc, part), NULL));
+    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_IOAPIC + 1), NULL));
+    cr_assert(eq(ptr, vsdk_pc_device(NULL, 0), NULL));
+    cr_assert(eq(u8, fake_in(&vm, 0x40), 0));
+    cr_assert(eq(u8, fake_in(&vm, 0x61), 0xff));
+    cr_assert(eq(u8, fake_in(&vm, 0x402), 0xe9));
+    cr_assert(eq(u8, fake_in(&vm, 0x505), 3));
+    fake_out(&vm, 0xf4, 7);
+    cr_assert(eq(u32, vm.stop, VSDK_EXIT_DEBUG_EXIT));
+    fake_write(&vm, VSDK_SPACE_PIO, 0x510, 2, 5);
+    cr_assert(eq(u8, fake_in(&vm, 0x511), 2));
+}
+
+Test(pc, reset_stub)
+{
+    uint8_t stub[9];
+
+    makes();
+    vsdk_dma_read(&vm, 0xffff0, stub, sizeof stub, NULL);
+    cr_assert(zero(memcmp(stub, "\xba\x02\x06\xb0\x01\xee\xf4\xeb\xfd", 9)));
+}
+
+Test(pc, leaves_to_the_hypervisor_what_it_serves)
+{
+    vm.irqchip = VSDK_IRQCHIP_KERNEL;
+    vm.served[0] = (vsdk_vm_range){.space = VSDK_SPACE_PIO, .address = 0x70, .length = 2};
+    vm.served[1] = (vsdk_vm_range){.space = VSDK_SPACE_PIO, .address = 0xb000, .length = 4};
+    vm.served[2] = (vsdk_vm_range){.space = VSDK_SPACE_PIO, .address = 0xb008, .length = 4};
+    vm.served_count = 3;
+    makes();
+    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_RTC), NULL));
+    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_IOAPIC), NULL));
+    cr_assert(eq(ptr, (void *)fake_find(&vm, VSDK_SPACE_PIO, 0xb000, 4), NULL));
+    cr_assert(eq(ptr, (void *)fake_find(&vm, VSDK_SPACE_PIO, 0x40, 1), NULL));
+    fake_write(&vm, VSDK_SPACE_PIO, 0xb004, 2, 5 << 10 | 1 << 13);
+    cr_assert(eq(u32, vm.stop, VSDK_EXIT_POWEROFF));
+}
+
+Test(pc, without_interrupts_there_are_no_tables)
+{
+    vm.irqchip = VSDK_IRQCHIP_NONE;
+    makes();
+    cr_assert(eq(u64, value(0, 8), 0));
+    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_IOAPIC), NULL));
+}
+
+Test(pc, checks)
+{
+    vsdk_pc_config c = {.size = sizeof c};
+
+    cr_assert(eq(i32, make(1 << 20), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, make((4 << 20) + 1), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(u32, released[0], 2));
+    cr_assert(eq(u32, released[1], 2));
+    vm.vcpus_max = 128;
+    cr_assert(eq(i32, make(4 << 20), VSDK_ERROR_LIMIT));
+    vm.vcpus_max = 1;
+    vm.state = VSDK_VM_RUNNING;
+    cr_assert(eq(i32, make(4 << 20), VSDK_ERROR_STATE));
+    vm.state = VSDK_VM_CREATED;
+    cr_assert(eq(i32, vsdk_pc_create(NULL, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    c.reserved2[2] = 1;
+    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_UNSUPPORTED));
+    c.flags = 1;
+    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    makes();
+    cr_assert(eq(i32, vsdk_pc_create(&vm, NULL, &pc, NULL), VSDK_ERROR_EXISTS));
+}
+
+Test(pc, survives_every_failure)
+{
+    vsdk_status status = VSDK_ERROR_NO_MEMORY;
+    uint32_t n = 0;
+
+    while (status) {
+        vm.fail = ++n;
+        status = make(2 << 20);
+        cr_assert(status == VSDK_OK || status == VSDK_ERROR_NO_MEMORY);
+        if (!status)
+            break;
+        cr_assert(eq(ptr, pc, NULL));
+        cr_assert(eq(u32, released[0], n));
+        cr_assert(eq(u32, released[1], n));
+        cr_assert(eq(u32, vm.devices, 0));
+        fake_end(&vm);
+    }
+    vm.fail = 0;
+    cr_assert(n > 20);
+}
+
+TestSuite(pc_boot, .init = begin, .fini = end);
+
+static test_image img;
+
+static vsdk_boot_config boot_config(void)
+{
+    image_pvh64(&img);
+    return (vsdk_boot_config){.size = sizeof(vsdk_boot_config),
+                              .image = img.bytes,
+                              .image_length = img.length,
+                              .command_line = "quiet"};
+}
+
+Test(pc_boot, makes_every_processor)
+{
+    vsdk_boot_config c = boot_config();
+    uint64_t rsdp = 0;
+
+    makes();
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 0), NULL));
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 0), &vm.vcpu[0]));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 1), &vm.vcpu[1]));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 2), NULL));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(NULL, 0), NULL));
+    cr_assert(eq(u64, vm.vcpu[0].regs.rip, 0x100010));
+    cr_assert(eq(u64, vm.vcpu[1].regs.rip, 0));
+    vsdk_dma_read(&vm, 0x7020, &rsdp, 8, NULL);
+    cr_assert(eq(u64, rsdp, 0xe0000));
+}
+
+Test(pc_boot, may_be_tried_again)
+{
+    vsdk_boot_config c = boot_config();
+
+    makes();
+    c.image_length = 10;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_FORMAT));
+    c.image_length = img.length;
+    vm.fail = 2; /* the second processor */
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_NO_MEMORY));
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+}
+
+Test(pc_boot, checks)
+{
+    vsdk_boot_config c = boot_config();
+
+    makes();
+    cr_assert(eq(i32, vsdk_pc_boot(NULL, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, vsdk_pc_boot(pc, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    c.rsdp = 1;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    c.rsdp = 0;
+    c.reserved2[0] = 1;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_UNSUPPORTED));
+    vm.state = VSDK_VM_RUNNING;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_STATE));
+}
