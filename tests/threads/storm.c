@@ -1,0 +1,207 @@
+#include "storm.h"
+#include <string.h>
+
+static void enter(struct storm *storm)
+{
+    if (atomic_fetch_add(&storm->inside, 1) != 0)
+        atomic_fetch_add(&storm->overlaps, 1);
+    if (!atomic_load(&storm->attached))
+        atomic_fetch_add(&storm->late, 1);
+    if (!storm->concurrent)
+        storm->plain++;
+}
+
+static void leave(struct storm *storm)
+{
+    atomic_fetch_sub(&storm->inside, 1);
+}
+
+static uint64_t on_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    struct storm *storm = user;
+
+    (void)region;
+    (void)offset;
+    (void)width;
+    enter(storm);
+    uint64_t value = atomic_fetch_add(&storm->reads, 1);
+    leave(storm);
+    return value;
+}
+
+static void on_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+{
+    struct storm *storm = user;
+
+    (void)region;
+    (void)offset;
+    (void)width;
+    (void)value;
+    enter(storm);
+    atomic_fetch_add(&storm->writes, 1);
+    leave(storm);
+}
+
+static void on_pause(void *user)
+{
+    ((struct storm *)user)->paused++;
+}
+
+static void on_resume(void *user)
+{
+    ((struct storm *)user)->paused--;
+}
+
+static void on_release(void *user)
+{
+    atomic_fetch_add(&((struct storm *)user)->released, 1);
+}
+
+static const vsdk_device_ops ops = {.size = sizeof ops,
+                                    .read = on_read,
+                                    .write = on_write,
+                                    .pause = on_pause,
+                                    .resume = on_resume,
+                                    .release = on_release};
+
+void storm_make(struct storm *storm, vsdk_host *host, unsigned vcpus, uint32_t device_flags)
+{
+    vsdk_device_config config = {.size = sizeof config, .flags = device_flags, .name = "storm"};
+
+    memset(storm, 0, sizeof *storm);
+    storm->concurrent = device_flags & VSDK_DEVICE_CONCURRENT;
+    rig_make(&storm->rig, host, vcpus, vcpus > 1 ? &guest_hammers : &guest_hammer, vcpus == 1);
+    if (vcpus > 1)
+        rig_second(&storm->rig, &guest_hammers_second);
+    must(vsdk_device_create(storm->rig.vm, &ops, storm, &config, &storm->device, E));
+}
+
+void storm_attach(struct storm *storm)
+{
+    atomic_store(&storm->attached, 1);
+    must(vsdk_device_attach(storm->device, VSDK_SPACE_PIO, PORT_OUT, 2, 0, E));
+}
+
+void storm_run(struct storm *storm)
+{
+    must(vsdk_vm_resume(storm->rig.vm, E));
+    for (unsigned i = 0; i < RIG_VCPUS && storm->rig.vcpus[i]; i++) {
+        storm->runners[i].vcpu = storm->rig.vcpus[i];
+        runner_start(&storm->runners[i]);
+    }
+}
+
+void storm_end(struct storm *storm)
+{
+    for (unsigned i = 0; i < RIG_VCPUS && storm->rig.vcpus[i] && !storm->joined; i++) {
+        runner_stop(&storm->runners[i]);
+        check(storm->runners[i].status == VSDK_OK, "run: %s",
+              vsdk_status_name(storm->runners[i].status));
+    }
+    vsdk_device_close(storm->device);
+    rig_end(&storm->rig);
+    check(atomic_load(&storm->released) == 1, "%u releases", atomic_load(&storm->released));
+}
+
+void *storm_pause(void *vm)
+{
+    must(vsdk_vm_pause(vm, E));
+    return NULL;
+}
+
+void *storm_resume_later(void *vm)
+{
+    rig_sleep_us(200);
+    must(vsdk_vm_resume(vm, E));
+    return NULL;
+}
+
+void *storm_ranges(void *argument)
+{
+    struct storm *storm = argument;
+
+    for (uint32_t i = 0; i < storm->rounds; i++) {
+        must(vsdk_range_attach(storm->rig.vm, VSDK_SPACE_PIO, 0x1000 + i % 16, 1, 5, E));
+        must(vsdk_range_detach(storm->rig.vm, VSDK_SPACE_PIO, 0x1000 + i % 16, E));
+        must(vsdk_device_detach(storm->device, E));
+        storm_attach(storm);
+    }
+    return NULL;
+}
+
+void *storm_maps(void *argument)
+{
+    struct storm *storm = argument;
+    vsdk_vm *vm = storm->rig.vm;
+    vsdk_ram *ram = NULL;
+
+    must(vsdk_ram_create(vm, 0x10000, NULL, &ram, E));
+    for (uint32_t i = 0; i < storm->rounds; i++) {
+        must(vsdk_vm_map(vm, EXTRA_RAM, ram, 0, 0x10000, 0, E));
+        if (i % 4 == 0)
+            must(vsdk_vm_protect(vm, EXTRA_RAM, 0x10000, VSDK_MAP_READONLY, E));
+        must(vsdk_vm_unmap(vm, EXTRA_RAM, 0x10000, E));
+    }
+    vsdk_ram_close(ram);
+    return NULL;
+}
+
+/* The memory that comes and goes, and memory that stays. */
+void *storm_gate(void *argument)
+{
+    struct storm *storm = argument;
+    vsdk_vm *vm = storm->rig.vm;
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < storm->rounds * 4; i++) {
+        vsdk_dma_view view = {.size = sizeof view};
+        vsdk_status status = vsdk_dma_read(vm, EXTRA_RAM, &value, sizeof value, NULL);
+
+        check(status == VSDK_OK || status == VSDK_ERROR_RANGE, "%s", vsdk_status_name(status));
+        must(vsdk_dma_write(vm, DATA, &i, sizeof i, E));
+        must(vsdk_dma_read(vm, DATA, &value, sizeof i, E));
+        check(value == i, "%llu", (unsigned long long)value);
+        if (vsdk_dma_map(vm, EXTRA_RAM, 64, VSDK_DMA_READ, &view, NULL) == VSDK_OK)
+            *(volatile uint8_t *)view.data;
+        vsdk_dma_unmap(&view);
+    }
+    return NULL;
+}
+
+void *storm_doorbells(void *argument)
+{
+    struct storm *storm = argument;
+
+    for (uint32_t i = 0; i < storm->rounds / 4; i++) {
+        vsdk_doorbell_config config = {.size = sizeof config, .address = 0x2000, .width = 4};
+        vsdk_doorbell *doorbell = NULL;
+        vsdk_irq *irq = NULL;
+
+        must(vsdk_doorbell_create(storm->rig.vm, &config, &doorbell, E));
+        must(vsdk_irq_create(storm->rig.vm, 4, &irq, E));
+        vsdk_irq_close(irq);
+        vsdk_doorbell_close(doorbell);
+    }
+    return NULL;
+}
+
+void *storm_looks(void *argument)
+{
+    struct storm *storm = argument;
+
+    for (uint32_t i = 0; i < storm->rounds * 4; i++) {
+        vsdk_vm_info info = {.size = sizeof info};
+        vsdk_vcpu_counters counters = {.size = sizeof counters};
+        vsdk_vcpu_state state;
+        vsdk_vcpu *vcpu = storm->rig.vcpus[i % 2];
+        vsdk_regs regs;
+
+        must(vsdk_vm_get_info(storm->rig.vm, &info, E));
+        must(vsdk_vcpu_get_counters(vcpu, &counters, E));
+        must(vsdk_vcpu_get_state(vcpu, &state, E));
+        vsdk_status status = vsdk_vcpu_get_regs(vcpu, &regs, NULL);
+        check(status == VSDK_OK || status == VSDK_ERROR_STATE, "%s", vsdk_status_name(status));
+        must(vsdk_vcpu_kick(vcpu, E));
+    }
+    return NULL;
+}
