@@ -7,11 +7,17 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { GROWTH_MAX = 4 << 20, SETTLE_TRIES = 100, SETTLE_US = 100000, NOBODY = 65534 };
+enum {
+    GROWTH_MAX = 4 << 20,
+    SETTLE_TRIES = 100,
+    SETTLE_US = 100000,
+    NOBODY = 65534,
+    TICK_NS = 1000000
+};
 
 static const struct sizes warm_up = {
     .plain = {200, 200, 400, 40, 16},
@@ -110,13 +116,16 @@ static void on_tick(int number)
 static void under_a_timer(void)
 {
     struct sigaction action = {.sa_handler = on_tick}, old;
-    struct itimerval every = {{0, 1000}, {0, 1000}}, none = {{0, 0}, {0, 0}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGPROF};
+    struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
+    timer_t timer;
     vsdk_host *host = rig_host();
 
     sigaction(SIGPROF, &action, &old);
-    setitimer(ITIMER_PROF, &every, NULL);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &every, NULL))
+        tap_bail("no timer");
     cycles_from_threads(host, rig_size(&cycles) / 5);
-    setitimer(ITIMER_PROF, &none, NULL);
+    timer_delete(timer);
     sigaction(SIGPROF, &old, NULL);
     tap_note("%d ticks", (int)ticks);
     vsdk_host_close(host);
@@ -133,8 +142,8 @@ static void many_alive(void)
     tap_note("%u alive, %u descriptors", rig_size(&alive), process_descriptors());
     for (uint32_t i = 0; i < rig_size(&alive); i++)
         cycle_end(&lives[i]);
-    check(process_descriptors() == descriptors, "%u descriptors, %u before",
-          process_descriptors(), descriptors);
+    check(process_descriptors() == descriptors, "%u descriptors, %u before", process_descriptors(),
+          descriptors);
     vsdk_host_close(host);
 }
 

@@ -158,8 +158,8 @@ static void one(const struct guest *guest)
     struct game game = {.vcpu = rig.vcpus[0], .share = rig_size(&kicks_total) / 20};
     play(&game, 1);
     /* The runner's own end is one more. */
-    check(game.returned == game.share + 1 || game.returned == game.share,
-          "%u kicks, %u returns", game.share, game.returned);
+    check(game.returned == game.share + 1 || game.returned == game.share, "%u kicks, %u returns",
+          game.share, game.returned);
     expect_quiet(&game, game.share + 1 - game.returned);
     rig_end(&rig);
     vsdk_host_close(host);

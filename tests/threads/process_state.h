@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { PROCESS_LINES = 512 };
+enum { PROCESS_LINES = 2048 };
 
 struct process_state {
     /* Descriptors with what they are; signal dispositions; this thread's mask; working directory;
@@ -14,7 +14,6 @@ struct process_state {
     /* Mappings without a name, other than malloc's arenas and threads' stacks. */
     uint64_t anonymous_bytes;
     uint64_t resident_bytes;
-    unsigned descriptors;
 };
 
 void process_state_take(struct process_state *state);
@@ -22,6 +21,6 @@ void process_state_free(struct process_state *state);
 /* Prints what differs as notes; returns the number of differences. Memory is not compared. */
 unsigned process_state_compare(const struct process_state *before,
                                const struct process_state *after);
-unsigned process_descriptors(void);
+unsigned process_descriptors(void); /* how many are open */
 
 #endif

@@ -65,10 +65,8 @@ static int native_cpl(vsdk_host *host)
 
 static void load(struct rig *rig, const struct guest *guest, int cpl)
 {
-    vsdk_regs regs = {.rip = CODE,
-                      .rsp = STACK,
-                      .rbx = MMIO,
-                      .rflags = FLAGS_RESERVED | (cpl ? FLAGS_IOPL : 0)};
+    vsdk_regs regs = {
+        .rip = CODE, .rsp = STACK, .rbx = MMIO, .rflags = FLAGS_RESERVED | (cpl ? FLAGS_IOPL : 0)};
     vsdk_sregs sregs;
 
     start_write_tables(rig->memory);

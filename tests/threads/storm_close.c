@@ -93,17 +93,38 @@ static void make(struct family *f, vsdk_host *host, uint32_t round)
 static void close_part(struct family *f, unsigned part)
 {
     switch (part) {
-    case 0: vsdk_host_close(f->host); break;
-    case 1: vsdk_vm_close(f->vm); break;
-    case 2: vsdk_vcpu_close(f->vcpu); break;
-    case 3: vsdk_ram_close(f->ram); break;
-    case 4: vsdk_device_close(f->device); break;
-    case 5: vsdk_irq_close(f->irq); break;
-    case 6: vsdk_doorbell_close(f->doorbell); break;
-    case 7: vsdk_watch_close(f->watch); break;
-    case 8: vsdk_timer_close(f->timer); break;
-    case 9: vsdk_loop_close(f->loop); break;
-    default: break;
+    case 0:
+        vsdk_host_close(f->host);
+        break;
+    case 1:
+        vsdk_vm_close(f->vm);
+        break;
+    case 2:
+        vsdk_vcpu_close(f->vcpu);
+        break;
+    case 3:
+        vsdk_ram_close(f->ram);
+        break;
+    case 4:
+        vsdk_device_close(f->device);
+        break;
+    case 5:
+        vsdk_irq_close(f->irq);
+        break;
+    case 6:
+        vsdk_doorbell_close(f->doorbell);
+        break;
+    case 7:
+        vsdk_watch_close(f->watch);
+        break;
+    case 8:
+        vsdk_timer_close(f->timer);
+        break;
+    case 9:
+        vsdk_loop_close(f->loop);
+        break;
+    default:
+        break;
     }
 }
 
