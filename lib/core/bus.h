@@ -62,9 +62,10 @@ void bus_quiet(vsdk_vm *vm);
  * no lock is held. */
 void bus_pause_devices(vsdk_vm *vm);
 /* The guest starts or goes on: resume callbacks of those that were paused, timers and watches fire
- * again. The state is RUNNING and the clock goes, the vCPUs stand, no lock is held. Also when a
- * pause that was wanted is withdrawn: those that it kept from firing fire then. */
+ * again. The state is RUNNING and the clock goes, the vCPUs stand, no lock is held. */
 void bus_resume_devices(vsdk_vm *vm);
+/* A pause that was wanted was withdrawn: timers and watches that it kept from firing fire. */
+void bus_wake_sources(vsdk_vm *vm);
 
 /* Detaches and releases everything. vm->gone is set and no vCPU is inside run; before the
  * operations' vm_destroy. */

@@ -78,6 +78,15 @@ void bus_pause_devices(vsdk_vm *vm)
     }
 }
 
+/* Each looks for itself whether it may: see loop_source.c. Two threads may be here, so no round. */
+void bus_wake_sources(vsdk_vm *vm)
+{
+    pthread_mutex_lock(&vm->bus.lock);
+    for (vsdk_device *device = vm->bus.devices; device; device = device->next)
+        sources_unpark(device);
+    pthread_mutex_unlock(&vm->bus.lock);
+}
+
 void bus_resume_devices(vsdk_vm *vm)
 {
     uint64_t round = round_begin(&vm->bus);
@@ -89,11 +98,7 @@ void bus_resume_devices(vsdk_vm *vm)
         device_put(device);
     }
     atomic_store(&vm->bus.quiet, 0);
-    round = round_begin(&vm->bus);
-    while ((device = round_next(&vm->bus, round))) {
-        sources_unpark(device);
-        device_put(device);
-    }
+    bus_wake_sources(vm);
 }
 
 static void device_end(vsdk_device *device)

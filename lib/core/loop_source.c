@@ -86,7 +86,7 @@ static void park(loop_source *source)
 
 static void unpark(loop_source *source)
 {
-    if (source->dead || !source->parked)
+    if (source->dead || !source->parked || is_quiet(source->device))
         return;
     source->parked = 0;
     if (source->is_timer)

@@ -19,6 +19,7 @@ static void take_pause(vsdk_vm *vm)
     uint32_t guest_runs = vm->guest_runs;
 
     begin_transition(vm, TRANSITION_PAUSE);
+    bus_quiet(vm);
     atomic_store(&vm->pause_wanted, 0);
     vm->guest_runs = 0;
     vm_clock_stop(vm);
@@ -269,5 +270,7 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
     while (vm_settle_once(vm))
         ;
     pthread_mutex_unlock(&vm->lock);
+    if (!status)
+        bus_wake_sources(vm);
     return status;
 }
