@@ -48,7 +48,7 @@ int gpa_map_overlaps(const vsdk_vm *vm, uint64_t gpa, uint64_t length)
 
 void gpa_map_init(vsdk_vm *vm)
 {
-    vm->map = (gpa_map){0};
+    vm->map = (gpa_map){.entries = {NULL, NULL}};
 }
 
 void gpa_map_destroy(vsdk_vm *vm)
