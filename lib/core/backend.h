@@ -136,7 +136,8 @@ struct backend_ops {
     vsdk_status (*vm_protect)(backend_vm *vm, backend_slot *slot, uint32_t flags,
                               vsdk_error *error);
 
-    /* Doorbells in the hypervisor; both NULL: the core rings on the vCPU's thread. */
+    /* Doorbells in the hypervisor; both NULL: the core rings on the vCPU's thread. Serialised, but
+     * vCPUs may be running; after deassign nothing writes to the descriptor. */
     vsdk_status (*doorbell_assign)(backend_vm *vm, vsdk_space space, uint64_t address,
                                    uint32_t width, const uint64_t *match, int fd,
                                    vsdk_error *error);

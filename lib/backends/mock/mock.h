@@ -53,7 +53,8 @@ typedef struct mock_vcpu mock_vcpu;
 typedef struct mock_vm {
     backend_vm *backend;
     uint32_t irqchip, vcpus_max, autonomous;
-    uint32_t slot_count, doorbell_count;
+    uint32_t slot_count;
+    _Atomic uint32_t doorbell_count; /* so that a processor looks at none without a lock */
     uint64_t generation;             /* grows when the memory map changes */
     mock_slot slots[MOCK_SLOTS_MAX]; /* by address */
     mock_doorbell doorbells[MOCK_DOORBELLS_MAX];
@@ -127,7 +128,7 @@ vsdk_status mock_doorbell_assign(backend_vm *vm, vsdk_space space, uint64_t addr
                                  const uint64_t *match, int fd, vsdk_error *error);
 void mock_doorbell_deassign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
                             const uint64_t *match, int fd);
-int mock_doorbell_ring(const mock_vm *vm, const cpu_access *access); /* 1 if it rang */
+int mock_doorbell_ring(mock_vm *vm, const cpu_access *access); /* 1 if it rang */
 
 /* irq_mock.c */
 uint32_t mock_irq_lines(backend_vm *vm);

@@ -65,7 +65,8 @@ void mock_vm_destroy(backend_vm *backend)
 
     turn_take(&vm->turn);
     vm->running = 0;
-    vm->slot_count = vm->doorbell_count = 0;
+    vm->slot_count = 0;
+    vm->doorbell_count = 0;
     vm->generation++;
     if (vm->autonomous)
         mock_ram_forget(vm);
