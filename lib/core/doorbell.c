@@ -230,7 +230,7 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
         alloc_free(bell);
         return status;
     }
-    vm_get(vm);
+    vm_keep(vm);
     *doorbell = bell;
     return VSDK_OK;
 }
@@ -262,7 +262,7 @@ void vsdk_doorbell_close(vsdk_doorbell *bell)
     pthread_mutex_unlock(&vm->bus.lock);
     sys_close(bell->entry.fd);
     alloc_free(bell);
-    vm_put(vm);
+    vm_drop(vm);
 }
 
 int32_t vsdk_doorbell_descriptor(vsdk_doorbell *bell)

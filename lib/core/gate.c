@@ -130,7 +130,7 @@ static vsdk_status pin(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t inte
         return error_set(error, VSDK_ERROR_RANGE, op,
                          "%#" PRIx64 " bytes at %#" PRIx64 " span two mappings", length, gpa);
     ram_get(entry->slot->ram);
-    vm_get(vm);
+    vm_keep(vm);
     view->flags = intent;
     view->data = entry->data + (gpa - entry->gpa);
     view->length = length;
@@ -173,5 +173,5 @@ void vsdk_dma_unmap(vsdk_dma_view *view)
     vsdk_vm *vm = ram->vm;
     memset(view, 0, sizeof *view);
     ram_put(ram);
-    vm_put(vm);
+    vm_drop(vm);
 }

@@ -117,7 +117,7 @@ vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_erro
         return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the handle");
     made->vm = vm;
     made->gsi = gsi;
-    vm_get(vm);
+    vm_keep(vm);
     *irq = made;
     return VSDK_OK;
 }
@@ -130,7 +130,7 @@ void vsdk_irq_close(vsdk_irq *irq)
     if (atomic_exchange(&irq->raised, 0))
         line_change(vm, irq->gsi, 0, "vsdk_irq_close", NULL);
     alloc_free(irq);
-    vm_put(vm);
+    vm_drop(vm);
 }
 
 /* The count goes up before the mark and down after it, so that it is never below the number of

@@ -64,7 +64,8 @@ struct vsdk_vcpu {
 
 struct vsdk_vm {
     backend_vm backend;
-    refs refs;
+    refs refs;   /* alive: the handle, vCPUs, RAM and devices that the embedder holds */
+    refs memory; /* refs together, each line, doorbell and pin: what devices hold themselves */
     vsdk_host *host;   /* counted */
     vsdk_loop *loop;   /* counted */
     vsdk_vcpu **vcpus; /* config.vcpus_max entries; filled by a writer, under lock */
@@ -112,6 +113,10 @@ struct vsdk_vm {
  * this virtual machine (who calls one has a reference). */
 void vm_get(vsdk_vm *vm);
 void vm_put(vsdk_vm *vm);
+/* The same for children that keep the handle's memory only: a device may hold such a child for as
+ * long as it is attached, and yet the virtual machine ends with its last outside reference. */
+void vm_keep(vsdk_vm *vm);
+void vm_drop(vsdk_vm *vm);
 
 /* A short use of a virtual machine by a public function: fails with GONE after destroy. Nothing may
  * wait for another thread inside, except for `serial`. */

@@ -117,6 +117,7 @@ static vsdk_vm *vm_alloc(void)
     if (!vm)
         return NULL;
     refs_init(&vm->refs);
+    refs_init(&vm->memory);
     pthread_mutex_init(&vm->lock, NULL);
     pthread_mutex_init(&vm->serial, NULL);
     bus_init(vm);
@@ -170,6 +171,18 @@ void vm_put(vsdk_vm *vm)
     if (!refs_put(&vm->refs) || host_is_foreign(vm->host))
         return;
     vm_destroy_all(vm);
+    vm_drop(vm);
+}
+
+void vm_keep(vsdk_vm *vm)
+{
+    refs_get(&vm->memory);
+}
+
+void vm_drop(vsdk_vm *vm)
+{
+    if (!refs_put(&vm->memory) || host_is_foreign(vm->host))
+        return;
     vm->backend.host->ops->vm_free(&vm->backend);
     vsdk_host *host = vm->host;
     free_memory(vm);
