@@ -47,7 +47,7 @@ static void heap_down(vsdk_loop *loop, uint32_t place, vsdk_timer *timer)
     heap_set(loop, place, timer);
 }
 
-void timer_remove(vsdk_timer *timer)
+static void heap_remove(vsdk_timer *timer)
 {
     vsdk_loop *loop = timer->source.loop;
     uint32_t place = timer->place;
@@ -103,6 +103,12 @@ void timers_program(vsdk_loop *loop)
     loop->programmed = due;
 }
 
+void timer_remove(vsdk_timer *timer)
+{
+    heap_remove(timer);
+    timers_program(timer->source.loop);
+}
+
 typedef struct timer_round {
     uint64_t now, order;
 } timer_round;
@@ -124,7 +130,7 @@ static int timer_still_due(loop_source *source, void *context)
     if (timer->place == LOOP_NEVER_PLACED || timer->due > round->now || timer->order > round->order)
         return 0;
     uint64_t clock = own_clock(timer);
-    timer_remove(timer);
+    heap_remove(timer);
     if (clock < timer->deadline) {
         timer_place(timer, clock);
         return 0;
@@ -232,7 +238,7 @@ static void arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period_ns)
     if (timer->source.dead || (device && !device->reach))
         return;
     uint64_t clock = own_clock(timer);
-    timer_remove(timer);
+    heap_remove(timer);
     timer->armed = 1;
     timer->deadline = add_capped(clock, delay_ns);
     timer->period = period_ns;
@@ -265,7 +271,6 @@ vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
     pthread_mutex_lock(&timer->source.loop->lock);
     timer->armed = 0;
     timer_remove(timer);
-    timers_program(timer->source.loop);
     pthread_mutex_unlock(&timer->source.loop->lock);
     return VSDK_OK;
 }
