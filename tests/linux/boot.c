@@ -1,0 +1,277 @@
+/* Debian's kernel on the machine: by both entries, with several processors, to each of its ends.
+ *
+ *   linux_boot [ROW...]    rows by number from 0; all without
+ *
+ * $VSDK_TEST_BACKEND is the backend, $VSDK_GUEST_DIR has vmlinuz, vmlinux and initrd.gz. The
+ * guest's init reports, asks a question that only it can answer at that moment, and ends. */
+#include "../contract/tap.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vsdk/vsdk.h>
+
+enum { LOG = 1 << 20, NONCE = 32 };
+
+typedef struct row {
+    const char *name;
+    vsdk_irqchip irqchip;
+    const char *image;
+    uint32_t vcpus;
+    const char *act;
+    vsdk_exit_reason end;
+} row;
+
+static const row rows[] = {
+    {"portable, bzImage, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 1, "poweroff",
+     VSDK_EXIT_POWEROFF},
+    {"portable, PVH, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinux", 1, "reboot", VSDK_EXIT_RESET},
+    {"portable, bzImage, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH},
+    {"portable, PVH, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 2, "poweroff", VSDK_EXIT_POWEROFF},
+    {"portable, bzImage, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 4, "reboot", VSDK_EXIT_RESET},
+    {"portable, PVH, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 4, "panic", VSDK_EXIT_CRASH},
+    {"kernel, bzImage, 1 vCPU", VSDK_IRQCHIP_KERNEL, "vmlinuz", 1, "poweroff", VSDK_EXIT_POWEROFF},
+    {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "reboot", VSDK_EXIT_RESET},
+    {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+typedef struct guest {
+    const row *row;
+    vsdk_vm *vm;
+    vsdk_pc *pc;
+    vsdk_error error;
+    vsdk_exit end;
+    vsdk_status status;
+    int asked;
+    char nonce[NONCE + 1];
+    size_t length;
+    char log[LOG + 1];
+} guest;
+
+typedef struct file {
+    void *bytes;
+    uint64_t length;
+} file;
+
+static file map_file(const char *name)
+{
+    const char *folder = getenv("VSDK_GUEST_DIR");
+    char path[512];
+    struct stat found;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", folder ? folder : ".", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &found)) {
+        printf("Bail out! %s is not there\n", path);
+        exit(1);
+    }
+    file f = {mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
+              (uint64_t)found.st_size};
+    close(fd);
+    return f;
+}
+
+static void type(guest *g)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t random[NONCE / 2];
+
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        abort();
+    for (int i = 0; i < NONCE; i++)
+        g->nonce[i] = digits[random[i / 2] >> (i & 1 ? 0 : 4) & 15];
+    vsdk_serial_input(vsdk_pc_device(g->pc, VSDK_PC_SERIAL), g->nonce, NONCE, NULL, NULL);
+    vsdk_serial_input(vsdk_pc_device(g->pc, VSDK_PC_SERIAL), "\n", 1, NULL, NULL);
+}
+
+static void output(void *user, const void *bytes, uint64_t length)
+{
+    guest *g = user;
+
+    if (length > LOG - g->length)
+        return;
+    memcpy(g->log + g->length, bytes, length);
+    g->length += length;
+    if (!g->asked && g->length > 11 && !memcmp(g->log + g->length - 11, "challenge? ", 11)) {
+        g->asked = 1;
+        type(g);
+    }
+}
+
+/* What the guest said after "VSDK-GUEST WHAT: ", or "". */
+static const char *said(guest *g, const char *what)
+{
+    static char line[512];
+    char key[64];
+    const char *at;
+
+    snprintf(key, sizeof key, "VSDK-GUEST %s: ", what);
+    at = strstr(g->log, key);
+    snprintf(line, sizeof line, "%.*s", at ? (int)strcspn(at + strlen(key), "\r\n") : 0,
+             at ? at + strlen(key) : "");
+    return line;
+}
+
+static int answer_is_right(guest *g)
+{
+    char command[128], want[65] = "";
+    FILE *pipe;
+
+    snprintf(command, sizeof command, "printf %%s %s | sha256sum", g->nonce);
+    pipe = popen(command, "r");
+    if (!pipe || fread(want, 1, 64, pipe) != 64)
+        want[0] = 0;
+    if (pipe)
+        pclose(pipe);
+    return *want && strstr(g->log, want) != NULL;
+}
+
+static uint64_t fnv(uint64_t hash, const uint8_t *bytes, size_t length)
+{
+    while (length--)
+        hash = (hash ^ *bytes++) * 0x100000001b3;
+    return hash;
+}
+
+/* The bytes that a guest is given: the firmware area, and boot information. */
+static void show_tables(guest *g)
+{
+    static uint8_t area[0x20000], info[0x1000];
+    const uint64_t start = 0xcbf29ce484222325;
+
+    vsdk_dma_read(g->vm, 0xe0000, area, sizeof area, NULL);
+    vsdk_dma_read(g->vm, 0x7000, info, sizeof info, NULL);
+    printf("# tables %016llx information %016llx\n",
+           (unsigned long long)fnv(start, area, sizeof area),
+           (unsigned long long)fnv(start, info, sizeof info));
+}
+
+static vsdk_status boot(guest *g, vsdk_host *host)
+{
+    file image = map_file(g->row->image), initrd = map_file("initrd.gz");
+    char options[128];
+    vsdk_vm_config config = {
+        .size = sizeof config, .vcpus_max = g->row->vcpus, .irqchip = g->row->irqchip};
+    vsdk_pc_config machine = {
+        .size = sizeof machine, .memory = 256 << 20, .output = output, .output_user = g};
+    vsdk_boot_config load = {
+        .size = sizeof load,
+        .image = image.bytes,
+        .image_length = image.length,
+        .initrd = initrd.bytes,
+        .initrd_length = initrd.length,
+        .command_line = options,
+    };
+
+    snprintf(options, sizeof options, "console=ttyS0 panic=-1 quiet act=%s", g->row->act);
+    g->status = vsdk_vm_create(host, &config, &g->vm, &g->error);
+    if (!g->status)
+        g->status = vsdk_pc_create(g->vm, &machine, &g->pc, &g->error);
+    if (!g->status)
+        g->status = vsdk_pc_boot(g->pc, &load, &g->error);
+    munmap(image.bytes, image.length);
+    munmap(initrd.bytes, initrd.length);
+    return g->status;
+}
+
+static void show_counters(guest *g)
+{
+    for (uint32_t i = 0; i < g->row->vcpus; i++) {
+        vsdk_vcpu_counters c = {.size = sizeof c};
+
+        if (!vsdk_vcpu_get_counters(vsdk_pc_vcpu(g->pc, i), &c, NULL))
+            printf("# vCPU %u: %llu exits, %llu pio, %llu mmio, %llu internal\n", i,
+                   (unsigned long long)c.exits, (unsigned long long)c.pio,
+                   (unsigned long long)c.mmio, (unsigned long long)c.internal);
+    }
+}
+
+static void run(guest *g)
+{
+    show_tables(g);
+    g->status = vsdk_vm_run(g->vm, 240 * UINT64_C(1000000000), &g->end, &g->error);
+    printf("# ended: %s code %llu detail %s\n", vsdk_exit_reason_name(g->end.reason),
+           (unsigned long long)g->end.value,
+           vsdk_crash_detail_name((vsdk_crash_detail)g->end.detail));
+    show_counters(g);
+    printf("# %s\n", said(g, "uname"));
+    printf("# hypervisor: %s\n", said(g, "hypervisor"));
+    printf("# clock: %s\n", said(g, "clock"));
+    printf("# topology: %s\n", said(g, "topology"));
+}
+
+static int topology_is_right(guest *g)
+{
+    const char *text = said(g, "topology");
+
+    for (uint32_t i = 0; i < g->row->vcpus; i++) {
+        char want[64];
+
+        snprintf(want, sizeof want, "cpu%u apicid=%u package=0 ", i, 2 * i);
+        if (!strstr(text, want))
+            return 0;
+    }
+    return 1;
+}
+
+static void check(guest *g)
+{
+    const row *r = g->row;
+
+    tap(!strncmp(said(g, "uname"), "Linux ", 6), "%s: reaches init", r->name);
+    tap((uint32_t)atoi(said(g, "cpus")) == r->vcpus, "%s: sees %u processors", r->name, r->vcpus);
+    tap(topology_is_right(g), "%s: one package, APIC ids 2 * i", r->name);
+    tap(answer_is_right(g), "%s: answers what was typed", r->name);
+    tap(g->end.reason == r->end, "%s: %s is told as %s", r->name, r->act,
+        vsdk_exit_reason_name(r->end));
+}
+
+static void boot_row(vsdk_host *host, const row *r)
+{
+    static guest g;
+    int failed = tap_failed;
+
+    memset(&g, 0, sizeof g);
+    g.row = r;
+    tap(!boot(&g, host), "%s: loads", r->name);
+    if (!g.status)
+        run(&g);
+    if (g.status)
+        printf("# %s: %s %s\n", g.error.operation, g.error.message, g.error.hint);
+    check(&g);
+    if (tap_failed > failed)
+        for (char *line = strtok(g.log, "\r\n"); line; line = strtok(NULL, "\r\n"))
+            printf("# | %s\n", line);
+    vsdk_pc_close(g.pc);
+    if (g.vm)
+        vsdk_vm_destroy(g.vm, NULL);
+    vsdk_vm_close(g.vm);
+}
+
+int main(int argc, char **argv)
+{
+    const char *backend = getenv("VSDK_TEST_BACKEND");
+    vsdk_host *host;
+    vsdk_error error;
+
+    if (vsdk_host_open(backend, NULL, &host, &error)) {
+        printf("Bail out! %s: %s %s\n", error.operation, error.message, error.hint);
+        return 1;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        int wanted = argc < 2;
+
+        for (int k = 1; k < argc; k++)
+            wanted |= atoi(argv[k]) == i;
+        if (wanted)
+            boot_row(host, &rows[i]);
+    }
+    vsdk_host_close(host);
+    return tap_end();
+}
