@@ -4,6 +4,7 @@ import glob
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -30,16 +31,21 @@ class Log:
             f.write(text)
 
 
+def run_group(command, limit, env):
+    """Output and status of a command in a process group of its own, which a timeout ends whole."""
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, cwd=builds.ROOT, start_new_session=True) as run:
+        try:
+            return run.communicate(timeout=limit)[0].decode(errors="replace"), run.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            return run.communicate()[0].decode(errors="replace") + "\ntimed out\n", 124
+
+
 def run_one(test, place, log, wrap=(), env=None):
     """Runs one test program here."""
     full = {**os.environ, **test.env, **(env or {})}
-    try:
-        done = subprocess.run([*wrap, *test.command], env=full, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                              timeout=test.timeout * (10 if wrap else 2), cwd=builds.ROOT)
-        text, status = done.stdout.decode(errors="replace"), done.returncode
-    except subprocess.TimeoutExpired as late:
-        text, status = (late.stdout or b"").decode(errors="replace") + "\ntimed out\n", 124
+    text, status = run_group([*wrap, *test.command], test.timeout * (10 if wrap else 2), full)
     log.keep(place, test.name, text)
     results = tap.of_run(text, status, test.name)
     for result in results:
