@@ -18,7 +18,7 @@
 #define MMIO 0xc0400000 /* nothing is there */
 #define EXTRA_RAM 0x200000
 
-#define PORT_OUT 0x80
+#define PORT_OUT 0x84
 #define PORT_IN 0x81
 #define PORT_ECHO 0x82
 #define PORT_WIDE 0x1234

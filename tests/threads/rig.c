@@ -4,7 +4,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { FLAGS_RESERVED = 2, FLAGS_IOPL = 0x3000, PATIENCE_US = 60000000, STEP_US = 100 };
+#define PATIENCE_NS 60000000000ull
+
+enum { FLAGS_RESERVED = 2, FLAGS_IOPL = 0x3000, STEP_US = 100 };
 
 __thread vsdk_error rig_error;
 
@@ -177,8 +179,10 @@ uint64_t rig_now_ns(void)
 
 void rig_wait(_Atomic uint64_t *word, uint64_t value, const char *what)
 {
-    for (unsigned us = 0; atomic_load(word) < value; us += STEP_US) {
-        if (us > PATIENCE_US)
+    uint64_t end = rig_now_ns() + PATIENCE_NS;
+
+    while (atomic_load(word) < value) {
+        if (rig_now_ns() > end)
             tap_bail("waited in vain for %s", what);
         rig_sleep_us(STEP_US);
     }

@@ -79,7 +79,7 @@ void storm_make(struct storm *storm, vsdk_host *host, unsigned vcpus, uint32_t d
 void storm_attach(struct storm *storm)
 {
     atomic_store(&storm->attached, 1);
-    must(vsdk_device_attach(storm->device, VSDK_SPACE_PIO, PORT_OUT, 2, 0, E));
+    must(vsdk_device_attach(storm->device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
 }
 
 void storm_run(struct storm *storm)

@@ -52,7 +52,7 @@ static void make_device(struct family *f)
     vsdk_device_ops ops = {.size = sizeof ops, .release = released};
 
     must(vsdk_device_create(f->vm, &ops, &f->releases[0], NULL, &f->device, E));
-    must(vsdk_device_attach(f->device, VSDK_SPACE_PIO, PORT_OUT, 2, 0, E));
+    must(vsdk_device_attach(f->device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
 }
 
 static void make_loop(struct family *f)

@@ -10,7 +10,9 @@ typedef struct reserved {
 } reserved;
 
 static const reserved list[] = {
+    {VSDK_SPACE_PIO, 0x80, 1, 0, "Xen lets guests reach the machine's own port: no exit"},
     {VSDK_SPACE_PIO, 0xe9, 1, 0, "Xen's debug console: writes go to Xen's log"},
+    {VSDK_SPACE_PIO, 0xed, 1, 0, "Xen lets guests reach the machine's own port: no exit"},
     {VSDK_SPACE_MMIO, 0xfee00000, 0x1000, 0, "local APIC"},
     {VSDK_SPACE_MMIO, XEN_SPECIAL_FIRST, XEN_SPECIAL_PAGES *XEN_PAGE, 0, "pages that Xen needs"},
     {VSDK_SPACE_PIO, 0x20, 2, 1, "interrupt controller (PIC)"},
