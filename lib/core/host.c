@@ -49,16 +49,20 @@ static vsdk_status find_ops(const struct known_backend *backend, const vsdk_host
     return VSDK_OK;
 }
 
+static vsdk_status open_ops(vsdk_host *host, const backend_ops *ops, const vsdk_host_config *config,
+                            vsdk_error *error)
+{
+    host->backend = (backend_host){.ops = ops, .core = &core_functions};
+    return ops->host_open(&host->backend, config, error);
+}
+
 static vsdk_status open_backend(vsdk_host *host, const struct known_backend *backend,
                                 const vsdk_host_config *config, vsdk_error *error)
 {
     const backend_ops *ops = NULL;
     vsdk_status status = find_ops(backend, config, &ops, error);
 
-    if (status)
-        return status;
-    host->backend = (backend_host){.ops = ops, .core = &core_functions};
-    return ops->host_open(&host->backend, config, error);
+    return status ? status : open_ops(host, ops, config, error);
 }
 
 static vsdk_status open_named(vsdk_host *host, const char *name, const vsdk_host_config *config,
@@ -136,8 +140,9 @@ static vsdk_host *host_alloc(const vsdk_host_config *config)
     return host;
 }
 
-static vsdk_status open_checked(const char *name, const vsdk_host_config *config, vsdk_host **out,
-                                vsdk_error *error)
+/* By operations, by name, or the first that works. */
+static vsdk_status open_checked(const backend_ops *ops, const char *name,
+                                const vsdk_host_config *config, vsdk_host **out, vsdk_error *error)
 {
     vsdk_status status = check_config(config, error);
 
@@ -146,7 +151,10 @@ static vsdk_status open_checked(const char *name, const vsdk_host_config *config
     vsdk_host *host = host_alloc(config);
     if (!host)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the host");
-    status = name ? open_named(host, name, config, error) : open_first(host, config, error);
+    if (ops)
+        status = open_ops(host, ops, config, error);
+    else
+        status = name ? open_named(host, name, config, error) : open_first(host, config, error);
     if (status) {
         alloc_free(host);
         return status;
@@ -164,8 +172,8 @@ static void release_unread(const vsdk_host_config *config)
         config->log_release(config->log_user);
 }
 
-vsdk_status vsdk_host_open(const char *backend, const vsdk_host_config *given, vsdk_host **host,
-                           vsdk_error *error)
+static vsdk_status open_host(const backend_ops *ops, const char *name,
+                             const vsdk_host_config *given, vsdk_host **host, vsdk_error *error)
 {
     vsdk_host_config config;
     vsdk_status status;
@@ -176,10 +184,22 @@ vsdk_status vsdk_host_open(const char *backend, const vsdk_host_config *given, v
         host ? record_read(&config, sizeof config, given, VSDK_HOST_DESCRIPTOR, operation, error)
              : error_null(error, operation, "host");
     if (!status)
-        status = open_checked(backend, &config, host, error);
+        status = open_checked(ops, name, &config, host, error);
     if (status)
         release_unread(given);
     return status;
+}
+
+vsdk_status host_open_with(const backend_ops *ops, const vsdk_host_config *config, vsdk_host **host,
+                           vsdk_error *error)
+{
+    return open_host(ops, NULL, config, host, error);
+}
+
+vsdk_status vsdk_host_open(const char *backend, const vsdk_host_config *config, vsdk_host **host,
+                           vsdk_error *error)
+{
+    return open_host(NULL, backend, config, host, error);
 }
 
 void host_get(vsdk_host *host)

@@ -10,6 +10,10 @@ extern const core_table core_functions;
  * modules stay. `directory` NULL: the one compiled in. */
 vsdk_status module_load_xen(const char *directory, const backend_ops **ops, vsdk_error *error);
 
+/* A host on operations of the caller's own: how tests bring a backend. */
+vsdk_status host_open_with(const backend_ops *ops, const vsdk_host_config *config, vsdk_host **host,
+                           vsdk_error *error);
+
 void host_get(vsdk_host *host);
 void host_put(vsdk_host *host);
 /* In a child that was forked after the open: nothing of the hypervisor may be touched. */

@@ -1,0 +1,465 @@
+/* Start, pause, kick, stop, destroy: each rule of the contract once, with the threads that it
+ * takes. */
+#include "../contract/tap.h"
+#include "core/object.h"
+#include "puppet.h"
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+enum { PORT_DEVICE = 0x100, PORT_FREE = 0x200 };
+
+static _Atomic unsigned turn; /* what the scripts go by */
+static _Atomic unsigned in_callback, go_on;
+
+static enum puppet_act idle(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    return PUPPET_IDLE;
+}
+
+/* Writes to the device once, then waits. */
+static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1))
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_WRITE, PORT_DEVICE, 7);
+    return PUPPET_EXIT;
+}
+
+/* Reads a port of nobody's once, then waits. */
+static enum puppet_act read_once(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1))
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_READ, PORT_FREE, 0);
+    return PUPPET_EXIT;
+}
+
+static enum puppet_act power_off(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    *exit = (vsdk_exit){.reason = VSDK_EXIT_POWEROFF, .value = 3, .native = 99};
+    return PUPPET_EXIT;
+}
+
+typedef struct run_thread {
+    pthread_t thread;
+    vsdk_vcpu *vcpu;
+    uint64_t timeout_ns;
+    vsdk_status status;
+    vsdk_exit exit;
+    _Atomic unsigned done;
+} run_thread;
+
+static void *run_once(void *argument)
+{
+    run_thread *r = argument;
+
+    r->status = vsdk_vcpu_run(r->vcpu, r->timeout_ns, NULL);
+    r->exit = *vsdk_vcpu_exit(r->vcpu);
+    atomic_store(&r->done, 1);
+    return NULL;
+}
+
+static void run_start(run_thread *r, vsdk_vcpu *vcpu, uint64_t timeout_ns)
+{
+    *r = (run_thread){.vcpu = vcpu, .timeout_ns = timeout_ns};
+    pthread_create(&r->thread, NULL, run_once, r);
+}
+
+static void run_join(run_thread *r)
+{
+    pthread_join(r->thread, NULL);
+}
+
+static vsdk_vm_state state_of(vsdk_vm *vm)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    return vsdk_vm_get_info(vm, &info, NULL) ? 99 : info.state;
+}
+
+static uint32_t place_of(vsdk_vcpu *vcpu)
+{
+    return atomic_load(&vcpu->place);
+}
+
+static int is_kick(const run_thread *r, uint64_t detail)
+{
+    return !r->status && r->exit.reason == VSDK_EXIT_KICKED && r->exit.detail == detail;
+}
+
+typedef struct rig {
+    vsdk_host *host;
+    vsdk_vm *vm;
+    vsdk_vcpu *vcpus[4];
+    vsdk_device *device;
+} rig;
+
+static void waiting_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                          uint64_t value)
+{
+    atomic_store(&in_callback, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+    atomic_store(&in_callback, 0);
+}
+
+static const char *label;
+
+static void rig_open(rig *r, int autonomous, uint32_t vcpus, const vsdk_device_ops *ops)
+{
+    label = autonomous ? "autonomous" : "driven";
+    atomic_store(&turn, 0);
+    atomic_store(&in_callback, 0);
+    atomic_store(&go_on, 0);
+    memset(r, 0, sizeof *r);
+    r->host = puppet_open(autonomous);
+    r->vm = puppet_vm(r->host, vcpus, r->vcpus);
+    if (!ops)
+        return;
+    vsdk_device_create(r->vm, ops, r, NULL, &r->device, NULL);
+    vsdk_device_attach(r->device, VSDK_SPACE_PIO, PORT_DEVICE, 8, 1, NULL);
+}
+
+/* In an odd order. */
+static void rig_close(rig *r)
+{
+    vsdk_host_close(r->host);
+    vsdk_vm_close(r->vm);
+    vsdk_device_close(r->device);
+    for (unsigned i = 0; i < 4; i++)
+        vsdk_vcpu_close(r->vcpus[i]);
+}
+
+static void kick_is_sticky(int autonomous)
+{
+    run_thread t;
+    rig r;
+
+    puppet_script = idle;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick before run", label);
+    run_start(&t, r.vcpus[0], 20000000);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_DEADLINE), "%s: two kicks are one; the deadline", label);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick during run", label);
+    rig_close(&r);
+}
+
+static void run_waits_until_resume(int autonomous)
+{
+    run_thread t;
+    rig r;
+
+    puppet_script = read_once;
+    rig_open(&r, autonomous, 1, NULL);
+    run_start(&t, r.vcpus[0], 30000000);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_DEADLINE), "%s: a run in CREATED ends by its deadline", label);
+    run_start(&t, r.vcpus[0], 0);
+    tap(PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED), "%s: a run in CREATED waits", label);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick ends that wait", label);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
+    tap(vsdk_vcpu_run(r.vcpus[0], 0, NULL) == VSDK_ERROR_BUSY, "%s: a second run is BUSY", label);
+    tap(!vsdk_vm_resume(r.vm, NULL), "%s: resume", label);
+    run_join(&t);
+    tap(!t.status && t.exit.reason == VSDK_EXIT_PIO && t.exit.address == PORT_FREE,
+        "%s: the run proceeds to its exit", label);
+    rig_close(&r);
+}
+
+static void answer_survives_pause(int autonomous)
+{
+    run_thread t;
+    rig r;
+    vsdk_regs regs;
+
+    puppet_script = read_once;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    vsdk_vcpu_exit(r.vcpus[0])->value = 0x5a;
+    tap(!vsdk_vm_pause(r.vm, NULL), "%s: pause does not wait for an unanswered exit", label);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
+    tap(!vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) && regs.rip == 0,
+        "%s: the access is unfinished while PAUSED", label);
+    tap(vsdk_vcpu_set_regs(r.vcpus[0], &regs, NULL) == VSDK_ERROR_STATE,
+        "%s: registers can't be set then", label);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick ends a run in PAUSED", label);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 20000000);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_DEADLINE) && puppet_answer(r.vcpus[0]) == 0x5a,
+        "%s: the answer outlives pause and kick", label);
+    rig_close(&r);
+}
+
+static void complete_and_drain(void)
+{
+    run_thread t;
+    rig r;
+    vsdk_regs regs;
+    vsdk_vcpu_state state;
+
+    puppet_script = read_once;
+    rig_open(&r, 0, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(!vsdk_vcpu_get_state(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_AT_EXIT,
+        "driven: AT_EXIT");
+    vsdk_vcpu_exit(r.vcpus[0])->value = 0x11;
+    tap(!vsdk_vcpu_complete(r.vcpus[0], NULL) && puppet_answer(r.vcpus[0]) == 0x11,
+        "driven: complete takes the answer");
+    tap(!vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) && regs.rip == 1 &&
+            !vsdk_vcpu_set_regs(r.vcpus[0], &regs, NULL),
+        "driven: registers after complete");
+    atomic_store(&turn, 0);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    vsdk_vcpu_exit(r.vcpus[0])->value = 0x22;
+    tap(vsdk_vm_drain(r.vm, NULL) == VSDK_ERROR_STATE, "driven: drain needs PAUSED");
+    vsdk_vm_pause(r.vm, NULL);
+    tap(!vsdk_vm_drain(r.vm, NULL) && puppet_answer(r.vcpus[0]) == 0x22, "driven: drain");
+    tap(!vsdk_vcpu_get_state(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD,
+        "driven: HELD after it");
+    rig_close(&r);
+}
+
+static void pause_waits_for_callbacks(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
+    run_thread t;
+    rig r;
+    vsdk_regs regs;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 2, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(r.vm) == VSDK_VM_RUNNING,
+        "%s: a requested pause waits for a callback", label);
+    atomic_store(&go_on, 1);
+    tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED), "%s: and is taken after it", label);
+    tap(!vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) && regs.rip == 1,
+        "%s: an access that a device answered is finished", label);
+    tap(!vsdk_vm_pause(r.vm, NULL), "%s: pause in PAUSED", label);
+    vsdk_vm_resume(r.vm, NULL);
+    tap(state_of(r.vm) == VSDK_VM_RUNNING, "%s: resume", label);
+    tap(!vsdk_vm_pause_request(r.vm, NULL), "%s: pause request again", label);
+    tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED), "%s: taken by the vCPU that parks", label);
+    vsdk_vm_destroy(r.vm, NULL);
+    run_join(&t);
+    tap(t.status == VSDK_ERROR_GONE, "%s: destroy ends the run", label);
+    rig_close(&r);
+}
+
+static vsdk_vm *called_vm;
+static vsdk_status from_callback[6];
+
+static void calling_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                          uint64_t value)
+{
+    rig *r = user;
+
+    from_callback[0] = vsdk_vm_pause(r->vm, NULL);
+    from_callback[1] = vsdk_vm_destroy(r->vm, NULL);
+    from_callback[2] = vsdk_vcpu_run(r->vcpus[1], 0, NULL);
+    from_callback[3] = vsdk_vm_drain(r->vm, NULL);
+    from_callback[4] = vsdk_vm_run(r->vm, 0, NULL, NULL);
+    from_callback[5] = vsdk_vm_stop(r->vm, VSDK_EXIT_DEBUG_EXIT, 42, 0, NULL);
+    called_vm = r->vm;
+}
+
+static void stop_from_callback(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = calling_write};
+    run_thread t[2];
+    rig r;
+    int busy = 1;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 2, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        run_start(&t[i], r.vcpus[i], 0);
+    for (unsigned i = 0; i < 2; i++)
+        run_join(&t[i]);
+    for (unsigned i = 0; i < 5; i++)
+        busy &= from_callback[i] == VSDK_ERROR_BUSY;
+    tap(busy, "%s: pause, destroy, run and drain are BUSY in a callback", label);
+    tap(!t[0].status && t[0].exit.reason == VSDK_EXIT_DEBUG_EXIT && t[0].exit.value == 42 &&
+            t[0].exit.flags == VSDK_EXIT_TERMINAL,
+        "%s: stop from a callback", label);
+    tap(!memcmp(&t[0].exit, &t[1].exit, sizeof t[0].exit), "%s: the same end on both vCPUs", label);
+    tap(!vsdk_vm_stop(r.vm, VSDK_EXIT_RESET, 1, 0, NULL), "%s: a second stop", label);
+    run_start(&t[0], r.vcpus[1], 0);
+    run_join(&t[0]);
+    tap(t[0].exit.reason == VSDK_EXIT_DEBUG_EXIT, "%s: the first reason stays", label);
+    tap(vsdk_vm_pause(r.vm, NULL) == VSDK_ERROR_STATE &&
+            vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_STATE,
+        "%s: no pause and resume in STOPPED", label);
+    rig_close(&r);
+}
+
+static void guest_ends(int autonomous)
+{
+    run_thread t;
+    rig r;
+
+    puppet_script = power_off;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(t.exit.reason == VSDK_EXIT_POWEROFF && t.exit.value == 3 && t.exit.native == 99 &&
+            t.exit.flags == VSDK_EXIT_TERMINAL && state_of(r.vm) == VSDK_VM_STOPPED,
+        "%s: the guest turns itself off", label);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(t.exit.reason == VSDK_EXIT_POWEROFF, "%s: the terminal exit comes before a kick", label);
+    rig_close(&r);
+}
+
+static void *destroy_it(void *argument)
+{
+    return (void *)(intptr_t)vsdk_vm_destroy(argument, NULL);
+}
+
+static void destroy_twice(int autonomous)
+{
+    run_thread t[2];
+    pthread_t other;
+    rig r;
+    void *result;
+
+    puppet_script = idle;
+    rig_open(&r, autonomous, 2, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        run_start(&t[i], r.vcpus[i], 0);
+    pthread_create(&other, NULL, destroy_it, r.vm);
+    tap(!vsdk_vm_destroy(r.vm, NULL), "%s: destroy", label);
+    pthread_join(other, &result);
+    tap(!result, "%s: destroy by two threads", label);
+    for (unsigned i = 0; i < 2; i++)
+        run_join(&t[i]);
+    tap(t[0].status == VSDK_ERROR_GONE && t[1].status == VSDK_ERROR_GONE, "%s: runs are GONE",
+        label);
+    tap(vsdk_vcpu_kick(r.vcpus[0], NULL) == VSDK_ERROR_GONE &&
+            vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_GONE &&
+            vsdk_vcpu_run(r.vcpus[0], 0, NULL) == VSDK_ERROR_GONE &&
+            vsdk_vcpu_complete(r.vcpus[0], NULL) == VSDK_ERROR_GONE,
+        "%s: so is everything else", label);
+    rig_close(&r);
+}
+
+static _Atomic unsigned devices_paused, devices_resumed;
+
+static void count_pause(void *user)
+{
+    atomic_fetch_add(&devices_paused, 1);
+}
+
+static void count_resume(void *user)
+{
+    rig *r = user;
+
+    from_callback[0] = vsdk_vm_resume(r->vm, NULL);
+    atomic_fetch_add(&devices_resumed, 1);
+}
+
+static void devices_are_told(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .pause = count_pause, .resume = count_resume};
+    rig r;
+
+    puppet_script = idle;
+    atomic_store(&devices_paused, 0);
+    atomic_store(&devices_resumed, 0);
+    rig_open(&r, autonomous, 1, &ops);
+    vsdk_vm_pause(r.vm, NULL);
+    tap(!atomic_load(&devices_paused) && state_of(r.vm) == VSDK_VM_CREATED,
+        "%s: a pause in CREATED changes nothing", label);
+    vsdk_vm_resume(r.vm, NULL);
+    tap(!atomic_load(&devices_resumed), "%s: the start is no resume", label);
+    uint64_t before = vsdk_vm_clock(r.vm);
+    puppet_nap();
+    tap(vsdk_vm_clock(r.vm) > before, "%s: the clock goes", label);
+    vsdk_vm_pause(r.vm, NULL);
+    tap(atomic_load(&devices_paused) == 1, "%s: a device is told of the pause", label);
+    before = vsdk_vm_clock(r.vm);
+    puppet_nap();
+    tap(vsdk_vm_clock(r.vm) == before, "%s: the clock stands", label);
+    vsdk_vm_resume(r.vm, NULL);
+    tap(atomic_load(&devices_resumed) == 1 && from_callback[0] == VSDK_ERROR_BUSY,
+        "%s: and of the resume, which is BUSY inside", label);
+    rig_close(&r);
+}
+
+static void run_whole(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = calling_write};
+    vsdk_exit end;
+    rig r;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 2, &ops);
+    vsdk_status status = vsdk_vm_run(r.vm, 0, &end, NULL);
+    tap(!status && end.reason == VSDK_EXIT_DEBUG_EXIT && end.value == 42,
+        "%s: vsdk_vm_run to the end of the guest", label);
+    rig_close(&r);
+
+    puppet_script = read_once;
+    rig_open(&r, autonomous, 2, NULL);
+    status = vsdk_vm_run(r.vm, 30000000, &end, NULL);
+    tap(!status && end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_DEADLINE &&
+            state_of(r.vm) == VSDK_VM_PAUSED,
+        "%s: vsdk_vm_run to its deadline", label);
+    vsdk_vm_run_cancel(r.vm, NULL);
+    status = vsdk_vm_run(r.vm, 0, &end, NULL);
+    tap(!status && end.detail == VSDK_KICK_REQUEST, "%s: a cancel before vsdk_vm_run", label);
+    tap(puppet_answer(r.vcpus[0]) == 0xff || puppet_answer(r.vcpus[1]) == 0xff,
+        "%s: an unclaimed read is all ones", label);
+    rig_close(&r);
+}
+
+int main(void)
+{
+    for (int autonomous = 0; autonomous < 2; autonomous++) {
+        kick_is_sticky(autonomous);
+        run_waits_until_resume(autonomous);
+        answer_survives_pause(autonomous);
+        pause_waits_for_callbacks(autonomous);
+        stop_from_callback(autonomous);
+        guest_ends(autonomous);
+        destroy_twice(autonomous);
+        devices_are_told(autonomous);
+        run_whole(autonomous);
+    }
+    complete_and_drain();
+    tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
+    tap(!atomic_load(&puppet_alive), "everything was given back");
+    return tap_end();
+}

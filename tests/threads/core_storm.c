@@ -1,0 +1,309 @@
+/* Everything at once: kicks that must be counted, and pause, hold, stop, destroy against running
+ * vCPUs. The number of rounds may be given. */
+#include "../contract/tap.h"
+#include "core/object.h"
+#include "puppet.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VCPUS = 3, KICKERS = 4, PORT_DEVICE = 0x100, PORT_FREE = 0x200 };
+
+static unsigned rounds = 2000;
+static const char *label;
+
+/* Small and not shared: a generator a thread. */
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 16;
+}
+
+static _Thread_local uint32_t guest_seed = 1;
+
+static enum puppet_act anything(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    uint32_t what = next_random(&guest_seed) % 16;
+
+    if (what < 10)
+        puppet_pio(exit, what & 1 ? VSDK_READ : VSDK_WRITE, PORT_DEVICE + what % 4, what);
+    else if (what < 12)
+        puppet_pio(exit, VSDK_READ, PORT_FREE, 0);
+    else
+        return what < 15 ? PUPPET_WORK : PUPPET_IDLE;
+    return PUPPET_EXIT;
+}
+
+static enum puppet_act idle(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    return PUPPET_IDLE;
+}
+
+/* Kicks: each kicker waits until run has returned KICKED after its kick began. */
+static _Atomic uint64_t begun, ended, told, kicked_returns, spurious;
+static _Atomic unsigned kick_over;
+
+static void *kicker(void *argument)
+{
+    vsdk_vcpu *vcpu = argument;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        uint64_t ticket = atomic_fetch_add(&begun, 1) + 1;
+        vsdk_vcpu_kick(vcpu, NULL);
+        atomic_fetch_add(&ended, 1);
+        while (atomic_load(&told) < ticket)
+            sched_yield();
+    }
+    return NULL;
+}
+
+/* A return needs a kick that was not over when the run before it, which told of kicks too, began.
+ */
+static void *kicked_runner(void *argument)
+{
+    vsdk_vcpu *vcpu = argument;
+    uint64_t settled = 0;
+
+    while (!atomic_load(&kick_over)) {
+        uint64_t over = atomic_load(&ended);
+        vsdk_vcpu_run(vcpu, 0, NULL);
+        if (vsdk_vcpu_exit(vcpu)->reason != VSDK_EXIT_KICKED)
+            continue;
+        uint64_t now = atomic_load(&begun);
+        atomic_fetch_add(&kicked_returns, 1);
+        if (now == settled && !atomic_load(&kick_over))
+            atomic_fetch_add(&spurious, 1);
+        settled = over;
+        atomic_store(&told, now);
+    }
+    return NULL;
+}
+
+static void kick_storm(int autonomous, puppet_script_fn script)
+{
+    pthread_t kickers[KICKERS], runner;
+    vsdk_vcpu *vcpu;
+    vsdk_host *host = puppet_open(autonomous);
+    vsdk_vm *vm = puppet_vm(host, 1, &vcpu);
+
+    puppet_script = script;
+    begun = ended = told = kicked_returns = spurious = 0;
+    atomic_store(&kick_over, 0);
+    vsdk_vm_resume(vm, NULL);
+    pthread_create(&runner, NULL, kicked_runner, vcpu);
+    for (unsigned i = 0; i < KICKERS; i++)
+        pthread_create(&kickers[i], NULL, kicker, vcpu);
+    for (unsigned i = 0; i < KICKERS; i++)
+        pthread_join(kickers[i], NULL);
+    atomic_store(&kick_over, 1);
+    vsdk_vcpu_kick(vcpu, NULL);
+    pthread_join(runner, NULL);
+    tap(atomic_load(&told) >= (uint64_t)KICKERS * rounds, "%s: %u kicks, none lost", label,
+        KICKERS * rounds);
+    tap(!atomic_load(&spurious) && kicked_returns <= begun + 1, "%s: %u returns, none spurious",
+        label, (unsigned)atomic_load(&kicked_returns));
+    vsdk_vcpu_close(vcpu);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
+typedef struct storm {
+    vsdk_vm *vm;
+    vsdk_vcpu *vcpus[VCPUS];
+    vsdk_device *device;
+    vsdk_ram *ram;
+    pthread_mutex_t quiet; /* who holds it is the only one to resume */
+    _Atomic unsigned callbacks, over, broken;
+} storm;
+
+static uint64_t storm_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    storm *s = user;
+
+    atomic_fetch_add(&s->callbacks, 1);
+    if (offset == 3)
+        vsdk_vm_pause_request(s->vm, NULL);
+    atomic_fetch_sub(&s->callbacks, 1);
+    return offset;
+}
+
+static void storm_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                        uint64_t value)
+{
+    storm *s = user;
+
+    atomic_fetch_add(&s->callbacks, 1);
+    if (offset == 2)
+        vsdk_range_attach(s->vm, VSDK_SPACE_PIO, 0x300 + value, 1, 5, NULL);
+    if (offset == 0)
+        vsdk_range_detach(s->vm, VSDK_SPACE_PIO, 0x300 + value, NULL);
+    atomic_fetch_sub(&s->callbacks, 1);
+}
+
+static void *storm_runner(void *argument)
+{
+    vsdk_vcpu *vcpu = argument;
+
+    guest_seed = (uint32_t)(uintptr_t)vcpu >> 4;
+    while (vsdk_vcpu_run(vcpu, 0, NULL) != VSDK_ERROR_GONE)
+        sched_yield();
+    return NULL;
+}
+
+static int is_paused(vsdk_vm *vm)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    return !vsdk_vm_get_info(vm, &info, NULL) && info.state == VSDK_VM_PAUSED;
+}
+
+/* Pause must mean it. */
+static void check_pause(storm *s)
+{
+    vsdk_regs regs;
+
+    pthread_mutex_lock(&s->quiet);
+    vsdk_status status = vsdk_vm_pause(s->vm, NULL);
+    if (!status) {
+        if (is_paused(s->vm) && atomic_load(&s->callbacks))
+            atomic_store(&s->broken, 1);
+        for (unsigned i = 0; i < VCPUS; i++)
+            if (vsdk_vcpu_get_regs(s->vcpus[i], &regs, NULL) && is_paused(s->vm))
+                atomic_store(&s->broken, 2);
+    }
+    vsdk_vm_resume(s->vm, NULL);
+    pthread_mutex_unlock(&s->quiet);
+}
+
+static void storm_step(storm *s, uint32_t *seed)
+{
+    vsdk_regs regs;
+    vsdk_vm_info info = {.size = sizeof info};
+    uint32_t which = next_random(seed);
+    vsdk_vcpu *vcpu = s->vcpus[which % VCPUS];
+
+    switch (which / 8 % 8) {
+    case 0:
+        check_pause(s);
+        break;
+    case 1:
+        if (!vsdk_vm_map(s->vm, 0, s->ram, 0, 4096, 0, NULL))
+            vsdk_vm_unmap(s->vm, 0, 4096, NULL);
+        break;
+    case 2:
+        vsdk_vcpu_get_regs(vcpu, &regs, NULL);
+        break;
+    case 3:
+        vsdk_vcpu_complete(vcpu, NULL);
+        break;
+    case 4:
+        vsdk_vm_pause_request(s->vm, NULL);
+        pthread_mutex_lock(&s->quiet);
+        vsdk_vm_resume(s->vm, NULL);
+        pthread_mutex_unlock(&s->quiet);
+        break;
+    case 5:
+        vsdk_device_detach(s->device, NULL);
+        vsdk_device_attach(s->device, VSDK_SPACE_PIO, PORT_DEVICE, 4, 0, NULL);
+        break;
+    case 6:
+        vsdk_vm_get_info(s->vm, &info, NULL);
+        vsdk_loop_dispatch(vsdk_vm_loop(s->vm), 0, NULL, NULL);
+        break;
+    default:
+        vsdk_vcpu_kick(vcpu, NULL);
+        break;
+    }
+}
+
+static void *storm_maker(void *argument)
+{
+    storm *s = argument;
+    uint32_t seed = (uint32_t)(uintptr_t)&seed;
+
+    for (unsigned i = 0; i < rounds && !atomic_load(&s->over); i++)
+        storm_step(s, &seed);
+    return NULL;
+}
+
+static void storm_open(storm *s, vsdk_host *host)
+{
+    static const vsdk_device_ops ops = {
+        .size = sizeof ops, .read = storm_read, .write = storm_write};
+
+    memset(s, 0, sizeof *s);
+    pthread_mutex_init(&s->quiet, NULL);
+    s->vm = puppet_vm(host, VCPUS, s->vcpus);
+    vsdk_device_create(s->vm, &ops, s, NULL, &s->device, NULL);
+    vsdk_device_attach(s->device, VSDK_SPACE_PIO, PORT_DEVICE, 4, 0, NULL);
+    vsdk_ram_create(s->vm, 4096, NULL, &s->ram, NULL);
+    vsdk_vm_resume(s->vm, NULL);
+}
+
+static void storm_close(storm *s)
+{
+    vsdk_vm_close(s->vm);
+    vsdk_ram_close(s->ram);
+    vsdk_device_close(s->device);
+    for (unsigned i = 0; i < VCPUS; i++)
+        vsdk_vcpu_close(s->vcpus[i]);
+    pthread_mutex_destroy(&s->quiet);
+}
+
+/* `cut`: the machine is stopped or destroyed while all goes on. */
+static unsigned one_storm(vsdk_host *host, unsigned cut)
+{
+    pthread_t runners[VCPUS], makers[2];
+    storm s;
+
+    storm_open(&s, host);
+    for (unsigned i = 0; i < VCPUS; i++)
+        pthread_create(&runners[i], NULL, storm_runner, s.vcpus[i]);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_create(&makers[i], NULL, storm_maker, &s);
+    if (cut) {
+        puppet_nap();
+        if (cut % 2)
+            vsdk_vm_stop(s.vm, VSDK_EXIT_STOP, 0, 0, NULL);
+        else
+            vsdk_vm_destroy(s.vm, NULL);
+        atomic_store(&s.over, 1);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(makers[i], NULL);
+    vsdk_vm_destroy(s.vm, NULL);
+    for (unsigned i = 0; i < VCPUS; i++)
+        pthread_join(runners[i], NULL);
+    storm_close(&s);
+    return atomic_load(&s.broken);
+}
+
+static void storms(int autonomous)
+{
+    vsdk_host *host = puppet_open(autonomous);
+    unsigned broken = 0;
+
+    puppet_script = anything;
+    tap(!one_storm(host, 0), "%s: pause, map, registers, devices, kicks at once", label);
+    for (unsigned i = 1; i <= 1 + rounds / 20; i++)
+        broken |= one_storm(host, i);
+    if (broken)
+        printf("# broken: %u\n", broken);
+    tap(!broken, "%s: stopped and destroyed in the middle", label);
+    vsdk_host_close(host);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        rounds = (unsigned)strtoul(argv[1], NULL, 0);
+    for (int autonomous = 0; autonomous < 2; autonomous++) {
+        label = autonomous ? "autonomous" : "driven";
+        kick_storm(autonomous, idle);
+        kick_storm(autonomous, anything);
+        storms(autonomous);
+    }
+    tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
+    tap(!atomic_load(&puppet_alive), "everything was given back");
+    return tap_end();
+}

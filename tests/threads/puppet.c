@@ -1,0 +1,389 @@
+#include "puppet.h"
+#include "base/sys.h"
+#include "core/host.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+puppet_script_fn puppet_script;
+_Atomic unsigned puppet_breaches, puppet_alive;
+
+typedef struct puppet_machine {
+    _Atomic uint32_t inside; /* vCPUs in the guest */
+    _Atomic uint32_t calls;  /* serialised calls on their way */
+    _Atomic uint32_t runs;
+    _Atomic uint32_t dead;
+} puppet_machine;
+
+typedef struct puppet_cpu {
+    _Atomic uint32_t word; /* grows when interrupted */
+    _Atomic uint32_t entered;
+    uint32_t outstanding; /* an access waits for its answer */
+    uint64_t answer;
+    uint64_t finished; /* accesses */
+} puppet_cpu;
+
+static void expect(int holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "# breach: %s\n", what);
+    atomic_fetch_add(&puppet_breaches, 1);
+}
+
+static void begin_call(backend_vm *vm, int alone)
+{
+    puppet_machine *m = vm->data;
+
+    expect(atomic_fetch_add(&m->calls, 1) == 0, "calls are not serialised");
+    expect(!atomic_load(&m->dead), "a call after vm_destroy");
+    if (alone)
+        expect(!atomic_load(&m->inside), "a vCPU is in the guest");
+}
+
+static void end_call(backend_vm *vm)
+{
+    puppet_machine *m = vm->data;
+
+    atomic_fetch_sub(&m->calls, 1);
+}
+
+static vsdk_status host_open(backend_host *host, const vsdk_host_config *config, vsdk_error *error)
+{
+    atomic_fetch_add(&puppet_alive, 1);
+    return VSDK_OK;
+}
+
+static void host_close(backend_host *host)
+{
+    atomic_fetch_sub(&puppet_alive, 1);
+}
+
+static vsdk_status host_query(backend_host *host, vsdk_capability capability,
+                              vsdk_capability_info *info, vsdk_error *error)
+{
+    info->answer = VSDK_ANSWER_YES;
+    info->value = capability == VSDK_CAPABILITY_VCPUS_MAX ? 16 : 0;
+    return VSDK_OK;
+}
+
+static vsdk_status host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+                                  uint32_t *needed, vsdk_error *error)
+{
+    *needed = 0;
+    return VSDK_OK;
+}
+
+static vsdk_status vm_create(backend_vm *vm, vsdk_error *error)
+{
+    vm->data = calloc(1, sizeof(puppet_machine));
+    atomic_fetch_add(&puppet_alive, 1);
+    return VSDK_OK;
+}
+
+static void vm_destroy(backend_vm *vm)
+{
+    puppet_machine *m = vm->data;
+
+    begin_call(vm, 1);
+    atomic_store(&m->dead, 1);
+    end_call(vm);
+}
+
+static void vm_free(backend_vm *vm)
+{
+    puppet_machine *m = vm->data;
+
+    expect(atomic_load(&m->dead), "vm_free before vm_destroy");
+    free(m);
+    atomic_fetch_sub(&puppet_alive, 1);
+}
+
+static vsdk_status vm_resume(backend_vm *vm, vsdk_error *error)
+{
+    puppet_machine *m = vm->data;
+
+    begin_call(vm, 1);
+    expect(!atomic_exchange(&m->runs, 1), "vm_resume twice");
+    end_call(vm);
+    return VSDK_OK;
+}
+
+static vsdk_status vm_pause(backend_vm *vm, vsdk_error *error)
+{
+    puppet_machine *m = vm->data;
+
+    begin_call(vm, 1);
+    expect(atomic_exchange(&m->runs, 0), "vm_pause twice");
+    end_call(vm);
+    return VSDK_OK;
+}
+
+static vsdk_status vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
+                                    uint32_t *needed, vsdk_error *error)
+{
+    *needed = 0;
+    return VSDK_OK;
+}
+
+static vsdk_status ram_create(backend_ram *ram, vsdk_error *error)
+{
+    ram->memory = calloc(1, ram->bytes);
+    return VSDK_OK;
+}
+
+static void ram_free(backend_ram *ram)
+{
+    free(ram->memory);
+}
+
+static vsdk_status vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
+{
+    begin_call(vm, 1);
+    puppet_nap();
+    end_call(vm);
+    return VSDK_OK;
+}
+
+static vsdk_status vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error)
+{
+    return vm_map(vm, slot, error);
+}
+
+static uint32_t irq_lines(backend_vm *vm)
+{
+    return 0;
+}
+
+static vsdk_status irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_error *error)
+{
+    return VSDK_OK;
+}
+
+static vsdk_status vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
+{
+    return VSDK_OK;
+}
+
+static vsdk_status vcpu_create(backend_vcpu *vcpu, vsdk_error *error)
+{
+    begin_call(vcpu->vm, 1);
+    vcpu->data = calloc(1, sizeof(puppet_cpu));
+    end_call(vcpu->vm);
+    atomic_fetch_add(&puppet_alive, 1);
+    return VSDK_OK;
+}
+
+static void vcpu_destroy(backend_vcpu *vcpu)
+{
+    free(vcpu->data);
+    vcpu->data = NULL;
+    atomic_fetch_sub(&puppet_alive, 1);
+}
+
+static vsdk_status vcpu_enter(backend_vcpu *vcpu, vsdk_error *error)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    expect(!atomic_exchange(&cpu->entered, 1), "vcpu_enter twice");
+    return VSDK_OK;
+}
+
+static void vcpu_leave(backend_vcpu *vcpu)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    expect(atomic_exchange(&cpu->entered, 0), "vcpu_leave without vcpu_enter");
+}
+
+static void vcpu_interrupt(backend_vcpu *vcpu)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    atomic_fetch_add(&cpu->word, 1);
+    sys_futex_wake(&cpu->word);
+}
+
+static void finish_access(backend_vcpu *vcpu)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    if (!cpu->outstanding)
+        return;
+    expect(vcpu->exit->reason == VSDK_EXIT_PIO || vcpu->exit->reason == VSDK_EXIT_MMIO,
+           "the record of the access was lost");
+    cpu->answer = vcpu->exit->value;
+    cpu->outstanding = 0;
+    cpu->finished++;
+}
+
+static void fill_kicked(vsdk_exit *exit, uint64_t detail)
+{
+    memset(exit, 0, sizeof *exit);
+    exit->reason = VSDK_EXIT_KICKED;
+    exit->detail = detail;
+}
+
+static int act(backend_vcpu *vcpu)
+{
+    puppet_machine *m = vcpu->vm->data;
+    puppet_cpu *cpu = vcpu->data;
+
+    atomic_fetch_add(&m->inside, 1);
+    expect(!(vcpu->vm->host->ops->traits & BACKEND_AUTONOMOUS) || atomic_load(&m->runs) ||
+               atomic_load(&vcpu->requests),
+           "an autonomous guest is entered while it is paused");
+    enum puppet_act what = puppet_script(vcpu, vcpu->exit);
+    atomic_fetch_sub(&m->inside, 1);
+    if (what == PUPPET_EXIT)
+        cpu->outstanding =
+            vcpu->exit->reason == VSDK_EXIT_PIO || vcpu->exit->reason == VSDK_EXIT_MMIO;
+    return (int)what;
+}
+
+static vsdk_status vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
+{
+    puppet_machine *m = vcpu->vm->data;
+    puppet_cpu *cpu = vcpu->data;
+
+    expect(atomic_load(&cpu->entered), "vcpu_run outside of the bracket");
+    expect(!atomic_load(&m->dead), "vcpu_run after vm_destroy");
+    finish_access(vcpu);
+    for (;;) {
+        uint32_t seen = atomic_load(&cpu->word);
+        if (atomic_load(&vcpu->requests)) {
+            fill_kicked(vcpu->exit, 0);
+            return VSDK_OK;
+        }
+        int what = act(vcpu);
+        if (what == PUPPET_EXIT)
+            return VSDK_OK;
+        if (what == PUPPET_WORK)
+            continue;
+        if (sys_futex_wait(&cpu->word, seen, vcpu->deadline_ns) == -ETIMEDOUT) {
+            fill_kicked(vcpu->exit, VSDK_KICK_DEADLINE);
+            return VSDK_OK;
+        }
+    }
+}
+
+static vsdk_status vcpu_complete(backend_vcpu *vcpu, vsdk_error *error)
+{
+    begin_call(vcpu->vm, 0);
+    finish_access(vcpu);
+    memset(vcpu->exit, 0, sizeof *vcpu->exit);
+    end_call(vcpu->vm);
+    return VSDK_OK;
+}
+
+/* RIP counts the accesses that were finished. */
+static vsdk_status get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    begin_call(vcpu->vm, 0);
+    regs->rip = cpu->finished;
+    end_call(vcpu->vm);
+    return VSDK_OK;
+}
+
+static vsdk_status set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    begin_call(vcpu->vm, 0);
+    cpu->answer = regs->rax;
+    end_call(vcpu->vm);
+    return VSDK_OK;
+}
+
+static vsdk_status get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                             vsdk_cpuid_entry *entry, vsdk_error *error)
+{
+    return VSDK_ERROR_NOT_FOUND;
+}
+
+#define PUPPET_OPS                                                                                 \
+    .size = sizeof(backend_ops), .abi = BACKEND_ABI, .host_open = host_open,                       \
+    .host_close = host_close, .host_query = host_query, .host_get_cpuid = host_get_cpuid,          \
+    .vm_create = vm_create, .vm_destroy = vm_destroy, .vm_free = vm_free,                          \
+    .vm_list_reserved = vm_list_reserved, .ram_create = ram_create, .ram_free = ram_free,          \
+    .vm_map = vm_map, .vm_unmap = vm_map, .vm_protect = vm_protect, .irq_lines = irq_lines,        \
+    .irq_set_line = irq_set_line, .vm_send_msi = vm_send_msi, .vcpu_create = vcpu_create,          \
+    .vcpu_destroy = vcpu_destroy, .vcpu_enter = vcpu_enter, .vcpu_leave = vcpu_leave,              \
+    .vcpu_run = vcpu_run, .vcpu_interrupt = vcpu_interrupt, .vcpu_get_regs = get_regs,             \
+    .vcpu_set_regs = set_regs, .vcpu_get_cpuid = get_cpuid
+
+static const backend_ops driven = {
+    PUPPET_OPS,
+    .name = "puppet",
+    .traits = BACKEND_RAM_ALIAS | BACKEND_EXACT_COMPLETE,
+    .vcpu_complete = vcpu_complete,
+};
+
+static const backend_ops autonomous = {
+    PUPPET_OPS,
+    .name = "puppet-autonomous",
+    .traits = BACKEND_AUTONOMOUS,
+    .vm_resume = vm_resume,
+    .vm_pause = vm_pause,
+};
+
+static void must(vsdk_status status, const vsdk_error *error)
+{
+    if (!status)
+        return;
+    printf("Bail out! %s: %s\n", error->operation, error->message);
+    exit(1);
+}
+
+vsdk_host *puppet_open(int is_autonomous)
+{
+    vsdk_host *host;
+    vsdk_error error;
+
+    must(host_open_with(is_autonomous ? &autonomous : &driven, NULL, &host, &error), &error);
+    return host;
+}
+
+vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made)
+{
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus};
+    vsdk_vm *vm;
+    vsdk_error error;
+
+    must(vsdk_vm_create(host, &config, &vm, &error), &error);
+    for (uint32_t i = 0; i < vcpus; i++)
+        must(vsdk_vcpu_create(vm, i, NULL, &made[i], &error), &error);
+    return vm;
+}
+
+void puppet_pio(vsdk_exit *exit, vsdk_direction direction, uint64_t port, uint64_t value)
+{
+    *exit = (vsdk_exit){
+        .reason = VSDK_EXIT_PIO,
+        .flags = direction == VSDK_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0,
+        .address = port,
+        .value = direction == VSDK_WRITE ? value : 0xff,
+        .data = (uintptr_t)&exit->value,
+        .count = 1,
+        .width = 1,
+        .direction = direction,
+    };
+}
+
+uint64_t puppet_answer(vsdk_vcpu *vcpu)
+{
+    const puppet_cpu *cpu = vcpu->backend.data;
+
+    return cpu->answer;
+}
+
+void puppet_nap(void)
+{
+    const struct timespec moment = {.tv_nsec = 100000};
+
+    nanosleep(&moment, NULL);
+}

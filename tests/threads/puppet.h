@@ -1,0 +1,37 @@
+/* A backend without a guest: a script says what each vCPU does next. It watches what the core
+ * promises to backends, and counts each breach. */
+#ifndef VSDK_TESTS_THREADS_PUPPET_H
+#define VSDK_TESTS_THREADS_PUPPET_H
+
+#include "core/backend.h"
+#include <stdatomic.h>
+#include <vsdk/vsdk.h>
+
+/* The next thing that a vCPU does. PUPPET_IDLE: waits to be interrupted; PUPPET_EXIT: the record
+ * was filled; PUPPET_WORK: something that nobody sees. */
+enum puppet_act { PUPPET_IDLE, PUPPET_EXIT, PUPPET_WORK };
+typedef enum puppet_act (*puppet_script_fn)(backend_vcpu *vcpu, vsdk_exit *exit);
+extern puppet_script_fn puppet_script;
+
+extern _Atomic unsigned puppet_breaches; /* of the operations table's rules */
+extern _Atomic unsigned puppet_alive;    /* hosts, machines and vCPUs not given back */
+
+vsdk_host *puppet_open(int autonomous);
+/* A machine with vCPUs; exits the process with a TAP failure if it can't. */
+vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made);
+
+void puppet_pio(vsdk_exit *exit, vsdk_direction direction, uint64_t port, uint64_t value);
+/* What the guest saw of its last read. */
+uint64_t puppet_answer(vsdk_vcpu *vcpu);
+
+/* Until a condition holds, for ten seconds; 1 if it does. */
+#define PUPPET_WAIT(condition)                                                                     \
+    ({                                                                                             \
+        unsigned turns = 0;                                                                        \
+        while (!(condition) && turns++ < 100000)                                                   \
+            puppet_nap();                                                                          \
+        (condition) != 0;                                                                          \
+    })
+void puppet_nap(void); /* 100 us */
+
+#endif
