@@ -1,7 +1,7 @@
 /* A backend without a guest: a script says what each vCPU does next. It watches what the core
  * promises to backends, and counts each breach. */
-#ifndef VSDK_TESTS_THREADS_PUPPET_H
-#define VSDK_TESTS_THREADS_PUPPET_H
+#ifndef VSDK_TESTS_CORE_PUPPET_H
+#define VSDK_TESTS_CORE_PUPPET_H
 
 #include "core/backend.h"
 #include <stdatomic.h>
