@@ -5,11 +5,21 @@
 #include <string.h>
 #include <time.h>
 
-double series_now_us(void)
+static double clock_us(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * 1e6 + t.tv_nsec * 1e-3;
+}
+
+double series_now_us(void)
+{
+    return clock_us(CLOCK_MONOTONIC);
+}
+
+double series_thread_us(void)
+{
+    return clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static double *room(size_t count)

@@ -14,6 +14,7 @@ typedef struct series {
 typedef double (*series_fn)(void *user);
 
 double series_now_us(void);
+double series_thread_us(void); /* of this thread's own time */
 series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, void *user);
 /* One JSON object on a line. A limit of 0 is none. */
 void series_print(series *s, const char *name, const char *place, const char *unit, double limit);

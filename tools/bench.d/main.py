@@ -45,7 +45,7 @@ def verdict(row):
     limit = row.get("limit")
     if not limit:
         return ""
-    value = row["ours"] if row.get("judged") == "ours" else row.get("low", row["ratio"])
+    value = row["ours"] if row.get("judged") == "ours" else row["low"]
     return f"<= {limit:g} {'yes' if value <= limit else 'NO'}"
 
 

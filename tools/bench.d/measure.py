@@ -86,7 +86,7 @@ def pss_of_guest(pid):
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
         mappings = re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", file.read())
     return sum(int(re.search(r"^Pss: +(\d+)", one, re.M).group(1)) for one in mappings
-               if f"Size: {MEMORY_KIB:>14} kB" in one and " dc" in one)
+               if re.search(rf"^Size: +{MEMORY_KIB} kB", one, re.M) and " dc" in one)
 
 
 def overhead(program):
