@@ -86,8 +86,12 @@ typedef uint32_t vsdk_exit_reason;
  * Since 0.1.
  */
 enum vsdk_exit_flags_values {
-    VSDK_EXIT_REGS_SETTABLE = 0x1, /* General registers but RIP may be set although the access is
-                                      unfinished: a non-string port write */
+    /*
+     * General registers but RIP may be set although the access is unfinished: a non-string port
+     * write. On KVM a string write too: its registers are settled, and KVM does not tell the two
+     * apart.
+     */
+    VSDK_EXIT_REGS_SETTABLE = 0x1,
     VSDK_EXIT_TERMINAL = 0x2,      /* The virtual machine is STOPPED */
     VSDK_EXIT_REGS_SYNCED = 0x4,   /* The general registers are at vsdk_vcpu_sync_regs */
 };
