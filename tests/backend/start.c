@@ -59,8 +59,9 @@ void start_set_long_mode(vsdk_sregs *sregs, int cpl)
 
     sregs->cs = segment(cpl ? SELECTOR_USER_CODE : SELECTOR_CODE, 0xa09b, cpl);
     sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
+    /* Far enough for the I/O map, all zero: some hosts look there in spite of IOPL 3. */
     sregs->tr =
-        (vsdk_segment){.base = TSS, .limit = 0x67, .selector = SELECTOR_TSS, .access = 0x8b};
+        (vsdk_segment){.base = TSS, .limit = 0x7ff, .selector = SELECTOR_TSS, .access = 0x8b};
     sregs->ldt = (vsdk_segment){0};
     sregs->gdt = (vsdk_table){.base = GDT, .limit = SELECTOR_TSS + 15};
     sregs->idt = (vsdk_table){.base = IDT, .limit = 0xfff};
