@@ -9,6 +9,7 @@
 static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, int write,
                                     const char *op, vsdk_error *error)
 {
+    const snapshot *entries = snapshot_live(&vm->map.entries);
     const gpa_entry *first = NULL;
     uint64_t end, at = gpa;
 
@@ -18,7 +19,7 @@ static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, 
         return NULL;
     }
     while (at < end) {
-        const gpa_entry *entry = gpa_map_find(vm, at);
+        const gpa_entry *entry = gpa_map_find(entries, at);
         if (!entry) {
             error_set(error, VSDK_ERROR_RANGE, op,
                       "%#" PRIx64 " bytes at %#" PRIx64 ": there is no memory at %#" PRIx64, length,

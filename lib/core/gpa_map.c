@@ -24,14 +24,13 @@ uint32_t gpa_map_index(const vsdk_vm *vm, uint64_t gpa)
     return entries_up_to(snapshot_live(&vm->map.entries), gpa);
 }
 
-const gpa_entry *gpa_map_find(const vsdk_vm *vm, uint64_t gpa)
+const gpa_entry *gpa_map_find(const snapshot *entries, uint64_t gpa)
 {
-    const snapshot *s = snapshot_live(&vm->map.entries);
-    uint32_t index = entries_up_to(s, gpa);
+    uint32_t index = entries_up_to(entries, gpa);
 
     if (!index)
         return NULL;
-    const gpa_entry *entry = (const gpa_entry *)s->items + index - 1;
+    const gpa_entry *entry = (const gpa_entry *)entries->items + index - 1;
     return gpa - entry->gpa < entry->length ? entry : NULL;
 }
 

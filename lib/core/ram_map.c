@@ -185,7 +185,7 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
 
 static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length)
 {
-    const gpa_entry *entry = gpa_map_find(vm, gpa);
+    const gpa_entry *entry = gpa_map_find(snapshot_live(&vm->map.entries), gpa);
 
     return entry && entry->gpa == gpa && entry->length == length ? entry->slot : NULL;
 }

@@ -1,0 +1,578 @@
+/* The parts of the core against each other, on a virtual machine of the mock without a guest:
+ * threads stand for vCPUs and give accesses to the bus by hand. */
+#include "core/object.h"
+#include "tap.h"
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { VCPUS = 3, DEVICES = 4, MS = 1000000, PAGE = 4096 };
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { ROUNDS = 2000 };
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+enum { ROUNDS = 2000 };
+#else
+enum { ROUNDS = 10000 };
+#endif
+#else
+enum { ROUNDS = 10000 };
+#endif
+
+static vsdk_host *host;
+static vsdk_vm *vm;
+static vsdk_vcpu *vcpus[VCPUS];
+static _Atomic uint32_t stop;
+
+static void must(vsdk_status status)
+{
+    if (status)
+        tap_bail("a call that must succeed gave %s", vsdk_status_name(status));
+}
+
+static void machine_make(void)
+{
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = VCPUS};
+
+    must(vsdk_host_open("mock", NULL, &host, NULL));
+    must(vsdk_vm_create(host, &config, &vm, NULL));
+    for (uint32_t i = 0; i < VCPUS; i++)
+        must(vsdk_vcpu_create(vm, i, NULL, &vcpus[i], NULL));
+    atomic_store(&stop, 0);
+}
+
+static void machine_end(void)
+{
+    must(vsdk_vm_destroy(vm, NULL));
+    for (uint32_t i = 0; i < VCPUS; i++)
+        vsdk_vcpu_close(vcpus[i]);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
+static pthread_t start(void *(*body)(void *), void *argument)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, body, argument))
+        tap_bail("no thread");
+    return thread;
+}
+
+static bus_answer port_write(vsdk_vcpu *vcpu, uint64_t port, uint64_t value)
+{
+    vsdk_exit exit = {.reason = VSDK_EXIT_PIO,
+                      .address = port,
+                      .value = value,
+                      .count = 1,
+                      .width = 1,
+                      .direction = VSDK_WRITE};
+
+    exit.data = (uintptr_t)&exit.value;
+    return bus_access(vm, vcpu, &exit);
+}
+
+/* Devices that come and go under accesses. */
+
+struct coming {
+    vsdk_device *device;
+    uint32_t port, concurrent;
+    _Atomic uint32_t attached, inside, releases;
+    _Atomic uint64_t calls;
+    uint64_t plain; /* guarded by the device's lock alone */
+};
+
+static struct coming coming[DEVICES];
+
+static void coming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                         uint64_t value)
+{
+    struct coming *c = user;
+
+    (void)region, (void)offset, (void)width, (void)value;
+    check(atomic_load(&c->attached), "a callback after detach");
+    uint32_t others = atomic_fetch_add(&c->inside, 1);
+    check(c->concurrent || !others, "two callbacks at once");
+    if (!c->concurrent)
+        c->plain++;
+    atomic_fetch_add(&c->calls, 1);
+    if (c->calls % 64 == 0)
+        sched_yield();
+    atomic_fetch_sub(&c->inside, 1);
+}
+
+static void coming_release(void *user)
+{
+    atomic_fetch_add(&((struct coming *)user)->releases, 1);
+}
+
+static const vsdk_device_ops coming_ops = {
+    .size = sizeof coming_ops, .write = coming_write, .release = coming_release};
+
+static void *access_all(void *vcpu)
+{
+    for (uint32_t i = 0; !atomic_load(&stop); i++)
+        port_write(vcpu, 0x100 + i % (2 * DEVICES), i);
+    return NULL;
+}
+
+static void coming_create(struct coming *c)
+{
+    vsdk_device_config config = {.size = sizeof config, .flags = c->concurrent, .name = "coming"};
+
+    must(vsdk_device_create(vm, &coming_ops, c, &config, &c->device, NULL));
+}
+
+static void *come_and_go(void *argument)
+{
+    struct coming *c = argument;
+
+    for (uint32_t i = 0; i < ROUNDS / 20; i++) {
+        coming_create(c);
+        atomic_store(&c->attached, 1);
+        must(vsdk_device_attach(c->device, VSDK_SPACE_PIO, c->port, 1, 0, NULL));
+        must(vsdk_device_attach(c->device, VSDK_SPACE_PIO, c->port + DEVICES, 1, 0, NULL));
+        sched_yield();
+        must(vsdk_device_detach(c->device, NULL));
+        atomic_store(&c->attached, 0);
+        check(!atomic_load(&c->inside), "a callback runs after detach");
+        vsdk_device_close(c->device);
+        check(atomic_load(&c->releases) == i + 1, "released %u times", c->releases);
+    }
+    return NULL;
+}
+
+static void detach_under_accesses(void)
+{
+    pthread_t runners[VCPUS], goers[DEVICES];
+    uint64_t calls = 0;
+
+    machine_make();
+    memset(coming, 0, sizeof coming);
+    for (uint32_t i = 0; i < VCPUS; i++)
+        runners[i] = start(access_all, vcpus[i]);
+    for (uint32_t i = 0; i < DEVICES; i++) {
+        coming[i].port = 0x100 + i;
+        coming[i].concurrent = i & 1;
+        goers[i] = start(come_and_go, &coming[i]);
+    }
+    for (uint32_t i = 0; i < DEVICES; i++)
+        pthread_join(goers[i], NULL);
+    atomic_store(&stop, 1);
+    for (uint32_t i = 0; i < VCPUS; i++)
+        pthread_join(runners[i], NULL);
+    for (uint32_t i = 0; i < DEVICES; i++) {
+        calls += coming[i].calls;
+        check(coming[i].concurrent || coming[i].plain == coming[i].calls, "a call was lost");
+    }
+    tap_note("%llu callbacks", (unsigned long long)calls);
+    machine_end();
+}
+
+/* Callbacks that wait for each other's devices. */
+
+struct mutual {
+    vsdk_device *device;
+    struct mutual *other;
+    uint32_t port;
+    pthread_barrier_t *both;
+    vsdk_status status;
+};
+
+static void mutual_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                         uint64_t value)
+{
+    struct mutual *m = user;
+
+    (void)region, (void)offset, (void)width, (void)value;
+    pthread_barrier_wait(m->both);
+    m->status = vsdk_device_detach(m->other->device, NULL);
+}
+
+static void *mutual_access(void *argument)
+{
+    struct mutual *m = argument;
+
+    port_write(vcpus[m->port & 1], m->port, 0);
+    return NULL;
+}
+
+static void mutual_detach(void)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = mutual_write};
+
+    machine_make();
+    for (uint32_t round = 0; round < ROUNDS / 100; round++) {
+        pthread_barrier_t both;
+        struct mutual m[2];
+        pthread_t threads[2];
+        pthread_barrier_init(&both, NULL, 2);
+        for (uint32_t i = 0; i < 2; i++) {
+            m[i] = (struct mutual){.other = &m[!i], .port = 0x200 + i, .both = &both, .status = 1};
+            must(vsdk_device_create(vm, &ops, &m[i], NULL, &m[i].device, NULL));
+            must(vsdk_device_attach(m[i].device, VSDK_SPACE_PIO, m[i].port, 1, 0, NULL));
+        }
+        for (uint32_t i = 0; i < 2; i++)
+            threads[i] = start(mutual_access, &m[i]);
+        for (uint32_t i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        check((m[0].status == VSDK_OK && m[1].status == VSDK_ERROR_BUSY) ||
+                  (m[1].status == VSDK_OK && m[0].status == VSDK_ERROR_BUSY),
+              "%s and %s", vsdk_status_name(m[0].status), vsdk_status_name(m[1].status));
+        for (uint32_t i = 0; i < 2; i++) {
+            must(vsdk_device_detach(m[i].device, NULL));
+            vsdk_device_close(m[i].device);
+        }
+        pthread_barrier_destroy(&both);
+    }
+    machine_end();
+}
+
+/* Lines that several threads share. */
+
+enum { LINE = 7 };
+
+static struct {
+    _Atomic uint32_t inside;
+    uint32_t level;
+    uint64_t edges;
+} shared;
+
+static void shared_line(void *user, uint32_t gsi, uint32_t level)
+{
+    (void)user, (void)gsi;
+    check(!atomic_fetch_add(&shared.inside, 1), "two changes of a line at once");
+    check(shared.level != level, "a change to what it was");
+    shared.level = level;
+    shared.edges += level;
+    atomic_fetch_sub(&shared.inside, 1);
+}
+
+static void *line_user(void *argument)
+{
+    vsdk_irq *irq;
+
+    (void)argument;
+    must(vsdk_irq_create(vm, LINE, &irq, NULL));
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        if (i % 3 == 0) {
+            must(vsdk_irq_pulse(irq, NULL));
+        } else {
+            must(vsdk_irq_raise(irq, NULL));
+            must(vsdk_irq_lower(irq, NULL));
+        }
+    }
+    vsdk_irq_close(irq);
+    return NULL;
+}
+
+static void *line_handle(void *irq)
+{
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        must(vsdk_irq_raise(irq, NULL));
+        must(vsdk_irq_lower(irq, NULL));
+    }
+    return NULL;
+}
+
+static void shared_lines(void)
+{
+    pthread_t threads[5];
+    vsdk_irq *irq;
+
+    machine_make();
+    memset(&shared, 0, sizeof shared);
+    must(vsdk_irq_controller_attach(vm, 0, 24, shared_line, NULL, NULL, NULL));
+    must(vsdk_irq_create(vm, LINE, &irq, NULL));
+    for (uint32_t i = 0; i < 5; i++)
+        threads[i] = start(i < 3 ? line_user : line_handle, irq);
+    for (uint32_t i = 0; i < 5; i++)
+        pthread_join(threads[i], NULL);
+    vsdk_irq_close(irq);
+    check(shared.level == 0, "the line stays high");
+    tap_note("%llu edges", (unsigned long long)shared.edges);
+    machine_end();
+}
+
+static _Atomic uint32_t controller_there;
+
+static void controller_line(void *user, uint32_t gsi, uint32_t level)
+{
+    (void)user, (void)gsi, (void)level;
+    check(atomic_load(&controller_there), "a change after detach");
+}
+
+static void controller_release(void *user)
+{
+    (void)user;
+    atomic_store(&controller_there, 0);
+}
+
+static void *line_pulses(void *argument)
+{
+    vsdk_irq *irq;
+
+    (void)argument;
+    must(vsdk_irq_create(vm, LINE, &irq, NULL));
+    while (!atomic_load(&stop)) {
+        vsdk_status status = vsdk_irq_pulse(irq, NULL);
+        check(!status || status == VSDK_ERROR_NOT_FOUND, "%s", vsdk_status_name(status));
+    }
+    vsdk_irq_close(irq);
+    return NULL;
+}
+
+static void controllers_come_and_go(void)
+{
+    pthread_t threads[2];
+
+    machine_make();
+    for (uint32_t i = 0; i < 2; i++)
+        threads[i] = start(line_pulses, NULL);
+    for (uint32_t i = 0; i < ROUNDS / 10; i++) {
+        atomic_store(&controller_there, 1);
+        must(
+            vsdk_irq_controller_attach(vm, 0, 24, controller_line, NULL, controller_release, NULL));
+        sched_yield();
+        must(vsdk_irq_controller_detach(vm, 0, NULL));
+        check(!atomic_load(&controller_there), "not released");
+    }
+    atomic_store(&stop, 1);
+    for (uint32_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    machine_end();
+}
+
+/* A loop whose device's timers, watches and own timers are changed from everywhere. */
+
+struct looped {
+    vsdk_loop *loop;
+    vsdk_device *device;
+    vsdk_ram *ram;
+    int pipe[2];
+    _Atomic uint64_t calls;
+    _Atomic uint32_t paused, releases, running;
+    uint64_t plain; /* guarded by the device's lock */
+};
+
+static struct looped looped;
+
+static void looped_call(void *user)
+{
+    struct looped *l = user;
+
+    check(!atomic_load(&l->paused), "a callback of a device that is paused");
+    l->plain++;
+    if (atomic_fetch_add(&l->calls, 1) % 16 == 0) {
+        vsdk_status status = vsdk_vm_map(vm, 0x100000, l->ram, 0, PAGE, 0, NULL);
+        if (!status)
+            must(vsdk_vm_unmap(vm, 0x100000, PAGE, NULL));
+    }
+}
+
+static void looped_watch(void *user, int32_t fd, uint32_t events)
+{
+    (void)fd, (void)events;
+    looped_call(user);
+}
+
+static void looped_own(void *user)
+{
+    atomic_store(&((struct looped *)user)->running, 1);
+    sched_yield();
+    atomic_store(&((struct looped *)user)->running, 0);
+}
+
+static void looped_release(void *user)
+{
+    atomic_fetch_add(&((struct looped *)user)->releases, 1);
+}
+
+static void looped_pause(void *user)
+{
+    ((struct looped *)user)->plain++;
+    atomic_store(&((struct looped *)user)->paused, 1);
+}
+
+static void looped_resume(void *user)
+{
+    ((struct looped *)user)->plain++;
+    atomic_store(&((struct looped *)user)->paused, 0);
+}
+
+static const vsdk_device_ops looped_ops = {
+    .size = sizeof looped_ops, .pause = looped_pause, .resume = looped_resume};
+
+static void *loop_dispatcher(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&stop))
+        must(vsdk_loop_dispatch(looped.loop, 5 * MS, NULL, NULL));
+    return NULL;
+}
+
+static void *loop_pauser(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&stop)) {
+        must(vsdk_vm_pause(vm, NULL));
+        check(atomic_load(&looped.paused), "not paused");
+        sched_yield();
+        must(vsdk_vm_resume(vm, NULL));
+        must(vsdk_vm_pause_request(vm, NULL));
+        must(vsdk_vm_resume(vm, NULL));
+        usleep(200);
+    }
+    return NULL;
+}
+
+static void timer_round(vsdk_device *device, uint32_t i)
+{
+    vsdk_timer *timer;
+
+    must(vsdk_timer_create(looped.loop, device, device ? looped_call : looped_own, &looped,
+                           looped_release, &timer, NULL));
+    must(vsdk_timer_arm(timer, i % 3 * 1000, i % 5 ? 1000 : 0, NULL));
+    if (i % 2)
+        usleep(50);
+    if (i % 7 == 0)
+        must(vsdk_timer_disarm(timer, NULL));
+    vsdk_timer_close(timer);
+    check(device || !atomic_load(&looped.running), "the callback runs after close");
+}
+
+static void *loop_changer(void *argument)
+{
+    (void)argument;
+    for (uint32_t i = 0; i < ROUNDS / 4; i++)
+        timer_round(i & 1 ? looped.device : NULL, i);
+    return NULL;
+}
+
+static void watch_round(vsdk_watch **watch)
+{
+    vsdk_watch_close(*watch);
+    must(vsdk_watch_create(looped.loop, looped.device, looped.pipe[0], VSDK_LOOP_READ, looped_watch,
+                           &looped, looped_release, watch, NULL));
+}
+
+static void loop_under_changes(void)
+{
+    pthread_t dispatcher, pauser, changer;
+    vsdk_watch *watch = NULL;
+
+    machine_make();
+    memset(&looped, 0, sizeof looped);
+    looped.loop = vsdk_vm_loop(vm);
+    must(vsdk_ram_create(vm, PAGE, NULL, &looped.ram, NULL));
+    must(vsdk_device_create(vm, &looped_ops, &looped, NULL, &looped.device, NULL));
+    must(vsdk_device_attach(looped.device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
+    if (pipe(looped.pipe) || write(looped.pipe[1], "x", 1) != 1)
+        tap_bail("no pipe");
+    must(vsdk_vm_resume(vm, NULL));
+    dispatcher = start(loop_dispatcher, NULL);
+    pauser = start(loop_pauser, NULL);
+    changer = start(loop_changer, NULL);
+    for (uint32_t i = 0; i < ROUNDS / 20; i++) {
+        watch_round(&watch);
+        usleep(300);
+    }
+    pthread_join(changer, NULL);
+    atomic_store(&stop, 1);
+    pthread_join(pauser, NULL);
+    must(vsdk_device_detach(looped.device, NULL));
+    uint64_t calls = atomic_load(&looped.calls);
+    pthread_join(dispatcher, NULL);
+    check(calls == atomic_load(&looped.calls), "a callback after detach");
+    check(looped.releases == ROUNDS / 4 + ROUNDS / 20, "%u releases", looped.releases);
+    tap_note("%llu callbacks", (unsigned long long)calls);
+    vsdk_watch_close(watch);
+    vsdk_device_close(looped.device);
+    vsdk_ram_close(looped.ram);
+    close(looped.pipe[0]);
+    close(looped.pipe[1]);
+    machine_end();
+}
+
+/* The gate while memory comes and goes, and destroy under all of it. */
+
+static void *gate_user(void *argument)
+{
+    uint8_t bytes[2 * PAGE];
+    vsdk_status status;
+
+    (void)argument;
+    do {
+        vsdk_dma_view view = {.size = sizeof view};
+        status = vsdk_dma_read(vm, PAGE - 8, bytes, 16, NULL);
+        check(!status || status == VSDK_ERROR_RANGE || status == VSDK_ERROR_GONE, "%s",
+              vsdk_status_name(status));
+        status = vsdk_dma_map(vm, PAGE, 8, VSDK_DMA_READ, &view, NULL);
+        if (!status)
+            memcpy(bytes, view.data, 8);
+        vsdk_dma_unmap(&view);
+    } while (status != VSDK_ERROR_GONE);
+    return NULL;
+}
+
+static void *gate_bells(void *argument)
+{
+    vsdk_status status;
+
+    (void)argument;
+    do {
+        vsdk_doorbell_config config = {
+            .size = sizeof config, .space = VSDK_SPACE_PIO, .address = 0x300};
+        vsdk_doorbell *bell;
+        status = vsdk_doorbell_create(vm, &config, &bell, NULL);
+        if (!status)
+            port_write(vcpus[0], 0x300, 1);
+        vsdk_doorbell_close(bell);
+        check(!status || status == VSDK_ERROR_GONE, "%s", vsdk_status_name(status));
+    } while (status != VSDK_ERROR_GONE);
+    return NULL;
+}
+
+static void destroy_under_use(void)
+{
+    for (uint32_t round = 0; round < 20; round++) {
+        pthread_t users[2], bells;
+        vsdk_ram *low, *high;
+        machine_make();
+        must(vsdk_ram_create(vm, PAGE, NULL, &low, NULL));
+        must(vsdk_ram_create(vm, PAGE, NULL, &high, NULL));
+        must(vsdk_vm_map(vm, 0, low, 0, PAGE, 0, NULL));
+        for (uint32_t i = 0; i < 2; i++)
+            users[i] = start(gate_user, NULL);
+        bells = start(gate_bells, NULL);
+        for (uint32_t i = 0; i < 20; i++) {
+            must(vsdk_vm_map(vm, PAGE, high, 0, PAGE, 0, NULL));
+            sched_yield();
+            must(vsdk_vm_unmap(vm, PAGE, PAGE, NULL));
+        }
+        must(vsdk_vm_destroy(vm, NULL));
+        for (uint32_t i = 0; i < 2; i++)
+            pthread_join(users[i], NULL);
+        pthread_join(bells, NULL);
+        vsdk_ram_close(low);
+        vsdk_ram_close(high);
+        machine_end();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct tap_test tests[] = {
+        {"devices are detached under accesses", detach_under_accesses},
+        {"callbacks detach each other's devices", mutual_detach},
+        {"threads share a line", shared_lines},
+        {"interrupt controllers come and go", controllers_come_and_go},
+        {"a loop under changes and pauses", loop_under_changes},
+        {"destroy under use of gate and doorbells", destroy_under_use},
+    };
+
+    return tap_run(tests, sizeof tests / sizeof *tests, argc > 1 ? argv[1] : NULL);
+}
