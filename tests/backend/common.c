@@ -187,7 +187,7 @@ static void *runner_main(void *argument)
             break;
         if (exit->flags & VSDK_EXIT_TERMINAL)
             break;
-        if (exit->reason != VSDK_EXIT_KICKED && runner->on_exit && !runner->on_exit(runner, exit))
+        if (exit->reason != VSDK_EXIT_KICKED && !(runner->on_exit && runner->on_exit(runner, exit)))
             break;
     }
     return NULL;

@@ -62,7 +62,7 @@ uint64_t run_to_end(struct machine *m);
 void answer(const vsdk_exit *exit, uint64_t value);
 
 /* A thread that runs a processor until its run fails or, if `kicks` is set, returns KICKED; every
- * other exit is passed to `on_exit`, which may be NULL and returns 0 to end. */
+ * other exit is passed to `on_exit`, which returns 0 to end; NULL ends at the first. */
 struct runner {
     vsdk_vcpu *vcpu;
     int (*on_exit)(struct runner *runner, vsdk_exit *exit);

@@ -61,14 +61,15 @@ def run_all(tests, place, log, jobs=2, **options):
 
 
 def shim_env(folder, log):
-    shim = os.path.join(folder, "tests", "generated", "libvsdk-shim.so")
+    shim = os.path.join(folder, "tests", "generated", "vsdk-shim.so")
     return {"LD_PRELOAD": shim, "VSDK_SHIM_LOG": log.shim} if os.path.exists(shim) else {}
 
 
 def host(folder, place, log, wanted):
     """A place on this machine, in the plain build."""
     if place == "host":
-        tests = [t for t in wanted if not t.suites & (EVERYWHERE | {"bench", "lab"})]
+        elsewhere = EVERYWHERE | {"bench", "lab", "lab-kvm", "lab-xen"}
+        tests = [t for t in wanted if not t.suites & elsewhere]
         plain = [t for t in tests if not t.suites & {"contract", "faults"}]
         noted = [t for t in tests if t.suites & {"contract", "faults"}]
         return run_all(plain, place, log) + run_all(noted, place, log, env=shim_env(folder, log))
@@ -103,16 +104,20 @@ def valgrind(folder, log):
     return run_all(tests, "valgrind", log, wrap=wrap)
 
 
+def in_lab(word):
+    """A word of a command as it is in the lab, where every file lies in the current folder."""
+    return "./" + os.path.basename(word) if os.path.isabs(word) and os.path.exists(word) else word
+
+
 def lab_script(tests, backend):
     """A shell script for the inside of a lab: each test between markers."""
     lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log"]
     for test in tests:
         env = {**test.env, "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
         words = " ".join(f"{key}={shlex.quote(value)}" for key, value in env.items())
-        command = " ".join(shlex.quote(w) for w in ["./" + os.path.basename(test.command[0]),
-                                                    *test.command[1:]])
+        command = " ".join(shlex.quote(in_lab(word)) for word in test.command)
         lines += [f"echo '### {test.name}'",
-                  f"env LD_PRELOAD=/t/libvsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
+                  f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
                   "echo \"### = $?\""]
     return "\n".join(lines) + "\n"
 
@@ -135,7 +140,7 @@ def split_lab_output(text):
 def lab(folder, which, log, stage):
     """One of the labs, with the same binaries."""
     backend = {"lab-kvm": "kvm", "lab-xen": "xen"}[which]
-    tests = [t for t in builds.tests(folder) if "mock" in t.suites or "lab" in t.suites]
+    tests = [t for t in builds.tests(folder) if t.suites & {"mock", "lab", which}]
     names = [test.name for test in tests]
     with tempfile.TemporaryDirectory() as work:
         script = os.path.join(work, "lab-tests.sh")
@@ -143,8 +148,8 @@ def lab(folder, which, log, stage):
             f.write(lab_script(tests, backend))
         guest = os.path.join(work, "guest")
         builds.quiet([os.path.join(builds.ROOT, "tools", "guest"), guest])
-        files = {script, guest, os.path.join(folder, "tests", "generated", "libvsdk-shim.so"),
-                 *(test.command[0] for test in tests)}
+        files = {script, guest, os.path.join(folder, "tests", "generated", "vsdk-shim.so"),
+                 *(word for test in tests for word in test.command if in_lab(word) != word)}
         command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", "900",
                    "--stage", stage, "--out", "shim.log"]
         for path in sorted(files):
