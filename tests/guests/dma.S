@@ -1,0 +1,32 @@
+/* Gives the addresses of two buffers of 64 bytes to PORT_LONG: the first is to be written by the
+ * device and holds the pattern when the following IN from PORT_BYTE is answered; the second holds
+ * the pattern from the guest. Ends with 0, or 1 if what it got is wrong. Runs at CPL 0 and 3. */
+#include "guest.inc"
+start:
+        mov     $GUEST_BUFFER2, %ebx
+        mov     $PATTERN_FIRST, %al
+        xor     %ecx, %ecx
+1:      mov     %al, (%rbx,%rcx)
+        add     $PATTERN_STEP, %al
+        inc     %ecx
+        cmp     $64, %ecx
+        jne     1b
+
+        mov     $PORT_LONG, %edx
+        mov     $GUEST_BUFFER, %eax
+        out     %eax, %dx
+        mov     $GUEST_BUFFER2, %eax
+        out     %eax, %dx
+        mov     $PORT_BYTE, %edx
+        in      %dx, %al
+
+        mov     $GUEST_BUFFER, %ebx
+        mov     $PATTERN_FIRST, %al
+        xor     %ecx, %ecx
+2:      cmp     %al, (%rbx,%rcx)
+        EXPECT_EQUAL
+        add     $PATTERN_STEP, %al
+        inc     %ecx
+        cmp     $64, %ecx
+        jne     2b
+        DONE    0

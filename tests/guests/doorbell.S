@@ -1,0 +1,15 @@
+/* Writes 1, 2 and 3 to PORT_WORD (words), then to GUEST_MMIO (dwords). Runs at CPL 0 and 3. */
+#include "guest.inc"
+start:
+        mov     $PORT_WORD, %edx
+        mov     $1, %eax
+        out     %ax, %dx
+        mov     $2, %eax
+        out     %ax, %dx
+        mov     $3, %eax
+        out     %ax, %dx
+        mov     $GUEST_MMIO, %ebx
+        movl    $1, (%rbx)
+        movl    $2, (%rbx)
+        movl    $3, (%rbx)
+        DONE    0

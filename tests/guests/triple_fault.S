@@ -1,0 +1,9 @@
+/* An invalid instruction with an empty interrupt table: the guest crashes. CPL 0. */
+#include "guest.inc"
+start:
+        lidt    empty(%rip)
+        ud2
+        DONE    1
+        .balign 8
+empty:  .word   0
+        .quad   0
