@@ -37,12 +37,10 @@ void guest_state_tables(uint8_t low[GUEST_LOW_BYTES])
 void guest_state_sregs(vsdk_sregs *s, unsigned cpl)
 {
     uint16_t dpl = (uint16_t)(cpl << 5);
-    vsdk_segment code = {.limit = 0xffffffff,
-                         .selector = cpl ? GUEST_USER_CS : GUEST_CS,
-                         .access = 0xa09b | dpl};
-    vsdk_segment data = {.limit = 0xffffffff,
-                         .selector = cpl ? GUEST_USER_DS : GUEST_DS,
-                         .access = 0xc093 | dpl};
+    vsdk_segment code = {
+        .limit = 0xffffffff, .selector = cpl ? GUEST_USER_CS : GUEST_CS, .access = 0xa09b | dpl};
+    vsdk_segment data = {
+        .limit = 0xffffffff, .selector = cpl ? GUEST_USER_DS : GUEST_DS, .access = 0xc093 | dpl};
 
     s->cs = code;
     s->ds = s->es = s->fs = s->gs = s->ss = data;
@@ -51,7 +49,7 @@ void guest_state_sregs(vsdk_sregs *s, unsigned cpl)
     s->cr0 = 0x80010031; /* PG, WP, NE, ET, PE */
     s->cr2 = 0;
     s->cr3 = GUEST_PML4;
-    s->cr4 = 0x20;    /* PAE */
+    s->cr4 = 0x20;   /* PAE */
     s->efer = 0x500; /* LMA, LME */
 }
 

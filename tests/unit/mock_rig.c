@@ -2,6 +2,9 @@
 #include "mock_rig.h"
 #include <criterion/criterion.h>
 #include <string.h>
+#include <time.h>
+
+#define RUN_NS 20000000000u
 
 static void must(rig *r, vsdk_status status, const char *what)
 {
@@ -78,9 +81,19 @@ void rig_start(rig *r)
         must(r, r->host.ops->vm_resume(&r->vm, &r->error), "vm_resume");
 }
 
+void rig_run_for(rig *r, uint32_t vcpu, uint64_t nanoseconds)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    r->vcpu[vcpu].deadline_ns =
+        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + nanoseconds;
+    must(r, r->host.ops->vcpu_run(&r->vcpu[vcpu], &r->error), "vcpu_run");
+}
+
 void rig_run(rig *r, uint32_t vcpu)
 {
-    must(r, r->host.ops->vcpu_run(&r->vcpu[vcpu], &r->error), "vcpu_run");
+    rig_run_for(r, vcpu, RUN_NS);
 }
 
 void rig_close(rig *r)
@@ -102,8 +115,7 @@ void rig_expect(rig *r, vsdk_exit_reason reason, vsdk_direction direction, uint6
     cr_assert_eq(r->exit->reason, reason, "reason %u, native 0x%llx", r->exit->reason,
                  (unsigned long long)r->exit->native);
     cr_assert_eq(r->exit->direction, direction);
-    cr_assert_eq(r->exit->address, address, "address 0x%llx",
-                 (unsigned long long)r->exit->address);
+    cr_assert_eq(r->exit->address, address, "address 0x%llx", (unsigned long long)r->exit->address);
     cr_assert_eq(r->exit->width, width);
     cr_assert_eq(r->exit->reserved, 0);
     cr_assert_eq(r->exit->tag, 0);
@@ -118,8 +130,7 @@ void rig_expect_write(rig *r, vsdk_exit_reason reason, uint64_t address, unsigne
     cr_assert_eq(r->exit->data, (uint64_t)(uintptr_t)&r->exit->value);
 }
 
-void rig_answer(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width,
-                uint64_t value)
+void rig_answer(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width, uint64_t value)
 {
     rig_expect(r, reason, VSDK_READ, address, width);
     cr_assert_eq(r->exit->count, 1);

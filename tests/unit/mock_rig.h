@@ -29,15 +29,15 @@ void rig_open(rig *r, int autonomous);
 void rig_load(rig *r, const guest_image *image, unsigned cpl, uint64_t argument);
 void rig_code(rig *r, const void *code, size_t bytes, unsigned cpl);
 void rig_start(rig *r);
-void rig_run(rig *r, uint32_t vcpu);
+void rig_run(rig *r, uint32_t vcpu); /* KICKED after a long while */
+void rig_run_for(rig *r, uint32_t vcpu, uint64_t nanoseconds);
 void rig_close(rig *r);
 /* The next exit of vCPU 0 is an access of this kind. */
 void rig_expect(rig *r, vsdk_exit_reason reason, vsdk_direction direction, uint64_t address,
                 unsigned width);
 void rig_expect_write(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width,
                       uint64_t value);
-void rig_answer(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width,
-                uint64_t value);
+void rig_answer(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width, uint64_t value);
 void rig_expect_end(rig *r, uint8_t status);
 
 /* Each test in both personalities. */
