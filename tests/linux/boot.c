@@ -24,19 +24,28 @@ typedef struct row {
     uint32_t vcpus;
     const char *act;
     vsdk_exit_reason end;
+    uint64_t tables; /* hash of the firmware area: the same on every backend */
 } row;
 
 static const row rows[] = {
     {"portable, bzImage, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 1, "poweroff",
-     VSDK_EXIT_POWEROFF},
-    {"portable, PVH, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinux", 1, "reboot", VSDK_EXIT_RESET},
-    {"portable, bzImage, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH},
-    {"portable, PVH, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 2, "poweroff", VSDK_EXIT_POWEROFF},
-    {"portable, bzImage, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 4, "reboot", VSDK_EXIT_RESET},
-    {"portable, PVH, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 4, "panic", VSDK_EXIT_CRASH},
-    {"kernel, bzImage, 1 vCPU", VSDK_IRQCHIP_KERNEL, "vmlinuz", 1, "poweroff", VSDK_EXIT_POWEROFF},
-    {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "reboot", VSDK_EXIT_RESET},
-    {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH},
+     VSDK_EXIT_POWEROFF, 0x77282b1f8ed9bdec},
+    {"portable, PVH, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinux", 1, "reboot", VSDK_EXIT_RESET,
+     0x77282b1f8ed9bdec},
+    {"portable, bzImage, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
+     0x950a4de51856d826},
+    {"portable, PVH, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 2, "poweroff", VSDK_EXIT_POWEROFF,
+     0x950a4de51856d826},
+    {"portable, bzImage, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 4, "reboot", VSDK_EXIT_RESET,
+     0xfce33f39384c38fa},
+    {"portable, PVH, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 4, "panic", VSDK_EXIT_CRASH,
+     0xfce33f39384c38fa},
+    {"kernel, bzImage, 1 vCPU", VSDK_IRQCHIP_KERNEL, "vmlinuz", 1, "poweroff", VSDK_EXIT_POWEROFF,
+     0x3eb9f9411ca74ae2},
+    {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "reboot", VSDK_EXIT_RESET,
+     0x8d6699f893840370},
+    {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
+     0x8d6699f893840370},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -140,7 +149,7 @@ static uint64_t fnv(uint64_t hash, const uint8_t *bytes, size_t length)
 }
 
 /* The bytes that a guest is given: the firmware area, and boot information. */
-static void show_tables(guest *g)
+static uint64_t hash_tables(guest *g)
 {
     static uint8_t area[0x20000], info[0x1000];
     const uint64_t start = 0xcbf29ce484222325;
@@ -150,6 +159,7 @@ static void show_tables(guest *g)
     printf("# tables %016llx information %016llx\n",
            (unsigned long long)fnv(start, area, sizeof area),
            (unsigned long long)fnv(start, info, sizeof info));
+    return fnv(start, area, sizeof area);
 }
 
 static vsdk_status boot(guest *g, vsdk_host *host)
@@ -194,7 +204,7 @@ static void show_counters(guest *g)
 
 static void run(guest *g)
 {
-    show_tables(g);
+    tap(hash_tables(g) == g->row->tables, "%s: tables are the known bytes", g->row->name);
     g->status = vsdk_vm_run(g->vm, 240 * UINT64_C(1000000000), &g->end, &g->error);
     printf("# ended: %s code %llu detail %s\n", vsdk_exit_reason_name(g->end.reason),
            (unsigned long long)g->end.value,
@@ -213,7 +223,7 @@ static int topology_is_right(guest *g)
     for (uint32_t i = 0; i < g->row->vcpus; i++) {
         char want[64];
 
-        snprintf(want, sizeof want, "cpu%u apicid=%u package=0 ", i, 2 * i);
+        snprintf(want, sizeof want, "cpu%u apicid=%u package=0 core=%u;", i, 2 * i, 2 * i);
         if (!strstr(text, want))
             return 0;
     }
@@ -226,7 +236,7 @@ static void check(guest *g)
 
     tap(!strncmp(said(g, "uname"), "Linux ", 6), "%s: reaches init", r->name);
     tap((uint32_t)atoi(said(g, "cpus")) == r->vcpus, "%s: sees %u processors", r->name, r->vcpus);
-    tap(topology_is_right(g), "%s: one package, APIC ids 2 * i", r->name);
+    tap(topology_is_right(g), "%s: one package, APIC and core ids 2 * i", r->name);
     tap(answer_is_right(g), "%s: answers what was typed", r->name);
     tap(g->end.reason == r->end, "%s: %s is told as %s", r->name, r->act,
         vsdk_exit_reason_name(r->end));
