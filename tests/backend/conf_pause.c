@@ -1,0 +1,389 @@
+/* Pause: the guest is held, accesses stay unfinished, devices are quiet. */
+#include "common.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+static struct machine m;
+
+static void setup(void)
+{
+    machine_make(&m);
+}
+
+static void teardown(void)
+{
+    machine_end(&m);
+}
+
+TestSuite(pause, .init = setup, .fini = teardown);
+
+static int is_exact(void)
+{
+    return capability(m.host, VSDK_CAPABILITY_COMPLETE_EXACT) != VSDK_ANSWER_NO;
+}
+
+static uint64_t counter(void)
+{
+    uint64_t value;
+    ok(vsdk_dma_read(m.vm, RESULT, &value, 8, E));
+    return value;
+}
+
+static int has_counted(void *above)
+{
+    return counter() > *(uint64_t *)above;
+}
+
+Test(pause, guest_stands_and_goes_on)
+{
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+    uint64_t at = 0;
+
+    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    runner_start(&runner);
+    for (int i = 0; i < 3; i++) {
+        vsdk_vcpu_state state;
+
+        wait_for(has_counted, &at, "the guest to go on");
+        ok(vsdk_vm_pause(m.vm, E));
+        at = counter();
+        ok(vsdk_vcpu_get_state(m.vcpu, &state, E));
+        cr_assert_eq(state, VSDK_VCPU_HELD);
+        sleep_ms(3);
+        cr_assert_eq(counter(), at, "the guest went on in PAUSED");
+        ok(vsdk_vm_resume(m.vm, E));
+    }
+    wait_for(has_counted, &at, "the guest to go on");
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+    ok(runner.status);
+}
+
+/* Not calling run is no pause on an autonomous host, and pause is one on every host. */
+Test(pause, works_with_nobody_inside)
+{
+    uint64_t at;
+
+    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    ok(vsdk_vcpu_run(m.vcpu, 2000000, E));
+    ok(vsdk_vm_pause(m.vm, E));
+    at = counter();
+    sleep_ms(3);
+    cr_assert_eq(counter(), at);
+    ok(vsdk_vm_resume(m.vm, E));
+    do
+        ok(vsdk_vcpu_run(m.vcpu, 2000000, E));
+    while (counter() == at);
+}
+
+Test(pause, unanswered_read_is_answered_after_the_resume)
+{
+    machine_start(&m, &guest_echo, NULL);
+    for (uint64_t value = 1; value < 6; value++) {
+        const vsdk_exit *exit = run_to_read(&m, PORT_IN);
+
+        ok(vsdk_vm_pause(m.vm, E));
+        if (value % 2)
+            answer(exit, value);
+        ok(vsdk_vm_resume(m.vm, E));
+        if (!(value % 2))
+            answer(exit, value);
+        cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, value);
+    }
+}
+
+Test(pause, unanswered_memory_read_is_answered_after_the_resume)
+{
+    machine_start(&m, &guest_echo_mmio, &(vsdk_regs){.rbx = MMIO});
+    for (uint64_t value = 1; value < 4; value++) {
+        const vsdk_exit *exit = run(&m);
+
+        cr_assert_eq(exit->reason, VSDK_EXIT_MMIO);
+        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_resume(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, E));
+        answer(exit, value);
+        ok(vsdk_vm_resume(m.vm, E));
+        cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, value);
+    }
+}
+
+/* Another thread pauses while the runner is on its way; the runner's exits stay complete. */
+static int answer_next(struct runner *runner, vsdk_exit *exit)
+{
+    uint64_t *state = runner->user; /* the last answer, how many to go */
+
+    if (exit->direction == VSDK_READ) {
+        answer(exit, ++state[0]);
+        return 1;
+    }
+    if (exit->value != (state[0] & 0xffffffff))
+        state[2]++;
+    return --state[1] > 0;
+}
+
+Test(pause, from_another_thread_loses_no_access)
+{
+    uint64_t state[3] = {0, 300, 0};
+    struct runner runner = {.vcpu = m.vcpu, .on_exit = answer_next, .user = state};
+
+    machine_start(&m, &guest_echo, NULL);
+    runner_start(&runner);
+    for (int i = 0; i < 20; i++) {
+        ok(vsdk_vm_pause(m.vm, E));
+        cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+        ok(vsdk_vm_resume(m.vm, E));
+    }
+    runner_join(&runner);
+    ok(runner.status);
+    cr_assert_eq(state[2], 0, "%llu wrong answers", (unsigned long long)state[2]);
+}
+
+struct requester {
+    vsdk_status status;
+    atomic_int calls, pauses, resumes;
+};
+
+static void request_pause(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                          uint64_t value)
+{
+    struct requester *requester = user;
+
+    (void)region, (void)offset, (void)width;
+    if (value == 3)
+        requester->status = vsdk_vm_pause_request(m.vm, NULL);
+    atomic_fetch_add(&requester->calls, 1);
+}
+
+static void note_pause(void *user)
+{
+    atomic_fetch_add(&((struct requester *)user)->pauses, 1);
+}
+
+static void note_resume(void *user)
+{
+    atomic_fetch_add(&((struct requester *)user)->resumes, 1);
+}
+
+static const vsdk_device_ops requester_ops = {.size = sizeof requester_ops,
+                                              .write = request_pause,
+                                              .pause = note_pause,
+                                              .resume = note_resume};
+
+Test(pause, requested_by_a_callback_takes_effect_after_it)
+{
+    struct requester requester = {.status = 1};
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+    vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
+    int calls;
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    machine_start(&m, &guest_out_forever, NULL);
+    runner_start(&runner);
+    wait_for_vm(m.vm, VSDK_VM_PAUSED);
+    ok(vsdk_vm_pause(m.vm, E));
+    ok(requester.status);
+    calls = atomic_load(&requester.calls);
+    cr_assert(calls >= 3);
+    sleep_ms(3);
+    cr_assert_eq(atomic_load(&requester.calls), calls, "a callback ran in PAUSED");
+    cr_assert_eq(atomic_load(&requester.pauses), 1);
+    cr_assert_eq(atomic_load(&requester.resumes), 0);
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(atomic_load(&requester.resumes), 1);
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+    vsdk_device_close(device);
+}
+
+Test(pause, devices_are_not_told_in_created)
+{
+    struct requester requester = {0};
+    vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    ok(vsdk_vm_pause(m.vm, E));
+    machine_start(&m, &guest_out_forever, NULL);
+    cr_assert_eq(atomic_load(&requester.pauses) + atomic_load(&requester.resumes), 0);
+    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, E));
+    cr_assert_eq(atomic_load(&requester.pauses), 1);
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(atomic_load(&requester.resumes), 1);
+    vsdk_device_close(device);
+}
+
+Test(pause, request_is_withdrawn_by_resume)
+{
+    machine_start(&m, &guest_out_forever, NULL);
+    run_to_write(&m, PORT_OUT);
+    ok(vsdk_vm_pause_request(m.vm, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 2);
+    ok(vsdk_vm_pause_request(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, E));
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+}
+
+struct slow {
+    atomic_int inside, left;
+};
+
+static void write_slowly(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                         uint64_t value)
+{
+    struct slow *slow = user;
+
+    (void)region, (void)offset, (void)width, (void)value;
+    atomic_store(&slow->inside, 1);
+    sleep_ms(20);
+    atomic_store(&slow->left, 1);
+}
+
+static int is_inside(void *user)
+{
+    return atomic_load(&((struct slow *)user)->inside);
+}
+
+Test(pause, waits_for_a_running_callback)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = write_slowly};
+    struct slow slow = {0};
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+    vsdk_device *device = make_device(m.vm, &ops, &slow, 0);
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    machine_start(&m, &guest_out_forever, NULL);
+    runner_start(&runner);
+    wait_for(is_inside, &slow, "the callback");
+    ok(vsdk_vm_pause(m.vm, E));
+    cr_assert(atomic_load(&slow.left), "pause returned while a callback was running");
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+    vsdk_device_close(device);
+}
+
+Test(pause, drain_finishes_what_is_answered)
+{
+    vsdk_regs regs;
+
+    fails(STATE, vsdk_vm_drain(m.vm, E));
+    machine_start(&m, &guest_echo, NULL);
+    answer(run_to_read(&m, PORT_IN), 0x77665544);
+    fails(STATE, vsdk_vm_drain(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, E));
+    if (is_exact()) {
+        ok(vsdk_vm_drain(m.vm, E));
+        ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+        cr_assert_eq(regs.rax, 0x77665544);
+        cr_assert_eq(regs.rip, CODE + 2, "RIP is %#llx", (unsigned long long)regs.rip);
+        regs.rax = 0x11;
+        ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+        ok(vsdk_vm_drain(m.vm, E));
+    } else {
+        fails(UNSUPPORTED, vsdk_vm_drain(m.vm, E));
+    }
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, is_exact() ? 0x11 : 0x77665544);
+}
+
+Test(pause, drain_without_an_access_does_nothing)
+{
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
+    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_drain(m.vm, E));
+}
+
+static int has_entered(void *user)
+{
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
+
+    (void)user;
+    ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
+    return counters.runs > 0;
+}
+
+Test(pause, drain_with_a_run_inside_is_busy)
+{
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vm_pause(m.vm, E));
+    runner_start(&runner);
+    wait_for(has_entered, NULL, "the run");
+    fails(BUSY, vsdk_vm_drain(m.vm, E));
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+}
+
+Test(pause, drain_stops_at_the_next_fragment)
+{
+    const uint64_t at = MMIO + 0xffc;
+    uint64_t got;
+
+    need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
+    machine_start(&m, &guest_load, &(vsdk_regs){.rbx = at, .rdi = RESULT});
+    cr_assert_eq(run(&m)->address, at);
+    cr_assert_eq(m.exit->width, 4, "width %u", m.exit->width);
+    answer(m.exit, 0x11111111);
+    ok(vsdk_vm_pause(m.vm, E));
+    fails(STATE, vsdk_vm_drain(m.vm, E));
+    cr_assert_eq(m.exit->address, MMIO + 0x1000);
+    answer(m.exit, 0x22222222);
+    ok(vsdk_vm_drain(m.vm, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    run_to_end(&m);
+    ok(vsdk_dma_read(m.vm, RESULT, &got, 8, E));
+    cr_assert_eq(got, 0x2222222211111111);
+}
+
+Test(pause, complete_finishes_one_access)
+{
+    vsdk_regs regs;
+
+    need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
+    machine_start(&m, &guest_echo, NULL);
+    answer(run_to_read(&m, PORT_IN), 0xabcd);
+    ok(vsdk_vcpu_complete(m.vcpu, E));
+    ok(vsdk_vcpu_complete(m.vcpu, E));
+    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    cr_assert_eq(regs.rax, 0xabcd);
+    regs.rax = 0x1234;
+    ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
+}
+
+Test(pause, completing_exactly_is_a_capability)
+{
+    machine_start(&m, &guest_echo, NULL);
+    answer(run_to_read(&m, PORT_IN), 0xabcd);
+    if (is_exact())
+        ok(vsdk_vcpu_complete(m.vcpu, E));
+    else
+        fails(UNSUPPORTED, vsdk_vcpu_complete(m.vcpu, E));
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0xabcd);
+}
+
+Test(pause, destroyed_while_paused)
+{
+    machine_start(&m, &guest_echo, NULL);
+    run_to_read(&m, PORT_IN);
+    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_destroy(m.vm, E));
+    fails(GONE, vsdk_vm_resume(m.vm, E));
+}
+
+Test(pause, stopped_while_paused)
+{
+    machine_start(&m, &guest_echo, NULL);
+    run_to_read(&m, PORT_IN);
+    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 3, 0, E));
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
+    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
+    cr_assert_eq(m.exit->value, 3);
+}

@@ -1,0 +1,321 @@
+/* Guest memory: made, mapped, protected and taken away, in every state. */
+#include "common.h"
+#include <pthread.h>
+
+static struct machine m;
+
+static void setup(void)
+{
+    machine_make(&m);
+}
+
+static void teardown(void)
+{
+    machine_end(&m);
+}
+
+TestSuite(ram, .init = setup, .fini = teardown);
+TestSuite(ram_limit);
+
+static vsdk_ram *make_ram(uint64_t bytes)
+{
+    vsdk_ram *ram = NULL;
+    ok(vsdk_ram_create(m.vm, bytes, NULL, &ram, E));
+    return ram;
+}
+
+Test(ram, sizes_and_kinds_are_checked)
+{
+    vsdk_ram_config config = {.size = sizeof config};
+    vsdk_ram *ram = (vsdk_ram *)1;
+
+    fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 0, NULL, &ram, E));
+    cr_assert(ram == NULL);
+    fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 4095, NULL, &ram, E));
+    fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 4097, NULL, &ram, E));
+    fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 4096, NULL, NULL, E));
+    for (vsdk_ram_kind kind = VSDK_RAM_SHARED; kind <= VSDK_RAM_CALLER; kind++) {
+        config.kind = kind;
+        fails(UNSUPPORTED, vsdk_ram_create(m.vm, 4096, &config, &ram, E));
+    }
+    fails(NO_MEMORY, vsdk_ram_create(m.vm, UINT64_C(1) << 62, NULL, &ram, E));
+    fails(NO_MEMORY, vsdk_ram_create(m.vm, UINT64_MAX & ~UINT64_C(4095), NULL, &ram, E));
+    config.kind = VSDK_RAM_ANONYMOUS;
+    ok(vsdk_ram_create(m.vm, 4096, &config, &ram, E));
+    cr_assert_eq(vsdk_ram_size(ram), 4096);
+    vsdk_ram_close(ram);
+}
+
+Test(ram, begins_as_zeros_at_one_address)
+{
+    vsdk_ram *ram = make_ram(0x10000);
+    void *first = NULL, *again = NULL;
+
+    ok(vsdk_ram_data(ram, &first, E));
+    for (unsigned i = 0; i < 0x10000; i++)
+        cr_assert_eq(((uint8_t *)first)[i], 0);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x10000, 0, E));
+    ok(vsdk_ram_data(ram, &again, E));
+    cr_assert(first == again);
+    fails(INVALID_ARGUMENT, vsdk_ram_data(ram, NULL, E));
+    vsdk_ram_close(ram);
+}
+
+Test(ram, arguments_of_map_are_checked)
+{
+    vsdk_ram *ram = make_ram(0x4000);
+
+    fails(INVALID_ARGUMENT, vsdk_vm_map(m.vm, EXTRA_RAM + 1, ram, 0, 0x1000, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1001, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0x800, 0x1000, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0x80, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_map(m.vm, EXTRA_RAM, NULL, 0, 0x1000, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_map(NULL, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    fails(RANGE, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x5000, 0, E));
+    fails(RANGE, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0x4000, 0x1000, 0, E));
+    fails(RANGE, vsdk_vm_map(m.vm, EXTRA_RAM, ram, UINT64_MAX & ~UINT64_C(4095), 0x1000, 0, E));
+    fails(RANGE, vsdk_vm_map(m.vm, UINT64_MAX & ~UINT64_C(4095), ram, 0, 0x2000, 0, E));
+    fails(RANGE, vsdk_vm_map(m.vm, UINT64_C(1) << 60, ram, 0, 0x1000, 0, E));
+    vsdk_ram_close(ram);
+}
+
+Test(ram, overlaps_are_refused)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
+    vsdk_ram *ram = make_ram(0x4000);
+
+    fails(EXISTS, vsdk_vm_map(m.vm, 0, ram, 0, 0x1000, 0, E));
+    fails(EXISTS, vsdk_vm_map(m.vm, RAM_BYTES - 0x1000, ram, 0, 0x2000, 0, E));
+    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, EXTRA_RAM + 0x1800, 4, 0, E));
+    fails(EXISTS, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    ok(vsdk_device_detach(device, E));
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM + 0x1000, ram, 0x1000, 0x1000, 0, E));
+    vsdk_device_close(device);
+    vsdk_ram_close(ram);
+}
+
+Test(ram, reserved_addresses_are_refused)
+{
+    static vsdk_vm_range ranges[256];
+    vsdk_ram *ram = make_ram(0x1000);
+    uint32_t count = 0, tried = 0;
+
+    ok(vsdk_vm_list_reserved(m.vm, ranges, 256, &count, E));
+    for (uint32_t i = 0; i < count; i++) {
+        if (ranges[i].space != VSDK_SPACE_MMIO)
+            continue;
+        fails(EXISTS, vsdk_vm_map(m.vm, ranges[i].address & ~UINT64_C(4095), ram, 0, 0x1000, 0, E));
+        tried++;
+    }
+    cr_assert(tried > 0);
+    vsdk_ram_close(ram);
+}
+
+Test(ram, belongs_to_its_machine)
+{
+    vsdk_ram *ram = make_ram(0x1000);
+    struct machine other;
+
+    machine_make(&other);
+    fails(INVALID_ARGUMENT, vsdk_vm_map(other.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    machine_end(&other);
+    vsdk_ram_close(ram);
+}
+
+Test(ram, alias_is_a_capability)
+{
+    vsdk_ram *ram = make_ram(0x1000);
+    uint32_t value = 0;
+
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    if (capability(m.host, VSDK_CAPABILITY_RAM_ALIAS) == VSDK_ANSWER_NO) {
+        fails(EXISTS, vsdk_vm_map(m.vm, EXTRA_RAM + 0x10000, ram, 0, 0x1000, 0, E));
+    } else {
+        ok(vsdk_vm_map(m.vm, EXTRA_RAM + 0x10000, ram, 0, 0x1000, 0, E));
+        ok(vsdk_dma_write(m.vm, EXTRA_RAM + 4, "abc", 4, E));
+        ok(vsdk_dma_read(m.vm, EXTRA_RAM + 0x10004, &value, 4, E));
+        cr_assert_eq(value, 0x636261);
+        ok(vsdk_vm_unmap(m.vm, EXTRA_RAM + 0x10000, 0x1000, E));
+    }
+    vsdk_ram_close(ram);
+}
+
+Test(ram, unmap_takes_exactly_what_was_mapped)
+{
+    vsdk_ram *ram = make_ram(0x3000);
+
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x3000, 0, E));
+    fails(NOT_FOUND, vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x1000, E));
+    fails(NOT_FOUND, vsdk_vm_unmap(m.vm, EXTRA_RAM + 0x1000, 0x2000, E));
+    fails(NOT_FOUND, vsdk_vm_unmap(m.vm, MMIO, 0x1000, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_unmap(NULL, EXTRA_RAM, 0x3000, E));
+    fails(NOT_FOUND, vsdk_vm_protect(m.vm, EXTRA_RAM, 0x1000, VSDK_MAP_READONLY, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_protect(m.vm, EXTRA_RAM, 0x3000, 0x80, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_protect(NULL, EXTRA_RAM, 0x3000, 0, E));
+    ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x3000, E));
+    fails(NOT_FOUND, vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x3000, E));
+    vsdk_ram_close(ram);
+}
+
+Test(ram, keeps_its_contents_on_the_way)
+{
+    vsdk_ram *ram = make_ram(0x2000);
+    uint8_t *data = NULL;
+    uint64_t value;
+
+    ok(vsdk_ram_data(ram, (void **)&data, E));
+    memcpy(data + 0x1010, "unmapped", 8);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
+    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 0x1010, &value, 8, E));
+    cr_assert(memcmp(&value, "unmapped", 8) == 0);
+    ok(vsdk_dma_write(m.vm, EXTRA_RAM + 0x1010, "mapped!!", 8, E));
+    ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x2000, E));
+    cr_assert(memcmp(data + 0x1010, "mapped!!", 8) == 0);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM + 0x10000, ram, 0x1000, 0x1000, 0, E));
+    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 0x10010, &value, 8, E));
+    cr_assert(memcmp(&value, "mapped!!", 8) == 0);
+    cr_assert(memcmp(data + 0x1010, "mapped!!", 8) == 0);
+    vsdk_ram_close(ram);
+}
+
+Test(ram, mapping_keeps_it_alive)
+{
+    vsdk_ram *ram = make_ram(0x1000);
+    uint8_t *data = NULL, byte = 0;
+
+    ok(vsdk_ram_data(ram, (void **)&data, E));
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    vsdk_ram_close(ram);
+    data[5] = 55;
+    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 5, &byte, 1, E));
+    cr_assert_eq(byte, 55);
+}
+
+/* The guest first meets nothing, then memory that was added while it ran. */
+Test(ram, added_while_running)
+{
+    vsdk_ram *ram = make_ram(0x1000);
+    uint64_t value;
+
+    machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
+    cr_assert_eq(m.exit->address, EXTRA_RAM + 8);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    run_to_write(&m, PORT_OUT); /* of what was there before the memory */
+    for (uint64_t expected = 101; expected < 104; expected++) {
+        cr_assert_eq(run_to_write(&m, PORT_OUT)->value, expected);
+        ok(vsdk_dma_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
+        cr_assert_eq(value, expected);
+    }
+    vsdk_ram_close(ram);
+}
+
+Test(ram, taken_away_and_given_back_while_running)
+{
+    vsdk_ram *ram = make_ram(0x1000);
+    uint64_t value;
+
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
+    ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x1000, E));
+    fails(RANGE, vsdk_dma_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
+    cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
+    cr_assert_eq(m.exit->direction, VSDK_WRITE);
+    cr_assert_eq(m.exit->value, 101);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100, "the contents were lost");
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 102);
+    vsdk_ram_close(ram);
+}
+
+struct hot {
+    vsdk_ram *ram;
+    int rounds;
+    vsdk_status status;
+};
+
+static void *map_and_unmap(void *user)
+{
+    struct hot *hot = user;
+
+    for (int i = 0; i < hot->rounds && hot->status == VSDK_OK; i++) {
+        hot->status = vsdk_vm_map(m.vm, EXTRA_RAM, hot->ram, 0, 0x1000, 0, NULL);
+        if (hot->status == VSDK_OK)
+            hot->status = vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x1000, NULL);
+    }
+    return NULL;
+}
+
+Test(ram, changed_by_another_thread_while_the_guest_runs)
+{
+    struct hot hot = {.ram = make_ram(0x1000), .rounds = 30};
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+    pthread_t thread;
+
+    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    runner_start(&runner);
+    cr_assert(pthread_create(&thread, NULL, map_and_unmap, &hot) == 0);
+    pthread_join(thread, NULL);
+    ok(hot.status);
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+    ok(runner.status);
+    vsdk_ram_close(hot.ram);
+}
+
+Test(ram, protection_can_be_changed_while_running)
+{
+    vsdk_ram *ram = make_ram(0x1000);
+    uint64_t value = 0;
+
+    need(m.host, VSDK_CAPABILITY_READONLY);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
+    machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
+    ok(vsdk_vm_protect(m.vm, EXTRA_RAM, 0x1000, VSDK_MAP_READONLY, E));
+    fails(RANGE, vsdk_dma_write(m.vm, EXTRA_RAM + 8, &value, 8, E));
+    cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
+    cr_assert_eq(m.exit->address, EXTRA_RAM + 8);
+    cr_assert_eq(m.exit->value, 101);
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100, "reads are the memory's");
+    ok(vsdk_vm_protect(m.vm, EXTRA_RAM, 0x1000, 0, E));
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 102);
+    vsdk_ram_close(ram);
+}
+
+Test(ram_limit, most_memory_is_configured)
+{
+    vsdk_vm_config config = {.size = sizeof config, .memory_max = RAM_BYTES + 0x2000};
+
+    machine_make_bare(&m, &config);
+    vsdk_ram *ram = make_ram(0x4000);
+    fails(LIMIT, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x3000, 0, E));
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
+    fails(LIMIT, vsdk_vm_map(m.vm, EXTRA_RAM + 0x2000, ram, 0x2000, 0x1000, 0, E));
+    ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x2000, E));
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM + 0x2000, ram, 0x2000, 0x2000, 0, E));
+    vsdk_ram_close(ram);
+    machine_end(&m);
+}
+
+/* Memory of a Xen guest is the hypervisor's, and there is only so much. */
+Test(ram_limit, more_than_the_hypervisor_has)
+{
+    vsdk_vm_config config = {.size = sizeof config, .memory_max = UINT64_C(1) << 34};
+    vsdk_host *host = open_host();
+    vsdk_ram *ram = NULL;
+    vsdk_vm *vm = NULL;
+
+    if (strcmp(test_backend(), "xen") != 0)
+        cr_skip_test("the memory of this backend's guests is this process's");
+    ok(vsdk_vm_create(host, &config, &vm, E));
+    ok(vsdk_ram_create(vm, UINT64_C(1) << 33, NULL, &ram, E));
+    fails(NO_MEMORY, vsdk_vm_map(vm, UINT64_C(1) << 32, ram, 0, UINT64_C(1) << 33, 0, E));
+    vsdk_ram_close(ram);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
