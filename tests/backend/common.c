@@ -4,8 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { FLAGS_RESERVED = 2, FLAGS_IOPL = 0x3000, PATIENCE_MS = 60000 };
+enum { FLAGS_RESERVED = 2, FLAGS_IOPL = 0x3000, PATIENCE_MS = 60000, PATIENCE_S = 150 };
 
 const char *test_backend(void)
 {
@@ -16,6 +17,8 @@ const char *test_backend(void)
 vsdk_host *open_host(void)
 {
     vsdk_host *host = NULL;
+
+    alarm(PATIENCE_S); /* a test that hangs is killed and told */
     ok(vsdk_host_open(test_backend(), NULL, &host, E));
     return host;
 }
@@ -187,7 +190,8 @@ static void *runner_main(void *argument)
             break;
         if (exit->flags & VSDK_EXIT_TERMINAL)
             break;
-        if (exit->reason != VSDK_EXIT_KICKED && !(runner->on_exit && runner->on_exit(runner, exit)))
+        if (exit->reason != VSDK_EXIT_KICKED &&
+            (!runner->on_exit || !runner->on_exit(runner, exit)))
             break;
     }
     return NULL;

@@ -61,8 +61,8 @@ uint64_t run_to_end(struct machine *m);
 /* Writes the answer of a read, count elements of the record's width. */
 void answer(const vsdk_exit *exit, uint64_t value);
 
-/* A thread that runs a processor until its run fails or, if `kicks` is set, returns KICKED; every
- * other exit is passed to `on_exit`, which returns 0 to end; NULL ends at the first. */
+/* A thread that runs a processor until its run fails, the guest has ended, `until_kicked` is set and
+ * run returned KICKED, or another exit came for which `on_exit` is NULL or returns 0. */
 struct runner {
     vsdk_vcpu *vcpu;
     int (*on_exit)(struct runner *runner, vsdk_exit *exit);

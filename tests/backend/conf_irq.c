@@ -51,7 +51,7 @@ Test(irq, line_without_a_controller_is_not_found)
 
     fails(NOT_FOUND, vsdk_irq_raise(irq, E));
     fails(NOT_FOUND, vsdk_irq_pulse(irq, E));
-    ok(vsdk_irq_lower(irq, E));
+    fails(NOT_FOUND, vsdk_irq_lower(irq, E));
     vsdk_irq_close(irq);
 }
 

@@ -278,7 +278,7 @@ static void look_from_callback(void *user, uint32_t region, uint64_t offset, uin
 
     (void)region, (void)offset, (void)width;
     got[0] = vsdk_vcpu_get_regs(m.vcpu, &regs, NULL);
-    got[1] = regs.rax == value ? VSDK_OK : VSDK_ERROR_RANGE;
+    got[1] = (regs.rax & 0xff) == value ? VSDK_OK : VSDK_ERROR_RANGE;
     regs.rax = 100;
     got[2] = vsdk_vcpu_set_regs(m.vcpu, &regs, NULL);
 }

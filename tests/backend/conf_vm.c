@@ -480,9 +480,8 @@ Test(vm, callbacks_may_not_wait_for_themselves)
     ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
     machine_start(&m, &guest_many_widths, &(vsdk_regs){.rbx = MMIO});
     run_to_write(&m, PORT_WIDE); /* two bytes wide: leaves the device's range */
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         cr_assert_eq(got[i], VSDK_ERROR_BUSY, "call %d: %s", i, vsdk_status_name(got[i]));
-    cr_assert_eq(got[6], VSDK_ERROR_BUSY);
     vsdk_device_close(device);
 }
 

@@ -5,10 +5,11 @@
 #define RAM_BYTES 0x80000
 #define PAGE_TABLES 0x1000 /* six pages */
 #define GDT 0x7000
-#define TSS 0x7800
 #define IDT 0x8000
 #define SECOND_CODE 0x9000 /* where the second processor begins, in real mode */
 #define FLAG 0xa000        /* the second processor's sign of life */
+#define TSS 0xb000         /* with all ports allowed: not every KVM honours IOPL at CPL 3 */
+#define TSS_LIMIT 0x2068
 #define STACK 0x10000
 #define CODE 0x10000
 #define DATA 0x20000

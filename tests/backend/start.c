@@ -40,7 +40,9 @@ void start_write_tables(uint8_t *memory)
     put64(memory, GDT + SELECTOR_DATA, 0x00cf93000000ffff);
     put64(memory, GDT + SELECTOR_USER_CODE, 0x00affb000000ffff);
     put64(memory, GDT + SELECTOR_USER_DATA, 0x00cff3000000ffff);
-    put64(memory, GDT + SELECTOR_TSS, 0x0000890000000067 | (uint64_t)TSS << 16);
+    put64(memory, GDT + SELECTOR_TSS, 0x0000890000000000 | TSS_LIMIT | (uint64_t)TSS << 16);
+    memory[TSS + 0x66] = 0x68; /* where the permissions of ports begin */
+    memory[TSS + TSS_LIMIT] = 0xff;
     put64(memory, IDT + 16 * 2, gate(CODE + 0x180));
     put64(memory, IDT + 16 * VECTOR, gate(CODE + 0x100));
     put64(memory, IDT + 16 * VECTOR_SECOND, gate(CODE + 0x140));
@@ -59,9 +61,8 @@ void start_set_long_mode(vsdk_sregs *sregs, int cpl)
 
     sregs->cs = segment(cpl ? SELECTOR_USER_CODE : SELECTOR_CODE, 0xa09b, cpl);
     sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
-    /* Far enough for the I/O map, all zero: some hosts look there in spite of IOPL 3. */
     sregs->tr =
-        (vsdk_segment){.base = TSS, .limit = 0x7ff, .selector = SELECTOR_TSS, .access = 0x8b};
+        (vsdk_segment){.base = TSS, .limit = TSS_LIMIT, .selector = SELECTOR_TSS, .access = 0x8b};
     sregs->ldt = (vsdk_segment){0};
     sregs->gdt = (vsdk_table){.base = GDT, .limit = SELECTOR_TSS + 15};
     sregs->idt = (vsdk_table){.base = IDT, .limit = 0xfff};
