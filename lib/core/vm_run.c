@@ -15,12 +15,14 @@ static const char operation[] = "vsdk_vm_run";
 typedef struct runner {
     struct vm_run *run;
     vsdk_vcpu *vcpu;
+    int counted; /* a reference to it is held: nobody's record may go meanwhile */
     pthread_t thread;
 } runner;
 
 struct vm_run {
     vsdk_vm *vm;
-    uint32_t count; /* threads that were made */
+    uint32_t count;   /* vCPUs */
+    uint32_t started; /* threads that were made */
     _Atomic uint32_t quit;
     _Atomic uint32_t reported; /* `status`, `end` and `error` are set, by the first */
     pthread_mutex_t lock;
@@ -114,19 +116,14 @@ static void *run_vcpu(void *argument)
 /* With every signal blocked, as the threads keep it. */
 static int start_threads(struct vm_run *run)
 {
-    vsdk_vm *vm = run->vm;
     sigset_t all, before;
     int failure = 0;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (uint32_t i = 0; !failure && i < vm->backend.config.vcpus_max; i++) {
-        if (!vm->vcpus[i])
-            continue;
-        runner *r = &run->runners[run->count];
-        *r = (runner){.run = run, .vcpu = vm->vcpus[i]};
-        failure = pthread_create(&r->thread, NULL, run_vcpu, r);
-        run->count += !failure;
+    for (uint32_t i = 0; !failure && i < run->count; i++) {
+        failure = pthread_create(&run->runners[i].thread, NULL, run_vcpu, &run->runners[i]);
+        run->started += !failure;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failure;
@@ -140,7 +137,7 @@ static void end_threads(struct vm_run *run)
     pthread_mutex_lock(&vm->lock);
     vm_request(vm, REQUEST_LEAVE);
     pthread_mutex_unlock(&vm->lock);
-    for (uint32_t i = 0; i < run->count; i++)
+    for (uint32_t i = 0; i < run->started; i++)
         pthread_join(run->runners[i].thread, NULL);
     pthread_mutex_lock(&vm->lock);
     vm_withdraw(vm, REQUEST_LEAVE);
@@ -192,7 +189,7 @@ static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_err
 
     if (failure)
         status = error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, operation,
-                                 "no thread for vCPU number %u", run->count);
+                                 "no thread for vCPU number %u", run->started);
     if (!status)
         status = vsdk_vm_resume(run->vm, error);
     if (!status)
@@ -243,12 +240,32 @@ static vsdk_status may_run(vsdk_vm *vm, vsdk_error *error)
     return VSDK_OK;
 }
 
+/* vm->lock held. */
+static void take_vcpus(vsdk_vm *vm, struct vm_run *run)
+{
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
+        vsdk_vcpu *vcpu = vm->vcpus[i];
+        if (vcpu)
+            run->runners[run->count++] =
+                (runner){.run = run, .vcpu = vcpu, .counted = refs_try_get(&vcpu->refs)};
+    }
+}
+
+static void give_vcpus(struct vm_run *run)
+{
+    for (uint32_t i = 0; i < run->count; i++)
+        if (run->runners[i].counted)
+            vsdk_vcpu_close(run->runners[i].vcpu);
+}
+
 static vsdk_status claim(vsdk_vm *vm, struct vm_run *run, vsdk_error *error)
 {
     pthread_mutex_lock(&vm->lock);
     vsdk_status status = may_run(vm, error);
-    if (!status)
+    if (!status) {
         vm->run = run;
+        take_vcpus(vm, run);
+    }
     pthread_mutex_unlock(&vm->lock);
     return status;
 }
@@ -264,6 +281,7 @@ static vsdk_status run_claimed(struct vm_run *run, uint64_t timeout_ns, vsdk_exi
     pthread_mutex_lock(&vm->lock);
     vm->run = NULL;
     pthread_mutex_unlock(&vm->lock);
+    give_vcpus(run);
     return status;
 }
 
