@@ -40,6 +40,7 @@ static void begin(void)
 static void end(void)
 {
     fake_end(&vm);
+    cr_assert(zero(fake_leaks()));
 }
 
 /* Loads from a copy of exactly its length, so that a read beyond it shows. */

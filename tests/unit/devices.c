@@ -23,6 +23,7 @@ static void end(void)
 {
     fake_end(&vm);
     cr_assert(eq(u32, vm.devices, 0));
+    cr_assert(zero(fake_leaks()));
 }
 
 static void output(void *user, const void *bytes, uint64_t length)

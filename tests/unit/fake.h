@@ -58,7 +58,10 @@ struct vsdk_vm {
 void fake_ram(vsdk_vm *vm, uint64_t gpa, uint64_t length);
 void fake_end(vsdk_vm *vm); /* what destroy does: detaches all, frees RAM */
 
-/* An access of the guest's; *claimed is 0 when no device has the address. */
+/* With a leak checker, 1 if something is lost. */
+int fake_leaks(void);
+
+/* An access of the guest's. */
 uint64_t fake_read(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width);
 void fake_write(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width, uint64_t value);
 const fake_range *fake_find(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width);

@@ -29,6 +29,7 @@ static void end(void)
     fake_end(&vm);
     cr_assert(eq(u32, vm.devices, 0));
     cr_assert(eq(u32, vm.rams, 0));
+    cr_assert(zero(fake_leaks()));
 }
 
 static void release(void *user)
@@ -293,6 +294,7 @@ Test(pc, without_interrupts_there_are_no_tables)
 Test(pc, checks)
 {
     vsdk_pc_config c = {.size = sizeof c};
+    vsdk_pc *other;
 
     cr_assert(eq(i32, make(1 << 20), VSDK_ERROR_INVALID_ARGUMENT));
     cr_assert(eq(i32, make((4 << 20) + 1), VSDK_ERROR_INVALID_ARGUMENT));
@@ -311,7 +313,7 @@ Test(pc, checks)
     c.flags = 1;
     cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
     makes();
-    cr_assert(eq(i32, vsdk_pc_create(&vm, NULL, &pc, NULL), VSDK_ERROR_EXISTS));
+    cr_assert(eq(i32, vsdk_pc_create(&vm, NULL, &other, NULL), VSDK_ERROR_EXISTS));
 }
 
 Test(pc, survives_every_failure)
