@@ -18,12 +18,18 @@ BUILDS = {
 class Test:
     """A test of a build folder, with the environment that it wants."""
 
-    def __init__(self, entry):
+    def __init__(self, entry, folder):
         self.name = entry["name"]
-        self.command = entry["cmd"]
+        self.command = [whole_path(word, folder) for word in entry["cmd"]]
         self.env = entry["env"]
         self.suites = {suite.split(":")[-1] for suite in entry["suite"]}
         self.timeout = entry["timeout"] or 300
+
+
+def whole_path(word, folder):
+    """Meson names what it builds relative to the build folder."""
+    path = os.path.normpath(os.path.join(folder, word))
+    return path if os.path.isfile(path) and ("/" in word or path == word) else word
 
 
 def quiet(command, **options):
@@ -56,4 +62,4 @@ def stage(folder):
 
 
 def tests(folder):
-    return [Test(entry) for entry in json.loads(quiet(["meson", "introspect", "--tests", folder]))]
+    return [Test(entry, folder) for entry in json.loads(quiet(["meson", "introspect", "--tests", folder]))]

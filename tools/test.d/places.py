@@ -106,7 +106,8 @@ def valgrind(folder, log):
 
 def in_lab(word):
     """A word of a command as it is in the lab, where every file lies in the current folder."""
-    return "./" + os.path.basename(word) if os.path.isabs(word) and os.path.exists(word) else word
+    ours = word.startswith(builds.ROOT) and os.path.exists(word)
+    return "./" + os.path.basename(word) if ours else word
 
 
 def lab_script(tests, backend):

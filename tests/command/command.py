@@ -1,0 +1,116 @@
+"""The vsdk command on this machine: statuses, help, JSON, and the terminal. Prints TAP.
+
+usage: command.py VSDK FOLDER-OF-GUESTS
+"""
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+
+VSDK, GUESTS = sys.argv[1], sys.argv[2]
+number, failed = 0, 0
+
+
+def result(good, name):
+    global number, failed
+    number += 1
+    failed += not good
+    print(("ok" if good else "not ok"), number, "-", name, flush=True)
+
+
+def vsdk(*arguments, **options):
+    return subprocess.run([VSDK, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=options.pop("stdin", subprocess.DEVNULL), timeout=120, **options)
+
+
+def flat(name, *more, backend="mock", **options):
+    return vsdk("run", "--backend", backend, "--format", "flat", *more,
+                os.path.join(GUESTS, name), **options)
+
+
+def statuses():
+    done = flat("exit7.bin")
+    result(done.returncode == 7, f"the byte written to the debug exit: {done.returncode}")
+    result(flat("exit7.bin", "--debug-exit-qemu").returncode == 15, "the same as QEMU gives it")
+    result(flat("exit7.bin", "--debug-exit", "0x502", "--timeout", "0.5").returncode != 7,
+           "another port is another port")
+    result(flat("spin.bin", "--timeout", "0.3").returncode == 124, "124 at the timeout")
+    for arguments in [["run"], ["run", "/does/not/exist"], ["run", "--memory", "5X", "x"],
+                      ["run", "--vcpus", "-1", "x"], ["nonsense"], [], ["info", "--backend", "no"]]:
+        done = vsdk(*arguments)
+        result(done.returncode == 125 and done.stderr, f"125 for {' '.join(arguments) or 'nothing'}")
+    done = flat("exit7.bin", backend="nonsense")
+    result(done.returncode == 125 and b"nonsense" in done.stderr, "125 and a word for no backend")
+
+
+def words():
+    result(b"usage" in vsdk("--help").stdout, "help")
+    result(re.fullmatch(rb"vsdk \d+\.\d+\.\d+\n", vsdk("--version").stdout), "version")
+    info = json.loads(vsdk("info", "--json").stdout)
+    names = [backend["name"] for backend in info["backends"]]
+    result(names == ["kvm", "xen", "mock", "mock-autonomous"], f"backends in JSON: {names}")
+    good = all(b["reason"] if not b["available"] else b["capabilities"] for b in info["backends"])
+    result(good, "each has capabilities, or a reason")
+
+
+def read_for(fd, seconds, until=None):
+    text, end = b"", time.monotonic() + seconds
+    while time.monotonic() < end and not (until and until in text):
+        if select.select([fd], [], [], 0.05)[0]:
+            try:
+                text += os.read(fd, 4096)
+            except OSError:
+                break
+    return text
+
+
+def in_terminal(finish):
+    """Runs the echoing guest on a terminal; returns status, output, and whether it was restored."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    process = subprocess.Popen([VSDK, "run", "--backend", "mock", "--format", "flat",
+                                os.path.join(GUESTS, "echo.bin")],
+                               stdin=slave, stdout=slave, stderr=slave)
+    text = read_for(master, 30, b"ready")
+    raw = termios.tcgetattr(slave)[3] & termios.ICANON == 0
+    os.write(master, b"hi\x01\x01")
+    text += read_for(master, 10, b"\x01")
+    finish(process, master)
+    status = process.wait(30)
+    restored = termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+    return status, text, raw, restored
+
+
+def terminal():
+    status, text, raw, restored = in_terminal(lambda process, fd: os.write(fd, b"\x01x"))
+    result(b"hi\x01" in text, f"what is typed reaches the guest: {text!r}")
+    result(raw, "the terminal is raw while the guest runs")
+    result(status == 130 and restored, f"Ctrl-A X leaves, the terminal as before: {status}")
+    status, _, _, restored = in_terminal(lambda process, fd: process.terminate())
+    result(status == 130 and restored, f"SIGTERM leaves, the terminal as before: {status}")
+    status, _, _, restored = in_terminal(lambda process, fd: process.send_signal(6))
+    result(restored, f"after SIGABRT too: {status}")
+
+
+def redirected():
+    with open(os.path.join(GUESTS, "exit7.bin"), "rb") as file:
+        result(flat("echo.bin", "--timeout", "2", stdin=file).stdout.startswith(b"ready"),
+               "a file as standard input")
+    done = subprocess.run(f"{VSDK} run --backend mock --format flat {GUESTS}/exit7.bin <&- >&- 2>&-",
+                          shell=True, timeout=60)
+    result(done.returncode == 7, "standard descriptors closed")
+
+
+statuses()
+words()
+terminal()
+redirected()
+print(f"1..{number}")
+sys.exit(failed != 0)

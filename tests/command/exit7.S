@@ -1,0 +1,4 @@
+    .code16
+    mov $7, %al
+    out %al, $0xf4
+1:  jmp 1b
