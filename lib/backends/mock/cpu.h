@@ -239,6 +239,7 @@ void cpu_forget_access(cpu *c);
 step cpu_raise(cpu *c, uint8_t vector);
 step cpu_raise_error(cpu *c, uint8_t vector, uint32_t error);
 step cpu_give_up(cpu *c, uint32_t kind, uint64_t native);
+step cpu_unknown_code(cpu *c);
 step cpu_unknown_insn(cpu *c, const insn *in);
 
 /* cpu_memory.c */

@@ -390,14 +390,9 @@ static int still_there(const decoded *entry, const uint8_t *host)
            (guest_load(host + 8, 8) & entry->mask[1]) == entry->bytes[1];
 }
 
-static step decode_failed(cpu *c, int why, const uint8_t *bytes)
+static step decode_failed(cpu *c, int why)
 {
-    uint64_t native;
-
-    if (why == DECODE_LONG)
-        return cpu_raise_error(c, VECTOR_GP, 0);
-    memcpy(&native, bytes, sizeof native);
-    return cpu_give_up(c, UNKNOWN_INSTRUCTION, native);
+    return why == DECODE_LONG ? cpu_raise_error(c, VECTOR_GP, 0) : cpu_unknown_code(c);
 }
 
 static void keep(decoded *entry, uint64_t linear, uint32_t bits, const uint8_t *bytes)
@@ -422,7 +417,7 @@ static step decode_into(cpu *c, decoded *entry, uint64_t linear, const uint8_t *
     entry->linear = TLB_EMPTY;
     int length = cpu_decode(bytes, INSN_MOST, c->bits, &entry->in);
     if (length <= 0)
-        return decode_failed(c, length, bytes);
+        return decode_failed(c, length);
     keep(entry, linear, c->bits, bytes);
     *in = &entry->in;
     return STEP_DONE;
@@ -449,9 +444,9 @@ static step fetch_across(cpu *c, uint64_t linear, const insn **in)
             return STEP_DONE;
         }
         if (length == DECODE_UNKNOWN)
-            return decode_failed(c, length, bytes);
+            return decode_failed(c, length);
     }
-    return decode_failed(c, DECODE_LONG, bytes);
+    return decode_failed(c, DECODE_LONG);
 }
 
 step cpu_fetch(cpu *c, const insn **in)

@@ -26,19 +26,25 @@ step cpu_give_up(cpu *c, uint32_t kind, uint64_t native)
     return STEP_UNKNOWN;
 }
 
-/* The bytes of an instruction that was decoded but is not interpreted in this form. */
-step cpu_unknown_insn(cpu *c, const insn *in)
+/* Tells the bytes at the instruction pointer as far as they can be read. */
+step cpu_unknown_code(cpu *c)
 {
     uint64_t native = 0;
 
-    for (unsigned i = 0; i < in->length && i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         uint64_t linear = cpu_linear(c, S_CS, c->r[R_IP] + i);
         const uint8_t *host = cpu_reach(c, linear, 1, ACCESS_EXECUTE);
 
-        if (host)
-            native |= guest_load(host, 1) << 8 * i;
+        if (!host)
+            break;
+        native |= guest_load(host, 1) << 8 * i;
     }
     return cpu_give_up(c, UNKNOWN_INSTRUCTION, native);
+}
+
+step cpu_unknown_insn(cpu *c, const insn *in)
+{
+    return cpu_unknown_code(c);
 }
 
 void cpu_forget_access(cpu *c)
