@@ -200,6 +200,15 @@ guest identity
     jmp 1b
 ends identity
 
+guest brand
+    mov $0x80000002, %eax
+    cpuid
+    mov $0x100, %edx
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends brand
+
 /* Starts the processor with APIC id 2 at 0x9000. */
 guest second
     mov $0x100, %edx

@@ -30,6 +30,7 @@ GUEST(identity);
 GUEST(second);
 GUEST(trampoline);
 GUEST(line);
+GUEST(brand);
 GUEST(neighbour);
 GUEST(counter);
 
@@ -666,6 +667,50 @@ static void test_full(void)
     }
 }
 
+static void test_leaves(void)
+{
+    machine m;
+    vsdk_cpuid_entry wanted = {.leaf = 0x80000002, .eax = 0x6b647376},
+                     strange = {.leaf = 0x77777777};
+
+    if (!open_machine(&m, VSDK_IRQCHIP_PORTABLE, 1))
+        return;
+    LOAD(&m, CODE, brand);
+    CHECK(ops->vm_set_cpuid(&m.vm, &strange, 1, &error) == VSDK_ERROR_UNSUPPORTED);
+    CHECK(ops->vm_set_cpuid(&m.vm, &wanted, 1, &error) == VSDK_OK);
+    CHECK(ops->vm_map(&m.vm, &m.slot, &error) == VSDK_OK);
+    open_vcpus(&m, 1, 0);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(is_out(run(&m), 0x100, 0x6b647376));
+    close_machine(&m);
+}
+
+static const char *self, *module_path;
+
+/* While this process has the event of ended guests, another has to ask for them. */
+static void test_polled(void)
+{
+    int status = 1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        close(1);
+        execl(self, self, module_path, "polled_ends", "0", NULL);
+        _exit(1);
+    }
+    waitpid(child, &status, 0);
+    CHECK(status == 0);
+}
+
+static void test_polled_ends(void)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+
+    CHECK(!ops->host_query(&host, VSDK_CAPABILITY_DEATH_EVENT, &info, &error) &&
+          info.answer == VSDK_ANSWER_EMULATED);
+    test_ends();
+}
+
 static void test_neighbour(void)
 {
     machine m;
@@ -843,6 +888,8 @@ static void test_cycles(int count)
     uint64_t before, begin;
     int bad = 0;
 
+    if (count == 0)
+        return;
     usleep(200000);
     before = free_memory();
     int descriptors = open_descriptors(), maps = mappings();
@@ -884,13 +931,17 @@ int main(int count, char **arguments)
                  {"identity", test_identity},
                  {"second", test_second},
                  {"full", test_full},
+                 {"leaves", test_leaves},
+                 {"polled", test_polled},
                  {"neighbour", test_neighbour},
                  {"special", test_special},
                  {"speed", test_speed},
                  {"descriptors", test_descriptors},
                  {"orphan", test_orphan}};
     vsdk_host_config config = {.size = sizeof config};
-    void *module = dlopen(count > 1 ? arguments[1] : "./xen-4.17.so", RTLD_NOW | RTLD_LOCAL);
+    self = "/proc/self/exe";
+    module_path = count > 1 ? arguments[1] : "./xen-4.17.so";
+    void *module = dlopen(module_path, RTLD_NOW | RTLD_LOCAL);
     backend_module_fn enter = module ? (backend_module_fn)dlsym(module, "vsdk_backend_module") : 0;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -910,6 +961,8 @@ int main(int count, char **arguments)
         printf("# %s\n", tests[i].name);
         tests[i].run();
     }
+    if (count > 2 && !strcmp(arguments[2], "polled_ends"))
+        test_polled_ends();
     test_cycles(count > 3 ? atoi(arguments[3]) : 3);
     ops->host_close(&host);
     printf("1..%d\n", checks);
