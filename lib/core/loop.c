@@ -154,12 +154,12 @@ vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_
 
 static int wait_once(int epoll, struct epoll_event *events, int capacity, uint64_t timeout_ns)
 {
-    static _Atomic int coarse; /* the kernel has no epoll_pwait2 */
+    static _Atomic int coarse; /* the kernel, or a filter of its calls, has no epoll_pwait2 */
     struct timespec t = {(time_t)(timeout_ns / SECOND), (long)(timeout_ns % SECOND)};
 
     if (!atomic_load(&coarse)) {
         int n = epoll_pwait2(epoll, events, capacity, timeout_ns == UINT64_MAX ? NULL : &t, NULL);
-        if (n >= 0 || errno != ENOSYS)
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
             return n < 0 ? -errno : n;
         atomic_store(&coarse, 1);
     }

@@ -45,8 +45,8 @@ struct vsdk_watch {
     vsdk_watch_fn fn;
     int32_t fd;
     uint32_t events;
-    uint32_t polled;                 /* epoll has it */
-    struct vsdk_watch *next, **link; /* of the loop's list */
+    uint32_t polled;                 /* epoll tells of it */
+    struct vsdk_watch *next, **link; /* of the loop's list; epoll has those that are on it */
     struct vsdk_watch *grave;
 };
 

@@ -197,7 +197,6 @@ static void take_out(loop_source *source)
         timer_remove((vsdk_timer *)source);
         source->loop->timers--;
     } else {
-        watch_poll_off((vsdk_watch *)source);
         watch_unlist((vsdk_watch *)source);
     }
 }

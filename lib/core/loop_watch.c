@@ -6,13 +6,15 @@
 
 enum { EVENTS_KNOWN = VSDK_LOOP_READ | VSDK_LOOP_WRITE | VSDK_LOOP_ERROR };
 
-static int epoll_change(vsdk_watch *watch, int change)
+/* A watch that is not polled stays in epoll, which then tells of a hang-up once: polling it again
+ * needs no memory and can't fail. */
+static int epoll_change(vsdk_watch *watch, int change, int polled)
 {
-    struct epoll_event event = {.data.ptr = watch};
+    struct epoll_event event = {.events = polled ? 0 : EPOLLET, .data.ptr = watch};
 
-    if (watch->events & VSDK_LOOP_READ)
+    if (polled && watch->events & VSDK_LOOP_READ)
         event.events |= EPOLLIN;
-    if (watch->events & VSDK_LOOP_WRITE)
+    if (polled && watch->events & VSDK_LOOP_WRITE)
         event.events |= EPOLLOUT;
     return epoll_ctl(watch->source.loop->epoll, change, watch->fd, &event) ? -errno : 0;
 }
@@ -20,16 +22,15 @@ static int epoll_change(vsdk_watch *watch, int change)
 void watch_poll_off(vsdk_watch *watch)
 {
     if (watch->polled && !watch->source.loop->gone)
-        epoll_change(watch, EPOLL_CTL_DEL);
+        epoll_change(watch, EPOLL_CTL_MOD, 0);
     watch->polled = 0;
 }
 
-/* Without events it is not polled at all: epoll would report a hang-up for ever. */
 int watch_poll_on(vsdk_watch *watch)
 {
     if (watch->polled || !watch->events || watch->source.loop->gone)
         return 0;
-    int result = epoll_change(watch, EPOLL_CTL_ADD);
+    int result = epoll_change(watch, EPOLL_CTL_MOD, 1);
     watch->polled = result == 0;
     return result;
 }
@@ -38,6 +39,9 @@ void watch_unlist(vsdk_watch *watch)
 {
     if (!watch->link)
         return;
+    if (!watch->source.loop->gone)
+        epoll_change(watch, EPOLL_CTL_DEL, 0);
+    watch->polled = 0;
     *watch->link = watch->next;
     if (watch->next)
         watch->next->link = watch->link;
@@ -116,14 +120,11 @@ static int is_watched(const vsdk_loop *loop, int32_t fd)
 /* 0 or -errno: whether epoll takes the descriptor, and polls it unless it is parked. */
 static int try_descriptor(vsdk_watch *watch)
 {
-    int result = watch->polled ? 0 : epoll_change(watch, EPOLL_CTL_ADD);
+    int polled = !watch->source.parked && watch->events;
+    int result = epoll_change(watch, EPOLL_CTL_ADD, polled);
 
-    if (result)
-        return result;
-    watch->polled = 1;
-    if (watch->source.parked || !watch->events)
-        watch_poll_off(watch);
-    return 0;
+    watch->polled = polled && !result;
+    return result;
 }
 
 static vsdk_status descriptor_add(vsdk_watch *watch, const char *op, vsdk_error *error)
@@ -222,7 +223,7 @@ vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error
     else if (!events)
         watch_poll_off(watch);
     else if (watch->polled)
-        result = epoll_change(watch, EPOLL_CTL_MOD);
+        result = epoll_change(watch, EPOLL_CTL_MOD, 1);
     else
         result = watch_poll_on(watch);
     pthread_mutex_unlock(&loop->lock);

@@ -1,0 +1,464 @@
+#include "scenario.h"
+#include "guests.h"
+#include "layout.h"
+#include "start.h"
+#include <string.h>
+#include <unistd.h>
+
+enum { EXTRA_BYTES = 0x10000, RUN_NS = 5000000, MSI_TO_FIRST = 0xfee00000, TAGGED = 0x1000 };
+
+static void released(void *user)
+{
+    ++*(uint32_t *)user;
+}
+
+/* Each call that takes a user pointer promises one release, whether it succeeds or not. */
+static uint32_t *promise(struct scenario *s, unsigned number)
+{
+    s->promised[number]++;
+    return &s->releases[number];
+}
+
+static void on_log(void *user, vsdk_log_level level, const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)text;
+}
+
+static vsdk_status open_host(struct scenario *s, vsdk_error *error)
+{
+    vsdk_host_config config = {.size = sizeof config,
+                               .log = on_log,
+                               .log_user = promise(s, 0),
+                               .log_release = released};
+    return vsdk_host_open(s->backend, &config, &s->host, error);
+}
+
+static vsdk_status query(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = VSDK_OK;
+
+    for (uint32_t what = 1; what <= VSDK_CAPABILITY_PV && !status; what++) {
+        vsdk_capability_info info = {.size = sizeof info};
+        status = vsdk_host_query(s->host, what, &info, error);
+    }
+    return status;
+}
+
+static vsdk_status host_cpuid(struct scenario *s, vsdk_error *error)
+{
+    vsdk_cpuid_entry entries[256];
+    uint32_t needed;
+    vsdk_status status = vsdk_host_get_cpuid(s->host, entries, 256, &needed, error);
+
+    return status ? status : vsdk_host_list_orphans(s->host, NULL, 0, &needed, error);
+}
+
+static vsdk_status create_vm(struct scenario *s, vsdk_error *error)
+{
+    vsdk_vm_config config = {
+        .size = sizeof config, .vcpus_max = 2, .memory_max = 16u << 20, .name = "faults"};
+    return vsdk_vm_create(s->host, &config, &s->vm, error);
+}
+
+/* The other kind of machine, made and thrown away. */
+static vsdk_status other_vm(struct scenario *s, vsdk_error *error)
+{
+    vsdk_vm_config config = {.size = sizeof config, .irqchip = VSDK_IRQCHIP_KERNEL};
+    vsdk_vm *vm = NULL;
+    vsdk_vcpu *vcpu = NULL;
+    vsdk_status status = vsdk_vm_create(s->host, &config, &vm, error);
+
+    if (status == VSDK_ERROR_UNSUPPORTED)
+        return VSDK_OK;
+    if (!status)
+        status = vsdk_vcpu_create(vm, 0, NULL, &vcpu, error);
+    vsdk_vcpu_close(vcpu);
+    vsdk_vm_close(vm);
+    return status;
+}
+
+static vsdk_status create_ram(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_ram_create(s->vm, RAM_BYTES, NULL, &s->ram, error);
+}
+
+static vsdk_status map(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_map(s->vm, 0, s->ram, 0, RAM_BYTES, 0, error);
+}
+
+static vsdk_status fill(struct scenario *s, vsdk_error *error)
+{
+    void *memory = NULL;
+    vsdk_status status = vsdk_ram_data(s->ram, &memory, error);
+
+    if (!status) {
+        start_write_tables(memory);
+        memcpy((uint8_t *)memory + CODE, guest_out_forever.code,
+               (size_t)(guest_out_forever.end - guest_out_forever.code));
+    }
+    return status;
+}
+
+static uint64_t on_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    (void)user;
+    (void)region;
+    (void)offset;
+    return width;
+}
+
+static vsdk_status create_device(struct scenario *s, vsdk_error *error)
+{
+    vsdk_device_ops ops = {.size = sizeof ops, .read = on_read, .release = released};
+    vsdk_device_config config = {.size = sizeof config, .name = "faults"};
+
+    return vsdk_device_create(s->vm, &ops, promise(s, 1), &config, &s->device, error);
+}
+
+static vsdk_status attach_device(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_device_attach(s->device, VSDK_SPACE_PIO, PORT_IN, 1, 0, error);
+}
+
+static vsdk_status attach_mmio(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_device_attach(s->device, VSDK_SPACE_MMIO, MMIO, 0x1000, 1, error);
+}
+
+static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_range_attach(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
+}
+
+static vsdk_status create_first(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vcpu_create(s->vm, 0, NULL, &s->vcpu, error);
+}
+
+static vsdk_status create_second(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vcpu_create(s->vm, 1, NULL, &s->second, error);
+}
+
+static vsdk_status create_loop(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_loop_create(&s->loop, error);
+}
+
+static void on_ready(void *user, int32_t descriptor, uint32_t events)
+{
+    (void)user;
+    (void)descriptor;
+    (void)events;
+}
+
+static void on_due(void *user)
+{
+    (void)user;
+}
+
+static void on_line(void *user, uint32_t gsi, uint32_t level)
+{
+    (void)user;
+    (void)gsi;
+    (void)level;
+}
+
+static vsdk_status create_watch(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_watch_create(s->loop, s->device, s->pipe[0], VSDK_LOOP_READ, on_ready,
+                             promise(s, 2), released, &s->watch, error);
+}
+
+static vsdk_status change_watch(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_watch_set_events(s->watch, VSDK_LOOP_READ | VSDK_LOOP_ERROR, error);
+}
+
+static vsdk_status create_timer(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_timer_create(vsdk_vm_loop(s->vm), NULL, on_due, promise(s, 3), released, &s->timer,
+                             error);
+}
+
+static vsdk_status arm_timer(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_timer_arm(s->timer, 1, 0, error);
+}
+
+static vsdk_status defer(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_loop_defer(s->loop, on_due, promise(s, 4), released, error);
+}
+
+static vsdk_status dispatch(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_loop_dispatch(s->loop, 1000000, NULL, error);
+
+    return status ? status : vsdk_loop_dispatch(vsdk_vm_loop(s->vm), 1000000, NULL, error);
+}
+
+static vsdk_status create_doorbell(struct scenario *s, vsdk_error *error)
+{
+    vsdk_doorbell_config config = {.size = sizeof config, .address = 0x2000, .width = 4};
+
+    return vsdk_doorbell_create(s->vm, &config, &s->doorbell, error);
+}
+
+static vsdk_status take_doorbell(struct scenario *s, vsdk_error *error)
+{
+    uint64_t rings;
+
+    return vsdk_doorbell_take(s->doorbell, &rings, error);
+}
+
+static vsdk_status attach_controller(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_irq_controller_attach(s->vm, 0, 24, on_line, promise(s, 5), released, error);
+}
+
+static vsdk_status create_irq(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_irq_create(s->vm, 4, &s->irq, error);
+}
+
+static vsdk_status pulse(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_irq_pulse(s->irq, error);
+}
+
+static vsdk_status set_registers(struct scenario *s, vsdk_error *error)
+{
+    vsdk_regs regs = {.rip = CODE, .rsp = STACK, .rflags = 2};
+    vsdk_sregs sregs;
+    vsdk_status status = vsdk_vcpu_get_sregs(s->vcpu, &sregs, error);
+
+    if (status)
+        return status;
+    start_set_long_mode(&sregs, 0);
+    status = vsdk_vcpu_set_sregs(s->vcpu, &sregs, error);
+    return status ? status : vsdk_vcpu_set_regs(s->vcpu, &regs, error);
+}
+
+static vsdk_status resume(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_resume(s->vm, error);
+}
+
+static vsdk_status run(struct scenario *s, vsdk_error *error)
+{
+    vsdk_exit *exit = vsdk_vcpu_exit(s->vcpu);
+    vsdk_status status;
+
+    do
+        status = vsdk_vcpu_run(s->vcpu, 0, error);
+    while (!status && exit->reason == VSDK_EXIT_KICKED);
+    return status;
+}
+
+static vsdk_status run_to_deadline(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vcpu_run(s->second, 1000000, error);
+}
+
+static vsdk_status kick(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_vcpu_kick(s->second, error);
+
+    return status ? status : vsdk_vcpu_run(s->second, 1000000, error);
+}
+
+static vsdk_status pause_vm(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_pause(s->vm, error);
+}
+
+static vsdk_status complete(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_vcpu_complete(s->vcpu, error);
+
+    return status == VSDK_ERROR_UNSUPPORTED ? VSDK_OK : status;
+}
+
+static vsdk_status read_registers(struct scenario *s, vsdk_error *error)
+{
+    vsdk_regs regs;
+    vsdk_sregs sregs;
+    vsdk_fpu fpu;
+    vsdk_status status = vsdk_vcpu_get_regs(s->vcpu, &regs, error);
+
+    if (!status)
+        status = vsdk_vcpu_get_sregs(s->vcpu, &sregs, error);
+    if (status)
+        return status;
+    status = vsdk_vcpu_get_fpu(s->vcpu, &fpu, error);
+    if (!status)
+        status = vsdk_vcpu_set_fpu(s->vcpu, &fpu, error);
+    return status == VSDK_ERROR_UNSUPPORTED || status == VSDK_ERROR_STATE ? VSDK_OK : status;
+}
+
+static vsdk_status look(struct scenario *s, vsdk_error *error)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
+    vsdk_cpuid_entry entry;
+    uint32_t needed;
+    vsdk_status status = vsdk_vm_get_info(s->vm, &info, error);
+
+    if (!status)
+        status = vsdk_vcpu_get_counters(s->vcpu, &counters, error);
+    if (!status)
+        status = vsdk_vcpu_get_cpuid(s->vcpu, 1, 0, &entry, error);
+    return status ? status : vsdk_vm_list_reserved(s->vm, NULL, 0, &needed, error);
+}
+
+static vsdk_status use_gate(struct scenario *s, vsdk_error *error)
+{
+    uint64_t value = 5;
+    vsdk_status status = vsdk_dma_write(s->vm, DATA, &value, sizeof value, error);
+
+    return status ? status : vsdk_dma_read(s->vm, DATA, &value, sizeof value, error);
+}
+
+static vsdk_status pin(struct scenario *s, vsdk_error *error)
+{
+    s->view = (vsdk_dma_view){.size = sizeof s->view};
+    return vsdk_dma_map(s->vm, DATA, 64, VSDK_DMA_READ, &s->view, error);
+}
+
+static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
+}
+
+static vsdk_status map_extra(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_map(s->vm, EXTRA_RAM, s->extra, 0, EXTRA_BYTES, 0, error);
+}
+
+static vsdk_status protect_extra(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_protect(s->vm, EXTRA_RAM, EXTRA_BYTES, VSDK_MAP_READONLY, error);
+}
+
+static vsdk_status unmap_extra(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_unmap(s->vm, EXTRA_RAM, EXTRA_BYTES, error);
+}
+
+static vsdk_status send_msi(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_send_msi(s->vm, MSI_TO_FIRST, VECTOR, error);
+}
+
+static vsdk_status detach_range(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_range_detach(s->vm, VSDK_SPACE_PIO, TAGGED, error);
+}
+
+static vsdk_status detach_device(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_device_detach(s->device, error);
+}
+
+static vsdk_status detach_controller(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_irq_controller_detach(s->vm, 0, error);
+}
+
+static vsdk_status run_vm(struct scenario *s, vsdk_error *error)
+{
+    vsdk_exit end;
+
+    return vsdk_vm_run(s->vm, RUN_NS, &end, error);
+}
+
+static vsdk_status stop(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_vm_stop(s->vm, VSDK_EXIT_STOP, 1, 0, error);
+
+    return status ? status : vsdk_vcpu_run(s->vcpu, 0, error);
+}
+
+static vsdk_status destroy(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_destroy(s->vm, error);
+}
+
+const struct scenario_step scenario_steps[] = {
+    {"host_open", open_host},
+    {"host_query", query},
+    {"host_get_cpuid", host_cpuid},
+    {"vm_create", create_vm},
+    {"vm_create kernel", other_vm},
+    {"ram_create", create_ram},
+    {"vm_map", map},
+    {"ram_data", fill},
+    {"device_create", create_device},
+    {"device_attach ports", attach_device},
+    {"device_attach memory", attach_mmio},
+    {"range_attach", attach_range},
+    {"vcpu_create 0", create_first},
+    {"vcpu_create 1", create_second},
+    {"loop_create", create_loop},
+    {"watch_create", create_watch},
+    {"watch_set_events", change_watch},
+    {"timer_create", create_timer},
+    {"timer_arm", arm_timer},
+    {"loop_defer", defer},
+    {"loop_dispatch", dispatch},
+    {"doorbell_create", create_doorbell},
+    {"doorbell_take", take_doorbell},
+    {"irq_controller_attach", attach_controller},
+    {"irq_create", create_irq},
+    {"irq_pulse", pulse},
+    {"vcpu_set_regs", set_registers},
+    {"vm_resume", resume},
+    {"vcpu_run", run},
+    {"vcpu_run again", run},
+    {"vcpu_run to a deadline", run_to_deadline},
+    {"vcpu_kick", kick},
+    {"vm_map in RUNNING", create_extra},
+    {"vm_map in RUNNING", map_extra},
+    {"vm_protect", protect_extra},
+    {"vm_unmap", unmap_extra},
+    {"vm_pause", pause_vm},
+    {"vcpu_complete", complete},
+    {"vcpu_get_regs", read_registers},
+    {"vm_get_info", look},
+    {"dma_read", use_gate},
+    {"dma_map", pin},
+    {"vm_send_msi", send_msi},
+    {"vm_resume again", resume},
+    {"vcpu_run after a pause", run},
+    {"range_detach", detach_range},
+    {"device_detach", detach_device},
+    {"irq_controller_detach", detach_controller},
+    {"vm_pause again", pause_vm},
+    {"vm_run", run_vm},
+    {"vm_stop", stop},
+    {"vm_destroy", destroy},
+};
+const unsigned scenario_step_count = sizeof scenario_steps / sizeof *scenario_steps;
+
+void scenario_end(struct scenario *s)
+{
+    vsdk_dma_unmap(&s->view);
+    vsdk_timer_close(s->timer);
+    vsdk_watch_close(s->watch);
+    vsdk_doorbell_close(s->doorbell);
+    vsdk_irq_close(s->irq);
+    vsdk_device_close(s->device);
+    vsdk_vcpu_close(s->second);
+    vsdk_vcpu_close(s->vcpu);
+    vsdk_ram_close(s->extra);
+    vsdk_ram_close(s->ram);
+    vsdk_vm_close(s->vm);
+    vsdk_loop_close(s->loop);
+    vsdk_host_close(s->host);
+    close(s->pipe[0]);
+    close(s->pipe[1]);
+}
