@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CALLS_MAX = 4096, PROBLEM_MAX = 400, KINDS_MAX = 64, PATIENCE_S = 60 };
+enum { CALLS_MAX = 4096, PROBLEM_MAX = 400, KINDS_MAX = 64, PATIENCE_S = 60, JOBS = 8 };
 
 /* What a child tells, in memory that it shares with its parent. */
 struct outcome {
@@ -32,10 +32,12 @@ struct outcome {
     const char *hit;  /* the one in which the fault was */
     vsdk_error error;
     char problem[PROBLEM_MAX];
-    struct seam_call trace[CALLS_MAX];
 };
 
+/* The child's own. */
 static struct outcome *outcome;
+/* Written by the run without a fault. */
+static struct seam_call *trace;
 
 static void problem(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -107,7 +109,7 @@ static void live(uint32_t fail, int error)
     process_state_take(&before);
     if (pipe2(s.pipe, O_CLOEXEC))
         tap_bail("no pipe");
-    seam_trace(outcome->trace, fail ? 0 : CALLS_MAX);
+    seam_trace(trace, fail ? 0 : CALLS_MAX);
     seam_arm(fail, error);
     for (unsigned i = 0; i < scenario_step_count; i++)
         if (!do_step(&s, &scenario_steps[i], error))
@@ -123,19 +125,9 @@ static void live(uint32_t fail, int error)
 
 static void in_child(uint32_t fail, int error)
 {
-    int status = 0;
-
-    memset(outcome, 0, offsetof(struct outcome, trace));
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(PATIENCE_S);
-        live(fail, error);
-        _exit(0);
-    }
-    waitpid(child, &status, 0);
-    if (!outcome->finished)
-        problem("the process ended in step %s, status %#x", outcome->step ? outcome->step : "none",
-                status);
+    alarm(PATIENCE_S);
+    live(fail, error);
+    _exit(0);
 }
 
 /* How often each entry of the list was used. */
@@ -185,7 +177,7 @@ static void judge(struct tally *tally, uint32_t number, int error)
                 (long long)tally->live);
     if (outcome->errors)
         tally->reported++;
-    else if (call->function && (entry = optional_find(call, error)))
+    else if (call->function && (entry = optional_find(call, error, outcome->hit)))
         count_optional(tally, entry, optional_name(call));
     else
         problem("not reported, and not on the list");
@@ -195,6 +187,69 @@ static void judge(struct tally *tally, uint32_t number, int error)
     tap_note("call %u, %s at +%#llx fails with %s, %s: %s", number,
              call->function ? optional_name(call) : "?", (unsigned long long)call->offset,
              strerrorname_np(error), outcome->hit ? outcome->hit : "closing", outcome->problem);
+}
+
+/* Children that are alive. Most of their time goes by waiting in the kernel. */
+struct job {
+    pid_t child;
+    uint32_t number;
+    int error;
+};
+
+static struct job jobs[JOBS];
+static struct outcome *outcomes; /* by job */
+
+static void job_start(unsigned i, uint32_t number, int error)
+{
+    outcome = &outcomes[i];
+    memset(outcome, 0, sizeof *outcome);
+    jobs[i] = (struct job){.number = number, .error = error, .child = fork()};
+    if (jobs[i].child == 0)
+        in_child(number, error);
+    if (jobs[i].child < 0)
+        tap_bail("no process");
+}
+
+/* Waits for one; its number. */
+static unsigned job_wait(void)
+{
+    int status = 0;
+    pid_t child = waitpid(-1, &status, 0);
+    unsigned i = 0;
+
+    while (jobs[i].child != child)
+        i++;
+    outcome = &outcomes[i];
+    if (!outcome->finished)
+        problem("the process ended in step %s, status %#x", outcome->step ? outcome->step : "none",
+                status);
+    jobs[i].child = 0;
+    return i;
+}
+
+struct queue {
+    struct tally tally;
+    unsigned alive;
+};
+
+static void queue_take(struct queue *queue)
+{
+    unsigned i = job_wait();
+
+    queue->alive--;
+    judge(&queue->tally, jobs[i].number, jobs[i].error);
+}
+
+static void queue_put(struct queue *queue, uint32_t number, int error)
+{
+    unsigned i = 0;
+
+    if (queue->alive == JOBS)
+        queue_take(queue);
+    while (jobs[i].child)
+        i++;
+    job_start(i, number, error);
+    queue->alive++;
 }
 
 static void print_tally(const struct tally *tally, uint32_t calls)
@@ -210,25 +265,22 @@ static void print_tally(const struct tally *tally, uint32_t calls)
 
 static void each_call_fails(void)
 {
-    static struct seam_call trace[CALLS_MAX];
-    struct tally tally = {0};
+    struct queue queue = {0};
 
-    in_child(0, 0);
+    job_start(0, 0, 0);
+    job_wait();
     check(!outcome->problem[0], "without a fault: %s", outcome->problem);
+    check(outcome->live == 0, "%lld blocks are left", (long long)outcome->live);
     uint32_t calls = outcome->calls;
-    tally.live = outcome->live;
-    check(tally.live == 0, "%lld blocks are left", (long long)tally.live);
     if (outcome->problem[0] || calls > CALLS_MAX)
         return;
-    memcpy(trace, outcome->trace, calls * sizeof *trace);
-    for (uint32_t number = 1; number <= calls; number++) {
-        for (const int *error = seam_errnos(trace[number - 1].function); *error; error++) {
-            in_child(number, *error);
-            judge(&tally, number, *error);
-        }
-    }
-    print_tally(&tally, calls);
-    check(tally.bad == 0, "%u failures went wrong", tally.bad);
+    for (uint32_t number = 1; number <= calls; number++)
+        for (const int *error = seam_errnos(trace[number - 1].function); *error; error++)
+            queue_put(&queue, number, *error);
+    while (queue.alive)
+        queue_take(&queue);
+    print_tally(&queue.tally, calls);
+    check(queue.tally.bad == 0, "%u failures went wrong", queue.tally.bad);
 }
 
 static void imports_are_known(void)
@@ -251,6 +303,15 @@ static void block_kick_signal(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+static void *shared(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        tap_bail("no memory");
+    return memory;
+}
+
 int main(void)
 {
     static const struct tap_test tests[] = {
@@ -258,9 +319,8 @@ int main(void)
         {"each call fails in turn", each_call_fails},
     };
 
-    outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (outcome == MAP_FAILED)
-        tap_bail("no memory");
+    outcomes = shared(JOBS * sizeof *outcomes);
+    trace = shared(CALLS_MAX * sizeof *trace);
     block_kick_signal();
     return tap_run(tests, sizeof tests / sizeof *tests, NULL);
 }

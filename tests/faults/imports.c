@@ -30,13 +30,26 @@ static struct tables read_dynamic(const struct dl_phdr_info *info, const Elf64_D
 
     for (; d->d_tag != DT_NULL; d++) {
         switch (d->d_tag) {
-        case DT_SYMTAB: t.symbols = at(info, d->d_un.d_ptr); break;
-        case DT_STRTAB: t.strings = at(info, d->d_un.d_ptr); break;
-        case DT_JMPREL: t.jumps = at(info, d->d_un.d_ptr); break;
-        case DT_RELA: t.others = at(info, d->d_un.d_ptr); break;
-        case DT_PLTRELSZ: t.jump_bytes = d->d_un.d_val; break;
-        case DT_RELASZ: t.other_bytes = d->d_un.d_val; break;
-        default: break;
+        case DT_SYMTAB:
+            t.symbols = at(info, d->d_un.d_ptr);
+            break;
+        case DT_STRTAB:
+            t.strings = at(info, d->d_un.d_ptr);
+            break;
+        case DT_JMPREL:
+            t.jumps = at(info, d->d_un.d_ptr);
+            break;
+        case DT_RELA:
+            t.others = at(info, d->d_un.d_ptr);
+            break;
+        case DT_PLTRELSZ:
+            t.jump_bytes = d->d_un.d_val;
+            break;
+        case DT_RELASZ:
+            t.other_bytes = d->d_un.d_val;
+            break;
+        default:
+            break;
         }
     }
     return t;
@@ -51,8 +64,7 @@ static void walk_table(struct walk *walk, const struct tables *t, const Elf64_Re
 
         if ((type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT) || symbol->st_shndx)
             continue;
-        struct import import = {t->strings + symbol->st_name,
-                                (void **)(walk->base + r->r_offset)};
+        struct import import = {t->strings + symbol->st_name, (void **)(walk->base + r->r_offset)};
         walk->count++;
         if (walk->each)
             walk->each(&import, walk->user);
@@ -70,8 +82,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *argument)
     for (int i = 0; i < info->dlpi_phnum; i++) {
         if (info->dlpi_phdr[i].p_type != PT_DYNAMIC)
             continue;
-        struct tables t = read_dynamic(
-            info, (const Elf64_Dyn *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
+        struct tables t =
+            read_dynamic(info, (const Elf64_Dyn *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
         walk_table(walk, &t, t.jumps, t.jump_bytes);
         walk_table(walk, &t, t.others, t.other_bytes);
     }
