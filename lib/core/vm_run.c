@@ -214,9 +214,12 @@ static vsdk_status result_of(struct vm_run *run, vsdk_exit *end, vsdk_error *err
     if (gone)
         return vm_gone(operation, error);
     if (!stopped && run->status) {
+        vsdk_status code = run->status == VSDK_ERROR_BUSY ? VSDK_ERROR_BUSY : VSDK_ERROR_SYSTEM;
         if (error)
             *error = run->error;
-        return run->status == VSDK_ERROR_BUSY ? VSDK_ERROR_BUSY : VSDK_ERROR_SYSTEM;
+        if (error)
+            error->code = code;
+        return code;
     }
     if (end)
         *end = run->end;

@@ -52,13 +52,23 @@ static vsdk_status check_version(int fd, vsdk_error *error)
     return VSDK_OK;
 }
 
-static int extension(const host_kvm *h, uintptr_t capability)
+/* A question that is refused is noted: the host can't be known then. */
+static int extension(host_kvm *h, uintptr_t capability)
 {
-    int r = sys_ioctl(h->fd, KVM_CHECK_EXTENSION, capability);
+    int r = sys_ioctl_retry(h->fd, KVM_CHECK_EXTENSION, capability);
+    if (r < 0)
+        h->refusal = r;
     return r < 0 ? 0 : r;
 }
 
-static vsdk_status check_required(const host_kvm *h, vsdk_error *error)
+static vsdk_status check_refusal(const host_kvm *h, vsdk_error *error)
+{
+    return h->refusal ? kvm_error(error, h->refusal, "KVM_CHECK_EXTENSION",
+                                  "KVM did not tell what it can do")
+                      : VSDK_OK;
+}
+
+static vsdk_status check_required(host_kvm *h, vsdk_error *error)
 {
     static const struct {
         int capability;
@@ -69,7 +79,7 @@ static vsdk_status check_required(const host_kvm *h, vsdk_error *error)
         {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
     };
     for (size_t i = 0; i < sizeof required / sizeof *required; i++)
-        if (!extension(h, required[i].capability))
+        if (!extension(h, required[i].capability) && !h->refusal)
             return error_set(error, VSDK_ERROR_VERSION, "KVM_CHECK_EXTENSION",
                              "this kernel's KVM lacks %s", required[i].name);
     return VSDK_OK;
@@ -118,7 +128,8 @@ static vsdk_status read_host(host_kvm *h, vsdk_error *error)
                          "KVM did not tell the size of a vCPU's shared pages");
     h->run_bytes = bytes;
     read_extensions(h);
-    return kvm_cpuid_read_supported(h, error);
+    status = check_refusal(h, error);
+    return status == VSDK_OK ? kvm_cpuid_read_supported(h, error) : status;
 }
 
 static vsdk_status check_signal(const vsdk_host_config *config, int *signal, vsdk_error *error)

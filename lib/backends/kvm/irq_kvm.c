@@ -17,7 +17,7 @@ vsdk_status kvm_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_
     const vm_kvm *k = vm->data;
     struct kvm_irq_level line = {.irq = gsi, .level = level != 0};
     int r = sys_ioctl_retry(k->fd, KVM_IRQ_LINE, (uintptr_t)&line);
-    return r < 0 ? kvm_error(error, r, "KVM_IRQ_LINE", "the line can't be set") : VSDK_OK;
+    return r < 0 ? kvm_system_error(error, r, "KVM_IRQ_LINE", "the line can't be set") : VSDK_OK;
 }
 
 /* A message to an APIC that does not exist or is off is dropped, as in hardware: KVM tells the
@@ -34,8 +34,9 @@ vsdk_status kvm_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsd
         .data = data,
     };
     int r = sys_ioctl_retry(k->fd, KVM_SIGNAL_MSI, (uintptr_t)&msi);
-    return r < 0 && r != -EPERM ? kvm_error(error, r, "KVM_SIGNAL_MSI", "the message can't be sent")
-                                : VSDK_OK;
+    return r < 0 && r != -EPERM
+               ? kvm_system_error(error, r, "KVM_SIGNAL_MSI", "the message can't be sent")
+               : VSDK_OK;
 }
 
 /* KVM_NMI waits for a vCPU that is in the guest. A message does not; without a local APIC the

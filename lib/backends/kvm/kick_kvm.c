@@ -55,7 +55,7 @@ static vsdk_status set_mask(vcpu_kvm *v, const sigset_t *mask, vsdk_error *error
     _Static_assert(sizeof arg.length == sizeof(struct kvm_signal_mask), "struct kvm_signal_mask");
     memcpy(arg.set, mask, sizeof arg.set);
     int r = sys_ioctl_retry(v->fd, KVM_SET_SIGNAL_MASK, (uintptr_t)&arg);
-    return r < 0 ? kvm_error(error, r, "KVM_SET_SIGNAL_MASK", "the signal mask can't be set")
+    return r < 0 ? kvm_system_error(error, r, "KVM_SET_SIGNAL_MASK", "the signal mask can't be set")
                  : VSDK_OK;
 }
 
@@ -240,7 +240,7 @@ vsdk_status kvm_kick_arm(vcpu_kvm *v, vsdk_error *error)
     if (r == 0 && timer_settime(k->timer, TIMER_ABSTIME, &when, NULL) != 0)
         r = -errno;
     if (r < 0)
-        return kvm_error(error, r, "timer_create", "the deadline's timer can't be set");
+        return kvm_system_error(error, r, "timer_create", "the deadline's timer can't be set");
     k->armed = at;
     k->expired = 0;
     return VSDK_OK;

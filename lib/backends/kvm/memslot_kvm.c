@@ -14,10 +14,11 @@ vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
 {
     size_t align = ram->bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE;
     void *memory = NULL;
+    errno = ENOMEM;
     if (ram->bytes <= SIZE_MAX / 2)
         memory = sys_map_anonymous(ram->bytes, align, 0, PROT_READ | PROT_WRITE);
     if (!memory)
-        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, ENOMEM, "mmap",
+        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, errno, "mmap",
                                "no address space for %llu bytes of guest memory",
                                (unsigned long long)ram->bytes);
     if (align == LARGE_PAGE)
@@ -53,7 +54,13 @@ static vsdk_status slot_failed(const backend_slot *slot, int result, vsdk_error 
         return error_set_errno(error, VSDK_ERROR_EXISTS, EEXIST, request,
                                "guest address 0x%llx is in use by KVM or another mapping",
                                (unsigned long long)slot->gpa);
-    return kvm_error(error, result, request, "the guest's memory map can't be changed");
+    return kvm_error(error, result, request, "the guest's memory map can't be extended");
+}
+
+static vsdk_status change_failed(int result, vsdk_error *error)
+{
+    return kvm_system_error(error, result, "KVM_SET_USER_MEMORY_REGION",
+                            "the guest's memory map can't be changed");
 }
 
 static vsdk_status check_slot(const backend_vm *vm, const backend_slot *slot, vsdk_error *error)
@@ -84,7 +91,7 @@ vsdk_status kvm_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 vsdk_status kvm_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 {
     int r = set_slot(vm, slot, 0, 0);
-    return r < 0 ? slot_failed(slot, r, error) : VSDK_OK;
+    return r < 0 ? change_failed(r, error) : VSDK_OK;
 }
 
 /* A slot can't become read-only or writable in place: it goes and comes back. */
@@ -97,10 +104,10 @@ vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, v
         return VSDK_OK;
     int r = set_slot(vm, slot, 0, 0);
     if (r < 0)
-        return slot_failed(slot, r, error);
+        return change_failed(r, error);
     r = set_slot(vm, slot, slot->length, flags);
     if (r == 0)
         return VSDK_OK;
     set_slot(vm, slot, slot->length, slot->flags);
-    return slot_failed(slot, r, error);
+    return change_failed(r, error);
 }

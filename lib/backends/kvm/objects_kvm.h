@@ -25,6 +25,7 @@ enum {
 
 typedef struct host_kvm {
     int fd;
+    int refusal; /* -errno of KVM_CHECK_EXTENSION, 0 as it should be */
     int kick_signal;
     pid_t pid; /* of the process that opened it */
     uint32_t run_bytes;
@@ -43,6 +44,9 @@ typedef struct vm_kvm {
     int fd;
     vsdk_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
     uint32_t cpuid_count;
+    /* Descriptors by index of vCPUs whose creation failed later on, else 0: the kernel never takes
+     * a vCPU back, so the next creation goes on with it. */
+    int kept[KVM_VCPUS_MOST];
 } vm_kvm;
 
 /* Who may signal which thread; kick_kvm.c. A thread's frames form a stack, since a callback may run

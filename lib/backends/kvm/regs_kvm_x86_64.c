@@ -33,7 +33,8 @@ vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *e
         return VSDK_OK;
     }
     int r = sys_ioctl_retry(v->fd, KVM_GET_REGS, (uintptr_t)regs);
-    return r < 0 ? kvm_error(error, r, "KVM_GET_REGS", "the registers can't be read") : VSDK_OK;
+    return r < 0 ? kvm_system_error(error, r, "KVM_GET_REGS", "the registers can't be read")
+                 : VSDK_OK;
 }
 
 /* Through kvm_run the next entry takes them over without a call of its own. A processor that waits
@@ -61,7 +62,8 @@ vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_er
         next.rip = now.rip;
     }
     int r = set_regs(v, &next);
-    return r < 0 ? kvm_error(error, r, "KVM_SET_REGS", "the registers can't be set") : VSDK_OK;
+    return r < 0 ? kvm_system_error(error, r, "KVM_SET_REGS", "the registers can't be set")
+                 : VSDK_OK;
 }
 
 enum {
@@ -118,7 +120,7 @@ static vsdk_status read_sregs(vcpu_kvm *v, vsdk_error *error)
         return VSDK_OK;
     int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&v->sregs);
     if (r < 0)
-        return kvm_error(error, r, "KVM_GET_SREGS", "the control registers can't be read");
+        return kvm_system_error(error, r, "KVM_GET_SREGS", "the control registers can't be read");
     v->sregs_known = 1;
     return VSDK_OK;
 }
@@ -188,7 +190,7 @@ vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk
                                "bits that the vCPU lacks",
                                (unsigned long long)sregs->cr0, (unsigned long long)sregs->cr4,
                                (unsigned long long)sregs->efer);
-    return r < 0 ? kvm_error(error, r, "KVM_SET_SREGS", "the control registers can't be set")
+    return r < 0 ? kvm_system_error(error, r, "KVM_SET_SREGS", "the control registers can't be set")
                  : VSDK_OK;
 }
 
@@ -213,7 +215,7 @@ static vsdk_status read_xsave(const backend_vcpu *vcpu, char **area, vsdk_error 
         return VSDK_OK;
     alloc_free(*area);
     *area = NULL;
-    return kvm_error(error, r, "KVM_GET_XSAVE", "the floating-point state can't be read");
+    return kvm_system_error(error, r, "KVM_GET_XSAVE", "the floating-point state can't be read");
 }
 
 vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
@@ -254,6 +256,7 @@ vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error
     if (r == -EINVAL)
         return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL, "KVM_SET_XSAVE",
                                "MXCSR %x has a reserved bit", fpu->mxcsr);
-    return r < 0 ? kvm_error(error, r, "KVM_SET_XSAVE", "the floating-point state can't be set")
+    return r < 0 ? kvm_system_error(error, r, "KVM_SET_XSAVE",
+                                    "the floating-point state can't be set")
                  : VSDK_OK;
 }

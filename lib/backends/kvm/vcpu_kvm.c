@@ -24,12 +24,15 @@ static void enable_mtrr(int fd)
 
 static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *error)
 {
-    const vm_kvm *k = vcpu->vm->data;
-    int fd = sys_ioctl_retry(k->fd, KVM_CREATE_VCPU, topology_apic_id(vcpu->index));
+    vm_kvm *k = vcpu->vm->data;
+    int fd = k->kept[vcpu->index];
+    if (!fd)
+        fd = sys_ioctl_retry(k->fd, KVM_CREATE_VCPU, topology_apic_id(vcpu->index));
     if (fd >= 0)
         fd = sys_high(fd);
     if (fd < 0)
         return kvm_error(error, fd, "KVM_CREATE_VCPU", "the vCPU can't be created");
+    k->kept[vcpu->index] = 0;
     v->fd = fd;
     struct kvm_run *run = sys_map_fd(fd, v->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
     if (!run)
@@ -43,6 +46,13 @@ static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *erro
     if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL)
         run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     return VSDK_OK;
+}
+
+static void keep_descriptor(vm_kvm *k, vcpu_kvm *v)
+{
+    if (v->fd >= 0)
+        k->kept[v->vcpu->index] = v->fd;
+    v->fd = -1;
 }
 
 static vsdk_status check_config(const backend_vcpu *vcpu, vsdk_error *error)
@@ -70,8 +80,10 @@ vsdk_status kvm_vcpu_create(backend_vcpu *vcpu, vsdk_error *error)
     kvm_kick_init(v, h);
     vcpu->data = v;
     status = create_vcpu(vcpu, v, error);
-    if (status != VSDK_OK)
+    if (status != VSDK_OK) {
+        keep_descriptor(vcpu->vm->data, v);
         kvm_vcpu_destroy(vcpu);
+    }
     return status;
 }
 

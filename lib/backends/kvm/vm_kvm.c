@@ -102,9 +102,13 @@ vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error)
 void kvm_vm_destroy(backend_vm *vm)
 {
     vm_kvm *k = vm->data;
-    for (uint32_t i = 0; i < vm->config.vcpus_max; i++)
+    for (uint32_t i = 0; i < vm->config.vcpus_max; i++) {
         if (vm->vcpus[i])
             kvm_vcpu_release(vm->vcpus[i]);
+        if (k->kept[i])
+            sys_close(k->kept[i]);
+        k->kept[i] = 0;
+    }
     sys_close(k->fd);
     k->fd = -1;
 }
