@@ -23,18 +23,23 @@ vsdk_host *open_host(void)
     return host;
 }
 
-void machine_make_bare(struct machine *m, const vsdk_vm_config *config)
+void machine_make_on(struct machine *m, vsdk_host *host, const vsdk_vm_config *config)
 {
     void *data = NULL;
 
     memset(m, 0, sizeof *m);
-    m->host = open_host();
+    m->host = host;
     ok(vsdk_vm_create(m->host, config, &m->vm, E));
     ok(vsdk_ram_create(m->vm, RAM_BYTES, NULL, &m->ram, E));
     ok(vsdk_vm_map(m->vm, 0, m->ram, 0, RAM_BYTES, 0, E));
     ok(vsdk_ram_data(m->ram, &data, E));
     m->memory = data;
     start_write_tables(m->memory);
+}
+
+void machine_make_bare(struct machine *m, const vsdk_vm_config *config)
+{
+    machine_make_on(m, open_host(), config);
 }
 
 void machine_add_vcpu(struct machine *m)

@@ -1,8 +1,8 @@
 /* What the conformance tests share. Each test program opens the host that $VSDK_TEST_BACKEND names,
  * so that the same binaries run in every place.
  *
- * Memory of a test machine, RAM_BYTES at 0, is laid out by layout.h; its processor starts in 64-bit
- * mode with all of the first 4 GiB mapped one to one. */
+ * Memory of a test machine, RAM_BYTES at 0, is laid out by layout.h; its processor starts in
+ * 64-bit mode with all of the first 4 GiB mapped one to one. */
 #ifndef VSDK_TESTS_BACKEND_COMMON_H
 #define VSDK_TESTS_BACKEND_COMMON_H
 
@@ -32,6 +32,8 @@ void machine_make(struct machine *m);
 void machine_make_with(struct machine *m, const vsdk_vm_config *config);
 /* Without a processor. */
 void machine_make_bare(struct machine *m, const vsdk_vm_config *config);
+/* The same on a host that becomes the machine's. */
+void machine_make_on(struct machine *m, vsdk_host *host, const vsdk_vm_config *config);
 void machine_add_vcpu(struct machine *m);
 /* Stops the guest and closes all; fields may be NULL. */
 void machine_end(struct machine *m);
@@ -61,8 +63,8 @@ uint64_t run_to_end(struct machine *m);
 /* Writes the answer of a read, count elements of the record's width. */
 void answer(const vsdk_exit *exit, uint64_t value);
 
-/* A thread that runs a processor until its run fails, the guest has ended, `until_kicked` is set and
- * run returned KICKED, or another exit came for which `on_exit` is NULL or returns 0. */
+/* A thread that runs a processor until its run fails, the guest has ended, `until_kicked` is set
+ * and run returned KICKED, or another exit came for which `on_exit` is NULL or returns 0. */
 struct runner {
     vsdk_vcpu *vcpu;
     int (*on_exit)(struct runner *runner, vsdk_exit *exit);

@@ -313,20 +313,28 @@ Test(ram_limit, most_memory_is_configured)
     machine_end(&m);
 }
 
-/* Memory of a Xen guest is the hypervisor's, and there is only so much. */
+/* Memory of a Xen guest is the hypervisor's, and there is only so much: two guests that may have
+ * most of it each can't both. */
 Test(ram_limit, more_than_the_hypervisor_has)
 {
-    vsdk_vm_config config = {.size = sizeof config, .memory_max = UINT64_C(1) << 34};
+    vsdk_vm_config config = {.size = sizeof config};
+    struct machine two[2];
+    vsdk_ram *ram[2];
     vsdk_host *host = open_host();
-    vsdk_ram *ram = NULL;
-    vsdk_vm *vm = NULL;
+    uint64_t most = capability_value(host, VSDK_CAPABILITY_MEMORY_MAX) / 5 * 3 & ~UINT64_C(4095);
 
+    vsdk_host_close(host);
     if (strcmp(test_backend(), "xen") != 0)
         cr_skip_test("the memory of this backend's guests is this process's");
-    ok(vsdk_vm_create(host, &config, &vm, E));
-    ok(vsdk_ram_create(vm, UINT64_C(1) << 33, NULL, &ram, E));
-    fails(NO_MEMORY, vsdk_vm_map(vm, UINT64_C(1) << 32, ram, 0, UINT64_C(1) << 33, 0, E));
-    vsdk_ram_close(ram);
-    vsdk_vm_close(vm);
-    vsdk_host_close(host);
+    config.memory_max = most + RAM_BYTES;
+    for (int i = 0; i < 2; i++) {
+        machine_make_bare(&two[i], &config);
+        ok(vsdk_ram_create(two[i].vm, most, NULL, &ram[i], E));
+    }
+    ok(vsdk_vm_map(two[0].vm, UINT64_C(1) << 32, ram[0], 0, most, 0, E));
+    fails(NO_MEMORY, vsdk_vm_map(two[1].vm, UINT64_C(1) << 32, ram[1], 0, most, 0, E));
+    for (int i = 0; i < 2; i++) {
+        vsdk_ram_close(ram[i]);
+        machine_end(&two[i]);
+    }
 }

@@ -34,7 +34,6 @@ GUEST(second);
 GUEST(second_start);
 GUEST(second_spin);
 GUEST(doorbell);
-GUEST(peripheral);
 GUEST(many_widths);
 #undef GUEST
 

@@ -1,0 +1,258 @@
+/* vsdk_vm_run: the whole guest from one call. */
+#include "common.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+static struct machine m;
+
+static void setup(void)
+{
+    machine_make(&m);
+}
+
+static void teardown(void)
+{
+    machine_end(&m);
+}
+
+TestSuite(run, .init = setup, .fini = teardown);
+TestSuite(run_bare);
+
+enum { SHORT_NS = 20000000 };
+
+static void end_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+{
+    (void)user, (void)region, (void)offset, (void)width;
+    vsdk_vm_stop(m.vm, VSDK_EXIT_DEBUG_EXIT, value, 0, NULL);
+}
+
+/* A debug-exit device of the test's own. */
+static void attach_end(uint16_t port)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = end_write};
+    vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, port, 1, 0, E));
+    vsdk_device_close(device);
+}
+
+Test(run, ends_with_the_guest)
+{
+    vsdk_exit end = {0};
+
+    attach_end(PORT_END);
+    machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    cr_assert_eq(end.value, 0x11);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
+    fails(STATE, vsdk_vm_run(m.vm, 0, &end, E));
+}
+
+Test(run, end_may_be_null)
+{
+    attach_end(PORT_END);
+    machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run(m.vm, 0, NULL, E));
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
+}
+
+Test(run, unclaimed_reads_are_ones)
+{
+    vsdk_exit end;
+
+    attach_end(PORT_END);
+    machine_load(&m, &guest_mmio_in, native_cpl(m.host), &(vsdk_regs){.rbx = MMIO, .rdi = RESULT});
+    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    cr_assert_eq(*(uint64_t *)(m.memory + RESULT + 24), UINT64_MAX);
+    cr_assert_eq(*(uint64_t *)(m.memory + RESULT), 0x11223344556677ff);
+}
+
+Test(run, timeout_leaves_it_paused_and_it_goes_on)
+{
+    uint64_t before, after;
+    vsdk_exit end;
+
+    machine_load(&m, &guest_count, native_cpl(m.host), &(vsdk_regs){.rbx = RESULT});
+    do {
+        ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+        cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
+        cr_assert_eq(end.detail, VSDK_KICK_DEADLINE);
+        cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+        ok(vsdk_dma_read(m.vm, RESULT, &before, 8, E));
+    } while (before == 0);
+    do {
+        ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+        ok(vsdk_dma_read(m.vm, RESULT, &after, 8, E));
+    } while (after == before);
+    cr_assert(after > before);
+}
+
+Test(run, cancel_before_makes_it_return)
+{
+    vsdk_exit end;
+
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run_cancel(m.vm, E));
+    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
+    cr_assert_eq(end.detail, VSDK_KICK_REQUEST);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+    fails(INVALID_ARGUMENT, vsdk_vm_run_cancel(NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_run(NULL, 1, &end, E));
+}
+
+struct whole {
+    vsdk_status status;
+    vsdk_exit end;
+    pthread_t thread;
+};
+
+static void *whole_main(void *user)
+{
+    struct whole *whole = user;
+
+    whole->status = vsdk_vm_run(m.vm, 0, &whole->end, NULL);
+    return NULL;
+}
+
+static void whole_start(struct whole *whole)
+{
+    cr_assert(pthread_create(&whole->thread, NULL, whole_main, whole) == 0);
+    wait_for_vcpu(m.vcpu, VSDK_VCPU_IN_GUEST);
+}
+
+static int has_entered(void *user)
+{
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
+
+    (void)user;
+    ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
+    return counters.runs > 0;
+}
+
+Test(run, cancel_ends_it_and_it_is_busy_meanwhile)
+{
+    struct whole whole = {0};
+
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    whole_start(&whole);
+    wait_for(has_entered, NULL, "the run");
+    fails(BUSY, vsdk_vm_run(m.vm, 1, NULL, E));
+    fails(BUSY, vsdk_vcpu_run(m.vcpu, 1, E));
+    ok(vsdk_vm_run_cancel(m.vm, E));
+    pthread_join(whole.thread, NULL);
+    ok(whole.status);
+    cr_assert_eq(whole.end.reason, VSDK_EXIT_KICKED);
+    cr_assert_eq(whole.end.detail, VSDK_KICK_REQUEST);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+}
+
+Test(run, stop_and_destroy_end_it)
+{
+    struct whole whole = {0};
+
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    whole_start(&whole);
+    ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 4, 0, E));
+    pthread_join(whole.thread, NULL);
+    ok(whole.status);
+    cr_assert_eq(whole.end.reason, VSDK_EXIT_STOP);
+    cr_assert_eq(whole.end.value, 4);
+    machine_end(&m);
+
+    machine_make(&m);
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    whole_start(&whole);
+    ok(vsdk_vm_destroy(m.vm, E));
+    pthread_join(whole.thread, NULL);
+    cr_assert_eq(whole.status, VSDK_ERROR_GONE);
+}
+
+static void end_by_timer(void *user)
+{
+    *(int *)user = 1;
+    vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 8, 0, NULL);
+}
+
+Test(run, dispatches_the_loop_of_the_machine)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
+    vsdk_timer *timer = NULL;
+    vsdk_exit end;
+    int fired = 0;
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    ok(vsdk_timer_create(vsdk_vm_loop(m.vm), device, end_by_timer, &fired, NULL, &timer, E));
+    ok(vsdk_timer_arm(timer, SHORT_NS / 10, 0, E));
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    cr_assert_eq(end.value, 8);
+    cr_assert(fired);
+    vsdk_timer_close(timer);
+    vsdk_device_close(device);
+}
+
+static void run_again(void *user)
+{
+    *(vsdk_status *)user = vsdk_vm_run(m.vm, 1, NULL, NULL);
+    vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, NULL);
+}
+
+Test(run, from_a_callback_is_busy)
+{
+    vsdk_status got = VSDK_OK;
+
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    ok(vsdk_loop_defer(vsdk_vm_loop(m.vm), run_again, &got, NULL, E));
+    ok(vsdk_vm_run(m.vm, 0, NULL, E));
+    cr_assert_eq(got, VSDK_ERROR_BUSY);
+}
+
+Test(run_bare, all_processors_run)
+{
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = 2};
+    vsdk_vcpu *second = NULL;
+    vsdk_exit end;
+
+    machine_make_with(&m, &config);
+    ok(vsdk_vcpu_create(m.vm, 1, NULL, &second, E));
+    attach_end(PORT_SECOND);
+    machine_load(&m, &guest_second, 0, NULL);
+    ok(vsdk_dma_write(m.vm, SECOND_CODE, guest_second_start.code,
+                      (uint64_t)(guest_second_start.end - guest_second_start.code), E));
+    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    cr_assert_eq(end.value, 1);
+    machine_end(&m);
+    vsdk_vcpu_close(second);
+}
+
+/* What nobody claims is told to the log, once an address. */
+static atomic_int told;
+
+static void count_log(void *user, vsdk_log_level level, const char *text)
+{
+    (void)user;
+    if (level == VSDK_LOG_DEBUG && strstr(text, "84"))
+        atomic_fetch_add(&told, 1);
+}
+
+Test(run_bare, unclaimed_accesses_are_told_once)
+{
+    vsdk_host_config config = {
+        .size = sizeof config, .log = count_log, .log_level = VSDK_LOG_DEBUG};
+    vsdk_host *host = NULL;
+    vsdk_exit end;
+
+    ok(vsdk_host_open(test_backend(), &config, &host, E));
+    machine_make_on(&m, host, NULL);
+    machine_add_vcpu(&m);
+    machine_load(&m, &guest_out_forever, native_cpl(m.host), NULL);
+    do
+        ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+    while (!atomic_load(&told));
+    cr_assert(atomic_load(&told) == 1, "told %d times in one run", atomic_load(&told));
+    machine_end(&m);
+}
