@@ -24,7 +24,7 @@ Test(bus, nobody_claims_what_nobody_has)
 
 Test(bus, an_access_reaches_its_device)
 {
-    struct notes a = {.answer = 0x1122334455667788}, b = {0};
+    static struct notes a = {.answer = 0x1122334455667788}, b = {0};
     vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
 
     ok(vsdk_device_attach(one, PIO, 0x60, 1, 3, NULL));
@@ -53,7 +53,7 @@ Test(bus, an_access_reaches_its_device)
 
 Test(bus, an_access_that_leaves_its_range_is_nobodys)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     ok(vsdk_device_attach(device, PIO, 0x60, 3, 0, NULL));
@@ -70,7 +70,7 @@ Test(bus, an_access_that_leaves_its_range_is_nobodys)
 
 Test(bus, ranges_do_not_overlap)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
     vsdk_ram *ram = rig_ram(&rig, 0x10000, 0x2000, 0);
 
@@ -92,7 +92,7 @@ Test(bus, ranges_do_not_overlap)
 
 Test(bus, arguments_are_checked)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     fails(INVALID_ARGUMENT, vsdk_device_attach(device, 2, 0, 1, 0, E));
@@ -121,7 +121,7 @@ Test(bus, a_tagged_range_tells_its_tag)
 
 Test(bus, every_element_is_given)
 {
-    struct notes notes = {.answer = 0x1234};
+    static struct notes notes = {.answer = 0x1234};
     vsdk_device *device = rig_device(&rig, &notes, 0);
     uint16_t data[3] = {1, 2, 3};
 
@@ -153,7 +153,7 @@ Test(bus, a_device_without_callbacks_reads_ones)
 
 Test(bus, release_comes_once_on_failure_too)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device_ops ops = notes_ops;
     vsdk_device_config config = {.size = sizeof config, .flags = 0x80};
     vsdk_device *device;
@@ -173,7 +173,7 @@ Test(bus, release_comes_once_on_failure_too)
 
 Test(bus, detach_ends_a_device)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     ok(vsdk_device_detach(device, NULL));
@@ -203,7 +203,7 @@ static vsdk_status detach_other(struct notes *notes)
 
 Test(bus, detach_from_callbacks)
 {
-    struct notes a = {.inside = detach_self}, b = {.inside = detach_other, .context = &a};
+    static struct notes a = {.inside = detach_self}, b = {.inside = detach_other, .context = &a};
     vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
 
     ok(vsdk_device_attach(one, PIO, 0x80, 1, 0, NULL));
@@ -223,13 +223,13 @@ static vsdk_status attach_more(struct notes *notes)
 {
     struct core_rig *r = notes->context;
 
-    rig_ram(r, 0x40000, 0x1000, 0);
+    vsdk_ram_close(rig_ram(r, 0x40000, 0x1000, 0));
     return vsdk_device_attach(notes->device, VSDK_SPACE_PIO, 0x90, 1, 0, NULL);
 }
 
 Test(bus, map_and_attach_from_a_callback)
 {
-    struct notes notes = {.inside = attach_more, .context = &rig, .status = 99};
+    static struct notes notes = {.inside = attach_more, .context = &rig, .status = 99};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     ok(vsdk_vm_resume(rig.vm, NULL));
@@ -243,7 +243,7 @@ Test(bus, map_and_attach_from_a_callback)
 
 Test(bus, pause_and_resume_reach_attached_devices)
 {
-    struct notes a = {0}, b = {0};
+    static struct notes a = {0}, b = {0};
     vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
 
     ok(vsdk_device_attach(one, PIO, 0x80, 1, 0, NULL));
@@ -265,7 +265,7 @@ Test(bus, pause_and_resume_reach_attached_devices)
 Test(bus, many_ranges_are_found)
 {
     enum { N = 200 };
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, VSDK_DEVICE_CONCURRENT);
 
     for (uint32_t i = 0; i < N; i++) {
@@ -282,7 +282,7 @@ Test(bus, many_ranges_are_found)
 
 Test(bus, a_destroyed_machine_answers_gone)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     ok(vsdk_device_attach(device, PIO, 0x80, 1, 0, NULL));
@@ -324,7 +324,7 @@ static uint64_t rings(vsdk_doorbell *bell)
 
 Test(bus, a_doorbell_comes_before_ranges)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
     vsdk_doorbell *bell;
 

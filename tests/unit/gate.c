@@ -110,7 +110,7 @@ Test(gate, does_not_write_read_only_memory)
 
 Test(gate, does_not_reach_devices)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
     uint8_t bytes[4];
 

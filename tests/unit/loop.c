@@ -144,10 +144,10 @@ Test(loop, timers_run_in_their_order)
     for (int i = 0; i < 8; i++) {
         calls[i].trace = trace;
         calls[i].mark = (char)('0' + delay[i]);
-        ok(vsdk_timer_arm(timer_of(&calls[i]), delay[i] * MS, 0, NULL));
+        ok(vsdk_timer_arm(timer_of(&calls[i]), delay[i] * 20 * MS, 0, NULL));
     }
     ok(vsdk_timer_disarm(calls[2].timer, NULL));
-    usleep(10000);
+    usleep(170000);
     cr_assert_eq(dispatch(0), 7);
     cr_assert_str_eq(trace, "1234678");
     for (int i = 0; i < 8; i++)
@@ -452,8 +452,8 @@ Test(loop, a_devices_timers_and_watches_stand_while_its_machine_does)
     struct of_device d;
 
     of_device_make(&d);
-    ok(vsdk_timer_arm(d.timer.timer, 2 * MS, 0, NULL));
-    cr_assert_not(readable(vsdk_loop_descriptor(loop), 10));
+    ok(vsdk_timer_arm(d.timer.timer, 200 * MS, 0, NULL));
+    cr_assert_not(readable(vsdk_loop_descriptor(loop), 250));
     cr_assert_eq(dispatch(0), 0);
     ok(vsdk_vm_resume(d.rig.vm, NULL));
     cr_assert_eq(dispatch(1000 * MS), 1);
