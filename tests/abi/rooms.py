@@ -40,7 +40,7 @@ RULES = {
     "examples": [SYSTEM, PUBLIC],
     "bindings": [SYSTEM, PUBLIC],
     "tools/vsdk": [SYSTEM, LIBC_KERNEL, PUBLIC, r"tools/vsdk/\w+\.h"],
-    "tests/contract": [SYSTEM, PUBLIC, r"tests/.*\.h"],
+    "tests/contract": [SYSTEM, PUBLIC, r"tests/.*\.h", r"(check|api_table|null_calls)\.h"],
 }
 SUFFIXES = {".c", ".h", ".cc", ".cpp", ".hpp"}
 

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/mock/mock.h"
+#include "base/sys.h"
 #include <errno.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 uint64_t mock_now(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return sys_clock();
 }
 
 void mock_wake(cpu *c)
@@ -20,7 +14,7 @@ void mock_wake(cpu *c)
 
     atomic_fetch_add(&c->wake, 1);
     if (atomic_load(&c->sleeping))
-        syscall(SYS_futex, &c->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        sys_futex_wake(&c->wake);
     errno = saved;
 }
 
@@ -32,15 +26,8 @@ void mock_attend(cpu *c)
 
 int mock_wait(cpu *c, uint32_t seen, uint64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
-                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
-    long result;
-
     atomic_store(&c->sleeping, 1);
-    result = syscall(SYS_futex, &c->wake, FUTEX_WAIT_BITSET_PRIVATE, seen,
-                     deadline_ns ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+    int result = sys_futex_wait(&c->wake, seen, deadline_ns);
     atomic_store(&c->sleeping, 0);
-    if (result == 0 || errno == EAGAIN)
-        return 0;
-    return errno == EINTR ? EINTR : ETIMEDOUT;
+    return result == -EINTR ? EINTR : result == -ETIMEDOUT ? ETIMEDOUT : 0;
 }
