@@ -14,6 +14,7 @@ class Tools:
     exec_ours: str
     exec_raw: str
     count_ioctls: str
+    linux_init: str
 
 
 def quiet(*command):
@@ -48,7 +49,8 @@ def compile_programs(installed):
                         [*library, "-lm"]),
         compile_program(installed, "exec-ours", ["exec_ours.c", *ours], library),
         compile_program(installed, "exec-raw", ["exec_raw.c", *raw], []),
-        compile_program(installed, "count-ioctls.so", ["count_ioctls.c"], ["-shared", "-fPIC"]))
+        compile_program(installed, "count-ioctls.so", ["count_ioctls.c"], ["-shared", "-fPIC"]),
+        compile_program(installed, "linux-init", ["linux_init.c"], library))
 
 
 def make():

@@ -3,6 +3,9 @@ import json
 import os
 import re
 import subprocess
+import tempfile
+
+import build
 
 FEW, MANY = 1000, 3000
 MEMORY_KIB = 128 << 10
@@ -115,3 +118,15 @@ def ram_overhead(tools, pairs):
     raw = [overhead(tools.exec_raw) for _ in range(runs)]
     return [counted("ram_overhead", "host-kvm", "KiB", median(ours), median(raw), limit=1024,
                     judged="ours") | {"runs": runs}]
+
+
+def linux_to_init(tools, pairs):
+    """In the lab, where KVM runs kernels natively."""
+    with tempfile.TemporaryDirectory() as folder:
+        guest = os.path.join(folder, "guest")
+        run([os.path.join(build.ROOT, "tools", "guest"), guest])
+        out = run([os.path.join(build.ROOT, "tools", "lab"), "kvm", "--file", tools.linux_init,
+                   "--file", guest, "--",
+                   "mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null; "
+                   "linux-init /t/guest"])
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]

@@ -1,0 +1,132 @@
+/* Boots Debian's kernel to its init on KVM and tells what that took by KVM's own statistics
+ * (debugfs), one JSON object a line.
+ *
+ *   linux-init FOLDER    with vmlinux and initrd.gz, as tools/guest makes it */
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <vsdk/vsdk.h>
+
+static const char marker[] = "VSDK-GUEST uname";
+
+typedef struct boot {
+    vsdk_vm *vm;
+    vsdk_pc *pc;
+    struct timespec start;
+    size_t matched;
+    int seen;
+} boot;
+
+static vsdk_error error;
+
+static void must(vsdk_status status)
+{
+    if (status == VSDK_OK)
+        return;
+    fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint);
+    exit(1);
+}
+
+/* A statistic of this process's machine. */
+static long long statistic(const char *name)
+{
+    char pattern[128];
+    glob_t found;
+    long long value = -1;
+    snprintf(pattern, sizeof pattern, "/sys/kernel/debug/kvm/%d-*/%s", getpid(), name);
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        FILE *file = fopen(found.gl_pathv[0], "re");
+        if (file && fscanf(file, "%lld", &value) != 1)
+            value = -1;
+        if (file)
+            fclose(file);
+    }
+    globfree(&found);
+    return value;
+}
+
+static void tell(const char *what, const char *unit, long long value, const char *beside)
+{
+    printf(
+        "{\"name\": \"linux_to_init\", \"place\": \"lab-kvm\", \"unit\": \"%s\", \"ours\": %lld, "
+        "\"raw\": null, \"ratio\": null, \"noise\": null, \"runs\": 1, \"what\": \"%s\", "
+        "\"firecracker\": %s}\n",
+        unit, value, what, beside);
+}
+
+static void tell_all(const boot *b)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    tell("VM exits", "exits", statistic("exits"), "3100");
+    tell("port accesses", "io exits", statistic("io_exits"), "368");
+    tell("memory-mapped accesses", "mmio exits", statistic("mmio_exits"), "null");
+    tell("page faults", "faults", statistic("pf_taken"), "47");
+    tell("time", "ms",
+         (now.tv_sec - b->start.tv_sec) * 1000 + (now.tv_nsec - b->start.tv_nsec) / 1000000,
+         "null");
+    fflush(stdout);
+}
+
+static void output(void *user, const void *bytes, uint64_t length)
+{
+    boot *b = user;
+    const char *text = bytes;
+    for (uint64_t i = 0; i < length && !b->seen; i++) {
+        b->matched = text[i] == marker[b->matched] ? b->matched + 1 : text[i] == marker[0];
+        b->seen = b->matched == sizeof marker - 1;
+    }
+    if (b->seen == 1) {
+        b->seen = 2;
+        tell_all(b);
+    }
+}
+
+static void *map_file(const char *folder, const char *name, uint64_t *length)
+{
+    char path[512];
+    struct stat found;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &found) != 0) {
+        perror(path);
+        exit(1);
+    }
+    void *bytes = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    *length = (uint64_t)found.st_size;
+    return bytes;
+}
+
+int main(int count, char **argument)
+{
+    boot b = {0};
+    vsdk_host *host;
+    vsdk_exit end;
+    vsdk_vm_config config = {.size = sizeof config};
+    vsdk_pc_config machine = {
+        .size = sizeof machine, .memory = 256 << 20, .output = output, .output_user = &b};
+    vsdk_boot_config load = {.size = sizeof load,
+                             .command_line = "console=ttyS0 panic=-1 quiet wait=1 act=poweroff"};
+    if (count != 2)
+        return 2;
+    load.image = map_file(argument[1], "vmlinux", &load.image_length);
+    load.initrd = map_file(argument[1], "initrd.gz", &load.initrd_length);
+    must(vsdk_host_open("kvm", NULL, &host, &error));
+    clock_gettime(CLOCK_MONOTONIC, &b.start);
+    must(vsdk_vm_create(host, &config, &b.vm, &error));
+    must(vsdk_pc_create(b.vm, &machine, &b.pc, &error));
+    must(vsdk_pc_boot(b.pc, &load, &error));
+    must(vsdk_vm_run(b.vm, UINT64_C(240000000000), &end, &error));
+    vsdk_pc_close(b.pc);
+    must(vsdk_vm_destroy(b.vm, &error));
+    vsdk_vm_close(b.vm);
+    vsdk_host_close(host);
+    return b.seen != 2;
+}
