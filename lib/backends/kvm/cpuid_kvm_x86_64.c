@@ -52,6 +52,15 @@ static void to_kvm(struct kvm_cpuid_entry2 *to, const vsdk_cpuid_entry *from)
     };
 }
 
+/* KVM serves the deadline timer but does not tell of it. */
+static void note_leaf(host_kvm *host, vsdk_cpuid_entry *entry)
+{
+    if (entry->leaf == 1)
+        entry->ecx |= ECX1_HYPERVISOR | (host->tsc_deadline ? ECX1_TSC_DEADLINE : 0);
+    if (entry->leaf == LEAF_ADDRESS_BITS && entry->eax & 0x3f)
+        host->physical_bits = entry->eax & 0x3f;
+}
+
 static vsdk_status keep(host_kvm *host, cpuid_list *list, vsdk_error *error)
 {
     host->cpuid = alloc_array(list->count + 1, sizeof *host->cpuid);
@@ -61,8 +70,7 @@ static vsdk_status keep(host_kvm *host, cpuid_list *list, vsdk_error *error)
     host->physical_bits = 36;
     for (uint32_t i = 0; i < list->count; i++) {
         from_kvm(&host->cpuid[i], &list->entries[i]);
-        if (host->cpuid[i].leaf == LEAF_ADDRESS_BITS && host->cpuid[i].eax & 0x3f)
-            host->physical_bits = host->cpuid[i].eax & 0x3f;
+        note_leaf(host, &host->cpuid[i]);
     }
     host->cpuid_count = list->count;
     return VSDK_OK;
@@ -120,20 +128,17 @@ static int is_hypervisor_leaf(uint32_t leaf)
 
 static void apply_features(const backend_vm *vm, vsdk_cpuid_entry *entry)
 {
-    entry->ecx |= ECX1_HYPERVISOR;
+    const vm_kvm *k = vm->data;
     if (vm->config.flags & VSDK_VM_HIDE_HYPERVISOR)
         entry->ecx &= ~ECX1_HYPERVISOR;
-    if (!kvm_has_lapic(vm))
+    if (!kvm_has_lapic(vm) && !k->cpuid)
         entry->ecx &= ~(uint32_t)(ECX1_X2APIC | ECX1_TSC_DEADLINE);
-    else if (kvm_host_of(vm)->tsc_deadline)
-        entry->ecx |= ECX1_TSC_DEADLINE;
 }
 
 /* One leaf of the machine's list as this vCPU sees it; 0 if it does not. */
 static int personal(const backend_vcpu *vcpu, const vsdk_cpuid_entry *from, vsdk_cpuid_entry *entry)
 {
     const backend_vm *vm = vcpu->vm;
-    const vm_kvm *k = vm->data;
     *entry = *from;
     if (from->leaf == LEAF_TOPOLOGY || from->leaf == LEAF_TOPOLOGY_2)
         return 0;
@@ -141,7 +146,7 @@ static int personal(const backend_vcpu *vcpu, const vsdk_cpuid_entry *from, vsdk
         return 0;
     if (from->leaf == 0 && entry->eax < LEAF_TOPOLOGY)
         entry->eax = LEAF_TOPOLOGY;
-    if (from->leaf == 1 && !k->cpuid)
+    if (from->leaf == 1)
         apply_features(vm, entry);
     topology_apply(entry, vcpu->index, vm->config.vcpus_max);
     return 1;

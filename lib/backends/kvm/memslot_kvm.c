@@ -30,7 +30,8 @@ vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
 
 void kvm_ram_free(backend_ram *ram)
 {
-    sys_unmap(ram->memory, ram->bytes);
+    if (kvm_is_ours(ram->vm))
+        sys_unmap(ram->memory, ram->bytes);
     ram->memory = NULL;
 }
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     KVM_PINS = 24,        /* of the split IOAPIC, and lines of the kernel's own */
@@ -34,7 +35,7 @@ typedef struct host_kvm {
     uint32_t xsave_bytes;
     uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
     int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
-    int signal_msi, tsc_deadline, user_nmi, memory_fault;
+    int signal_msi, tsc_deadline, user_nmi;
     uint32_t physical_bits;
     uint32_t cpuid_count;
     vsdk_cpuid_entry *cpuid; /* what the kernel supports, asked once */
@@ -86,6 +87,12 @@ typedef struct vcpu_kvm {
 static inline host_kvm *kvm_host_of(const backend_vm *vm)
 {
     return vm->host->data;
+}
+
+/* A forked child may only close: what it did not inherit may be something else there by now. */
+static inline int kvm_is_ours(const backend_vm *vm)
+{
+    return kvm_host_of(vm)->pid == getpid();
 }
 
 static inline int kvm_has_lapic(const backend_vm *vm)

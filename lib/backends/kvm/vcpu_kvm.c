@@ -105,7 +105,8 @@ void kvm_vcpu_release(backend_vcpu *vcpu)
     struct kvm_run *run = atomic_exchange(&v->run, NULL);
     kvm_kick_close(v);
     if (run) {
-        hide_shared_data(v, run);
+        if (kvm_is_ours(vcpu->vm))
+            hide_shared_data(v, run);
         sys_unmap(run, v->run_bytes);
     }
     sys_close(v->fd);
