@@ -52,7 +52,7 @@ typedef struct serial {
 } serial;
 
 /* Its address is the thread's name. */
-static _Thread_local char serial_thread;
+static _Thread_local char serial_thread __attribute__((tls_model("initial-exec")));
 
 static uint8_t serial_cause(const serial *port)
 {
