@@ -189,7 +189,8 @@ vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t a
  * Take all ranges of a device away.
  *
  * When it returns none of the device's callbacks is running and none will start, its timers and
- * watches included. Does nothing for a device that has no range.
+ * watches included: those that exist are over for good, also if the device has no range. It may be
+ * attached again, and given new ones.
  *
  *   device  The device.
  *

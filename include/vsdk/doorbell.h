@@ -70,7 +70,9 @@ typedef struct vsdk_doorbell_config {
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or a width or flag is unknown
  *   RANGE             it leaves the space
- *   EXISTS            a doorbell with this address, width and match, or guest memory, is there
+ *   EXISTS            guest memory is there, or a doorbell at this address that the same write
+ *                     could ring: of the same width, or one of them of any, with the same match or
+ *                     one of them without
  *   UNSUPPORTED       the hypervisor serves this address itself, or the configuration has a later
  *                     version's field
  *   LIMIT             no more descriptors or doorbells

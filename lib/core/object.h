@@ -135,18 +135,6 @@ static inline void vm_use_end(vm_use use)
 vsdk_status vm_hold(vsdk_vm *vm, int guest, const char *operation, vsdk_error *error);
 void vm_release(vsdk_vm *vm);
 
-/* A vCPU's thread that waits on its way through the bus need not say so: it is aside, and no holder
- * waits for it. */
-static inline void vcpu_wait_begin(vsdk_vcpu *vcpu)
-{
-    (void)vcpu;
-}
-static inline int vcpu_wait_end(vsdk_vcpu *vcpu)
-{
-    (void)vcpu;
-    return 0;
-}
-
 /* vm_clock.c: nanoseconds in RUNNING; takes no lock but vm->lock. */
 uint64_t vm_clock(vsdk_vm *vm);
 
