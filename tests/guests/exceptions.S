@@ -1,20 +1,18 @@
 /* Faults that the guest handles and goes on from: an invalid instruction, a page fault on the first
- * address above what is mapped (CR2 is checked), a division by zero and a software interrupt. Each
- * handler writes its vector to PORT_BYTE. CPL 0. */
+ * address above what is mapped (CR2 is checked) and a division by zero. Each handler writes its
+ * vector to PORT_BYTE. CPL 0. */
 #include "guest.inc"
         .set    UNMAPPED, 0x100000000
 start:
         GATE    0, divide
         GATE    6, invalid
         GATE    14, page
-        GATE    0x80, software
         LOAD_IDT
         ud2
         movabs  UNMAPPED, %al
         xor     %edx, %edx
         xor     %ecx, %ecx
         div     %ecx
-        int     $0x80
         DONE    0
 
 .macro REPORT vector
@@ -38,7 +36,4 @@ page:
 divide:
         REPORT  0
         addq    $2, (%rsp)
-        iretq
-software:
-        REPORT  0x80
         iretq

@@ -243,7 +243,6 @@ BOTH(guests, exceptions)
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 6);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 14);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 0);
-    rig_expect_write(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 0x80);
     rig_expect_end(&r, 0);
     rig_close(&r);
 }
