@@ -1,0 +1,486 @@
+/* The library's own devices, loaders and portable machine, by their public functions. */
+#include "common.h"
+#include <stdio.h>
+
+static struct machine m;
+
+static void setup(void)
+{
+    machine_make(&m);
+}
+
+static void teardown(void)
+{
+    machine_end(&m);
+}
+
+TestSuite(devices, .init = setup, .fini = teardown);
+TestSuite(boot, .init = setup, .fini = teardown);
+TestSuite(pc);
+
+/* Every configuration of a device begins with size, flags and address. */
+struct any_config {
+    uint32_t size, flags;
+    uint64_t address;
+    uint64_t rest[16];
+};
+
+#define CREATE(name)                                                                               \
+    static vsdk_status create_##name(vsdk_vm *vm, const void *config, vsdk_device **device)        \
+    {                                                                                              \
+        return vsdk_##name##_create(vm, config, device, E);                                        \
+    }
+CREATE(serial)
+CREATE(rtc)
+CREATE(i8042)
+CREATE(acpi_pm)
+CREATE(debug_exit)
+CREATE(debug_console)
+CREATE(fw_cfg)
+CREATE(pvpanic)
+CREATE(ioapic)
+
+static const struct kind {
+    const char *name;
+    vsdk_status (*create)(vsdk_vm *vm, const void *config, vsdk_device **device);
+    uint32_t size;
+    uint64_t beyond; /* an address at which it leaves its space */
+    vsdk_space space;
+    uint64_t address; /* one at which it can be */
+} kinds[] = {
+    {"serial", create_serial, sizeof(vsdk_serial_config), 0xfffc, VSDK_SPACE_PIO, 0x2000},
+    {"rtc", create_rtc, sizeof(vsdk_rtc_config), 0xffff, VSDK_SPACE_PIO, 0x2100},
+    {"i8042", create_i8042, sizeof(vsdk_i8042_config), 0xfffe, VSDK_SPACE_PIO, 0x2200},
+    {"acpi_pm", create_acpi_pm, sizeof(vsdk_acpi_pm_config), 0xffff, VSDK_SPACE_PIO, 0x2300},
+    {"debug_exit", create_debug_exit, sizeof(vsdk_debug_exit_config), 0xffff, VSDK_SPACE_PIO,
+     0x2400},
+    {"debug_console", create_debug_console, sizeof(vsdk_debug_console_config), 0x10000,
+     VSDK_SPACE_PIO, 0x2500},
+    {"fw_cfg", create_fw_cfg, sizeof(vsdk_fw_cfg_config), 0xffff, VSDK_SPACE_PIO, 0x2600},
+    {"pvpanic", create_pvpanic, sizeof(vsdk_pvpanic_config), 0x10000, VSDK_SPACE_PIO, 0x2700},
+    {"ioapic", create_ioapic, sizeof(vsdk_ioapic_config), UINT64_MAX - 4095 + 1, VSDK_SPACE_MMIO,
+     0xfec00000},
+};
+
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+static vsdk_status create(const struct kind *kind, const struct any_config *config)
+{
+    vsdk_device *device = (vsdk_device *)1;
+    vsdk_status status = kind->create(m.vm, config, &device);
+
+    if (status != VSDK_OK)
+        cr_assert(device == NULL, "%s: the output is not NULL", kind->name);
+    else
+        vsdk_device_close(device);
+    return status;
+}
+
+Test(devices, constructors_check_their_configurations)
+{
+    for (unsigned i = 0; i < KINDS; i++) {
+        struct any_config config = {.size = kinds[i].size, .flags = 0x40000000};
+
+        fails(INVALID_ARGUMENT, create(&kinds[i], &config));
+        config.flags = 0;
+        config.size = 4;
+        fails(INVALID_ARGUMENT, create(&kinds[i], &config));
+        fails(INVALID_ARGUMENT, kinds[i].create(m.vm, NULL, NULL));
+        config.size = kinds[i].size + 8;
+        memset((uint8_t *)&config + kinds[i].size, 1, 8);
+        fails(UNSUPPORTED, create(&kinds[i], &config));
+    }
+}
+
+Test(devices, constructors_check_their_addresses)
+{
+    for (unsigned i = 0; i < KINDS; i++) {
+        struct any_config config = {.size = kinds[i].size, .address = kinds[i].beyond};
+
+        if (kinds[i].space == VSDK_SPACE_MMIO)
+            config.address += 0xf00;
+        fails(RANGE, create(&kinds[i], &config));
+        config.address = kinds[i].address;
+        ok(create(&kinds[i], &config));
+        fails(EXISTS, create(&kinds[i], &config));
+    }
+}
+
+Test(devices, constructors_answer_gone)
+{
+    ok(vsdk_vm_destroy(m.vm, E));
+    for (unsigned i = 0; i < KINDS; i++) {
+        struct any_config config = {.size = kinds[i].size, .address = kinds[i].address};
+        fails(GONE, create(&kinds[i], &config));
+    }
+}
+
+Test(devices, lines_are_limited)
+{
+    vsdk_serial_config serial = {.size = sizeof serial, .address = 0x2000, .gsi = 1024};
+    vsdk_ioapic_config ioapic = {.size = sizeof ioapic, .first_gsi = 1010};
+    vsdk_device *device = NULL;
+
+    fails(LIMIT, vsdk_serial_create(m.vm, &serial, &device, E));
+    fails(LIMIT, vsdk_ioapic_create(m.vm, &ioapic, &device, E));
+    ioapic.first_gsi = 0;
+    ioapic.id = 16;
+    fails(INVALID_ARGUMENT, vsdk_ioapic_create(m.vm, &ioapic, &device, E));
+}
+
+static int released;
+
+static void count_release(void *user)
+{
+    (void)user;
+    released++;
+}
+
+/* A failed constructor releases, too. */
+Test(devices, releases_are_called_once)
+{
+    vsdk_serial_config serial = {.size = sizeof serial,
+                                 .address = 0x2000,
+                                 .user = &released,
+                                 .release = count_release,
+                                 .gsi = 1024};
+    vsdk_debug_console_config console = {.size = sizeof console,
+                                         .address = 0x2500,
+                                         .user = &released,
+                                         .release = count_release,
+                                         .flags = 0x40000000};
+    vsdk_device *device = NULL;
+
+    fails(LIMIT, vsdk_serial_create(m.vm, &serial, &device, E));
+    cr_assert_eq(released, 1);
+    fails(INVALID_ARGUMENT, vsdk_debug_console_create(m.vm, &console, &device, E));
+    cr_assert_eq(released, 2);
+    serial.gsi = 4;
+    ok(vsdk_serial_create(m.vm, &serial, &device, E));
+    ok(vsdk_device_detach(device, E));
+    cr_assert_eq(released, 2);
+    vsdk_device_close(device);
+    cr_assert_eq(released, 3);
+}
+
+Test(devices, what_is_typed_is_taken_while_there_is_room)
+{
+    vsdk_serial_config config = {.size = sizeof config, .address = 0x2000};
+    static uint8_t bytes[10000];
+    vsdk_device *serial = NULL, *rtc = NULL;
+    uint64_t accepted = 0;
+
+    ok(vsdk_serial_create(m.vm, &config, &serial, E));
+    ok(vsdk_serial_input(serial, "abc", 3, &accepted, E));
+    cr_assert_eq(accepted, 3);
+    ok(vsdk_serial_input(serial, bytes, sizeof bytes, &accepted, E));
+    cr_assert(accepted > 0 && accepted <= 4096, "%llu", (unsigned long long)accepted);
+    ok(vsdk_serial_input(serial, NULL, 0, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_serial_input(serial, NULL, 1, NULL, E));
+    ok(create_rtc(m.vm, &(vsdk_rtc_config){.size = sizeof(vsdk_rtc_config), .address = 0x2100},
+                  &rtc));
+    fails(INVALID_ARGUMENT, vsdk_serial_input(rtc, "a", 1, NULL, E));
+    vsdk_device_close(rtc);
+    vsdk_device_close(serial);
+}
+
+Test(devices, items_of_the_firmware_configuration)
+{
+    vsdk_fw_cfg_config config = {.size = sizeof config, .address = 0x2600};
+    vsdk_device *fw_cfg = NULL;
+    char name[64];
+
+    ok(vsdk_fw_cfg_create(m.vm, &config, &fw_cfg, E));
+    ok(vsdk_fw_cfg_add(fw_cfg, 0x10, NULL, "item", 4, E));
+    fails(EXISTS, vsdk_fw_cfg_add(fw_cfg, 0x10, NULL, "item", 4, E));
+    fails(INVALID_ARGUMENT, vsdk_fw_cfg_add(fw_cfg, 0x19, NULL, "item", 4, E));
+    fails(INVALID_ARGUMENT, vsdk_fw_cfg_add(fw_cfg, 0, "", "item", 4, E));
+    fails(INVALID_ARGUMENT, vsdk_fw_cfg_add(fw_cfg, 0, "a", NULL, 4, E));
+    memset(name, 'x', sizeof name);
+    name[56] = 0;
+    fails(LIMIT, vsdk_fw_cfg_add(fw_cfg, 0, name, "item", 4, E));
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(name, sizeof name, "file/%u", i);
+        ok(vsdk_fw_cfg_add(fw_cfg, 0, name, "item", 4, E));
+    }
+    fails(LIMIT, vsdk_fw_cfg_add(fw_cfg, 0, "one/more", "item", 4, E));
+    fails(EXISTS, vsdk_fw_cfg_add(fw_cfg, 0, "file/0", "item", 4, E));
+    vsdk_device_close(fw_cfg);
+}
+
+/* Real mode: mov dx, 0x3f8; "Hi" to the port; 42 to the debug exit. */
+static const uint8_t program[] = {0xba, 0xf8, 0x03, 0xb0, 'H',  0xee, 0xb0, 'i',
+                                  0xee, 0xb0, 42,   0xe6, 0xf4, 0xeb, 0xfe};
+
+static vsdk_boot_config flat(uint64_t address)
+{
+    return (vsdk_boot_config){.size = sizeof(vsdk_boot_config),
+                              .format = VSDK_BOOT_FLAT,
+                              .mode = VSDK_BOOT_REAL,
+                              .image = program,
+                              .image_length = sizeof program,
+                              .address = address};
+}
+
+Test(boot, loads_and_applies_a_flat_image)
+{
+    vsdk_boot_config config = flat(0x8000);
+    vsdk_boot_entry entry = {.size = sizeof entry};
+
+    ok(vsdk_boot_load(m.vm, &config, &entry, E));
+    cr_assert_eq(entry.format, VSDK_BOOT_FLAT);
+    cr_assert_eq(entry.rip, 0x8000);
+    ok(vsdk_boot_apply(m.vcpu, &entry, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(run_to_write(&m, 0x3f8)->value, 'H');
+    cr_assert_eq(run_to_write(&m, 0x3f8)->value, 'i');
+    cr_assert_eq(run_to_end(&m), 42);
+    fails(STATE, vsdk_boot_apply(m.vcpu, &entry, E));
+}
+
+Test(boot, arguments_are_checked)
+{
+    vsdk_boot_format format = 9;
+    vsdk_boot_config config = flat(0x8000);
+    vsdk_boot_entry entry = {.size = 4};
+    struct {
+        vsdk_boot_config config;
+        uint64_t later;
+    } longer = {.config = flat(0x8000), .later = 1};
+    static vsdk_memory_range ranges[33];
+
+    ok(vsdk_boot_probe(program, sizeof program, &format, E));
+    cr_assert_eq(format, VSDK_BOOT_AUTO);
+    fails(INVALID_ARGUMENT, vsdk_boot_probe(NULL, 1, &format, E));
+    fails(INVALID_ARGUMENT, vsdk_boot_probe(program, 1, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_boot_load(m.vm, &config, &entry, E));
+    entry.size = sizeof entry;
+    config.mode = 77;
+    fails(INVALID_ARGUMENT, vsdk_boot_load(m.vm, &config, &entry, E));
+    longer.config.size = sizeof longer;
+    fails(UNSUPPORTED, vsdk_boot_load(m.vm, &longer.config, &entry, E));
+    config = flat(MMIO);
+    config.mode = VSDK_BOOT_LONG;
+    fails(RANGE, vsdk_boot_load(m.vm, &config, &entry, E));
+    config = flat(0x8000);
+    config.format = VSDK_BOOT_AUTO;
+    fails(FORMAT, vsdk_boot_load(m.vm, &config, &entry, E));
+    config.format = VSDK_BOOT_BZIMAGE;
+    fails(FORMAT, vsdk_boot_load(m.vm, &config, &entry, E));
+    config = flat(0x8000);
+    config.memory = ranges;
+    config.memory_count = 33;
+    fails(LIMIT, vsdk_boot_load(m.vm, &config, &entry, E));
+}
+
+Test(boot, entries_are_checked)
+{
+    struct {
+        vsdk_boot_entry entry;
+        uint64_t later;
+    } longer = {.entry = {.size = sizeof longer, .mode = VSDK_BOOT_REAL}, .later = 1};
+    vsdk_boot_entry entry = {.size = sizeof entry, .mode = 9};
+    vsdk_boot_config config = flat(0x8000);
+
+    fails(INVALID_ARGUMENT, vsdk_boot_apply(m.vcpu, &entry, E));
+    fails(UNSUPPORTED, vsdk_boot_apply(m.vcpu, &longer.entry, E));
+    ok(vsdk_vm_destroy(m.vm, E));
+    entry.mode = VSDK_BOOT_REAL;
+    fails(GONE, vsdk_boot_apply(m.vcpu, &entry, E));
+    fails(GONE, vsdk_boot_load(m.vm, &config, &entry, E));
+}
+
+static char output[64];
+
+static void take_output(void *user, const void *bytes, uint64_t length)
+{
+    (void)user;
+    strncat(output, bytes, length);
+}
+
+static vsdk_vm *make_vm(vsdk_host *host, uint32_t vcpus_max, uint64_t memory_max)
+{
+    vsdk_vm_config config = {
+        .size = sizeof config, .vcpus_max = vcpus_max, .memory_max = memory_max};
+    vsdk_vm *vm = NULL;
+
+    ok(vsdk_vm_create(host, &config, &vm, E));
+    return vm;
+}
+
+enum { PC_MEMORY = 16 << 20, PC_MEMORY_MAX = 64 << 20 };
+
+static vsdk_pc *make_pc(vsdk_vm *vm)
+{
+    vsdk_pc_config config = {.size = sizeof config,
+                             .memory = PC_MEMORY,
+                             .output = take_output,
+                             .output_user = &released,
+                             .output_release = count_release};
+    vsdk_pc *pc = NULL;
+
+    ok(vsdk_pc_create(vm, &config, &pc, E));
+    return pc;
+}
+
+Test(pc, runs_a_program)
+{
+    vsdk_host *host = open_host();
+    vsdk_vm *vm = make_vm(host, 2, PC_MEMORY_MAX);
+    vsdk_pc *pc = make_pc(vm);
+    vsdk_boot_config config = flat(0x8000);
+    static vsdk_memory_range ranges[32];
+    uint32_t count = 0, again = 0;
+    vsdk_exit end;
+
+    for (vsdk_pc_part part = VSDK_PC_SERIAL; part <= VSDK_PC_IOAPIC; part++)
+        cr_assert(vsdk_pc_device(pc, part), "%s", vsdk_pc_part_name(part));
+    cr_assert(vsdk_pc_device(pc, 99) == NULL);
+    cr_assert(vsdk_pc_vcpu(pc, 0) == NULL);
+    ok(vsdk_pc_get_memory_map(pc, NULL, 0, &count, E));
+    cr_assert(count > 2 && count <= 32);
+    ok(vsdk_pc_get_memory_map(pc, ranges, 32, &again, E));
+    cr_assert(again == count && ranges[0].address == 0 && ranges[0].type == VSDK_MEMORY_RAM);
+    fails(INVALID_ARGUMENT, vsdk_pc_get_memory_map(pc, NULL, 1, &again, E));
+    ok(vsdk_pc_boot(pc, &config, E));
+    cr_assert(vsdk_pc_vcpu(pc, 1) && !vsdk_pc_vcpu(pc, 2));
+    ok(vsdk_vm_run(vm, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    cr_assert_eq(end.value, 42);
+    cr_assert_str_eq(output, "Hi");
+    vsdk_pc_close(pc);
+    cr_assert_eq(released, 0);
+    vsdk_vm_close(vm);
+    cr_assert_eq(released, 1);
+    vsdk_host_close(host);
+}
+
+static vsdk_status create_pc(vsdk_vm *vm, const vsdk_pc_config *config)
+{
+    vsdk_pc *pc = (vsdk_pc *)1;
+    vsdk_status status = vsdk_pc_create(vm, config, &pc, E);
+
+    if (status != VSDK_OK)
+        cr_assert(pc == NULL);
+    vsdk_pc_close(status == VSDK_OK ? pc : NULL);
+    return status;
+}
+
+Test(pc, configuration_is_checked)
+{
+    vsdk_host *host = open_host();
+    vsdk_vm *vm = make_vm(host, 1, PC_MEMORY_MAX);
+    struct {
+        vsdk_pc_config config;
+        uint64_t later;
+    } longer = {.config = {.size = sizeof longer}, .later = 1};
+    vsdk_pc_config config = {.size = sizeof config,
+                             .memory = 4097,
+                             .output_user = &released,
+                             .output_release = count_release};
+
+    fails(INVALID_ARGUMENT, create_pc(vm, &config));
+    cr_assert_eq(released, 1);
+    config.memory = 1 << 20;
+    fails(INVALID_ARGUMENT, create_pc(vm, &config));
+    fails(UNSUPPORTED, create_pc(vm, &longer.config));
+    config.memory = PC_MEMORY_MAX * 2;
+    fails(LIMIT, create_pc(vm, &config));
+    cr_assert_eq(released, 3);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
+Test(pc, occupied_or_started_machines_are_refused)
+{
+    vsdk_pc_config config = {.size = sizeof config, .memory = PC_MEMORY};
+
+    machine_make(&m);
+    fails(EXISTS, create_pc(m.vm, &config));
+    machine_end(&m);
+    machine_make(&m);
+    ok(vsdk_vm_resume(m.vm, E));
+    fails(STATE, create_pc(m.vm, &config));
+    ok(vsdk_vm_destroy(m.vm, E));
+    fails(GONE, create_pc(m.vm, &config));
+    machine_end(&m);
+}
+
+struct attempt {
+    vsdk_pc *pc;
+    vsdk_status status;
+};
+
+static void boot_in_callback(void *user)
+{
+    struct attempt *attempt = user;
+    vsdk_boot_config config = flat(0x8000);
+
+    attempt->status = vsdk_pc_boot(attempt->pc, &config, NULL);
+}
+
+/* A bzImage of nothing but a header, whose command line may have 255 bytes. */
+static void make_bzimage(uint8_t *image, size_t length)
+{
+    memset(image, 0, length);
+    image[0x1f1] = 1; /* sectors of setup */
+    image[0x1fe] = 0x55;
+    image[0x1ff] = 0xaa;
+    image[0x201] = 0x66;
+    memcpy(image + 0x202, "HdrS\x0f\x02", 6); /* protocol 2.15 */
+    image[0x211] = 1;                         /* loaded high */
+    image[0x234] = 1;                         /* relocatable */
+    image[0x236] = 1;                         /* 64-bit entry */
+    image[0x22f] = 0x7f;                      /* initrd below 0x7fffffff */
+    image[0x232] = 0x20;                      /* alignment 2 MiB */
+    image[0x238] = 255;                       /* longest command line */
+    image[0x25b] = 1;                         /* preferred address 16 MiB */
+    image[0x262] = 1;                         /* init_size 64 KiB */
+}
+
+Test(pc, boot_is_checked)
+{
+    vsdk_host *host = open_host();
+    vsdk_vm *vm = make_vm(host, 1, PC_MEMORY_MAX);
+    vsdk_pc *pc = make_pc(vm);
+    vsdk_boot_config config = flat(0x8000);
+    struct {
+        vsdk_boot_config config;
+        uint64_t later;
+    } longer = {.config = config, .later = 1};
+    struct attempt attempt = {.pc = pc};
+    static uint8_t image[8192];
+    static char line[4096];
+    vsdk_vcpu *vcpu = NULL;
+
+    config.rsdp = 1;
+    fails(INVALID_ARGUMENT, vsdk_pc_boot(pc, &config, E));
+    longer.config.size = sizeof longer;
+    fails(UNSUPPORTED, vsdk_pc_boot(pc, &longer.config, E));
+    config = flat(MMIO);
+    config.mode = VSDK_BOOT_LONG;
+    fails(RANGE, vsdk_pc_boot(pc, &config, E));
+    config = flat(0x8000);
+    config.format = VSDK_BOOT_AUTO;
+    fails(FORMAT, vsdk_pc_boot(pc, &config, E));
+    make_bzimage(image, sizeof image);
+    memset(line, 'x', sizeof line - 1);
+    config.image = image;
+    config.image_length = sizeof image;
+    config.command_line = line;
+    fails(LIMIT, vsdk_pc_boot(pc, &config, E));
+    ok(vsdk_loop_defer(vsdk_vm_loop(vm), boot_in_callback, &attempt, NULL, E));
+    ok(vsdk_loop_dispatch(vsdk_vm_loop(vm), 0, NULL, E));
+    cr_assert_eq(attempt.status, VSDK_ERROR_BUSY, "%s", vsdk_status_name(attempt.status));
+    ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
+    config = flat(0x8000);
+    fails(EXISTS, vsdk_pc_boot(pc, &config, E));
+    ok(vsdk_vm_resume(vm, E));
+    fails(STATE, vsdk_pc_boot(pc, &config, E));
+    ok(vsdk_vm_destroy(vm, E));
+    fails(GONE, vsdk_pc_boot(pc, &config, E));
+    vsdk_vcpu_close(vcpu);
+    vsdk_pc_close(pc);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
