@@ -218,6 +218,7 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  *   BUSY              another thread is inside run, or called from a callback
  *   STATE             the vCPU is IN_GUEST
  *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
  * Threads: any; one at a time a vCPU. Blocks: no. From callbacks: no: VSDK_ERROR_BUSY. States:
  * AT_EXIT, HELD. Backends: kvm, mock. Since 0.1.
  */
@@ -331,6 +332,7 @@ vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_e
  *   INVALID_ARGUMENT  a pointer is NULL
  *   STATE             the vCPU is IN_GUEST
  *   UNSUPPORTED       the backend has no floating point
+ *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT, HELD. Backends:
@@ -348,6 +350,7 @@ vsdk_status vsdk_vcpu_get_fpu(vsdk_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
  *   INVALID_ARGUMENT  a pointer is NULL, or MXCSR has a reserved bit
  *   STATE             the vCPU is IN_GUEST or its access is unfinished
  *   UNSUPPORTED       the backend has no floating point
+ *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
