@@ -78,17 +78,19 @@ static void rtc_latch(rtc *clock)
     struct timespec now = rtc_now(clock);
     uint8_t *m = clock->memory;
     struct tm tm;
+    int year;
 
     if (!gmtime_r(&now.tv_sec, &tm))
         return;
+    year = tm.tm_year < -1900 ? 0 : tm.tm_year + 1900; /* a guest may set month 0 of year 0 */
     m[RTC_SECONDS] = rtc_encode(clock, tm.tm_sec);
     m[RTC_MINUTES] = rtc_encode(clock, tm.tm_min);
     m[RTC_HOURS] = rtc_encode_hours(clock, tm.tm_hour);
     m[RTC_WEEKDAY] = rtc_encode(clock, tm.tm_wday + 1);
     m[RTC_DAY] = rtc_encode(clock, tm.tm_mday);
     m[RTC_MONTH] = rtc_encode(clock, tm.tm_mon + 1);
-    m[RTC_YEAR] = rtc_encode(clock, tm.tm_year % 100);
-    m[RTC_CENTURY] = rtc_encode(clock, (tm.tm_year + 1900) / 100);
+    m[RTC_YEAR] = rtc_encode(clock, year % 100);
+    m[RTC_CENTURY] = rtc_encode(clock, year / 100);
 }
 
 /* Takes the time in the registers as the guest's time of now. */
