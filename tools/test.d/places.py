@@ -115,6 +115,7 @@ def lab_script(tests, backend):
     lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log"]
     for test in tests:
         env = {**test.env, "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
+        env.pop("LD_LIBRARY_PATH", None)  # of the build folder; the lab has its own
         words = " ".join(f"{key}={shlex.quote(value)}" for key, value in env.items())
         command = " ".join(shlex.quote(in_lab(word)) for word in test.command)
         lines += [f"echo '### {test.name}'",
