@@ -23,23 +23,32 @@ readers_token readers_enter(readers *r)
  * to everybody else does. */
 enum { SPINS = 64 };
 
-static void wait_for_zero(readers_token token)
+static void wait_a_moment(unsigned turn)
 {
     const struct timespec moment = {.tv_nsec = 20000};
 
-    for (unsigned turn = 0; atomic_load(token) != 0; turn++) {
-        if (turn >= SPINS)
-            nanosleep(&moment, NULL);
-    }
+    if (turn >= SPINS)
+        nanosleep(&moment, NULL);
+}
+
+static void wait_for_zero(readers_token token)
+{
+    for (unsigned turn = 0; atomic_load(token) != 0; turn++)
+        wait_a_moment(turn);
 }
 
 /* A reader may have looked at the phase long ago and enter now. It loads the snapshot after that,
- * so it has the new one; but its count is of the other phase: hence both are waited for in turn. */
+ * so it has the new one; but its count is of the other phase: hence both are waited for in turn.
+ * Two writers that change the phase by turns could each wait for the same one twice: one at a time.
+ */
 void readers_wait(readers *r)
 {
+    for (unsigned turn = 0; atomic_exchange(&r->waiting, 1); turn++)
+        wait_a_moment(turn);
     for (int turn = 0; turn < 2; turn++) {
         uint32_t old = atomic_fetch_add(&r->phase, 1) & 1;
         for (unsigned i = 0; i < READERS_STRIPES; i++)
             wait_for_zero(&r->stripes[i].count[old]);
     }
+    atomic_store(&r->waiting, 0);
 }

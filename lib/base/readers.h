@@ -2,8 +2,8 @@
  *
  * A reader enters, loads the snapshot's pointer, uses it, leaves: two uncontended atomic
  * operations, no lock shared between threads, may nest, must not block. A writer publishes a new
- * snapshot and calls readers_wait: when it returns nobody uses the old one. One writer at a time,
- * and never from inside a reader section. */
+ * snapshot and calls readers_wait: when it returns nobody uses the old one. Writers of different
+ * snapshots may wait at the same time, but never from inside a reader section. */
 #ifndef VSDK_BASE_READERS_H
 #define VSDK_BASE_READERS_H
 
@@ -19,7 +19,8 @@ typedef struct readers_stripe {
 
 typedef struct readers {
     _Atomic uint32_t phase;
-    char pad[60];
+    _Atomic uint32_t waiting; /* somebody is inside readers_wait */
+    char pad[56];
     readers_stripe stripes[READERS_STRIPES];
 } readers;
 
