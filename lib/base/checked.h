@@ -10,9 +10,12 @@ static inline int checked_add(uint64_t a, uint64_t b, uint64_t *sum)
     return !__builtin_add_overflow(a, b, sum);
 }
 
-static inline int checked_mul(uint64_t a, uint64_t b, uint64_t *product)
+/* For moments: the end of time where the sum would wrap. */
+static inline uint64_t add_capped(uint64_t a, uint64_t b)
 {
-    return !__builtin_mul_overflow(a, b, product);
+    uint64_t sum;
+
+    return checked_add(a, b, &sum) ? sum : UINT64_MAX;
 }
 
 /* [start, start + length) lies within [0, limit); length may be 0. */

@@ -1,17 +1,11 @@
 #include "base/alloc.h"
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/loop.h"
 #include <sys/timerfd.h>
 
 enum { SECOND = 1000000000 };
-
-static uint64_t add_capped(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
 
 static int is_before(const vsdk_timer *a, const vsdk_timer *b)
 {

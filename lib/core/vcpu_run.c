@@ -1,3 +1,4 @@
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/counters.h"
@@ -108,7 +109,7 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "another thread is inside run of vCPU %u", vcpu->backend.index);
     vm_get(vm);
-    vcpu->backend.deadline_ns = timeout_ns ? sys_clock() + timeout_ns : 0;
+    vcpu->backend.deadline_ns = timeout_ns ? add_capped(sys_clock(), timeout_ns) : 0;
     vsdk_status status = run_inside(vcpu, error);
     vcpu_go_out(vcpu);
     vm_put(vm);

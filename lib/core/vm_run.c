@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/log.h"
@@ -183,7 +184,7 @@ static void dispatch(struct vm_run *run, uint64_t deadline)
 
 static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_error *error)
 {
-    uint64_t deadline = timeout_ns ? sys_clock() + timeout_ns : 0;
+    uint64_t deadline = timeout_ns ? add_capped(sys_clock(), timeout_ns) : 0;
     int failure = start_threads(run);
     vsdk_status status = VSDK_OK;
 
