@@ -18,7 +18,8 @@
  * longer than the library knows is accepted when its tail is zero and is VSDK_ERROR_UNSUPPORTED
  * otherwise.
  *
- * After fork the child may only close handles, and that touches no virtual machine.
+ * After fork the child may only close handles. There that does nothing: it touches no virtual
+ * machine and calls no release.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
+#include "core/host.h"
 #include "core/loop.h"
 #include <errno.h>
 #include <stdio.h>
@@ -198,7 +199,7 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
 
 void vsdk_device_close(vsdk_device *device)
 {
-    if (!device)
+    if (!device || host_is_foreign(device->vm->host))
         return;
     vsdk_vm *vm = device->vm;
     pthread_mutex_lock(&device->lock);

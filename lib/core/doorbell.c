@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/record.h"
 #include "base/sys.h"
+#include "core/host.h"
 #include <errno.h>
 #include <inttypes.h>
 
@@ -250,7 +251,7 @@ static void deassign(const vsdk_doorbell *bell)
 
 void vsdk_doorbell_close(vsdk_doorbell *bell)
 {
-    if (!bell)
+    if (!bell || host_is_foreign(bell->vm->host))
         return;
     vsdk_vm *vm = bell->vm;
     pthread_mutex_lock(&vm->bus.lock);

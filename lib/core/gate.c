@@ -1,5 +1,6 @@
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/host.h"
 #include "core/ram.h"
 #include <inttypes.h>
 #include <string.h>
@@ -173,6 +174,8 @@ void vsdk_dma_unmap(vsdk_dma_view *view)
     vsdk_ram *ram = view->pin;
     vsdk_vm *vm = ram->vm;
     memset(view, 0, sizeof *view);
+    if (host_is_foreign(vm->host))
+        return;
     ram_put(ram);
     vm_drop(vm);
 }

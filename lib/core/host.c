@@ -214,7 +214,7 @@ int host_is_foreign(const vsdk_host *host)
 
 void host_put(vsdk_host *host)
 {
-    if (!refs_put(&host->refs) || host_is_foreign(host))
+    if (!refs_put(&host->refs))
         return;
     host->backend.ops->host_close(&host->backend);
     if (host->log_release)
@@ -224,7 +224,7 @@ void host_put(vsdk_host *host)
 
 void vsdk_host_close(vsdk_host *host)
 {
-    if (host)
+    if (host && !host_is_foreign(host))
         host_put(host);
 }
 

@@ -16,7 +16,8 @@ vsdk_status host_open_with(const backend_ops *ops, const vsdk_host_config *confi
 
 void host_get(vsdk_host *host);
 void host_put(vsdk_host *host);
-/* In a child that was forked after the open: nothing of the hypervisor may be touched. */
+/* In a child that was forked after the open: nothing of the hypervisor may be touched, and locks
+ * may be held by threads that the child does not have. A close there does nothing at all. */
 int host_is_foreign(const vsdk_host *host);
 
 /* capability.c: what vm_create asks each time, cached in the host. */

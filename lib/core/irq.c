@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
+#include "core/host.h"
 #include "core/object.h"
 #include <inttypes.h>
 
@@ -124,7 +125,7 @@ vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_erro
 
 void vsdk_irq_close(vsdk_irq *irq)
 {
-    if (!irq)
+    if (!irq || host_is_foreign(irq->vm->host))
         return;
     vsdk_vm *vm = irq->vm;
     if (atomic_exchange(&irq->raised, 0))

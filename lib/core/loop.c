@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { EVENTS = 64, SECOND = 1000000000, MILLISECOND = 1000000 };
 
@@ -39,6 +40,11 @@ static void descriptors_close(vsdk_loop *loop)
     sys_close(loop->event < 0 ? -1 : loop->event);
     sys_close(loop->epoll < 0 ? -1 : loop->epoll);
     loop->timer = loop->event = loop->epoll = -1;
+}
+
+int loop_is_foreign(const vsdk_loop *loop)
+{
+    return loop->pid != getpid();
 }
 
 void loop_memory_put(vsdk_loop *loop)
@@ -92,6 +98,7 @@ vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
         return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the loop");
     refs_init(&made->refs);
     refs_init(&made->memory);
+    made->pid = getpid();
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->idle, NULL);
     made->programmed = UINT64_MAX;
@@ -110,7 +117,7 @@ vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
 
 void vsdk_loop_close(vsdk_loop *loop)
 {
-    if (loop)
+    if (loop && !loop_is_foreign(loop))
         loop_put(loop);
 }
 

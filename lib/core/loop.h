@@ -9,6 +9,7 @@
 #define VSDK_CORE_LOOP_H
 
 #include "core/device.h"
+#include <sys/types.h>
 
 enum { LOOP_NEVER_PLACED = UINT32_MAX };
 
@@ -60,6 +61,7 @@ typedef struct loop_work {
 struct vsdk_loop {
     refs refs;   /* the handle, dispatchers */
     refs memory; /* refs together, each source */
+    pid_t pid;   /* who made it: a forked child shares what epoll watches, and closes nothing */
     int epoll, event, timer;
 
     pthread_mutex_t lock;
@@ -79,6 +81,7 @@ struct vsdk_loop {
 };
 
 void loop_memory_put(vsdk_loop *loop);
+int loop_is_foreign(const vsdk_loop *loop);
 
 /* loop_source.c. */
 void source_init(loop_source *source, vsdk_loop *loop, vsdk_device *device, void *user,

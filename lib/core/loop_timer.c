@@ -271,6 +271,6 @@ vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
 
 void vsdk_timer_close(vsdk_timer *timer)
 {
-    if (timer)
+    if (timer && !loop_is_foreign(timer->source.loop))
         source_close(&timer->source);
 }

@@ -235,6 +235,6 @@ vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error
 
 void vsdk_watch_close(vsdk_watch *watch)
 {
-    if (watch)
+    if (watch && !loop_is_foreign(watch->source.loop))
         source_close(&watch->source);
 }

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/record.h"
+#include "core/host.h"
 #include <inttypes.h>
 
 enum { PAGE = 4096 };
@@ -91,7 +92,7 @@ void ram_put(vsdk_ram *ram)
 
 void vsdk_ram_close(vsdk_ram *ram)
 {
-    if (!ram)
+    if (!ram || host_is_foreign(ram->vm->host))
         return;
     vsdk_vm *vm = ram->vm;
     ram_put(ram);

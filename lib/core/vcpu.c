@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
+#include "core/host.h"
 #include "core/vcpu_state.h"
 #include <string.h>
 
@@ -144,7 +145,7 @@ static void take_record_home(vsdk_vcpu *vcpu)
 
 void vsdk_vcpu_close(vsdk_vcpu *vcpu)
 {
-    if (!vcpu || !refs_put(&vcpu->refs))
+    if (!vcpu || host_is_foreign(vcpu->vm->host) || !refs_put(&vcpu->refs))
         return;
     take_record_home(vcpu);
     vm_put(vcpu->vm);

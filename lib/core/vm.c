@@ -165,10 +165,9 @@ void vm_get(vsdk_vm *vm)
     refs_get(&vm->refs);
 }
 
-/* Everything is gone already, or nothing may be touched: see vm_destroy.c. */
 void vm_put(vsdk_vm *vm)
 {
-    if (!refs_put(&vm->refs) || host_is_foreign(vm->host))
+    if (!refs_put(&vm->refs))
         return;
     vm_destroy_all(vm);
     vm_drop(vm);
@@ -181,7 +180,7 @@ void vm_keep(vsdk_vm *vm)
 
 void vm_drop(vsdk_vm *vm)
 {
-    if (!refs_put(&vm->memory) || host_is_foreign(vm->host))
+    if (!refs_put(&vm->memory))
         return;
     vm->backend.host->ops->vm_free(&vm->backend);
     vsdk_host *host = vm->host;
@@ -191,7 +190,7 @@ void vm_drop(vsdk_vm *vm)
 
 void vsdk_vm_close(vsdk_vm *vm)
 {
-    if (vm)
+    if (vm && !host_is_foreign(vm->host))
         vm_put(vm);
 }
 

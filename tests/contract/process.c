@@ -302,19 +302,107 @@ static int child_status(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
+struct children {
+    vsdk_device *device;
+    vsdk_irq *irq;
+    vsdk_doorbell *doorbell;
+    vsdk_watch *watch;
+    vsdk_timer *timer;
+    vsdk_dma_view view;
+    int pipe[2];
+};
+
+static int called, released;
+
+static void on_release(void *user)
+{
+    released++;
+}
+
+static void on_line(void *user, uint32_t gsi, uint32_t level)
+{
+    called++;
+}
+
+static void on_ready(void *user, int32_t descriptor, uint32_t events)
+{
+    called++;
+}
+
+static void on_time(void *user)
+{
+    called++;
+}
+
+static const vsdk_device_ops quiet = {.size = sizeof quiet, .release = on_release};
+
+static const vsdk_doorbell_config bell = {
+    .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
+
+static int children_make(const struct guest *g, struct children *c)
+{
+    vsdk_loop *loop = vsdk_vm_loop(g->vm);
+
+    *c = (struct children){.view.size = sizeof c->view};
+    return pipe(c->pipe) == 0 && !vsdk_device_create(g->vm, &quiet, NULL, NULL, &c->device, NULL) &&
+           !vsdk_irq_controller_attach(g->vm, 0, 24, on_line, NULL, on_release, NULL) &&
+           !vsdk_irq_create(g->vm, 4, &c->irq, NULL) && !vsdk_irq_raise(c->irq, NULL) &&
+           !vsdk_doorbell_create(g->vm, &bell, &c->doorbell, NULL) &&
+           !vsdk_watch_create(loop, NULL, c->pipe[0], VSDK_LOOP_READ, on_ready, NULL, on_release,
+                              &c->watch, NULL) &&
+           !vsdk_timer_create(loop, NULL, on_time, NULL, on_release, &c->timer, NULL) &&
+           !vsdk_dma_map(g->vm, 0, 4096, VSDK_DMA_READ, &c->view, NULL);
+}
+
+static void children_close(struct children *c)
+{
+    vsdk_irq_close(c->irq);
+    vsdk_doorbell_close(c->doorbell);
+    vsdk_watch_close(c->watch);
+    vsdk_timer_close(c->timer);
+    vsdk_dma_unmap(&c->view);
+    vsdk_device_close(c->device);
+    close(c->pipe[0]);
+    close(c->pipe[1]);
+}
+
+/* In the child: 0 if closing everything called nobody. */
+static int close_in_child(struct guest *g, struct children *c)
+{
+    called = released = 0;
+    children_close(c);
+    guest_close(g);
+    return called * 16 + released;
+}
+
+static void compare_children(const struct guest *g, struct children *c)
+{
+    vsdk_doorbell *other = NULL;
+    uint32_t ran = 0;
+
+    called = 0;
+    tap(write(c->pipe[1], "", 1) == 1 &&
+            vsdk_loop_dispatch(vsdk_vm_loop(g->vm), 0, &ran, NULL) == VSDK_OK && called == 1,
+        "the parent's loop still watches");
+    tap(vsdk_doorbell_create(g->vm, &bell, &other, NULL) == VSDK_ERROR_EXISTS,
+        "the parent's doorbell is still there");
+}
+
 /* A forked child may only close, and that touches no virtual machine. */
 static void test_fork(void)
 {
+    struct children c;
     struct guest g;
     pid_t child;
 
     tap(guest_make(&g) == VSDK_OK && guest_answers(&g), "a guest runs before the fork");
+    tap(children_make(&g, &c), "it has one of everything");
     child = fork();
-    if (child == 0) {
-        guest_close(&g);
-        _exit(0);
-    }
-    tap(child_status(child) == 0, "the child closed its handles");
+    if (child == 0)
+        _exit(close_in_child(&g, &c));
+    tap(child_status(child) == 0, "the child closed its handles, and nobody was called");
+    compare_children(&g, &c);
+    children_close(&c);
     tap(guest_answers(&g), "the parent's guest still runs");
     tap(vsdk_vm_pause(g.vm, NULL) == VSDK_OK, "the parent's guest can be paused");
     tap(vsdk_vm_destroy(g.vm, NULL) == VSDK_OK, "the parent's guest can be destroyed");
