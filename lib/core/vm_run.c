@@ -136,7 +136,8 @@ static void end_threads(struct vm_run *run)
 
     atomic_store(&run->quit, 1);
     pthread_mutex_lock(&vm->lock);
-    vm_request(vm, REQUEST_LEAVE);
+    if (!atomic_load(&vm->gone))
+        vm_request(vm, REQUEST_LEAVE);
     pthread_mutex_unlock(&vm->lock);
     for (uint32_t i = 0; i < run->started; i++)
         pthread_join(run->runners[i].thread, NULL);
