@@ -69,8 +69,8 @@ static void publish(vsdk_vm *vm, vsdk_vcpu *vcpu)
 
     vm_get(vm);
     pthread_mutex_lock(&vm->lock);
-    vm->vcpus[index] = vcpu;
     vm->backend.vcpus[index] = &vcpu->backend;
+    __atomic_store_n(&vm->vcpus[index], vcpu, __ATOMIC_RELEASE); /* vsdk_vm_send_msi looks */
     vm->vcpu_count++;
     if (vm->state == VSDK_VM_STOPPED)
         atomic_fetch_or(&vcpu->backend.requests, REQUEST_STOP);
@@ -139,6 +139,8 @@ static void take_record_home(vsdk_vcpu *vcpu)
     vcpu->exit = *given;
     if (given->data == (uintptr_t)&given->value)
         vcpu->exit.data = (uintptr_t)&vcpu->exit.value;
+    if (vcpu->answer.data == (uintptr_t)&given->value)
+        vcpu->answer.data = (uintptr_t)&vcpu->exit.value;
     vcpu->backend.exit = &vcpu->exit;
     atomic_store(&vcpu->place, PLACE_OUT);
 }
