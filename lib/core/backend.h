@@ -170,9 +170,7 @@ struct backend_ops {
      * requests; any thread, async-signal-safe, and harmless when nobody is inside.
      *
      * vcpu_complete (BACKEND_EXACT_COMPLETE): finishes the pending access without executing what
-     * follows; the record then has reason NONE, or the next fragment.
-     *
-     * vcpu_at_exit (autonomous backends): whether the vCPU stands at an unanswered access. */
+     * follows; the record then has reason NONE, or the next fragment. */
     vsdk_status (*vcpu_create)(backend_vcpu *vcpu, vsdk_error *error);
     void (*vcpu_destroy)(backend_vcpu *vcpu);
     vsdk_status (*vcpu_enter)(backend_vcpu *vcpu, vsdk_error *error);

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { BACKEND_BURST = 100 };
+
 static int is_wanted(const vsdk_host *host, vsdk_log_level level)
 {
     return host->log && level && level <= host->log_level;
@@ -24,12 +26,15 @@ void host_log(vsdk_host *host, vsdk_log_level level, const char *format, ...)
 /* The text may have newlines at its end; the callback gets one line without. */
 void log_from_backend(backend_host *backend, vsdk_log_level level, const char *text)
 {
+    vsdk_host *host = (vsdk_host *)backend;
     size_t length = 0;
 
+    if (!is_wanted(host, level) || !log_allowed(&host->backend_messages, BACKEND_BURST))
+        return;
     while (text[length] && text[length] != '\n')
         length++;
     if (length)
-        host_log((vsdk_host *)backend, level, "%.*s", (int)length, text);
+        host_log(host, level, "%.*s", (int)length, text);
 }
 
 int log_allowed(log_limit *limit, uint32_t burst)

@@ -7,14 +7,10 @@
 void host_log(vsdk_host *host, vsdk_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* For messages that a guest can cause: at most `burst` at once and that many a second. */
-typedef struct log_limit {
-    _Atomic uint64_t second; /* CLOCK_MONOTONIC, in seconds, of the window */
-    _Atomic uint32_t used;   /* messages in it */
-} log_limit;
+/* For messages that a guest can cause: 1 for `burst` of them a second. */
 int log_allowed(log_limit *limit, uint32_t burst);
 
-/* core_table.log */
+/* core_table.log, with a limit: a guest may cause what a hypervisor's library complains about. */
 void log_from_backend(backend_host *host, vsdk_log_level level, const char *text);
 
 #endif

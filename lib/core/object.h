@@ -13,6 +13,12 @@
 #include <stdatomic.h>
 #include <vsdk/vsdk.h>
 
+/* See log.h. */
+typedef struct log_limit {
+    _Atomic uint64_t second; /* CLOCK_MONOTONIC, in seconds, of the window */
+    _Atomic uint32_t used;   /* messages in it */
+} log_limit;
+
 struct vsdk_host {
     backend_host backend;
     refs refs;
@@ -21,6 +27,7 @@ struct vsdk_host {
     void *log_user;
     vsdk_release_fn log_release;
     uint32_t log_level;
+    log_limit backend_messages;
     uint32_t vcpus_max;       /* asked once */
     uint32_t irqchip_missing; /* bit by vsdk_irqchip */
 };
