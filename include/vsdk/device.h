@@ -220,7 +220,9 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops);
  * Enter a device from outside its callbacks.
  *
  * Takes the device's lock, so that no callback of it runs until vsdk_device_unlock. For input that
- * arrives on another thread. Not recursive; does nothing for a CONCURRENT device.
+ * arrives on another thread. Not recursive; does nothing for a CONCURRENT device. A pause waits for
+ * the lock: between the two call nothing that waits for a pause or holds the vCPUs (pause, resume,
+ * destroy, run, map, detach of this device).
  *
  *   device  The device.
  *

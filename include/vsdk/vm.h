@@ -189,9 +189,10 @@ void vsdk_vm_close(vsdk_vm *vm);
 /*
  * End a guest and give the hypervisor's resources back now.
  *
- * Waits for running vCPUs (their run returns VSDK_ERROR_GONE), detaches every device and releases
- * it. Afterwards the handle and its children answer VSDK_ERROR_GONE. Views of its memory stay valid
- * pointers; on Xen their contents become zero. A second destroy succeeds and does nothing.
+ * Waits for running vCPUs (their run returns VSDK_ERROR_GONE), detaches every device (one that
+ * nobody holds is released). Afterwards the handle and its children answer VSDK_ERROR_GONE. Views
+ * of its memory stay valid pointers; on Xen their contents become zero. A second destroy succeeds
+ * and does nothing.
  *
  *   vm  The virtual machine.
  *

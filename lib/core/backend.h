@@ -1,5 +1,5 @@
-/* The one operations table between the core and a backend. Entries are named after the API functions
- * that they serve. A backend sees these structs and lib/base, never the core's objects.
+/* The one operations table between the core and a backend. Entries are named after the API
+ * functions that they serve. A backend sees these structs and lib/base, never the core's objects.
  *
  * The core checks arguments, states and overlaps before it calls; a backend checks what only the
  * hypervisor can know. Unless an entry says otherwise calls for one virtual machine are serialised
@@ -43,8 +43,8 @@ typedef struct backend_ops backend_ops;
 /* What a backend may call in the core; a loadable module reaches the core through this alone. */
 typedef struct core_table {
     uint32_t size;
-    uint32_t abi;                                                               /* BACKEND_ABI */
-    void (*log)(backend_host *host, vsdk_log_level level, const char *text);    /* any thread */
+    uint32_t abi;                                                            /* BACKEND_ABI */
+    void (*log)(backend_host *host, vsdk_log_level level, const char *text); /* any thread */
     vsdk_status (*gate_read)(backend_vm *vm, uint64_t gpa, void *to, uint64_t length);
     vsdk_status (*gate_write)(backend_vm *vm, uint64_t gpa, const void *from, uint64_t length);
 } core_table;
@@ -66,12 +66,12 @@ struct backend_vm {
 struct backend_vcpu {
     backend_vm *vm;
     uint32_t index;
-    uint32_t flags;             /* vsdk_vcpu_flags */
-    vsdk_exit *exit;            /* the record */
-    vsdk_regs *sync_regs;       /* where to put general registers at an exit; NULL: not wanted */
-    _Atomic uint32_t requests;  /* backend_request; not zero: leave the guest */
-    uint64_t deadline_ns;       /* absolute CLOCK_MONOTONIC of this run, 0: none */
-    _Atomic uint64_t internal;  /* count of what the backend handled itself */
+    uint32_t flags;            /* vsdk_vcpu_flags */
+    vsdk_exit *exit;           /* the record */
+    vsdk_regs *sync_regs;      /* where to put general registers at an exit; NULL: not wanted */
+    _Atomic uint32_t requests; /* backend_request; not zero: leave the guest */
+    uint64_t deadline_ns;      /* absolute CLOCK_MONOTONIC of this run, 0: none */
+    _Atomic uint64_t internal; /* count of what the backend handled itself */
     void *data;
 };
 
@@ -160,11 +160,11 @@ struct backend_ops {
      * vcpu_run: takes the answers of the pending access from the record, enters, and returns with
      * the record filled: an access (all of `data` ready; reads preset to ones), a terminal reason,
      * an error reason, or KICKED with detail 0 (requests is not zero, or nothing happened: the core
-     * looks and calls again), VSDK_KICK_SIGNAL or VSDK_KICK_DEADLINE. Everything internal is handled
-     * inside. When requests is not zero it finishes a pending PIO or MMIO (autonomous: sends the
-     * answer; driven: completes it if that takes no guest instruction) and returns KICKED without
-     * executing the guest, or returns the next fragment. Called on any thread, different vCPUs in
-     * parallel. Nothing is allocated or locked.
+     * looks and calls again), VSDK_KICK_SIGNAL or VSDK_KICK_DEADLINE. Everything internal is
+     * handled inside. When requests is not zero it finishes a pending PIO or MMIO (autonomous:
+     * sends the answer; driven: completes it if that takes no guest instruction) and returns KICKED
+     * without executing the guest, or returns the next fragment. Called on any thread, different
+     * vCPUs in parallel. Nothing is allocated or locked.
      *
      * vcpu_interrupt: makes a thread inside vcpu_run return soon; called after a bit was set in
      * requests; any thread, async-signal-safe, and harmless when nobody is inside.

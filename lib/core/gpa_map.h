@@ -33,7 +33,8 @@ void gpa_map_destroy(vsdk_vm *vm);
 /* Of one snapshot (who looks more than once looks at the same one): the entry that covers an
  * address, or NULL. */
 const gpa_entry *gpa_map_find(const snapshot *entries, uint64_t gpa);
-/* Inside a reader section, or with bus.lock held: how many entries begin at or before an address. */
+/* Inside a reader section, or with bus.lock held: how many entries begin at or before an address.
+ */
 uint32_t gpa_map_index(const vsdk_vm *vm, uint64_t gpa);
 /* The same: 1 if memory is mapped anywhere in a range that is not empty and does not wrap. */
 int gpa_map_overlaps(const vsdk_vm *vm, uint64_t gpa, uint64_t length);

@@ -71,10 +71,10 @@ struct vsdk_vcpu {
 
 struct vsdk_vm {
     backend_vm backend;
-    refs refs;   /* alive: the handle, vCPUs, RAM and devices that the embedder holds */
-    refs memory; /* refs together, each line, doorbell and pin: what devices hold themselves */
-    vsdk_host *host;   /* counted */
-    vsdk_loop *loop;   /* counted */
+    refs refs;       /* alive: the handle, vCPUs, RAM and devices that the embedder holds */
+    refs memory;     /* refs together, each line, doorbell and pin: what devices hold themselves */
+    vsdk_host *host; /* counted */
+    vsdk_loop *loop; /* counted */
     vsdk_vcpu **vcpus; /* config.vcpus_max entries; filled by a writer, under lock */
     uint32_t vcpu_count;
 
