@@ -74,7 +74,7 @@ static const sample samples[] = {
     {"btc rax, 40", "\x48\x0f\xba\xf8\x28", CF},
     {"xadd eax, ecx", "\x0f\xc1\xc8", ALL},
     {"xadd al, ah", "\x0f\xc0\xe0", ALL},
-    {"cmpxchg ecx, edx", "\x0f\xb1\xd1", ALL},
+    {"cmpxchg rcx, rdx", "\x48\x0f\xb1\xd1", ALL},
     {"cmpxchg cl, dl", "\x0f\xb0\xd1", ALL},
     {"xchg rax, rcx", "\x48\x91", ALL},
     {"bswap rax", "\x48\x0f\xc8", ALL},

@@ -56,10 +56,12 @@ BOTH(requests, deadline_passes)
     rig_open(&r, autonomous);
     rig_load(&r, &guest_count_loop, 3, 0);
     rig_start(&r);
-    rig_run_for(&r, 0, 5000000);
-    cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
-    cr_assert_eq(r.exit->detail, VSDK_KICK_DEADLINE);
-    cr_assert_neq(*(uint64_t *)(void *)(r.memory + GUEST_DATA), 0);
+    for (int i = 0; !r.memory[GUEST_DATA] && !r.memory[GUEST_DATA + 1]; i++) {
+        cr_assert_lt(i, 100);
+        rig_run_for(&r, 0, 5000000);
+        cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
+        cr_assert_eq(r.exit->detail, VSDK_KICK_DEADLINE);
+    }
     rig_close(&r);
 }
 
