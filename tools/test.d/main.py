@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import builds
+import differences
 import places
 import tap
 
@@ -60,6 +61,33 @@ def matrix(log):
     return [tap.Result("matrix of functions and outcomes", "fail" if done.returncode else "pass")]
 
 
+def show_differences(log, stage):
+    """Of the backends here and in the labs; the labs' answers must have come back."""
+    here = log.info("host")
+    with open(here, "w", encoding="utf-8") as f:
+        subprocess.run([os.path.join(stage, "usr/local/bin/vsdk"), "info", "--json"], stdout=f,
+                       env={**os.environ, "LD_LIBRARY_PATH": os.path.join(
+                           stage, "usr/local/lib/x86_64-linux-gnu")})
+    found = {f"host {name}": answers for name, answers in differences.read(here).items()}
+    for lab, name in [("lab-kvm", "kvm"), ("lab-xen", "xen")]:
+        found[f"{lab} {name}"] = differences.read(log.info(lab)).get(name, {})
+    missing = [place for place, answers in found.items() if not answers]
+    if missing:
+        return [tap.Result("differences between backends", "fail", f"no answer: {missing}")]
+    differences.show(found)
+    return [tap.Result("differences between backends", "pass")]
+
+
+def few_skipped(rows):
+    """At most a tenth of the conformance tests may be skipped on Xen."""
+    results = [r for place, results, _ in rows if place == "lab-xen"
+               for r in results if r.name.startswith("conf_")]
+    skipped = count(results, "skip")
+    print(f"conformance on Xen: {skipped} of {len(results)} skipped")
+    good = results and skipped * 10 <= len(results)
+    return [tap.Result("at most a tenth skipped on Xen", "pass" if good else "fail")]
+
+
 def main():
     options = arguments()
     chosen = options.place or (QUICK if options.quick else ALL)
@@ -77,6 +105,7 @@ def main():
               f"{count(results, 'skip')} skipped", flush=True)
     if chosen == ALL:
         rows.append(("matrix", *places.timed(matrix, log)))
+        rows.append(("differences", show_differences(log, stage) + few_skipped(rows), 0))
     print_skips(rows)
     print_table(rows)
     every = [result for _, results, _ in rows for result in results]

@@ -24,6 +24,9 @@ class Log:
         os.makedirs(folder)
         self.shim = os.path.join(folder, "shim.log")
 
+    def info(self, place):
+        return os.path.join(self.folder, f"info-{place}.json")
+
     def keep(self, place, name, text):
         path = os.path.join(self.folder, place)
         os.makedirs(path, exist_ok=True)
@@ -112,7 +115,7 @@ def in_lab(word):
 
 def lab_script(tests, backend):
     """A shell script for the inside of a lab: each test between markers."""
-    lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log"]
+    lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log", "vsdk info --json >info.json"]
     for test in tests:
         env = {**test.env, "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
         env.pop("LD_LIBRARY_PATH", None)  # of the build folder; the lab has its own
@@ -153,7 +156,7 @@ def lab(folder, which, log, stage):
         files = {script, guest, os.path.join(folder, "tests", "generated", "vsdk-shim.so"),
                  *(word for test in tests for word in test.command if in_lab(word) != word)}
         command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", "900",
-                   "--stage", stage, "--out", "shim.log"]
+                   "--stage", stage, "--out", "shim.log", "--out", "info.json"]
         for path in sorted(files):
             command += ["--file", path]
         done = subprocess.run([*command, "--", "sh ./lab-tests.sh"], cwd=work,
@@ -161,6 +164,8 @@ def lab(folder, which, log, stage):
                               stdin=subprocess.DEVNULL)
         text = done.stdout.decode(errors="replace")
         log.keep(which, "lab", text)
+        if os.path.exists(os.path.join(work, "info.json")):
+            shutil.copy(os.path.join(work, "info.json"), log.info(which))
         brought = os.path.join(work, "shim.log")
         if os.path.exists(brought):
             with open(brought, encoding="utf-8") as back, open(log.shim, "a", encoding="utf-8") as f:
