@@ -40,6 +40,11 @@ def statuses():
     result(flat("exit7.bin", "--debug-exit", "0x502", "--timeout", "0.5").returncode != 7,
            "another port is another port")
     result(flat("spin.bin", "--timeout", "0.3").returncode == 124, "124 at the timeout")
+    stuck = subprocess.Popen([VSDK, "run", "--backend", "mock", "--format", "flat", "--timeout", "1",
+                              os.path.join(GUESTS, "flood.bin")],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    result(stuck.wait(timeout=120) == 124, "124 at the timeout though nobody reads the output")
+    stuck.stdout.close()
     for arguments in [["run"], ["run", "/does/not/exist"], ["run", "--memory", "5X", "x"],
                       ["run", "--vcpus", "-1", "x"], ["nonsense"], [], ["info", "--backend", "no"]]:
         done = vsdk(*arguments)

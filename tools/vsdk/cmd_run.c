@@ -18,13 +18,15 @@ typedef struct machine {
 } machine;
 
 static vsdk_error error;
-static vsdk_vm *volatile running; /* for the signal handler */
+static machine *volatile running; /* for the signal handler */
 
 static void leave(int signal_number)
 {
     (void)signal_number;
-    if (running)
-        vsdk_vm_run_cancel(running, NULL);
+    if (!running)
+        return;
+    running->console.left = 1;
+    vsdk_vm_run_cancel(running->vm, NULL);
 }
 
 static void catch_signals(void)
@@ -108,10 +110,10 @@ static int run(machine *m)
     vsdk_exit end;
     vsdk_status status;
 
-    if (console_attach(&m->console, m->vm, vsdk_pc_device(m->pc, VSDK_PC_SERIAL), &error) !=
-        VSDK_OK)
+    if (console_attach(&m->console, m->vm, vsdk_pc_device(m->pc, VSDK_PC_SERIAL),
+                       m->options.timeout_ns, &error) != VSDK_OK)
         return report(&error);
-    running = m->vm;
+    running = m;
     catch_signals();
     status = vsdk_vm_run(m->vm, m->options.timeout_ns, &end, &error);
     running = NULL;

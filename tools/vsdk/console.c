@@ -3,25 +3,42 @@
 #include "terminal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ESCAPE = 1, RETRY_NS = 10 * 1000 * 1000 };
+enum { ESCAPE = 1, RETRY_NS = 10 * 1000 * 1000, LOOK_MS = 100 };
 
-static void write_whole(int fd, const void *bytes, uint64_t length)
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* 1 when a write does not wait, 0 when nobody reads and the guest's time is over. */
+static int wait_for_reader(const console *c, int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+
+    while (poll(&ready, 1, LOOK_MS) <= 0)
+        if (c->left || (c->deadline_ns && now_ns() >= c->deadline_ns))
+            return 0;
+    return 1;
+}
+
+/* By parts that a pipe takes at once when it takes anything. */
+static void write_whole(const console *c, int fd, const void *bytes, uint64_t length)
 {
     const char *from = bytes;
 
-    while (fd >= 0 && length) {
-        ssize_t done = write(fd, from, length);
+    while (fd >= 0 && length && wait_for_reader(c, fd)) {
+        ssize_t done = write(fd, from, length < PIPE_BUF ? length : PIPE_BUF);
 
-        if (done < 0 && errno == EAGAIN) {
-            struct pollfd ready = {.fd = fd, .events = POLLOUT};
-            poll(&ready, 1, -1);
-            continue;
-        }
-        if (done < 0 && errno == EINTR)
+        if (done < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (done <= 0)
             return;
@@ -32,12 +49,16 @@ static void write_whole(int fd, const void *bytes, uint64_t length)
 
 void console_output(void *user, const void *bytes, uint64_t length)
 {
-    write_whole(((console *)user)->output, bytes, length);
+    const console *c = user;
+
+    write_whole(c, c->output, bytes, length);
 }
 
 void console_debug(void *user, const void *bytes, uint64_t length)
 {
-    write_whole(((console *)user)->debug, bytes, length);
+    const console *c = user;
+
+    write_whole(c, c->debug, bytes, length);
 }
 
 static int open_output(const char *path)
@@ -81,8 +102,10 @@ static void type(console *c, unsigned char byte)
 {
     if (c->escaped) {
         c->escaped = 0;
-        if (byte == 'x' || byte == 'X')
+        if (byte == 'x' || byte == 'X') {
+            c->left = 1;
             vsdk_vm_run_cancel(c->vm, NULL);
+        }
         if (byte != ESCAPE)
             return;
     } else if (byte == ESCAPE && isatty(STDIN_FILENO)) {
@@ -137,13 +160,15 @@ static void on_input(void *user, int32_t descriptor, uint32_t events)
     wait_again(user);
 }
 
-vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *serial, vsdk_error *error)
+vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *serial, uint64_t timeout_ns,
+                           vsdk_error *error)
 {
     vsdk_loop *loop = vsdk_vm_loop(vm);
     vsdk_status status;
 
     c->vm = vm;
     c->serial = serial;
+    c->deadline_ns = timeout_ns ? now_ns() + timeout_ns : 0;
     if (!c->interactive || !serial || fcntl(STDIN_FILENO, F_GETFD) < 0)
         return VSDK_OK;
     status = vsdk_timer_create(loop, NULL, on_timer, c, NULL, &c->timer, error);
