@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backends/mock/cpu.h"
+#include "backends/mock/cpu_insn.h"
 #include <string.h>
 
 /* What follows an opcode, and how big its operand is. */

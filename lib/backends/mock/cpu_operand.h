@@ -4,7 +4,7 @@
 #ifndef VSDK_MOCK_CPU_OPERAND_H
 #define VSDK_MOCK_CPU_OPERAND_H
 
-#include "backends/mock/cpu.h"
+#include "backends/mock/cpu_insn.h"
 
 static inline uint64_t size_mask(unsigned size)
 {
