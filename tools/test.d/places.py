@@ -113,15 +113,19 @@ def in_lab(word):
     return "./" + os.path.basename(word) if ours else word
 
 
+def lab_name(test, backend):
+    return test.name.replace(" on mock", f" on {backend}")
+
+
 def lab_script(tests, backend):
-    """A shell script for the inside of a lab: each test between markers."""
+    """A shell script for the inside of a lab: each test between markers, with the backend's name."""
     lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log", "vsdk info --json >info.json"]
     for test in tests:
         env = {**test.env, "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
         env.pop("LD_LIBRARY_PATH", None)  # of the build folder; the lab has its own
         words = " ".join(f"{key}={shlex.quote(value)}" for key, value in env.items())
         command = " ".join(shlex.quote(in_lab(word)) for word in test.command)
-        lines += [f"echo '### {test.name}'",
+        lines += [f"echo '### {lab_name(test, backend)}'",
                   f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
                   "echo \"### = $?\""]
     return "\n".join(lines) + "\n"
@@ -146,7 +150,7 @@ def lab(folder, which, log, stage):
     """One of the labs, with the same binaries."""
     backend = {"lab-kvm": "kvm", "lab-xen": "xen"}[which]
     tests = [t for t in builds.tests(folder) if t.suites & {"mock", "lab", which}]
-    names = [test.name for test in tests]
+    names = [lab_name(test, backend) for test in tests]
     with tempfile.TemporaryDirectory() as work:
         script = os.path.join(work, "lab-tests.sh")
         with open(script, "w", encoding="utf-8") as f:
