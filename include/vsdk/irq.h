@@ -172,9 +172,10 @@ vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   NOT_FOUND         no controller begins there
+ *   BUSY              called from a callback of this virtual machine
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until its callback has returned. From callbacks: no. States: any. Backends:
- * all. Since 0.1.
+ * Threads: any. Blocks: until its callback has returned. From callbacks: no: VSDK_ERROR_BUSY from a
+ * callback of this virtual machine. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_error *error);
 

@@ -219,6 +219,9 @@ vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_err
 
     if (!vm)
         return error_null(error, op, "vm");
+    if (callback_in_vm(vm))
+        return error_set(error, VSDK_ERROR_BUSY, op,
+                         "called from a callback of this virtual machine");
     pthread_mutex_lock(&vm->irq.lock);
     int gone = vm->irq.gone || atomic_load(&vm->gone);
     if (!gone)

@@ -202,3 +202,21 @@ Test(release, controller)
     released_once(fails(
         GONE, vsdk_irq_controller_attach(vm, 0, 1, ignore_line, &released, count_release, E)));
 }
+
+static void detach_itself(void *user, uint32_t gsi, uint32_t level)
+{
+    (void)gsi;
+    if (level)
+        fails(BUSY, vsdk_irq_controller_detach(user, 0, E));
+}
+
+Test(release, controller_does_not_wait_for_itself)
+{
+    vsdk_irq *irq;
+
+    ok(vsdk_irq_controller_attach(vm, 0, 24, detach_itself, vm, NULL, E));
+    ok(vsdk_irq_create(vm, 4, &irq, E));
+    ok(vsdk_irq_pulse(irq, E));
+    ok(vsdk_irq_controller_detach(vm, 0, E));
+    vsdk_irq_close(irq);
+}

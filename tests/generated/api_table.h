@@ -97,7 +97,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_irq_pulse", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
     {"vsdk_vm_send_msi", "0.1", 1, 1, "any; before the first vCPU exists it is VSDK_ERROR_STATE", "INVALID_ARGUMENT UNSUPPORTED STATE GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
     {"vsdk_irq_controller_attach", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT EXISTS NO_MEMORY GONE", ""},
-    {"vsdk_irq_controller_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE", ""},
+    {"vsdk_irq_controller_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND BUSY GONE", ""},
     {"vsdk_doorbell_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED LIMIT NO_MEMORY GONE SYSTEM", "SYSTEM: shown by the fault-injection test only"},
     {"vsdk_doorbell_close", "0.1", 0, 0, "any", "", ""},
     {"vsdk_doorbell_descriptor", "0.1", 0, 1, "any", "", ""},
