@@ -160,6 +160,7 @@ uint64_t vsdk_ram_size(const vsdk_ram *ram);
  *   EXISTS            guest memory, a device or reserved addresses are there already, or the memory
  *                     is mapped elsewhere and the backend has no aliases
  *   LIMIT             memory_max would be exceeded, or no slot is left
+ *   UNSUPPORTED       read-only memory, which this hypervisor lacks (VSDK_CAPABILITY_READONLY)
  *   STATE             the guest has ended
  *   NO_MEMORY         the hypervisor has no memory for it; how much is free is in the message
  *   GONE              the virtual machine was destroyed
@@ -204,6 +205,7 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL or a flag is unknown
  *   NOT_FOUND         no such mapping
+ *   UNSUPPORTED       read-only memory, which this hypervisor lacks (VSDK_CAPABILITY_READONLY)
  *   STATE             the guest has ended
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused

@@ -163,7 +163,8 @@ const char *vsdk_irqchip_name(vsdk_irqchip value);
  *   INVALID_ARGUMENT  a pointer is NULL or a field has an unknown value
  *   UNSUPPORTED       the backend has no such interrupt controller or flag, or the configuration
  *                     has a later version's field
- *   LIMIT             more vCPUs or memory than the backend has (see VSDK_CAPABILITY_VCPUS_MAX)
+ *   LIMIT             more vCPUs or memory than the backend has (see VSDK_CAPABILITY_VCPUS_MAX), or
+ *                     no more descriptors
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
