@@ -161,7 +161,7 @@ static vsdk_status create(const vsdk_doorbell_config *config)
 Test(doorbell, arguments_are_checked)
 {
     vsdk_doorbell_config config = {.size = sizeof config, .address = 0x500, .width = 4};
-    vsdk_doorbell *doorbell = make_doorbell(config);
+    vsdk_doorbell *first = make_doorbell(config), *doorbell;
 
     fails(EXISTS, create(&config));
     config.width = 3;
@@ -185,6 +185,7 @@ Test(doorbell, arguments_are_checked)
     fails(EXISTS, create(&config));
     fails(INVALID_ARGUMENT, vsdk_doorbell_create(m.vm, NULL, &doorbell, E));
     fails(INVALID_ARGUMENT, vsdk_doorbell_create(m.vm, &config, NULL, E));
+    vsdk_doorbell_close(first);
 }
 
 Test(doorbell, take_is_checked)
