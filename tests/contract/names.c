@@ -23,6 +23,11 @@ NAMER(vm_state)
 NAMER(irqchip)
 NAMER(vcpu_state)
 NAMER(ram_kind)
+NAMER(boot_format)
+NAMER(boot_mode)
+NAMER(memory_type)
+NAMER(acpi_pm_kind)
+NAMER(pc_part)
 
 static const struct {
     const char *(*name)(int64_t value);
@@ -42,6 +47,11 @@ static const struct {
     {call_irqchip, VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_NONE, "portable"},
     {call_vcpu_state, VSDK_VCPU_HELD, VSDK_VCPU_AT_EXIT, "held"},
     {call_ram_kind, VSDK_RAM_ANONYMOUS, VSDK_RAM_CALLER, "anonymous"},
+    {call_boot_format, VSDK_BOOT_AUTO, VSDK_BOOT_FLAT, "auto"},
+    {call_boot_mode, VSDK_BOOT_REAL, VSDK_BOOT_LONG, "real"},
+    {call_memory_type, VSDK_MEMORY_RAM, VSDK_MEMORY_ACPI, "ram"},
+    {call_acpi_pm_kind, VSDK_ACPI_PM_REDUCED, VSDK_ACPI_PM_CONTROL, "reduced"},
+    {call_pc_part, VSDK_PC_SERIAL, VSDK_PC_IOAPIC, "serial"},
 };
 
 static int is_a_name(const char *name)
