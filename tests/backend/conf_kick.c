@@ -185,8 +185,8 @@ static void *run_once(void *user)
     return NULL;
 }
 
-/* A signal may land outside the wait; so it is sent until one lands inside. The guest is halted: the
- * mocks wait for nothing else. */
+/* A signal may land outside the wait; so it is sent until one lands inside. The guest is halted:
+ * the mocks wait for nothing else. */
 Test(kick, foreign_signal_is_told)
 {
     struct signalled s = {.runner.vcpu = m.vcpu};
