@@ -5,7 +5,7 @@
  * Loaders of kernel images: they take bytes and a length only, never a file, and write through the
  * gate (dma.h). An image is not trusted: each field is checked once, a malformed one is
  * VSDK_ERROR_FORMAT and the message names the field; what is loaded may neither overlap something
- * else that is loaded nor leave the guest's RAM.
+ * else that is loaded, nor leave the guest's RAM, nor touch what the memory map reserves.
  *
  * vsdk_boot_load puts image, initial RAM disk, command line, memory map and, where the format needs
  * them, descriptor and page tables into guest memory, and tells how the boot processor must begin;
@@ -203,8 +203,8 @@ vsdk_status vsdk_boot_probe(const void *image, uint64_t length, vsdk_boot_format
  *   UNSUPPORTED       the configuration has a later version's field
  *   FORMAT            the image is malformed, of no known format, or has no entry that can be used;
  *                     the message names the field
- *   RANGE             something is to be loaded where the guest has no writable RAM, or there is no
- *                     free RAM for it
+ *   RANGE             something is to be loaded where the guest has no writable RAM or the memory
+ *                     map reserves it, or there is no free RAM for it
  *   LIMIT             the command line is longer than the format or the guest allows, or the memory
  *                     map has more than 32 ranges
  *   GONE              the virtual machine was destroyed

@@ -15,8 +15,8 @@
  * | what | where |
  * |---|---|
  * | RAM | 0 to 0x9ffff, 0xc0000 to 0xbfffffff, the rest from 4 GiB |
- * | told as reserved | 0xe0000 to 0xfffff |
- * | ACPI tables | 0xe0000 |
+ * | told as RAM | not 0xc0000 to 0xfffff |
+ * | ACPI tables | 0xe0000 to 0xe1fff, reserved |
  * | IOAPIC | 0xfec00000, lines 0 to 23 |
  * | local APICs | 0xfee00000, id 2 * vCPU |
  * | reserved for hypervisors | 0xfeff8000 to 0xfeffffff |

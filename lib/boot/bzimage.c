@@ -119,7 +119,7 @@ static vsdk_status bzimage_choose_address(boot_gate *gate, bzimage *bz)
     if (!checked_within(bz->address, bz->init_size, UINT64_C(1) << 32))
         return boot_malformed(gate, "pref_address", "0x%llx is not below 4 GiB",
                               (unsigned long long)bz->address);
-    return boot_take_image(gate, bz->address, bz->init_size, "pref_address and init_size");
+    return boot_take_ram(gate, bz->address, bz->init_size, "pref_address and init_size");
 }
 
 static void bzimage_e820(const boot_gate *gate, uint8_t *params)

@@ -43,6 +43,20 @@ static int boot_is_ram(const boot_gate *gate, uint64_t start, uint64_t length)
     return !config->memory_count;
 }
 
+static int boot_is_reserved(const boot_gate *gate, uint64_t start, uint64_t length)
+{
+    const vsdk_boot_config *config = gate->config;
+
+    for (uint32_t i = 0; i < config->memory_count; i++) {
+        const vsdk_memory_range *range = &config->memory[i];
+
+        if (range->type != VSDK_MEMORY_RAM && range->length &&
+            ranges_overlap(start, length, range->address, range->length))
+            return 1;
+    }
+    return 0;
+}
+
 int boot_is_free(const boot_gate *gate, uint64_t start, uint64_t length)
 {
     uint64_t end;
@@ -65,27 +79,13 @@ vsdk_status boot_take(boot_gate *gate, uint64_t start, uint64_t length, const ch
     if (other)
         return boot_malformed(gate, what, "0x%llx bytes at 0x%llx overlap %s",
                               (unsigned long long)length, (unsigned long long)start, other->what);
-    if (!boot_is_ram(gate, start, length))
+    if (boot_is_reserved(gate, start, length))
         return error_set(gate->error, VSDK_ERROR_RANGE, OPERATION,
-                         "%s: 0x%llx bytes at 0x%llx are not free RAM", what,
+                         "%s: 0x%llx bytes at 0x%llx are reserved", what,
                          (unsigned long long)length, (unsigned long long)start);
     if (gate->count == BOOT_TAKEN)
         return boot_malformed(gate, what, "more than %d parts", BOOT_TAKEN);
     gate->taken[gate->count++] = (boot_range){start, length, what};
-    return VSDK_OK;
-}
-
-vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
-{
-    vsdk_boot_entry *entry = gate->entry;
-    vsdk_status status = boot_take(gate, start, length, what);
-
-    if (status || !length)
-        return status;
-    if (!entry->image_end || start < entry->image_start)
-        entry->image_start = start;
-    if (start + length > entry->image_end)
-        entry->image_end = start + length;
     return VSDK_OK;
 }
 
@@ -97,6 +97,33 @@ static vsdk_status boot_not_ram(boot_gate *gate, vsdk_status status, uint64_t st
     return error_set(gate->error, status, OPERATION,
                      "%s: 0x%llx bytes at 0x%llx are not writable RAM", what,
                      (unsigned long long)length, (unsigned long long)start);
+}
+
+vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
+{
+    vsdk_boot_entry *entry = gate->entry;
+    vsdk_status status = boot_take(gate, start, length, what);
+    uint8_t last;
+
+    if (status || !length)
+        return status;
+    status = vsdk_dma_read(gate->vm, start + length - 1, &last, 1, gate->error);
+    if (status)
+        return boot_not_ram(gate, status, start, length, what);
+    if (!entry->image_end || start < entry->image_start)
+        entry->image_start = start;
+    if (start + length > entry->image_end)
+        entry->image_end = start + length;
+    return VSDK_OK;
+}
+
+vsdk_status boot_take_ram(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
+{
+    if (!boot_is_ram(gate, start, length))
+        return error_set(gate->error, VSDK_ERROR_RANGE, OPERATION,
+                         "%s: 0x%llx bytes at 0x%llx are not free RAM", what,
+                         (unsigned long long)length, (unsigned long long)start);
+    return boot_take_image(gate, start, length, what);
 }
 
 vsdk_status boot_write(boot_gate *gate, uint64_t start, const void *bytes, uint64_t length,

@@ -1,6 +1,7 @@
 /* The loading gate: what goes into guest memory, where, and that nothing is put on top of something
- * else. A load is taken (checked against what was taken before and against the memory map) and then
- * written. Every failure names what was to be loaded. */
+ * else. A load is taken (checked against what was taken before and against what the memory map
+ * reserves) and then written, which finds out whether RAM is there. What may be anywhere is placed
+ * in what the memory map calls RAM. Every failure names what was to be loaded. */
 #ifndef VSDK_BOOT_GATE_H
 #define VSDK_BOOT_GATE_H
 
@@ -41,7 +42,7 @@ vsdk_status boot_malformed(boot_gate *gate, const char *field, const char *forma
 
 /* Reserves a range; empty ones are not remembered. */
 vsdk_status boot_take(boot_gate *gate, uint64_t start, uint64_t length, const char *what);
-/* 1 if boot_take would succeed. */
+/* 1 if it is RAM by the memory map and boot_take would succeed. */
 int boot_is_free(const boot_gate *gate, uint64_t start, uint64_t length);
 
 /* Writes to what was taken. */
@@ -55,6 +56,8 @@ vsdk_status boot_place(boot_gate *gate, uint64_t wanted, uint64_t length, const 
 
 /* Takes the part of the image: extends entry->image_start and _end. */
 vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, const char *what);
+/* The same for a range that is not written as a whole, so that the memory map must call it RAM. */
+vsdk_status boot_take_ram(boot_gate *gate, uint64_t start, uint64_t length, const char *what);
 
 /* initrd.c: the initial RAM disk, as high as it goes in RAM that ends at or below `limit`. */
 vsdk_status boot_load_initrd(boot_gate *gate, uint64_t limit);

@@ -35,7 +35,7 @@ void pc_make_map(vsdk_pc *pc)
     uint32_t n = 0;
 
     map[n++] = (vsdk_memory_range){0, PC_LOW_END, VSDK_MEMORY_RAM, 0};
-    map[n++] = (vsdk_memory_range){PC_ACPI, PC_MEGABYTE - PC_ACPI, VSDK_MEMORY_RESERVED, 0};
+    map[n++] = (vsdk_memory_range){PC_ACPI, ACPI_AREA, VSDK_MEMORY_RESERVED, 0};
     map[n++] = (vsdk_memory_range){PC_MEGABYTE, low - PC_MEGABYTE, VSDK_MEMORY_RAM, 0};
     map[n++] = (vsdk_memory_range){PC_HYPERVISOR, PC_HYPERVISOR_LENGTH, VSDK_MEMORY_RESERVED, 0};
     if (pc->memory > low)

@@ -8,7 +8,7 @@ enum { LOW = 0xa0000, TOP = 0x400000 };
 
 static const vsdk_memory_range map[] = {
     {0, LOW, VSDK_MEMORY_RAM, 0},
-    {0xe0000, 0x20000, VSDK_MEMORY_RESERVED, 0},
+    {0xe0000, 0x2000, VSDK_MEMORY_RESERVED, 0},
     {0x100000, TOP - 0x100000, VSDK_MEMORY_RAM, 0},
 };
 

@@ -10,7 +10,7 @@
 
 static const vsdk_memory_range map[] = {
     {0, 0xa0000, VSDK_MEMORY_RAM, 0},
-    {0xe0000, 0x20000, VSDK_MEMORY_RESERVED, 0},
+    {0xe0000, 0x2000, VSDK_MEMORY_RESERVED, 0},
     {0x100000, 0x700000, VSDK_MEMORY_RAM, 0},
 };
 

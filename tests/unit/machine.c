@@ -199,7 +199,7 @@ static void map_is(const vsdk_memory_range *want, uint32_t count)
 Test(memory, small)
 {
     const vsdk_memory_range want[] = {{0, 0xa0000, 1, 0},
-                                      {0xe0000, 0x20000, 2, 0},
+                                      {0xe0000, 0x2000, 2, 0},
                                       {0x100000, 0x300000, 1, 0},
                                       {0xfeff8000, 0x8000, 2, 0}};
 
@@ -213,7 +213,7 @@ Test(memory, small)
 Test(memory, splits_above_3_gib)
 {
     const vsdk_memory_range want[] = {{0, 0xa0000, 1, 0},
-                                      {0xe0000, 0x20000, 2, 0},
+                                      {0xe0000, 0x2000, 2, 0},
                                       {0x100000, 0xbff00000, 1, 0},
                                       {0xfeff8000, 0x8000, 2, 0},
                                       {0x100000000, 0x40000000, 1, 0}};
