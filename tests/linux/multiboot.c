@@ -1,0 +1,93 @@
+/* A multiboot guest that knows nothing of this library, with several processors.
+ *
+ *   multiboot IMAGE
+ *
+ * Its code and what it prints are in multiboot_smp.S. */
+#include "../contract/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <vsdk/vsdk.h>
+
+static char printed[256];
+static size_t length;
+
+static void output(void *user, const void *bytes, uint64_t count)
+{
+    (void)user;
+    if (count < sizeof printed - length) {
+        memcpy(printed + length, bytes, count);
+        length += count;
+    }
+}
+
+static void *slurp(const char *path, uint64_t *count)
+{
+    static char bytes[1 << 20];
+    FILE *file = path ? fopen(path, "rb") : NULL;
+
+    *count = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file)
+        fclose(file);
+    return bytes;
+}
+
+static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_error *error)
+{
+    vsdk_pc_config machine = {.size = sizeof machine, .memory = 32 << 20, .output = output};
+    vsdk_boot_config load = {.size = sizeof load, .command_line = "a b", .image_name = "guest"};
+    vsdk_pc *pc = NULL;
+    vsdk_status status = vsdk_pc_create(vm, &machine, &pc, error);
+
+    load.image = slurp(path, &load.image_length);
+    if (!status)
+        status = vsdk_pc_boot(pc, &load, error);
+    if (!status)
+        status = vsdk_vm_run(vm, 120 * UINT64_C(1000000000), end, error);
+    vsdk_pc_close(pc);
+    return status;
+}
+
+static void run(vsdk_host *host, vsdk_irqchip irqchip, uint32_t vcpus, const char *path)
+{
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus, .irqchip = irqchip};
+    vsdk_exit end = {0};
+    vsdk_error error = {0};
+    vsdk_vm *vm = NULL;
+    char want[64];
+    vsdk_status status = vsdk_vm_create(host, &config, &vm, &error);
+
+    length = 0;
+    memset(printed, 0, sizeof printed);
+    snprintf(want, sizeof want, "guest a b\ncpus %u\n", vcpus);
+    if (!status)
+        status = boot(vm, path, &end, &error);
+    if (status)
+        printf("# %s: %s %s\n", error.operation, error.message, error.hint);
+    tap(end.reason == VSDK_EXIT_DEBUG_EXIT && end.value == vcpus,
+        "%s, %u vCPUs: every processor starts", vsdk_irqchip_name(irqchip), vcpus);
+    printf("# ended: %s %llu\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
+    tap(!strcmp(printed, want), "%s, %u vCPUs: prints its command line and their number",
+        vsdk_irqchip_name(irqchip), vcpus);
+    if (vm)
+        vsdk_vm_destroy(vm, NULL);
+    vsdk_vm_close(vm);
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = argc > 1 ? argv[1] : NULL;
+    vsdk_host *host;
+    vsdk_error error;
+
+    if (vsdk_host_open(getenv("VSDK_TEST_BACKEND"), NULL, &host, &error)) {
+        printf("1..0 # SKIP %s: %s\n", error.operation, error.message);
+        return 0;
+    }
+    for (uint32_t vcpus = 1; vcpus <= 4; vcpus *= 2)
+        run(host, VSDK_IRQCHIP_PORTABLE, vcpus, path);
+    for (uint32_t vcpus = 1; vcpus <= 2; vcpus *= 2)
+        run(host, VSDK_IRQCHIP_KERNEL, vcpus, path);
+    vsdk_host_close(host);
+    return tap_end();
+}
