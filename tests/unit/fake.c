@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct vsdk_device {
     vsdk_vm *vm;
@@ -293,7 +294,12 @@ uint64_t vsdk_vm_clock(vsdk_vm *vm)
 
 void fake_ram(vsdk_vm *vm, uint64_t gpa, uint64_t length)
 {
-    vm->block[vm->blocks++] = (fake_block){gpa, length, calloc(1, length)};
+    void *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (bytes == MAP_FAILED)
+        abort();
+    vm->block[vm->blocks++] = (fake_block){gpa, length, bytes};
 }
 
 void fake_end(vsdk_vm *vm)
@@ -303,7 +309,7 @@ void fake_end(vsdk_vm *vm)
             vsdk_device_detach(vm->range[i].device, NULL);
     vsdk_irq_controller_detach(vm, 0, NULL);
     for (uint32_t i = 0; i < vm->blocks; i++)
-        free(vm->block[i].bytes);
+        munmap(vm->block[i].bytes, vm->block[i].length);
     vm->blocks = vm->ranges = 0;
 }
 
