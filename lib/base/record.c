@@ -13,6 +13,14 @@ static int is_zero(const unsigned char *bytes, size_t length)
     return 1;
 }
 
+static vsdk_status too_small(uint32_t size, size_t least, const char *operation, vsdk_error *error)
+{
+    error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+              "size %" PRIu32 " of the structure is below %zu", size, least);
+    return error_hint(error, VSDK_ERROR_INVALID_ARGUMENT,
+                      "set its size to sizeof of the structure before the call");
+}
+
 vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t known_flags,
                         const char *operation, vsdk_error *error)
 {
@@ -24,8 +32,7 @@ vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t kn
         return VSDK_OK;
     memcpy(&size, given, sizeof size);
     if (size < HEAD)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "size %" PRIu32 " of the structure is below 8", size);
+        return too_small(size, HEAD, operation, error);
     memcpy(&flags, (const char *)given + sizeof size, sizeof flags);
     if (flags & ~known_flags)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
@@ -47,8 +54,7 @@ vsdk_status record_write(void *given, const void *result, size_t known, size_t l
 
     memcpy(&size, given, sizeof size);
     if (size < least || size < sizeof size)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "size %" PRIu32 " of the structure is below %zu", size, least);
+        return too_small(size, least, operation, error);
     memcpy((char *)given + sizeof size, (const char *)result + sizeof size,
            (size < known ? size : known) - sizeof size);
     if (size > known)

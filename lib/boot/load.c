@@ -79,7 +79,8 @@ static vsdk_status boot_load(boot_gate *gate, vsdk_boot_format format)
     default:
         boot_malformed(gate, "image", "neither a bzImage, nor ELF with a PVH entry, nor multiboot");
         return error_hint(gate->error, VSDK_ERROR_FORMAT,
-                          "a flat binary is loaded with format = VSDK_BOOT_FLAT");
+                          "a flat binary is never guessed: ask for it by VSDK_BOOT_FLAT (vsdk run "
+                          "--format flat)");
     }
 }
 

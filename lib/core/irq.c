@@ -201,9 +201,10 @@ static vsdk_status message_check(const vsdk_vm *vm, uint64_t address, uint32_t d
     if (vm->backend.config.irqchip == VSDK_IRQCHIP_NONE)
         return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
                          "the virtual machine has no local APIC");
-    if (!any_vcpu(vm))
-        return error_set(error, VSDK_ERROR_STATE, op, "no vCPU exists yet");
-    return VSDK_OK;
+    if (any_vcpu(vm))
+        return VSDK_OK;
+    error_set(error, VSDK_ERROR_STATE, op, "no vCPU exists yet");
+    return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
 }
 
 vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)

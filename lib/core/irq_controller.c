@@ -44,7 +44,8 @@ static uint32_t own_lines(vsdk_vm *vm)
 static vsdk_status nobody(uint32_t gsi, const char *op, vsdk_error *error)
 {
     error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller serves line %u", gsi);
-    return error_hint(error, VSDK_ERROR_NOT_FOUND, "attach an interrupt controller first");
+    return error_hint(error, VSDK_ERROR_NOT_FOUND,
+                      "attach a controller first: vsdk_ioapic_create has lines 0 to 23");
 }
 
 vsdk_status irq_served(vsdk_vm *vm, uint32_t gsi, const char *operation, vsdk_error *error)

@@ -43,12 +43,13 @@ static vsdk_vcpu *vcpu_alloc(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
 
 static vsdk_status check_place(vsdk_vm *vm, uint32_t index, vsdk_error *error)
 {
-    if (index >= vm->backend.config.vcpus_max)
-        return error_set(error, VSDK_ERROR_LIMIT, creating, "index %u is not below vcpus_max %u",
-                         index, vm->backend.config.vcpus_max);
-    if (vm->vcpus[index])
+    if (index < vm->backend.config.vcpus_max && !vm->vcpus[index])
+        return VSDK_OK;
+    if (index < vm->backend.config.vcpus_max)
         return error_set(error, VSDK_ERROR_EXISTS, creating, "vCPU %u exists already", index);
-    return VSDK_OK;
+    error_set(error, VSDK_ERROR_LIMIT, creating, "index %u is not below vcpus_max %u", index,
+              vm->backend.config.vcpus_max);
+    return error_hint(error, VSDK_ERROR_LIMIT, "set vcpus_max of vsdk_vm_config");
 }
 
 /* While a writer is at work the state can only become STOPPED. */
