@@ -87,6 +87,18 @@ static int print_all(const json_t *backends, int as_json)
     return 0;
 }
 
+/* Opening it tells which names there are. */
+static int report_unknown(const char *name)
+{
+    vsdk_error error;
+    vsdk_host *host;
+
+    if (vsdk_host_open(name, NULL, &host, &error) != VSDK_OK)
+        return report(&error);
+    vsdk_host_close(host);
+    return 0;
+}
+
 int cmd_info(int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
@@ -105,11 +117,15 @@ int cmd_info(int argc, char **argv)
         else
             return fputs(usage, option == 'h' ? stdout : stderr), option == 'h' ? 0 : STATUS_FAILED;
     }
+    if (optind < argc) {
+        json_decref(backends);
+        return complain("info takes options only: %s", argv[optind]);
+    }
     for (uint32_t i = 0; (name = vsdk_backend_name(i)) != NULL; i++)
         if (!only || !strcmp(only, name))
             json_array_append_new(backends, describe_backend(name));
     if (json_array_size(backends) == 0)
-        result = complain("no backend %s", only);
+        result = report_unknown(only);
     else
         result = print_all(backends, as_json);
     json_decref(backends);

@@ -52,6 +52,8 @@ int cmd_reap(int argc, char **argv)
             return fputs(usage, option == 'h' ? stdout : stderr), option == 'h' ? 0 : STATUS_FAILED;
         only_list = 1;
     }
+    if (optind < argc)
+        return complain("reap takes options only: %s", argv[optind]);
     if (vsdk_host_open("xen", NULL, &host, &error) != VSDK_OK)
         return report(&error);
     result = reap_all(host, only_list);

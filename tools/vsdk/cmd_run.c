@@ -100,8 +100,9 @@ static int exit_status(const machine *m, const vsdk_exit *end)
     case VSDK_EXIT_KICKED:
         return end->detail == VSDK_KICK_DEADLINE ? STATUS_TIMEOUT : STATUS_LEFT;
     default:
-        return complain("the guest ended: %s (%#llx)", vsdk_exit_reason_name(end->reason),
-                        (unsigned long long)end->native);
+        return complain("the guest can't go on: %s (native %#llx, detail %#llx)",
+                        vsdk_exit_reason_name(end->reason), (unsigned long long)end->native,
+                        (unsigned long long)end->detail);
     }
 }
 

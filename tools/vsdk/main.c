@@ -17,8 +17,10 @@ static const char usage[] = "usage: vsdk info [--json] [--backend NAME]\n"
 
 static const struct {
     const char *name;
+    char *program; /* what getopt calls itself */
     int (*run)(int argc, char **argv);
-} commands[] = {{"info", cmd_info}, {"run", cmd_run}, {"reap", cmd_reap}};
+} commands[] = {
+    {"info", "vsdk info", cmd_info}, {"run", "vsdk run", cmd_run}, {"reap", "vsdk reap", cmd_reap}};
 
 int complain(const char *format, ...)
 {
@@ -65,8 +67,10 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "--version"))
         return print_version();
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (!strcmp(argv[1], commands[i].name))
+        if (!strcmp(argv[1], commands[i].name)) {
+            argv[1] = commands[i].program;
             return commands[i].run(argc - 1, argv + 1);
+        }
     complain("no command %s", argv[1]);
     fputs(usage, stderr);
     return STATUS_FAILED;

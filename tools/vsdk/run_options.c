@@ -72,21 +72,22 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {NULL, 0, NULL, 0}};
 
 /* A whole number up to `most`, decimal or 0x, with an optional K, M or G. */
-static int number(const char *text, uint64_t most, int suffix, uint64_t *value)
+static int number(const char *name, const char *text, uint64_t most, int suffix, uint64_t *value)
 {
+    const char *wanted = suffix ? "a number, or one with K, M or G" : "a number";
     unsigned shift = 0;
     char *end;
 
     errno = 0;
     *value = strtoull(text, &end, 0);
     if (end == text || errno || strchr(text, '-'))
-        return complain("%s is not a number", text), -1;
+        return complain("--%s %s is not %s", name, text, wanted), -1;
     if (suffix && *end && strchr("KMG", *end))
         shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 30, end++;
     if (*end)
-        return complain("%s is not a number", text), -1;
+        return complain("--%s %s is not %s", name, text, wanted), -1;
     if (*value > most >> shift)
-        return complain("%s is too large", text), -1;
+        return complain("--%s %s is too large", name, text), -1;
     *value <<= shift;
     return 0;
 }
@@ -97,42 +98,47 @@ static int seconds(const char *text, uint64_t *ns)
     double value = strtod(text, &end);
 
     if (end == text || *end || !(value > 0 && value < 1e9))
-        return complain("%s is not a number of seconds", text), -1;
+        return complain("--timeout %s is not a number of seconds", text), -1;
     *ns = (uint64_t)(value * 1e9);
     return 0;
 }
 
 /* Finds `text` among the names of an enumeration. */
-static int choice(const char *text, const char *(*name)(uint32_t), uint32_t count, uint32_t *value)
+static int choice(const char *option, const char *text, const char *(*name)(uint32_t),
+                  uint32_t count, uint32_t *value)
 {
     for (*value = 0; *value < count; ++*value)
         if (!strcmp(text, name(*value)))
             return 0;
-    return complain("unknown value %s", text), -1;
+    fprintf(stderr, "vsdk: --%s %s is none of", option, text);
+    for (uint32_t i = 0; i < count; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", name(i));
+    fputc('\n', stderr);
+    return -1;
 }
 
-static int number32(const char *text, uint64_t most, uint32_t *value)
+static int number32(const char *name, const char *text, uint64_t most, uint32_t *value)
 {
     uint64_t wide;
 
-    if (number(text, most, 0, &wide))
+    if (number(name, text, most, 0, &wide))
         return -1;
     *value = (uint32_t)wide;
     return 0;
 }
 
-static int take(run_options *o, int option)
+static int take(run_options *o, int option, const char *name)
 {
     switch (option) {
     case BACKEND:
         o->backend = optarg;
         return 0;
     case MACHINE:
-        return choice(optarg, vsdk_irqchip_name, VSDK_IRQCHIP_KERNEL + 1, &o->irqchip);
+        return choice(name, optarg, vsdk_irqchip_name, VSDK_IRQCHIP_KERNEL + 1, &o->irqchip);
     case MEMORY:
-        return number(optarg, UINT64_MAX, 1, &o->memory);
+        return number(name, optarg, UINT64_MAX, 1, &o->memory);
     case VCPUS:
-        return number32(optarg, 4096, &o->vcpus);
+        return number32(name, optarg, 4096, &o->vcpus);
     case KERNEL:
         o->image = optarg;
         return 0;
@@ -143,11 +149,11 @@ static int take(run_options *o, int option)
         o->command_line = optarg;
         return 0;
     case FORMAT:
-        return choice(optarg, vsdk_boot_format_name, VSDK_BOOT_FLAT + 1, &o->format);
+        return choice(name, optarg, vsdk_boot_format_name, VSDK_BOOT_FLAT + 1, &o->format);
     case MODE:
-        return choice(optarg, vsdk_boot_mode_name, VSDK_BOOT_LONG + 1, &o->mode);
+        return choice(name, optarg, vsdk_boot_mode_name, VSDK_BOOT_LONG + 1, &o->mode);
     case ADDRESS:
-        return number(optarg, UINT64_MAX, 0, &o->address);
+        return number(name, optarg, UINT64_MAX, 0, &o->address);
     case SERIAL:
         o->serial = optarg;
         return 0;
@@ -155,7 +161,7 @@ static int take(run_options *o, int option)
         o->debug_console = optarg;
         return 0;
     case DEBUG_EXIT:
-        return number32(optarg, 0xffff, &o->debug_exit);
+        return number32(name, optarg, 0xffff, &o->debug_exit);
     case DEBUG_EXIT_QEMU:
         o->debug_exit_qemu = 1;
         return 0;
@@ -165,19 +171,19 @@ static int take(run_options *o, int option)
         o->verbose = 1;
         return 0;
     default:
-        return fputs(usage, stderr), -1;
+        return complain("see vsdk run --help"), -1;
     }
 }
 
 int run_options_parse(run_options *options, int argc, char **argv)
 {
-    int option;
+    int option, which = 0;
 
     *options = (run_options){.memory = 256 << 20, .vcpus = 1, .serial = "stdio", .address = 0x7c00};
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "", table, &which)) != -1) {
         if (option == HELP)
             return fputs(usage, stdout), 1;
-        if (take(options, option))
+        if (take(options, option, table[which].name))
             return -1;
     }
     if (optind < argc && !options->image)
