@@ -107,7 +107,8 @@ typedef struct vsdk_boot_config {
     const char *image_name;          /* (may be NULL) Multiboot: put before the command line, as
                                         its first word; NULL for image */
     uint64_t address;                /* FLAT: where the image goes */
-    uint64_t entry;                  /* FLAT: where to begin; 0 for address */
+    uint64_t entry;                  /* FLAT: where to begin, within the image, below 1 MiB in
+                                        REAL mode and below 4 GiB in the others; 0 for address */
     const vsdk_memory_range *memory; /* (may be NULL) The memory map that the guest is told,
                                         ascending and without overlaps */
     uint32_t memory_count;           /* (entries) How many, up to 32 */

@@ -54,8 +54,9 @@ enum vsdk_exit_reason_values {
     VSDK_EXIT_PIO = 1,             /* Port I/O that no device claimed, or a tagged range */
     VSDK_EXIT_MMIO = 2,            /* Access to a guest address without memory, or a write to
                                       read-only memory, that no device claimed, or a tagged range */
-    VSDK_EXIT_HALT = 3,            /* The processor halted and nobody else can wake it. Running
-                                      again goes on after the HLT. */
+    VSDK_EXIT_HALT = 3,            /* The processor halted and nobody else can wake it: with
+                                      VSDK_IRQCHIP_NONE only, elsewhere a run waits for an
+                                      interrupt. Running again goes on after the HLT. */
     VSDK_EXIT_POWEROFF = 4,        /* Terminal: the guest turned itself off */
     VSDK_EXIT_RESET = 5,           /* Terminal: the guest asked for a reset */
     VSDK_EXIT_CRASH = 6,           /* Terminal: the guest crashed; by a triple fault, or it said
@@ -69,7 +70,12 @@ enum vsdk_exit_reason_values {
     VSDK_EXIT_STOP = 11,           /* Terminal: the embedder or a device stopped it for another
                                       reason */
     VSDK_EXIT_KICKED = 12,         /* The run was interrupted; see vsdk_kick_detail */
-    VSDK_EXIT_INTERNAL_ERROR = 13, /* The hypervisor could not go on (KVM_EXIT_INTERNAL_ERROR) */
+    /*
+     * The hypervisor could not go on (KVM_EXIT_INTERNAL_ERROR): most often there is no code where
+     * the processor is, or an instruction that the hypervisor can't emulate. The registers tell
+     * where.
+     */
+    VSDK_EXIT_INTERNAL_ERROR = 13,
     VSDK_EXIT_FAIL_ENTRY = 14,     /* The processor refused the state (KVM_EXIT_FAIL_ENTRY) */
     VSDK_EXIT_MEMORY_FAULT = 15,   /* The host could not provide a page */
     VSDK_EXIT_UNKNOWN = 16,        /* A reason newer than this library; native has its number */

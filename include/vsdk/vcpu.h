@@ -114,8 +114,11 @@ const char *vsdk_vcpu_state_name(vsdk_vcpu_state value);
 /*
  * Create a virtual processor.
  *
- * Number 0 is the boot processor: its registers are the caller's to set before the start (until
- * then it has the architectural reset state). The others wait inside run for INIT and SIPI. The
+ * Number 0 is the boot processor: its registers are the caller's to set before the start, by
+ * vsdk_boot_apply or vsdk_vcpu_set_sregs and vsdk_vcpu_set_regs. Until then it has the
+ * architectural reset state: real mode at 0xfffffff0, where a machine without firmware has no
+ * memory. To begin in real mode at an address below 64 KiB read vsdk_sregs, make base and selector
+ * of cs 0, set them, and set rip (with rflags 2). The others wait inside run for INIT and SIPI. The
  * APIC id is 2 * index. The first creation freezes the platform.
  *
  *   vm      The virtual machine.
@@ -185,6 +188,13 @@ const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu);
  * Finishes the access of the last exit with the answer in the record, enters the guest, lets
  * attached devices answer what they claim, and returns with the record filled. In CREATED and
  * PAUSED it waits inside.
+ *
+ * VSDK_OK says that the record is filled, not that the guest goes on: a loop ends when the exit has
+ * VSDK_EXIT_TERMINAL, or a reason that it does not handle.
+ *
+ * A processor that halts waits inside for an interrupt; VSDK_EXIT_HALT is for a machine without
+ * interrupt controllers. One that halts with interrupts off waits for ever on KVM; on Xen it goes
+ * down, and the last one to do so ends the guest with POWEROFF.
  *
  * With a deadline that has passed the run returns KICKED with VSDK_KICK_DEADLINE.
  *

@@ -60,9 +60,12 @@ typedef uint32_t vsdk_vm_state;
  * Since 0.1.
  */
 enum vsdk_irqchip_values {
-    VSDK_IRQCHIP_PORTABLE = 0, /* Local APICs in the hypervisor; lines go to a controller that a
-                                  device registers, such as the library's IOAPIC. The same
-                                  machine on KVM and on Xen. */
+    /*
+     * Local APICs in the hypervisor; lines go to a controller that a device registers, such as the
+     * library's IOAPIC. The same machine on KVM and on Xen. A processor that halts waits inside
+     * run.
+     */
+    VSDK_IRQCHIP_PORTABLE = 0,
     VSDK_IRQCHIP_KERNEL = 1,   /* Local APICs, IOAPIC, PIC and PIT in the hypervisor (on Xen the
                                   full emulation), for firmware and old guests */
     VSDK_IRQCHIP_NONE = 2,     /* None: HALT exits, no interrupts */
@@ -93,7 +96,7 @@ typedef struct vsdk_vm_config {
     vsdk_irqchip irqchip; /* Interrupt controllers */
     uint64_t memory_max;  /* (bytes) Most guest memory that will ever be mapped at a time, 0 for
                              4 GiB. Xen sizes its tables by it. */
-    const char *name;     /* (may be NULL) For people and for the list of orphans; up to 63
+    const char *name;     /* (may be NULL) For people and for the list of orphans; cut to 63
                              bytes. Copied. */
     uint64_t reserved[4]; /* Zero */
 } vsdk_vm_config;
