@@ -11,7 +11,7 @@ import tap
 
 QUICK = ["host", "mock", "mock-autonomous", "host-kvm"]
 ALL = [*QUICK, "asan", "tsan", "valgrind", "lab-kvm", "lab-xen"]
-SANITIZED = {"unit", "contract", "faults", "fuzz", "mock", "mock-autonomous", "host-kvm", "threads"}
+SANITIZED = {"unit", "contract", "fuzz", "mock", "mock-autonomous", "host-kvm", "threads"}
 
 
 def arguments():

@@ -94,7 +94,7 @@ def sanitized(kind, log, suites):
     folder = builds.make(kind)
     reports = os.path.join(log.folder, kind + "-report")
     options = f"log_path={reports}:exitcode=66"
-    env = {"ASAN_OPTIONS": options + ":detect_leaks=1", "TSAN_OPTIONS": options,
+    env = {"ASAN_OPTIONS": options + ":detect_leaks=1:allocator_may_return_null=1", "TSAN_OPTIONS": options,
            "UBSAN_OPTIONS": options + ":print_stacktrace=1:halt_on_error=1"}
     tests = [t for t in builds.tests(folder) if t.suites & suites]
     return run_all(tests, kind, log, env=env) + sanitizer_findings(kind, reports)
@@ -103,7 +103,8 @@ def sanitized(kind, log, suites):
 def valgrind(folder, log):
     tests = [t for t in builds.tests(folder) if "valgrind" in t.suites]
     wrap = ["valgrind", "--quiet", "--error-exitcode=66", "--leak-check=full",
-            "--errors-for-leak-kinds=definite", "--trace-children=yes"]
+            "--errors-for-leak-kinds=definite", "--trace-children=yes",
+            "--trace-children-skip=/bin/*,/usr/bin/*"]
     return run_all(tests, "valgrind", log, wrap=wrap)
 
 
@@ -128,6 +129,8 @@ def lab_script(tests, backend):
         lines += [f"echo '### {lab_name(test, backend)}'",
                   f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
                   "echo \"### = $?\""]
+        if backend == "xen":  # what a killed test left must not become the next one's
+            lines.append("vsdk reap 2>&1 | sed 's/^/# left behind: /'")
     return "\n".join(lines) + "\n"
 
 
