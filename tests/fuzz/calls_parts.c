@@ -1,0 +1,452 @@
+/* Memory, devices, interrupts, doorbells and loops. */
+#include "calls.h"
+#include <string.h>
+#include <sys/eventfd.h>
+
+static void ram_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_ram_config config = {.size = sizeof config, .kind = take8() < 0xf0 ? 0 : take8() % 5};
+    uint64_t bytes = take8() < 0xf0 ? (1 + take8() % 8) * 0x1000ull : take_number();
+
+    if (calls.rams[slot] || bytes > 1ull << 40)
+        return;
+    CALL(vsdk_ram_create, vm, bytes, &config, &calls.rams[slot]);
+}
+
+static void ram_close(void)
+{
+    unsigned slot = take_slot();
+
+    vsdk_ram_close(calls.rams[slot]);
+    calls.rams[slot] = NULL;
+}
+
+static void ram_touch(void)
+{
+    vsdk_ram *ram = calls.rams[take_slot()];
+    void *data = NULL;
+
+    if (CALL(vsdk_ram_data, ram, &data) == VSDK_OK && vsdk_ram_size(ram) <= 0x10000)
+        memset(data, take8(), vsdk_ram_size(ram));
+}
+
+static uint64_t take_length(void)
+{
+    uint8_t byte = take8();
+
+    return byte < 0xf0 ? (1 + byte % 8) * 0x1000ull : take_number();
+}
+
+static void vm_map(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_ram *ram = calls.rams[take_slot()];
+
+    CALL(vsdk_vm_map, vm, take_address(), ram, (take8() & 3) * 0x1000, take_length(), take8() & 1);
+}
+
+static void vm_unmap(void)
+{
+    CALL(vsdk_vm_unmap, calls.vms[take_slot()], take_address(), take_length());
+}
+
+static void vm_protect(void)
+{
+    CALL(vsdk_vm_protect, calls.vms[take_slot()], take_address(), take_length(), take8() % 3);
+}
+
+static void dma(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    uint8_t bytes[64];
+    uint64_t length = take8() % sizeof bytes;
+
+    if (CALL(vsdk_dma_read, vm, take_address(), bytes, length) == VSDK_OK)
+        CALL(vsdk_dma_write, vm, take_address(), bytes, length);
+}
+
+static void dma_map(void)
+{
+    unsigned slot = take_slot();
+    vsdk_dma_view view = {.size = sizeof view};
+
+    vsdk_dma_unmap(&calls.views[slot]);
+    if (CALL(vsdk_dma_map, calls.vms[take_slot()], take_address(), take_length(), take8() & 3,
+             &view) == VSDK_OK) {
+        *(volatile uint8_t *)view.data;
+        calls.views[slot] = view;
+    }
+}
+
+static uint64_t on_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    (void)user;
+    (void)region;
+    (void)offset;
+    nest();
+    return width;
+}
+
+static void on_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+{
+    (void)user;
+    (void)region;
+    (void)offset;
+    (void)value;
+    demand(width <= 8, "a width");
+    nest();
+}
+
+static void on_event(void *user)
+{
+    (void)user;
+    nest();
+}
+
+static void on_ready(void *user, int32_t descriptor, uint32_t events)
+{
+    (void)user;
+    (void)descriptor;
+    demand(events != 0, "events");
+    nest();
+}
+
+static void on_line(void *user, uint32_t gsi, uint32_t level)
+{
+    (void)user;
+    (void)gsi;
+    demand(level <= 1, "a level");
+    nest();
+}
+
+static const vsdk_device_ops device_ops = {.size = sizeof device_ops,
+                                           .read = on_read,
+                                           .write = on_write,
+                                           .pause = on_event,
+                                           .resume = on_event,
+                                           .release = on_release};
+
+static void device_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_device_config config = {.size = sizeof config, .flags = take8() % 3, .name = "fuzz"};
+    void *user = calls.devices[slot] ? NULL : promise();
+
+    if (user)
+        CALL(vsdk_device_create, vm, &device_ops, user, &config, &calls.devices[slot]);
+}
+
+static void device_close(void)
+{
+    unsigned slot = take_slot();
+
+    vsdk_device_close(calls.devices[slot]);
+    calls.devices[slot] = NULL;
+}
+
+static void device_attach(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+    uint32_t space = take8() % 3;
+    uint64_t address = take8() & 1 ? 0x10 + (take8() & 7) : take_address();
+
+    CALL(vsdk_device_attach, device, space, address, take_number(), take8());
+}
+
+static void device_detach(void)
+{
+    CALL(vsdk_device_detach, calls.devices[take_slot()]);
+}
+
+static void device_lock(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+
+    vsdk_device_lock(device);
+    vsdk_device_unlock(device);
+    demand(vsdk_device_user(device, NULL) == NULL, "no such kind");
+}
+
+static void range_attach(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    uint64_t address = take8() & 1 ? 0x10 + (take8() & 7) : take_address();
+
+    CALL(vsdk_range_attach, vm, take8() % 3, address, take_number(), take8());
+}
+
+static void range_detach(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    uint64_t address = take8() & 1 ? 0x10 + (take8() & 7) : take_address();
+
+    CALL(vsdk_range_detach, vm, take8() % 3, address);
+}
+
+static void controller_attach(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    void *user = promise();
+
+    if (user)
+        CALL(vsdk_irq_controller_attach, vm, take_number() & 2047, take8(), on_line, user,
+             on_release);
+}
+
+static void controller_detach(void)
+{
+    CALL(vsdk_irq_controller_detach, calls.vms[take_slot()], take_number() & 2047);
+}
+
+static void irq_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+
+    if (!calls.irqs[slot])
+        CALL(vsdk_irq_create, vm, take_number() & 2047, &calls.irqs[slot]);
+}
+
+static void irq_close(void)
+{
+    unsigned slot = take_slot();
+
+    vsdk_irq_close(calls.irqs[slot]);
+    calls.irqs[slot] = NULL;
+}
+
+static void irq_use(void)
+{
+    vsdk_irq *irq = calls.irqs[take_slot()];
+
+    switch (take8() % 3) {
+    case 0:
+        CALL(vsdk_irq_raise, irq);
+        break;
+    case 1:
+        CALL(vsdk_irq_lower, irq);
+        break;
+    default:
+        CALL(vsdk_irq_pulse, irq);
+        break;
+    }
+}
+
+static void send_msi(void)
+{
+    CALL(vsdk_vm_send_msi, calls.vms[take_slot()], 0xfee00000 | take8() << 12 | (take8() & 12),
+         take8() | (take8() & 7u) << 8);
+}
+
+static void doorbell_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_doorbell_config config = {.size = sizeof config,
+                                   .flags = take8() & 1,
+                                   .space = take8() % 3,
+                                   .width = take8() % 9,
+                                   .address = take8() & 1 ? 0x10u + (take8() & 7) : take_address(),
+                                   .match = take8()};
+
+    if (!calls.doorbells[slot])
+        CALL(vsdk_doorbell_create, vm, &config, &calls.doorbells[slot]);
+}
+
+static void doorbell_close(void)
+{
+    unsigned slot = take_slot();
+
+    vsdk_doorbell_close(calls.doorbells[slot]);
+    calls.doorbells[slot] = NULL;
+}
+
+static void doorbell_take(void)
+{
+    vsdk_doorbell *doorbell = calls.doorbells[take_slot()];
+    uint64_t rings;
+
+    CALL(vsdk_doorbell_take, doorbell, &rings);
+    demand((vsdk_doorbell_descriptor(doorbell) >= 3) == (doorbell != NULL), "a descriptor");
+}
+
+static void loop_create(void)
+{
+    unsigned slot = take_slot();
+
+    if (!calls.loops[slot])
+        check_status("vsdk_loop_create", vsdk_loop_create(&calls.loops[slot], E));
+}
+
+static void loop_close(void)
+{
+    unsigned slot = take_slot();
+
+    vsdk_loop_close(calls.loops[slot]);
+    calls.loops[slot] = NULL;
+}
+
+/* One of its own, or a virtual machine's. */
+static vsdk_loop *take_loop(void)
+{
+    unsigned slot = take_slot();
+
+    return take8() & 1 ? calls.loops[slot] : vsdk_vm_loop(calls.vms[slot]);
+}
+
+static void loop_dispatch(void)
+{
+    vsdk_loop *loop = take_loop();
+    uint32_t ran;
+
+    CALL(vsdk_loop_dispatch, loop, take8() & 1, &ran);
+}
+
+static void loop_wake(void)
+{
+    CALL(vsdk_loop_wake, take_loop());
+}
+
+static void loop_defer(void)
+{
+    vsdk_loop *loop = take_loop();
+    void *user = promise();
+
+    if (user)
+        CALL(vsdk_loop_defer, loop, on_event, user, on_release);
+}
+
+/* One descriptor that is readable and one that is not, for all time. */
+static int descriptor(void)
+{
+    static int descriptors[2];
+
+    if (!descriptors[0]) {
+        descriptors[0] = eventfd(1, EFD_CLOEXEC);
+        descriptors[1] = eventfd(0, EFD_CLOEXEC);
+    }
+    uint8_t which = take8();
+    return which < 0xf0 ? descriptors[which & 1] : which - 0xf1;
+}
+
+static void watch_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_loop *loop = take_loop();
+    vsdk_device *device = take8() & 1 ? calls.devices[take_slot()] : NULL;
+    int fd = descriptor();
+    void *user = calls.watches[slot] ? NULL : promise();
+
+    if (user)
+        CALL(vsdk_watch_create, loop, device, fd, take8() & 7, on_ready, user, on_release,
+             &calls.watches[slot]);
+}
+
+static void watch_close(void)
+{
+    unsigned slot = take_slot();
+    vsdk_watch *watch = calls.watches[slot];
+
+    calls.watches[slot] = NULL;
+    vsdk_watch_close(watch);
+}
+
+static void watch_set_events(void)
+{
+    CALL(vsdk_watch_set_events, calls.watches[take_slot()], take8() & 15);
+}
+
+static void timer_create_one(void)
+{
+    unsigned slot = take_slot();
+    vsdk_loop *loop = take_loop();
+    vsdk_device *device = take8() & 1 ? calls.devices[take_slot()] : NULL;
+    void *user = calls.timers[slot] ? NULL : promise();
+
+    if (user)
+        CALL(vsdk_timer_create, loop, device, on_event, user, on_release, &calls.timers[slot]);
+}
+
+static void timer_close(void)
+{
+    unsigned slot = take_slot();
+    vsdk_timer *timer = calls.timers[slot];
+
+    calls.timers[slot] = NULL;
+    vsdk_timer_close(timer);
+}
+
+static void timer_arm(void)
+{
+    CALL(vsdk_timer_arm, calls.timers[take_slot()], take_number(), take_number());
+}
+
+static void timer_disarm(void)
+{
+    CALL(vsdk_timer_disarm, calls.timers[take_slot()]);
+}
+
+void calls_furnish(unsigned slot)
+{
+    vsdk_vm *vm = calls.vms[slot];
+    void *users[3] = {NULL};
+
+    if (calls.devices[slot] || calls.timers[slot] || calls.irqs[slot] ||
+        calls.promised + 3 > PROMISES)
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        users[i] = promise();
+    CALL(vsdk_device_create, vm, &device_ops, users[0], NULL, &calls.devices[slot]);
+    CALL(vsdk_device_attach, calls.devices[slot], VSDK_SPACE_PIO, 0x10, 2, 0);
+    CALL(vsdk_device_attach, calls.devices[slot], VSDK_SPACE_MMIO, 0x5000, 0x1000, 1);
+    CALL(vsdk_irq_controller_attach, vm, 0, 24, on_line, users[1], on_release);
+    CALL(vsdk_irq_create, vm, 4, &calls.irqs[slot]);
+    CALL(vsdk_timer_create, vsdk_vm_loop(vm), calls.devices[slot], on_event, users[2], on_release,
+         &calls.timers[slot]);
+    CALL(vsdk_timer_arm, calls.timers[slot], 0, take8());
+}
+
+const struct calls_op calls_part_ops[] = {
+    {ram_create, 1},
+    {ram_close, 1},
+    {ram_touch, 1},
+    {vm_map, 1},
+    {vm_unmap, 1},
+    {vm_protect, 1},
+    {dma, 1},
+    {dma_map, 1},
+    {device_create, 1},
+    {device_close, 1},
+    {device_attach, 1},
+    {device_attach, 1},
+    {device_detach, 1},
+    {device_lock, 0},
+    {range_attach, 1},
+    {range_detach, 1},
+    {controller_attach, 0},
+    {controller_detach, 0},
+    {irq_create, 1},
+    {irq_close, 1},
+    {irq_use, 1},
+    {send_msi, 1},
+    {doorbell_create, 1},
+    {doorbell_close, 1},
+    {doorbell_take, 1},
+    {loop_create, 1},
+    {loop_close, 1},
+    {loop_dispatch, 1},
+    {loop_dispatch, 1},
+    {loop_wake, 1},
+    {loop_defer, 1},
+    {watch_create, 1},
+    {watch_close, 1},
+    {watch_set_events, 1},
+    {timer_create_one, 1},
+    {timer_close, 1},
+    {timer_arm, 1},
+    {timer_disarm, 1},
+};
+const unsigned calls_part_count = sizeof calls_part_ops / sizeof *calls_part_ops;
