@@ -137,9 +137,10 @@ int32_t vsdk_loop_descriptor(vsdk_loop *loop);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
- *   BUSY              another thread dispatches it, or called from a callback of it
+ *   BUSY              another thread dispatches it, or called from a callback of it or of a device
  * Threads: any; one at a time a loop. Blocks: up to the timeout and the callbacks. From callbacks:
- * no: VSDK_ERROR_BUSY from a callback of the same loop. States: any. Backends: all. Since 0.1.
+ * VSDK_ERROR_BUSY from a callback of the same loop, and from one of a device, which holds its lock.
+ * States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
                                vsdk_error *error);

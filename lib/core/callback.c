@@ -27,6 +27,14 @@ int callback_in_loop(const vsdk_loop *loop)
     return 0;
 }
 
+int callback_in_some_device(void)
+{
+    for (const callback_frame *f = innermost; f; f = f->outer)
+        if (f->device)
+            return 1;
+    return 0;
+}
+
 const callback_frame *callback_top(void)
 {
     return innermost;

@@ -267,6 +267,8 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
         *dispatched = 0;
     if (!loop)
         return error_null(error, op, "loop");
+    if (callback_in_some_device())
+        return error_set(error, VSDK_ERROR_BUSY, op, "called from a callback of a device");
     if (!dispatch_begin(loop, &work_waits))
         return error_set(error, VSDK_ERROR_BUSY, op,
                          "another thread dispatches this loop, or this is a callback of it");

@@ -163,5 +163,6 @@ const callback_frame *callback_top(void);
 int callback_in_vm(const vsdk_vm *vm);
 int callback_in_device(const vsdk_device *device);
 int callback_in_loop(const vsdk_loop *loop);
+int callback_in_some_device(void);
 
 #endif

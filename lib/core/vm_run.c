@@ -296,9 +296,8 @@ vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_e
         memset(end, 0, sizeof *end);
     if (!vm)
         return error_null(error, operation, "vm");
-    if (callback_in_vm(vm))
-        return error_set(error, VSDK_ERROR_BUSY, operation,
-                         "called from a callback of this virtual machine");
+    if (callback_top())
+        return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback");
     struct vm_run *run = alloc_zeroed(sizeof *run + vm->backend.config.vcpus_max * sizeof(runner));
     if (!run)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the run");

@@ -151,7 +151,7 @@ static void device_attach(void)
 {
     vsdk_device *device = calls.devices[take_slot()];
     uint32_t space = take8() % 3;
-    uint64_t address = take8() & 1 ? 0x10 + (take8() & 7) : take_address();
+    uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
 
     CALL(vsdk_device_attach, device, space, address, take_number(), take8());
 }
@@ -173,7 +173,7 @@ static void device_lock(void)
 static void range_attach(void)
 {
     vsdk_vm *vm = calls.vms[take_slot()];
-    uint64_t address = take8() & 1 ? 0x10 + (take8() & 7) : take_address();
+    uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
 
     CALL(vsdk_range_attach, vm, take8() % 3, address, take_number(), take8());
 }
@@ -181,7 +181,7 @@ static void range_attach(void)
 static void range_detach(void)
 {
     vsdk_vm *vm = calls.vms[take_slot()];
-    uint64_t address = take8() & 1 ? 0x10 + (take8() & 7) : take_address();
+    uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
 
     CALL(vsdk_range_detach, vm, take8() % 3, address);
 }
