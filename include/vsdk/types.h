@@ -11,7 +11,8 @@
  *
  * Handles are opaque and counted. A child keeps what it needs of its parent alive, so handles may
  * be closed in any order and a garbage-collected language may drop them as it likes. close drops
- * one reference, never blocks and never stops a guest; closing NULL does nothing.
+ * one reference, never blocks and never stops a guest; closing NULL does nothing. The caller keeps
+ * a handle open for as long as a call on it lasts, also from callbacks of that call.
  *
  * Structs whose kind is configuration or output begin with size and flags. The caller sets size to
  * the sizeof that it was compiled with; zero in any later field means the default. A structure

@@ -15,6 +15,7 @@ struct calls {
     const uint8_t *bytes;
     size_t left;
     unsigned ops, depth;
+    unsigned lines; /* calls of lines' that have not returned */
     int threads; /* inside vsdk_vm_run: callbacks come from other threads */
 
     vsdk_host *hosts[FEW];

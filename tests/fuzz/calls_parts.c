@@ -210,10 +210,13 @@ static void irq_create(void)
         CALL(vsdk_irq_create, vm, take_number() & 2047, &calls.irqs[slot]);
 }
 
+/* Not while a call of a line's is on its way: it may be this one's. */
 static void irq_close(void)
 {
     unsigned slot = take_slot();
 
+    if (calls.lines)
+        return;
     vsdk_irq_close(calls.irqs[slot]);
     calls.irqs[slot] = NULL;
 }
@@ -222,6 +225,7 @@ static void irq_use(void)
 {
     vsdk_irq *irq = calls.irqs[take_slot()];
 
+    calls.lines++;
     switch (take8() % 3) {
     case 0:
         CALL(vsdk_irq_raise, irq);
@@ -233,6 +237,7 @@ static void irq_use(void)
         CALL(vsdk_irq_pulse, irq);
         break;
     }
+    calls.lines--;
 }
 
 static void send_msi(void)
