@@ -46,7 +46,8 @@ def statuses():
     result(stuck.wait(timeout=120) == 124, "124 at the timeout though nobody reads the output")
     stuck.stdout.close()
     for arguments in [["run"], ["run", "/does/not/exist"], ["run", "--memory", "5X", "x"],
-                      ["run", "--vcpus", "-1", "x"], ["nonsense"], [], ["info", "--backend", "no"]]:
+                      ["run", "--vcpus", "-1", "x"], ["run", "--memory", "0", "x"], ["run", "--vcpus", "0", "x"],
+                      ["nonsense"], [], ["info", "--backend", "no"]]:
         done = vsdk(*arguments)
         result(done.returncode == 125 and done.stderr, f"125 for {' '.join(arguments) or 'nothing'}")
     done = flat("exit7.bin", backend="nonsense")

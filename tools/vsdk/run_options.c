@@ -192,5 +192,7 @@ int run_options_parse(run_options *options, int argc, char **argv)
         return complain("one image only: %s", argv[optind]), -1;
     if (!options->image)
         return complain("no image; see vsdk run --help"), -1;
+    if (!options->memory || !options->vcpus)
+        return complain("--memory and --vcpus are not 0"), -1;
     return 0;
 }
