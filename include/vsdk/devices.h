@@ -228,7 +228,10 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
  *
  * Takes as many of the bytes as the port has room for (it holds 4096) and tells how many; when it
  * did not take all, space of the configuration is called once there is room for half of that again.
- * Bytes given while the virtual machine is paused reach the guest when it goes on.
+ * Bytes wait, in order, until the guest reads them: a guest that has set its modem lines and has
+ * neither RTS on nor receive interrupts enabled is not shown any, so that nothing is lost while its
+ * driver sets the port up. Bytes given while the virtual machine is paused reach the guest when it
+ * goes on.
  *
  *   device    A device of vsdk_serial_create.
  *   bytes     (length bytes) The bytes.

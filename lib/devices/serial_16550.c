@@ -7,7 +7,7 @@
 #include <string.h>
 #include <vsdk/irq.h>
 
-enum { SERIAL_PORT = 0x3f8, SERIAL_PORTS = 8, SERIAL_GSI = 4, SERIAL_ROOM = 4096 };
+enum { SERIAL_PORT = 0x3f8, SERIAL_PORTS = 8, SERIAL_GSI = 4, SERIAL_ROOM = 4096, FIFO_ROOM = 16 };
 
 enum {
     REGISTER_DATA,
@@ -35,34 +35,47 @@ enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16, MCR_
 enum { LSR_DATA = 1, LSR_OVERRUN = 2, LSR_THR = 0x20, LSR_IDLE = 0x40 };
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
 
+/* Input waits on the wire until the guest takes it, byte by byte; the FIFO holds what it sends to
+ * itself in loopback. Clearing the FIFO therefore loses no input. */
 typedef struct serial {
     vsdk_irq *irq;
     device_output output;
     vsdk_serial_space_fn space;
     uint8_t ier, fcr, lcr, mcr, scr, divisor[2];
+    uint8_t mcr_written;
     uint8_t overrun;     /* LSR_OVERRUN or 0 */
     uint8_t modem_delta; /* low half of MSR */
     uint8_t thr_empty;   /* an interrupt for it is due */
     uint8_t line;        /* as told to the interrupt line */
     uint8_t paused;
-    uint8_t refused;      /* input, so space is to be told */
-    uint32_t first, held; /* of the ring */
-    uint8_t ring[SERIAL_ROOM];
+    uint8_t refused; /* input, so space is to be told */
+    uint8_t fifo[FIFO_ROOM], fifo_held;
+    uint32_t first, held; /* of the wire */
+    uint8_t wire[SERIAL_ROOM];
     _Atomic(const char *) inside; /* the thread that is in a callback to the embedder */
 } serial;
 
 /* Its address is the thread's name. */
 static _Thread_local char serial_thread __attribute__((tls_model("initial-exec")));
 
+/* A guest that has set the modem lines up and has neither asked for input nor for interrupts is not
+ * listening: drivers read and drop what they find then. */
+static uint32_t serial_ready(const serial *port)
+{
+    int listens = !port->mcr_written || port->mcr & MCR_RTS || port->ier & IER_DATA;
+
+    return port->fifo_held + (listens && !(port->mcr & MCR_LOOP) ? port->held : 0);
+}
+
 static uint8_t serial_cause(const serial *port)
 {
     static const uint8_t trigger[4] = {1, 4, 8, 14};
+    uint32_t ready = serial_ready(port);
 
     if (port->ier & IER_LINE && port->overrun)
         return IIR_LINE;
-    if (port->ier & IER_DATA && port->held)
-        return port->fcr & FCR_ENABLE && port->held < trigger[port->fcr >> 6] ? IIR_TIMEOUT
-                                                                              : IIR_DATA;
+    if (port->ier & IER_DATA && ready)
+        return port->fcr & FCR_ENABLE && ready < trigger[port->fcr >> 6] ? IIR_TIMEOUT : IIR_DATA;
     if (port->ier & IER_THR && port->thr_empty)
         return IIR_THR;
     if (port->ier & IER_MODEM && port->modem_delta)
@@ -83,12 +96,6 @@ static void serial_update(serial *port)
         vsdk_irq_lower(port->irq, NULL);
 }
 
-static void serial_put(serial *port, uint8_t byte)
-{
-    port->ring[(port->first + port->held) % SERIAL_ROOM] = byte;
-    port->held++;
-}
-
 static void serial_tell_space(serial *port)
 {
     if (!port->refused || port->held > SERIAL_ROOM / 2)
@@ -101,18 +108,34 @@ static void serial_tell_space(serial *port)
     }
 }
 
-static uint8_t serial_get(serial *port)
+static uint8_t serial_take(serial *port)
 {
-    uint8_t byte = 0;
+    uint8_t byte = port->fifo_held ? port->fifo[0] : port->wire[port->first];
 
-    if (port->held) {
-        byte = port->ring[port->first];
+    if (port->fifo_held) {
+        memmove(port->fifo, port->fifo + 1, --port->fifo_held);
+    } else {
         port->first = (port->first + 1) % SERIAL_ROOM;
         port->held--;
     }
+    return byte;
+}
+
+static uint8_t serial_get(serial *port)
+{
+    uint8_t byte = serial_ready(port) ? serial_take(port) : 0;
+
     serial_update(port);
     serial_tell_space(port);
     return byte;
+}
+
+static void serial_loop(serial *port, uint8_t byte)
+{
+    if (port->fifo_held < (port->fcr & FCR_ENABLE ? FIFO_ROOM : 1))
+        port->fifo[port->fifo_held++] = byte;
+    else
+        port->overrun = LSR_OVERRUN;
 }
 
 static uint8_t serial_modem(const serial *port)
@@ -136,7 +159,7 @@ static uint8_t serial_read_iir(serial *port)
 
 static uint8_t serial_read_lsr(serial *port)
 {
-    uint8_t status = LSR_THR | LSR_IDLE | port->overrun | (port->held ? LSR_DATA : 0);
+    uint8_t status = LSR_THR | LSR_IDLE | port->overrun | (serial_ready(port) ? LSR_DATA : 0);
 
     port->overrun = 0;
     serial_update(port);
@@ -183,14 +206,12 @@ static void serial_transmit(serial *port, uint8_t byte)
 {
     port->thr_empty = 0;
     serial_update(port);
-    if (!(port->mcr & MCR_LOOP)) {
+    if (port->mcr & MCR_LOOP) {
+        serial_loop(port, byte);
+    } else {
         atomic_store(&port->inside, &serial_thread);
         device_output_write(&port->output, byte);
         atomic_store(&port->inside, NULL);
-    } else if (port->held < SERIAL_ROOM) {
-        serial_put(port, byte);
-    } else {
-        port->overrun = LSR_OVERRUN;
     }
     port->thr_empty = 1;
 }
@@ -207,10 +228,8 @@ static void serial_write_fcr(serial *port, uint8_t value)
     uint8_t toggled = (port->fcr ^ value) & FCR_ENABLE;
 
     port->fcr = value & FCR_ENABLE ? value & ~(FCR_CLEAR_RECEIVER | FCR_CLEAR_TRANSMITTER) : 0;
-    if (toggled || (value & FCR_ENABLE && value & FCR_CLEAR_RECEIVER)) {
-        port->first = port->held = 0;
-        serial_tell_space(port);
-    }
+    if (toggled || (value & FCR_ENABLE && value & FCR_CLEAR_RECEIVER))
+        port->fifo_held = 0;
 }
 
 static void serial_write_mcr(serial *port, uint8_t value)
@@ -218,6 +237,7 @@ static void serial_write_mcr(serial *port, uint8_t value)
     uint8_t before = serial_modem(port), changed;
 
     port->mcr = value & MCR_ALL;
+    port->mcr_written = 1;
     changed = before ^ serial_modem(port);
     if (changed & MSR_RI && !(before & MSR_RI))
         changed &= ~MSR_RI; /* only its end counts */
@@ -341,8 +361,8 @@ static uint64_t serial_type(serial *port, const uint8_t *bytes, uint64_t length)
 {
     uint64_t n = 0;
 
-    while (n < length && port->held < SERIAL_ROOM)
-        serial_put(port, bytes[n++]);
+    for (; n < length && port->held < SERIAL_ROOM; port->held++)
+        port->wire[(port->first + port->held) % SERIAL_ROOM] = bytes[n++];
     if (n < length)
         port->refused = 1;
     serial_update(port);

@@ -126,8 +126,8 @@ Test(serial, input_interrupts_and_reads_back)
     cr_assert(eq(u32, vm.level[4], 0));
     cr_assert(eq(u8, fake_in(&vm, DATA), 0));
     vsdk_serial_input(device, "x", 1, NULL, NULL);
-    fake_out(&vm, IIR, 0x83); /* clear the receiver */
-    cr_assert(eq(u8, fake_in(&vm, LSR), 0x60));
+    fake_out(&vm, IIR, 0x83); /* clearing the receiver leaves what is still on the wire */
+    cr_assert(eq(u8, fake_in(&vm, LSR), 0x61));
     vsdk_device_close(device);
 }
 
@@ -173,11 +173,40 @@ Test(serial, loopback)
     cr_assert(eq(u8, fake_in(&vm, MSR), 0xb2)); /* DSR changed */
     cr_assert(eq(u8, fake_in(&vm, MSR), 0xb0));
     fake_out(&vm, IER, 4);
-    for (int i = 0; i < 4097; i++)
+    fake_out(&vm, IIR, 1);
+    for (int i = 0; i < 16; i++)
         fake_out(&vm, DATA, 'o');
-    cr_assert(eq(u8, fake_in(&vm, IIR), 6));
+    cr_assert(eq(u8, fake_in(&vm, IIR), 0xc1));
+    fake_out(&vm, DATA, 'x');
+    cr_assert(eq(u8, fake_in(&vm, IIR), 0xc6));
     cr_assert(eq(u8, fake_in(&vm, LSR), 0x63));
     cr_assert(eq(u8, fake_in(&vm, LSR), 0x61));
+    fake_out(&vm, IIR, 3);
+    cr_assert(eq(u8, fake_in(&vm, LSR), 0x60));
+}
+
+/* As Linux begins: lines low, FIFO cleared, the data register read, then interrupts or RTS. */
+Test(serial, input_waits_until_the_guest_listens)
+{
+    vsdk_device *device = serial();
+
+    vsdk_serial_input(device, "early", 5, NULL, NULL);
+    cr_assert(eq(u8, fake_in(&vm, LSR), 0x61));
+    fake_out(&vm, MCR, 0);
+    fake_out(&vm, IIR, 7);
+    cr_assert(eq(u8, fake_in(&vm, LSR), 0x60));
+    cr_assert(eq(u8, fake_in(&vm, DATA), 0));
+    fake_out(&vm, MCR, 2);
+    cr_assert(eq(u8, fake_in(&vm, DATA), 'e'));
+    fake_out(&vm, MCR, 0);
+    fake_out(&vm, IER, 1);
+    cr_assert(eq(u32, vm.level[4], 1));
+    cr_assert(eq(u8, fake_in(&vm, DATA), 'a'));
+    fake_out(&vm, MCR, 0x10); /* in loopback the wire is cut */
+    cr_assert(eq(u32, vm.level[4], 0));
+    fake_out(&vm, MCR, 0);
+    cr_assert(eq(u32, vm.level[4], 1));
+    vsdk_device_close(device);
 }
 
 Test(serial, makes_no_interrupt_while_paused)
