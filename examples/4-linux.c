@@ -31,6 +31,8 @@ static void show(void *user, const void *bytes, uint64_t length)
     fflush(stdout);
 }
 
+static vsdk_watch *watch;
+
 static void typed(void *user, int32_t descriptor, uint32_t events)
 {
     char line[256];
@@ -39,6 +41,8 @@ static void typed(void *user, int32_t descriptor, uint32_t events)
     (void)events;
     if (got > 0)
         vsdk_serial_input(vsdk_pc_device(user, VSDK_PC_SERIAL), line, (uint64_t)got, NULL, NULL);
+    else
+        vsdk_watch_set_events(watch, 0, NULL); /* the end of the input */
 }
 
 int main(int argc, char **argv)
@@ -46,7 +50,6 @@ int main(int argc, char **argv)
     vsdk_host *host;
     vsdk_vm *vm;
     vsdk_pc *pc;
-    vsdk_watch *watch = NULL;
     vsdk_exit end;
     vsdk_error error;
 

@@ -163,7 +163,7 @@ def lab(folder, which, log, stage):
         builds.quiet([os.path.join(builds.ROOT, "tools", "guest"), guest])
         files = {script, guest, os.path.join(folder, "tests", "generated", "vsdk-shim.so"),
                  *(word for test in tests for word in test.command if in_lab(word) != word)}
-        command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", "900",
+        command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", "1800",
                    "--stage", stage, "--out", "shim.log", "--out", "info.json"]
         for path in sorted(files):
             command += ["--file", path]
