@@ -57,14 +57,23 @@ static int run_is_over(vsdk_vcpu *vcpu)
     return 1;
 }
 
+/* An access at which an autonomous guest waits already comes before a kick, or kicks that follow
+ * each other closely would keep it from the embedder. */
+static int access_comes_first(const vsdk_vcpu *vcpu, uint32_t requests)
+{
+    return requests == REQUEST_KICK &&
+           !atomic_load_explicit(&vcpu->pending, memory_order_relaxed) &&
+           vcpu->backend.vm->host->ops->traits & BACKEND_AUTONOMOUS;
+}
+
 static vsdk_status run_loop(vsdk_vcpu *vcpu, vsdk_error *error)
 {
     const backend_ops *ops = vcpu->backend.vm->host->ops;
     vsdk_status status;
 
-    for (;;) {
+    for (int first = 1;; first = 0) {
         uint32_t requests = atomic_load(&vcpu->backend.requests);
-        if (requests) {
+        if (requests && !(first && access_comes_first(vcpu, requests))) {
             vcpu_verdict verdict = vcpu_attend(vcpu, requests, operation, &status, error);
             if (verdict == VERDICT_RETURN)
                 return status;

@@ -187,13 +187,19 @@ static int something_to_tell(xen_vcpu *vcpu)
     return 0;
 }
 
+/* An access that waited before this run. */
+static int comes_before_kick(xen_vcpu *vcpu)
+{
+    return atomic_load(&vcpu->vcpu->requests) == REQUEST_KICK && exit_take(vcpu);
+}
+
 vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
 
     if (!made->events)
         return error_set(error, VSDK_ERROR_GONE, "vsdk_vcpu_run", "the domain was destroyed");
-    if (made->access.pending && exit_answer(made)) {
+    if (made->access.pending ? exit_answer(made) : comes_before_kick(made)) {
         sync_regs(made);
         return VSDK_OK;
     }
