@@ -252,6 +252,7 @@ static const char *const harmless[] = {
     "_ITM_deregisterTMCloneTable",
     "_ITM_registerTMCloneTable",
     "access",
+    "bcmp",
     "clock_gettime",
     "close",
     "closedir",
