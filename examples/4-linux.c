@@ -50,6 +50,7 @@ int main(int argc, char **argv)
     vsdk_host *host;
     vsdk_vm *vm;
     vsdk_pc *pc;
+    vsdk_loop *loop;
     vsdk_exit end;
     vsdk_error error;
 
@@ -66,9 +67,9 @@ int main(int argc, char **argv)
 
     if (vsdk_host_open(argv[1], NULL, &host, &error) ||
         vsdk_vm_create(host, &config, &vm, &error) || vsdk_pc_create(vm, &machine, &pc, &error) ||
-        vsdk_pc_boot(pc, &boot, &error))
+        vsdk_pc_boot(pc, &boot, &error) || vsdk_vm_get_loop(vm, &loop, &error))
         return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
-    vsdk_watch_create(vsdk_vm_loop(vm), NULL, 0, VSDK_LOOP_READ, typed, pc, NULL, &watch, NULL);
+    vsdk_watch_create(loop, NULL, 0, VSDK_LOOP_READ, typed, pc, NULL, &watch, NULL);
     if (vsdk_vm_run(vm, 0, &end, &error))
         return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
     printf("the guest ended: %s\n", vsdk_exit_reason_name(end.reason));

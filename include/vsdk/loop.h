@@ -106,13 +106,20 @@ void vsdk_loop_close(vsdk_loop *loop);
 /*
  * The loop of a virtual machine.
  *
- *   vm  The virtual machine.
+ * Made when it is first asked for, by this or by vsdk_vm_run: a virtual machine without timers and
+ * descriptors has none and opens nothing for it. It is the same one ever after.
  *
- * Returns the loop, alive as long as the virtual machine's handle (borrowed).
- * Given NULL: returns NULL.
+ *   vm    The virtual machine.
+ *   loop  (out) The loop, alive as long as the virtual machine's handle.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NO_MEMORY         no memory
+ *   LIMIT             no more descriptors
+ *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_loop *vsdk_vm_loop(vsdk_vm *vm);
+vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error);
 
 /*
  * One descriptor to wait for the whole loop.

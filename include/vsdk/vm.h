@@ -387,7 +387,8 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  *   STATE             it has no vCPU or is STOPPED
  *   BUSY              it is being run already, or called from a callback
  *   GONE              it was destroyed
- *   NO_MEMORY         no memory for threads
+ *   NO_MEMORY         no memory for threads or the loop
+ *   LIMIT             no more descriptors for the loop
  *   SYSTEM            a run failed
  * Threads: any; one at a time a virtual machine. Blocks: until the guest has ended. From callbacks:
  * no: VSDK_ERROR_BUSY. States: CREATED or PAUSED, with at least one vCPU and nobody inside

@@ -86,16 +86,13 @@ static void loop_put(vsdk_loop *loop)
     loop_memory_put(loop);
 }
 
-vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
+vsdk_status loop_make(vsdk_loop **loop, const char *operation, vsdk_error *error)
 {
-    static const char op[] = "vsdk_loop_create";
-
-    if (!loop)
-        return error_null(error, op, "loop");
-    *loop = NULL;
     vsdk_loop *made = alloc_zeroed(sizeof *made);
+
+    *loop = NULL;
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the loop");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the loop");
     refs_init(&made->refs);
     refs_init(&made->memory);
     made->pid = getpid();
@@ -109,10 +106,17 @@ vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
         loop_put(made);
         vsdk_status code =
             result == -ENOMEM || result == -ENOSPC ? VSDK_ERROR_NO_MEMORY : VSDK_ERROR_LIMIT;
-        return error_set_errno(error, code, -result, op, "no descriptors for the loop");
+        return error_set_errno(error, code, -result, operation, "no descriptors for the loop");
     }
     *loop = made;
     return VSDK_OK;
+}
+
+vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
+{
+    static const char op[] = "vsdk_loop_create";
+
+    return loop ? loop_make(loop, op, error) : error_null(error, op, "loop");
 }
 
 void vsdk_loop_close(vsdk_loop *loop)

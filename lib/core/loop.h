@@ -80,6 +80,7 @@ struct vsdk_loop {
     loop_work *work, **work_end;
 };
 
+vsdk_status loop_make(vsdk_loop **loop, const char *operation, vsdk_error *error);
 void loop_memory_put(vsdk_loop *loop);
 int loop_is_foreign(const vsdk_loop *loop);
 

@@ -74,8 +74,8 @@ struct vsdk_vm {
     refs refs;       /* alive: the handle, vCPUs, RAM and devices that the embedder holds */
     refs memory;     /* refs together, each line, doorbell and pin: what devices hold themselves */
     vsdk_host *host; /* counted */
-    vsdk_loop *loop; /* counted */
-    vsdk_vcpu **vcpus; /* config.vcpus_max entries; filled by a writer, under lock */
+    vsdk_loop *_Atomic loop; /* counted; NULL until somebody needs it: vm_loop.c */
+    vsdk_vcpu **vcpus;       /* config.vcpus_max entries; filled by a writer, under lock */
     uint32_t vcpu_count;
 
     /* Short uses from outside the vCPUs' runs (vm_use_begin), so that destroy waits for them; they

@@ -83,8 +83,7 @@ static vsdk_status no_memory(vsdk_error *error)
     return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for the virtual machine");
 }
 
-static vsdk_status fill(vsdk_vm *vm, vsdk_host *host, const vsdk_vm_config *config,
-                        vsdk_error *error)
+static int fill(vsdk_vm *vm, vsdk_host *host, const vsdk_vm_config *config)
 {
     vm->host = host;
     vm->backend.host = &host->backend;
@@ -92,9 +91,7 @@ static vsdk_status fill(vsdk_vm *vm, vsdk_host *host, const vsdk_vm_config *conf
     vm->backend.config.name = config->name ? alloc_text(config->name, NAME_MOST) : NULL;
     vm->vcpus = alloc_array(config->vcpus_max, sizeof *vm->vcpus);
     vm->backend.vcpus = alloc_array(config->vcpus_max, sizeof *vm->backend.vcpus);
-    if (!vm->vcpus || !vm->backend.vcpus || (config->name && !vm->backend.config.name))
-        return no_memory(error);
-    return vsdk_loop_create(&vm->loop, error);
+    return vm->vcpus && vm->backend.vcpus && (!config->name || vm->backend.config.name);
 }
 
 static void free_memory(vsdk_vm *vm)
@@ -133,7 +130,7 @@ static vsdk_status create(vsdk_host *host, const vsdk_vm_config *config, vsdk_vm
 
     if (!vm)
         return no_memory(error);
-    vsdk_status status = fill(vm, host, config, error);
+    vsdk_status status = fill(vm, host, config) ? VSDK_OK : no_memory(error);
     if (!status)
         status = host->backend.ops->vm_create(&vm->backend, error);
     if (status) {
@@ -192,11 +189,6 @@ void vsdk_vm_close(vsdk_vm *vm)
 {
     if (vm && !host_is_foreign(vm->host))
         vm_put(vm);
-}
-
-vsdk_loop *vsdk_vm_loop(vsdk_vm *vm)
-{
-    return vm ? vm->loop : NULL;
 }
 
 vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,

@@ -45,7 +45,7 @@ static void report(struct vm_run *run, vsdk_status status, const vsdk_exit *end,
         atomic_store(&run->reported, 1);
     }
     pthread_mutex_unlock(&run->lock);
-    vsdk_loop_wake(run->vm->loop, NULL);
+    vm_wake_loop(run->vm);
     sys_futex_wake(&run->reported);
 }
 
@@ -115,7 +115,7 @@ static void *run_vcpu(void *argument)
 }
 
 /* With every signal blocked, as the threads keep it. */
-static int start_threads(struct vm_run *run)
+static vsdk_status start_threads(struct vm_run *run, vsdk_error *error)
 {
     sigset_t all, before;
     int failure = 0;
@@ -127,7 +127,10 @@ static int start_threads(struct vm_run *run)
         run->started += !failure;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
+    if (!failure)
+        return VSDK_OK;
+    return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, operation,
+                           "no thread for vCPU number %u", run->started);
 }
 
 static void end_threads(struct vm_run *run)
@@ -186,18 +189,16 @@ static void dispatch(struct vm_run *run, uint64_t deadline)
 static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_error *error)
 {
     uint64_t deadline = timeout_ns ? add_capped(sys_clock(), timeout_ns) : 0;
-    int failure = start_threads(run);
-    vsdk_status status = VSDK_OK;
+    vsdk_status status = vm_need_loop(run->vm, operation, error);
 
-    if (failure)
-        status = error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, operation,
-                                 "no thread for vCPU number %u", run->started);
+    if (!status)
+        status = start_threads(run, error);
     if (!status)
         status = vsdk_vm_resume(run->vm, error);
-    if (!status)
+    if (!status) {
         dispatch(run, deadline);
-    if (!status)
         vsdk_vm_pause(run->vm, NULL);
+    }
     end_threads(run);
     return status;
 }
@@ -324,7 +325,7 @@ vsdk_status vsdk_vm_run_cancel(vsdk_vm *vm, vsdk_error *error)
     if (status)
         return status;
     atomic_store(&vm->run_cancelled, 1);
-    vsdk_loop_wake(vm->loop, NULL);
+    vm_wake_loop(vm);
     vm_use_end(use);
     return VSDK_OK;
 }

@@ -50,6 +50,11 @@ void vm_end(vsdk_vm *vm, const vsdk_exit *end);
 void vm_clock_start(vsdk_vm *vm);
 void vm_clock_stop(vsdk_vm *vm);
 
+/* vm_loop.c: the loop is there from then on. The wake is async-signal-safe, and nothing without
+ * one. */
+vsdk_status vm_need_loop(vsdk_vm *vm, const char *operation, vsdk_error *error);
+void vm_wake_loop(vsdk_vm *vm);
+
 /* vm_destroy.c: once; no callback of this virtual machine is on the calling thread. */
 void vm_destroy_all(vsdk_vm *vm);
 

@@ -262,6 +262,14 @@ void wait_for_vm(vsdk_vm *vm, vsdk_vm_state state)
     wait_for(vm_is, &(struct wanted){vm, state}, vsdk_vm_state_name(state));
 }
 
+vsdk_loop *loop_of(vsdk_vm *vm)
+{
+    vsdk_loop *loop = NULL;
+
+    ok(vsdk_vm_get_loop(vm, &loop, E));
+    return loop;
+}
+
 vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, uint32_t flags)
 {
     vsdk_device_config config = {.size = sizeof config, .flags = flags, .name = "test"};

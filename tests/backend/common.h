@@ -85,6 +85,7 @@ vsdk_vm_state vm_state(vsdk_vm *vm);
 void sleep_ms(unsigned ms);
 
 /* A device whose callbacks are counted, for tests that just need one. */
+vsdk_loop *loop_of(vsdk_vm *vm);
 vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, uint32_t flags);
 
 #endif

@@ -357,8 +357,13 @@ Test(loop, descriptors_are_limited)
     none.rlim_cur = (rlim_t)next;
     cr_assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
     fails(LIMIT, vsdk_loop_create(&second, E));
-    cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     cr_assert(second == NULL);
+    second = (vsdk_loop *)1;
+    fails(LIMIT, vsdk_vm_get_loop(m.vm, &second, E));
+    cr_assert(second == NULL);
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    fails(LIMIT, vsdk_vm_run(m.vm, 1, NULL, E));
+    cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     fails(INVALID_ARGUMENT, vsdk_loop_create(NULL, E));
 }
 
@@ -367,7 +372,7 @@ Test(loop, timers_of_a_device_stand_in_pause)
 {
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
-    vsdk_loop *own = vsdk_vm_loop(m.vm);
+    vsdk_loop *own = loop_of(m.vm);
     int count = 0;
     vsdk_timer *timer = make_timer(own, device, &count);
 
@@ -460,13 +465,13 @@ Test(loop, close_waits_for_a_running_callback)
 
 Test(loop, of_a_machine_lives_with_its_handle)
 {
-    vsdk_loop *own = vsdk_vm_loop(m.vm);
+    vsdk_loop *own = loop_of(m.vm);
     int count = 0;
 
-    cr_assert(own && own == vsdk_vm_loop(m.vm));
+    cr_assert(own && own == loop_of(m.vm));
+    fails(INVALID_ARGUMENT, vsdk_vm_get_loop(m.vm, NULL, E));
     ok(vsdk_loop_defer(own, count_timer, &count, NULL, E));
     ok(vsdk_vm_destroy(m.vm, E));
-    cr_assert(vsdk_vm_loop(m.vm) == own);
     dispatch(own, 0);
     cr_assert_eq(count, 1);
 }

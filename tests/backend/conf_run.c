@@ -184,7 +184,7 @@ Test(run, dispatches_the_loop_of_the_machine)
     int fired = 0;
 
     ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
-    ok(vsdk_timer_create(vsdk_vm_loop(m.vm), device, end_by_timer, &fired, NULL, &timer, E));
+    ok(vsdk_timer_create(loop_of(m.vm), device, end_by_timer, &fired, NULL, &timer, E));
     ok(vsdk_timer_arm(timer, SHORT_NS / 10, 0, E));
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
     ok(vsdk_vm_run(m.vm, 0, &end, E));
@@ -205,7 +205,7 @@ Test(run, from_a_callback_is_busy)
     vsdk_status got = VSDK_OK;
 
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
-    ok(vsdk_loop_defer(vsdk_vm_loop(m.vm), run_again, &got, NULL, E));
+    ok(vsdk_loop_defer(loop_of(m.vm), run_again, &got, NULL, E));
     ok(vsdk_vm_run(m.vm, 0, NULL, E));
     cr_assert_eq(got, VSDK_ERROR_BUSY);
 }

@@ -401,6 +401,7 @@ static void expect_memory_stays(void)
 static void expect_devices_gone(vsdk_device *device, vsdk_irq *irq, vsdk_doorbell *doorbell,
                                 vsdk_loop *loop)
 {
+    vsdk_loop *got = (vsdk_loop *)1;
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_doorbell_config config = {.size = sizeof config, .address = 1};
     vsdk_doorbell *second = NULL;
@@ -423,6 +424,8 @@ static void expect_devices_gone(vsdk_device *device, vsdk_irq *irq, vsdk_doorbel
     fails(GONE, vsdk_irq_controller_detach(m.vm, 0, E));
     fails(GONE, vsdk_doorbell_create(m.vm, &config, &second, E));
     ok(vsdk_doorbell_take(doorbell, &rings, E));
+    fails(GONE, vsdk_vm_get_loop(m.vm, &got, E));
+    cr_assert(got == NULL);
     fails(GONE, vsdk_timer_create(loop, device, ignore_timer, NULL, NULL, &timer, E));
     fails(GONE,
           vsdk_watch_create(loop, device, 0, VSDK_LOOP_READ, ignore_watch, NULL, NULL, &watch, E));
@@ -435,7 +438,7 @@ Test(vm, destroyed_answers_gone_everywhere)
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
     vsdk_doorbell_config config = {.size = sizeof config, .address = 0x510};
     vsdk_doorbell *doorbell = NULL;
-    vsdk_loop *loop = vsdk_vm_loop(m.vm);
+    vsdk_loop *loop = loop_of(m.vm);
     vsdk_irq *irq = NULL;
 
     ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));

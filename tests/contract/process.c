@@ -306,6 +306,7 @@ struct children {
     vsdk_device *device;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
+    vsdk_loop *loop;
     vsdk_watch *watch;
     vsdk_timer *timer;
     vsdk_dma_view view;
@@ -341,16 +342,15 @@ static const vsdk_doorbell_config bell = {
 
 static int children_make(const struct guest *g, struct children *c)
 {
-    vsdk_loop *loop = vsdk_vm_loop(g->vm);
-
     *c = (struct children){.view.size = sizeof c->view};
-    return pipe(c->pipe) == 0 && !vsdk_device_create(g->vm, &quiet, NULL, NULL, &c->device, NULL) &&
+    return !vsdk_vm_get_loop(g->vm, &c->loop, NULL) && pipe(c->pipe) == 0 &&
+           !vsdk_device_create(g->vm, &quiet, NULL, NULL, &c->device, NULL) &&
            !vsdk_irq_controller_attach(g->vm, 0, 24, on_line, NULL, on_release, NULL) &&
            !vsdk_irq_create(g->vm, 4, &c->irq, NULL) && !vsdk_irq_raise(c->irq, NULL) &&
            !vsdk_doorbell_create(g->vm, &bell, &c->doorbell, NULL) &&
-           !vsdk_watch_create(loop, NULL, c->pipe[0], VSDK_LOOP_READ, on_ready, NULL, on_release,
+           !vsdk_watch_create(c->loop, NULL, c->pipe[0], VSDK_LOOP_READ, on_ready, NULL, on_release,
                               &c->watch, NULL) &&
-           !vsdk_timer_create(loop, NULL, on_time, NULL, on_release, &c->timer, NULL) &&
+           !vsdk_timer_create(c->loop, NULL, on_time, NULL, on_release, &c->timer, NULL) &&
            !vsdk_dma_map(g->vm, 0, 4096, VSDK_DMA_READ, &c->view, NULL);
 }
 
@@ -381,8 +381,8 @@ static void compare_children(const struct guest *g, struct children *c)
     uint32_t ran = 0;
 
     called = 0;
-    tap(write(c->pipe[1], "", 1) == 1 &&
-            vsdk_loop_dispatch(vsdk_vm_loop(g->vm), 0, &ran, NULL) == VSDK_OK && called == 1,
+    tap(write(c->pipe[1], "", 1) == 1 && vsdk_loop_dispatch(c->loop, 0, &ran, NULL) == VSDK_OK &&
+            called == 1,
         "the parent's loop still watches");
     tap(vsdk_doorbell_create(g->vm, &bell, &other, NULL) == VSDK_ERROR_EXISTS,
         "the parent's doorbell is still there");

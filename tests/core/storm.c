@@ -178,6 +178,7 @@ static void check_pause(storm *s)
 static void storm_step(storm *s, uint32_t *seed)
 {
     vsdk_regs regs;
+    vsdk_loop *loop;
     vsdk_vm_info info = {.size = sizeof info};
     uint32_t which = next_random(seed);
     vsdk_vcpu *vcpu = s->vcpus[which % VCPUS];
@@ -208,7 +209,8 @@ static void storm_step(storm *s, uint32_t *seed)
         break;
     case 6:
         vsdk_vm_get_info(s->vm, &info, NULL);
-        vsdk_loop_dispatch(vsdk_vm_loop(s->vm), 0, NULL, NULL);
+        if (!vsdk_vm_get_loop(s->vm, &loop, NULL))
+            vsdk_loop_dispatch(loop, 0, NULL, NULL);
         break;
     default:
         vsdk_vcpu_kick(vcpu, NULL);

@@ -146,6 +146,11 @@ static vsdk_status create_loop(struct scenario *s, vsdk_error *error)
     return vsdk_loop_create(&s->loop, error);
 }
 
+static vsdk_status get_loop(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_get_loop(s->vm, &s->own_loop, error);
+}
+
 static void on_ready(void *user, int32_t descriptor, uint32_t events)
 {
     (void)user;
@@ -178,8 +183,7 @@ static vsdk_status change_watch(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_timer(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_timer_create(vsdk_vm_loop(s->vm), NULL, on_due, promise(s, 3), released, &s->timer,
-                             error);
+    return vsdk_timer_create(s->own_loop, NULL, on_due, promise(s, 3), released, &s->timer, error);
 }
 
 static vsdk_status arm_timer(struct scenario *s, vsdk_error *error)
@@ -196,7 +200,7 @@ static vsdk_status dispatch(struct scenario *s, vsdk_error *error)
 {
     vsdk_status status = vsdk_loop_dispatch(s->loop, 1000000, NULL, error);
 
-    return status ? status : vsdk_loop_dispatch(vsdk_vm_loop(s->vm), 1000000, NULL, error);
+    return status ? status : vsdk_loop_dispatch(s->own_loop, 1000000, NULL, error);
 }
 
 static vsdk_status create_doorbell(struct scenario *s, vsdk_error *error)
@@ -410,6 +414,7 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
     {"loop_create", create_loop},
+    {"vm_get_loop", get_loop},
     {"watch_create", create_watch},
     {"watch_set_events", change_watch},
     {"timer_create", create_timer},

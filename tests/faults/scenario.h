@@ -17,7 +17,7 @@ struct scenario {
     vsdk_device *device;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
-    vsdk_loop *loop;
+    vsdk_loop *loop, *own_loop;
     vsdk_watch *watch;
     vsdk_timer *timer;
     vsdk_dma_view view;

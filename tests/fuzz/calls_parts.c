@@ -294,12 +294,20 @@ static void loop_close(void)
     calls.loops[slot] = NULL;
 }
 
+static vsdk_loop *loop_of(vsdk_vm *vm)
+{
+    vsdk_loop *loop = NULL;
+
+    CALL(vsdk_vm_get_loop, vm, &loop);
+    return loop;
+}
+
 /* One of its own, or a virtual machine's. */
 static vsdk_loop *take_loop(void)
 {
     unsigned slot = take_slot();
 
-    return take8() & 1 ? calls.loops[slot] : vsdk_vm_loop(calls.vms[slot]);
+    return take8() & 1 ? calls.loops[slot] : loop_of(calls.vms[slot]);
 }
 
 static void loop_dispatch(void)
@@ -409,7 +417,7 @@ void calls_furnish(unsigned slot)
     CALL(vsdk_device_attach, calls.devices[slot], VSDK_SPACE_MMIO, 0x5000, 0x1000, 1);
     CALL(vsdk_irq_controller_attach, vm, 0, 24, on_line, users[1], on_release);
     CALL(vsdk_irq_create, vm, 4, &calls.irqs[slot]);
-    CALL(vsdk_timer_create, vsdk_vm_loop(vm), calls.devices[slot], on_event, users[2], on_release,
+    CALL(vsdk_timer_create, loop_of(vm), calls.devices[slot], on_event, users[2], on_release,
          &calls.timers[slot]);
     CALL(vsdk_timer_arm, calls.timers[slot], 0, take8());
 }

@@ -224,6 +224,7 @@ static void use_line(struct machine *m, uint8_t value)
 static void happen(struct machine *m, uint64_t value)
 {
     uint8_t argument = (uint8_t)(value >> 8);
+    vsdk_loop *loop;
 
     switch (value & 7) {
     case 0:
@@ -236,7 +237,8 @@ static void happen(struct machine *m, uint64_t value)
         use_line(m, argument);
         break;
     case 3:
-        vsdk_loop_dispatch(vsdk_vm_loop(m->vm), 0, NULL, NULL);
+        demand(vsdk_vm_get_loop(m->vm, &loop, NULL) == VSDK_OK, "it has a loop");
+        vsdk_loop_dispatch(loop, 0, NULL, NULL);
         break;
     case 4:
         demand(vsdk_vm_pause(m->vm, NULL) == VSDK_OK, "it pauses");

@@ -623,7 +623,7 @@ ASSERT(SAME(vsdk_watch_fn, void (*)(void *, int32_t, uint32_t)), "vsdk_watch_fn"
 ASSERT(SAME(vsdk_timer_fn, void (*)(void *)), "vsdk_timer_fn");
 ASSERT(SAME(__typeof__(&vsdk_loop_create), int32_t (*)(vsdk_loop **, vsdk_error *)), "vsdk_loop_create");
 ASSERT(SAME(__typeof__(&vsdk_loop_close), void (*)(vsdk_loop *)), "vsdk_loop_close");
-ASSERT(SAME(__typeof__(&vsdk_vm_loop), vsdk_loop *(*)(vsdk_vm *)), "vsdk_vm_loop");
+ASSERT(SAME(__typeof__(&vsdk_vm_get_loop), int32_t (*)(vsdk_vm *, vsdk_loop **, vsdk_error *)), "vsdk_vm_get_loop");
 ASSERT(SAME(__typeof__(&vsdk_loop_descriptor), int32_t (*)(vsdk_loop *)), "vsdk_loop_descriptor");
 ASSERT(SAME(__typeof__(&vsdk_loop_dispatch), int32_t (*)(vsdk_loop *, uint64_t, uint32_t *, vsdk_error *)), "vsdk_loop_dispatch");
 ASSERT(SAME(__typeof__(&vsdk_loop_wake), int32_t (*)(vsdk_loop *, vsdk_error *)), "vsdk_loop_wake");

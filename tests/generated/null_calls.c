@@ -476,10 +476,9 @@ static int64_t call_vsdk_loop_close(vsdk_error *error)
     return 0;
 }
 
-static int64_t call_vsdk_vm_loop(vsdk_error *error)
+static int64_t call_vsdk_vm_get_loop(vsdk_error *error)
 {
-    (void)error;
-    return (int64_t)(intptr_t)vsdk_vm_loop(NULL);
+    return (int64_t)vsdk_vm_get_loop(NULL, NULL, error);
 }
 
 static int64_t call_vsdk_loop_descriptor(vsdk_error *error)
@@ -769,7 +768,7 @@ const struct null_call null_calls[] = {
     {"vsdk_doorbell_take", NULL_REFUSED, 1, call_vsdk_doorbell_take},
     {"vsdk_loop_create", NULL_REFUSED, 1, call_vsdk_loop_create},
     {"vsdk_loop_close", NULL_HARMLESS, 0, call_vsdk_loop_close},
-    {"vsdk_vm_loop", NULL_HARMLESS, 0, call_vsdk_vm_loop},
+    {"vsdk_vm_get_loop", NULL_REFUSED, 1, call_vsdk_vm_get_loop},
     {"vsdk_loop_descriptor", NULL_HARMLESS, 0, call_vsdk_loop_descriptor},
     {"vsdk_loop_dispatch", NULL_REFUSED, 1, call_vsdk_loop_dispatch},
     {"vsdk_loop_wake", NULL_REFUSED, 1, call_vsdk_loop_wake},

@@ -139,7 +139,7 @@ enum function {
     FUNCTION_vsdk_doorbell_take,
     FUNCTION_vsdk_loop_create,
     FUNCTION_vsdk_loop_close,
-    FUNCTION_vsdk_vm_loop,
+    FUNCTION_vsdk_vm_get_loop,
     FUNCTION_vsdk_loop_descriptor,
     FUNCTION_vsdk_loop_dispatch,
     FUNCTION_vsdk_loop_wake,
@@ -267,7 +267,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_doorbell_take",
     "vsdk_loop_create",
     "vsdk_loop_close",
-    "vsdk_vm_loop",
+    "vsdk_vm_get_loop",
     "vsdk_loop_descriptor",
     "vsdk_loop_dispatch",
     "vsdk_loop_wake",
@@ -1132,11 +1132,11 @@ void vsdk_loop_close(vsdk_loop *loop)
     note_return(FUNCTION_vsdk_loop_close, loop == NULL);
 }
 
-vsdk_loop *vsdk_vm_loop(vsdk_vm *vm)
+vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_loop) call_ = find(FUNCTION_vsdk_vm_loop);
-    vsdk_loop *result_ = call_(vm);
-    note_return(FUNCTION_vsdk_vm_loop, vm == NULL);
+    __typeof__(&vsdk_vm_get_loop) call_ = find(FUNCTION_vsdk_vm_get_loop);
+    vsdk_status result_ = call_(vm, loop, error);
+    note_status(FUNCTION_vsdk_vm_get_loop, result_, vm == NULL || loop == NULL);
     return result_;
 }
 

@@ -466,7 +466,7 @@ static void loop_under_changes(void)
 
     machine_make();
     memset(&looped, 0, sizeof looped);
-    looped.loop = vsdk_vm_loop(vm);
+    must(vsdk_vm_get_loop(vm, &looped.loop, NULL));
     must(vsdk_ram_create(vm, PAGE, NULL, &looped.ram, NULL));
     must(vsdk_device_create(vm, &looped_ops, &looped, NULL, &looped.device, NULL));
     must(vsdk_device_attach(looped.device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));

@@ -57,15 +57,17 @@ static void make_device(struct family *f)
 
 static void make_loop(struct family *f)
 {
+    vsdk_loop *own;
+
     if (pipe2(f->pipe, O_CLOEXEC) != 0)
         tap_bail("no pipe");
     must(vsdk_loop_create(&f->loop, E));
     must(vsdk_watch_create(f->loop, f->device, f->pipe[0], VSDK_LOOP_READ, ready, &f->releases[1],
                            released, &f->watch, E));
-    must(vsdk_timer_create(vsdk_vm_loop(f->vm), f->device, due, &f->releases[2], released,
-                           &f->timer, E));
+    must(vsdk_vm_get_loop(f->vm, &own, E));
+    must(vsdk_timer_create(own, f->device, due, &f->releases[2], released, &f->timer, E));
     must(vsdk_timer_arm(f->timer, 1000, 1000, E));
-    must(vsdk_loop_defer(vsdk_vm_loop(f->vm), due, &f->releases[3], released, E));
+    must(vsdk_loop_defer(own, due, &f->releases[3], released, E));
 }
 
 static void make(struct family *f, vsdk_host *host, uint32_t round)

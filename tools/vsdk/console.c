@@ -163,14 +163,14 @@ static void on_input(void *user, int32_t descriptor, uint32_t events)
 vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *serial, uint64_t timeout_ns,
                            vsdk_error *error)
 {
-    vsdk_loop *loop = vsdk_vm_loop(vm);
-    vsdk_status status;
+    vsdk_loop *loop;
+    vsdk_status status = vsdk_vm_get_loop(vm, &loop, error);
 
     c->vm = vm;
     c->serial = serial;
     c->deadline_ns = timeout_ns ? now_ns() + timeout_ns : 0;
-    if (!c->interactive || !serial || fcntl(STDIN_FILENO, F_GETFD) < 0)
-        return VSDK_OK;
+    if (status || !c->interactive || !serial || fcntl(STDIN_FILENO, F_GETFD) < 0)
+        return status;
     status = vsdk_timer_create(loop, NULL, on_timer, c, NULL, &c->timer, error);
     if (status != VSDK_OK)
         return status;

@@ -169,6 +169,7 @@ static vsdk_status attach(uint32_t region, vsdk_space space, uint64_t length)
 static vsdk_status probe_make(vsdk_vm *vm)
 {
     vsdk_error *error = &probe.error;
+    vsdk_loop *loop;
     vsdk_status status;
 
     probe.vm = vm;
@@ -179,8 +180,9 @@ static vsdk_status probe_make(vsdk_vm *vm)
         (status = attach(REGION_MEMORY, VSDK_SPACE_MMIO, 0x1000)) != VSDK_OK ||
         (status = attach(REGION_PROBE, VSDK_SPACE_MMIO, 0x1000)) != VSDK_OK ||
         (status = attach(REGION_END, VSDK_SPACE_PIO, 1)) != VSDK_OK ||
-        (status = vsdk_timer_create(vsdk_vm_loop(vm), probe.device, tick, NULL, NULL, &probe.timer,
-                                    error)) != VSDK_OK ||
+        (status = vsdk_vm_get_loop(vm, &loop, error)) != VSDK_OK ||
+        (status = vsdk_timer_create(loop, probe.device, tick, NULL, NULL, &probe.timer, error)) !=
+            VSDK_OK ||
         (status = vsdk_irq_controller_attach(vm, 0, LINES, set_line, NULL, NULL, error)) != VSDK_OK)
         return status;
     for (uint32_t line = 0; line < LINES && status == VSDK_OK; line++)
