@@ -357,6 +357,7 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
  *   LIMIT             count is above 256
  *   STATE             a vCPU exists already
  *   UNSUPPORTED       the backend can't, or refused a leaf
+ *   NO_MEMORY         no memory
  *   GONE              it was destroyed
  * Threads: any. Blocks: no. From callbacks: no. States: CREATED, before the first vsdk_vcpu_create.
  * Backends: kvm, xen; see VSDK_CAPABILITY_CPUID_SET. Since 0.1.

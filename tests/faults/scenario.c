@@ -60,6 +60,22 @@ static vsdk_status create_vm(struct scenario *s, vsdk_error *error)
     return vsdk_vm_create(s->host, &config, &s->vm, error);
 }
 
+/* A line of the hypervisor's own controllers. */
+static vsdk_status use_line(vsdk_vm *vm, vsdk_error *error)
+{
+    vsdk_irq *irq = NULL;
+    vsdk_status status = vsdk_irq_create(vm, 4, &irq, error);
+
+    if (!status)
+        status = vsdk_irq_raise(irq, error);
+    if (!status)
+        status = vsdk_irq_lower(irq, error);
+    if (!status)
+        status = vsdk_irq_pulse(irq, error);
+    vsdk_irq_close(irq);
+    return status;
+}
+
 /* The other kind of machine, made and thrown away. */
 static vsdk_status other_vm(struct scenario *s, vsdk_error *error)
 {
@@ -72,9 +88,56 @@ static vsdk_status other_vm(struct scenario *s, vsdk_error *error)
         return VSDK_OK;
     if (!status)
         status = vsdk_vcpu_create(vm, 0, NULL, &vcpu, error);
+    if (!status)
+        status = use_line(vm, error);
     vsdk_vcpu_close(vcpu);
     vsdk_vm_close(vm);
     return status;
+}
+
+static vsdk_status boot_pc(vsdk_pc *pc, vsdk_error *error)
+{
+    static const uint8_t image[] = {0xeb, 0xfe};
+    vsdk_boot_config config = {
+        .size = sizeof config,
+        .format = VSDK_BOOT_FLAT,
+        .image = image,
+        .image_length = sizeof image,
+        .address = CODE,
+    };
+    vsdk_boot_entry entry = {.size = sizeof entry, .mode = VSDK_BOOT_REAL, .rip = CODE};
+    vsdk_status status = vsdk_pc_boot(pc, &config, error);
+
+    return status ? status : vsdk_boot_apply(vsdk_pc_vcpu(pc, 0), &entry, error);
+}
+
+/* A machine of the library's, made and thrown away: one that failed can only be destroyed. */
+static vsdk_status make_pc(struct scenario *s, vsdk_error *error)
+{
+    vsdk_vm_config config = {.size = sizeof config};
+    vsdk_pc_config pc_config = {.size = sizeof pc_config, .memory = 2 << 20};
+    vsdk_vm *vm = NULL;
+    vsdk_pc *pc = NULL;
+    vsdk_status status = vsdk_vm_create(s->host, &config, &vm, error);
+
+    if (!status)
+        status = vsdk_pc_create(vm, &pc_config, &pc, error);
+    if (!status)
+        status = boot_pc(pc, error);
+    vsdk_pc_close(pc);
+    vsdk_vm_close(vm);
+    return status;
+}
+
+static vsdk_status set_cpuid(struct scenario *s, vsdk_error *error)
+{
+    vsdk_cpuid_entry entries[256];
+    uint32_t count;
+    vsdk_status status = vsdk_host_get_cpuid(s->host, entries, 256, &count, error);
+
+    if (!status)
+        status = vsdk_vm_set_cpuid(s->vm, entries, count, error);
+    return status == VSDK_ERROR_UNSUPPORTED ? VSDK_OK : status;
 }
 
 static vsdk_status create_ram(struct scenario *s, vsdk_error *error)
@@ -245,6 +308,14 @@ static vsdk_status set_registers(struct scenario *s, vsdk_error *error)
     return status ? status : vsdk_vcpu_set_regs(s->vcpu, &regs, error);
 }
 
+/* A processor that waits to be started. */
+static vsdk_status set_second_registers(struct scenario *s, vsdk_error *error)
+{
+    vsdk_regs regs = {.rflags = 2};
+
+    return vsdk_vcpu_set_regs(s->second, &regs, error);
+}
+
 static vsdk_status resume(struct scenario *s, vsdk_error *error)
 {
     return vsdk_vm_resume(s->vm, error);
@@ -356,6 +427,11 @@ static vsdk_status send_msi(struct scenario *s, vsdk_error *error)
     return vsdk_vm_send_msi(s->vm, MSI_TO_FIRST, VECTOR, error);
 }
 
+static vsdk_status inject_nmi(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vcpu_inject_nmi(s->second, error);
+}
+
 static vsdk_status detach_range(struct scenario *s, vsdk_error *error)
 {
     return vsdk_range_detach(s->vm, VSDK_SPACE_PIO, TAGGED, error);
@@ -404,6 +480,8 @@ const struct scenario_step scenario_steps[] = {
     {"host_get_cpuid", host_cpuid},
     {"vm_create", create_vm},
     {"vm_create kernel", other_vm},
+    {"pc_create", make_pc},
+    {"vm_set_cpuid", set_cpuid},
     {"ram_create", create_ram},
     {"vm_map", map},
     {"ram_data", fill},
@@ -427,6 +505,7 @@ const struct scenario_step scenario_steps[] = {
     {"irq_create", create_irq},
     {"irq_pulse", pulse},
     {"vcpu_set_regs", set_registers},
+    {"vcpu_set_regs of the second", set_second_registers},
     {"vm_resume", resume},
     {"vcpu_run", run},
     {"vcpu_run again", run},
@@ -443,6 +522,7 @@ const struct scenario_step scenario_steps[] = {
     {"dma_read", use_gate},
     {"dma_map", pin},
     {"vm_send_msi", send_msi},
+    {"vcpu_inject_nmi", inject_nmi},
     {"vm_resume again", resume},
     {"vcpu_run after a pause", run},
     {"range_detach", detach_range},
