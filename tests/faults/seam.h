@@ -19,6 +19,8 @@ unsigned seam_install(unsigned *unknown);
 
 /* Counts from 1 from now on and lets call number `fail` (0: none) fail with `error`. */
 void seam_arm(uint32_t fail, int error);
+/* From now on this ioctl, with this argument, is not made: `result` is its answer. */
+void seam_answer(uint64_t request, uint64_t argument, int result);
 /* Notes each call from now on, up to `capacity`. */
 void seam_trace(struct seam_call *trace, uint32_t capacity);
 void seam_disarm(void);

@@ -33,6 +33,23 @@ static answer yes(const char *reason)
     return (answer){VSDK_ANSWER_YES, 0, reason};
 }
 
+static answer of_nmi(const host_kvm *h)
+{
+    if (!h->signal_msi)
+        return no("this kernel's KVM lacks KVM_CAP_SIGNAL_MSI");
+    return when(h->user_nmi, "a message in NMI mode; KVM_NMI without a local APIC",
+                "this kernel's KVM lacks KVM_CAP_USER_NMI");
+}
+
+/* Without it the vCPU's thread rings. */
+static answer of_doorbell(const host_kvm *h)
+{
+    if (h->ioeventfd)
+        return yes("KVM_IOEVENTFD");
+    return (answer){VSDK_ANSWER_EMULATED, 0,
+                    "this kernel's KVM lacks KVM_CAP_IOEVENTFD: the vCPU's thread rings"};
+}
+
 static answer of_irqchip(const host_kvm *h, vsdk_capability capability)
 {
     switch (capability) {
@@ -52,7 +69,7 @@ static answer of_irqchip(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_MSI_ALL_MODES:
         return when(h->signal_msi, "KVM_SIGNAL_MSI", "this kernel's KVM lacks KVM_CAP_SIGNAL_MSI");
     default:
-        return yes("a message in NMI mode; KVM_NMI without a local APIC");
+        return of_nmi(h);
     }
 }
 
@@ -108,7 +125,7 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_VCPUS_MAX:
         return with_value(h->vcpus_max, "KVM_CAP_MAX_VCPUS, and 127 at most without x2APIC ids");
     case VSDK_CAPABILITY_DOORBELL_KERNEL:
-        return when(h->ioeventfd, "KVM_IOEVENTFD", "this kernel's KVM lacks KVM_CAP_IOEVENTFD");
+        return of_doorbell(h);
     case VSDK_CAPABILITY_DEADLINE:
         return yes("a timer that sends the kick signal to the vCPU's thread");
     case VSDK_CAPABILITY_DEATH_EVENT:
