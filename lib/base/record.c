@@ -47,6 +47,16 @@ vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t kn
     return VSDK_OK;
 }
 
+void record_clear(void *given, size_t known)
+{
+    uint32_t size = 0;
+
+    if (given)
+        memcpy(&size, given, sizeof size);
+    if (size > sizeof size)
+        memset((char *)given + sizeof size, 0, (size < known ? size : known) - sizeof size);
+}
+
 vsdk_status record_write(void *given, const void *result, size_t known, size_t least,
                          const char *operation, vsdk_error *error)
 {

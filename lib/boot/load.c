@@ -92,12 +92,13 @@ vsdk_status vsdk_boot_load(vsdk_vm *vm, const vsdk_boot_config *config, vsdk_boo
     boot_gate gate = {.vm = vm, .config = &c, .entry = &made, .error = error};
     vsdk_status status;
 
+    record_clear(entry, sizeof *entry);
     if (!vm || !config || !entry)
         return error_null(error, __func__, !vm ? "vm" : !config ? "config" : "entry");
-    if (entry->size < offsetof(vsdk_boot_entry, reserved))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, __func__,
-                         "the size of entry is too small");
-    status = record_read(&c, sizeof c, config, 0, __func__, error);
+    status = record_write(entry, &made, sizeof made, offsetof(vsdk_boot_entry, reserved), __func__,
+                          error);
+    if (!status)
+        status = record_read(&c, sizeof c, config, 0, __func__, error);
     if (!status)
         status = boot_check(&c, error);
     if (status)

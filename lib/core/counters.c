@@ -13,6 +13,7 @@ vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters
     const char *operation = "vsdk_vcpu_get_counters";
     vm_use use;
 
+    record_clear(counters, sizeof *counters);
     if (!vcpu)
         return error_null(error, operation, "vcpu");
     if (!counters)

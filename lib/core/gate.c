@@ -1,5 +1,6 @@
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/record.h"
 #include "core/host.h"
 #include "core/ram.h"
 #include <inttypes.h>
@@ -148,6 +149,7 @@ vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t in
     static const char op[] = "vsdk_dma_map";
     vm_use use;
 
+    record_clear(view, sizeof *view);
     if (!vm)
         return error_null(error, op, "vm");
     if (!view)

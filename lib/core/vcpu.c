@@ -185,11 +185,12 @@ vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_er
     const char *operation = "vsdk_vcpu_get_state";
     vm_use use;
 
+    if (state)
+        *state = VSDK_VCPU_HELD;
     if (!vcpu)
         return error_null(error, operation, "vcpu");
     if (!state)
         return error_null(error, operation, "state");
-    *state = VSDK_VCPU_HELD;
     vsdk_status status = vm_use_begin(vcpu->vm, &use, operation, error);
     if (status)
         return status;

@@ -29,6 +29,7 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
     vsdk_vm_info answer;
     vm_use use;
 
+    record_clear(info, sizeof *info);
     if (!vm)
         return error_null(error, operation, "vm");
     if (!info)

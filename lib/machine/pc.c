@@ -148,6 +148,8 @@ vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part)
 vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint32_t capacity,
                                    uint32_t *needed, vsdk_error *error)
 {
+    if (needed)
+        *needed = 0;
     if (!pc || !needed || (!ranges && capacity))
         return error_null(error, __func__, !pc ? "pc" : needed ? "ranges" : "needed");
     *needed = pc->map_count;

@@ -1,0 +1,119 @@
+/* When a function fails its outputs are NULL or zero, whatever was there before. A structure keeps
+ * the size that the caller set. */
+#include "check.h"
+#include <criterion/criterion.h>
+#include <string.h>
+#include <vsdk/vsdk.h>
+
+static vsdk_host *host;
+static vsdk_vm *vm;
+static vsdk_vcpu *vcpu;
+
+static void setup(void)
+{
+    ok(vsdk_host_open("mock", NULL, &host, E));
+    ok(vsdk_vm_create(host, NULL, &vm, E));
+    ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
+    ok(vsdk_vm_destroy(vm, E));
+}
+
+static void teardown(void)
+{
+    vsdk_vcpu_close(vcpu);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
+TestSuite(outputs, .init = setup, .fini = teardown);
+
+static int is_zero(const void *bytes, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (((const uint8_t *)bytes)[i])
+            return 0;
+    return 1;
+}
+
+/* `call` fails and fills `out`, which begins with `kept` bytes of the caller's. */
+#define zeroed_after(type, kept, call)                                                             \
+    do {                                                                                           \
+        type out;                                                                                  \
+        uint32_t size = sizeof out;                                                                \
+        memset(&out, 0xee, sizeof out);                                                            \
+        memcpy(&out, &size, kept);                                                                 \
+        cr_expect_neq((call), VSDK_OK, "%s", #call);                                               \
+        cr_expect(is_zero(&out, kept, sizeof out), "%s", #call);                                   \
+    } while (0)
+#define zeroed(type, call) zeroed_after(type, 0, call)
+#define zeroed_struct(type, call) zeroed_after(type, sizeof(uint32_t), call)
+
+Test(outputs, handles)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    const vsdk_doorbell_config bell = {.size = sizeof bell};
+
+    zeroed(vsdk_host *, vsdk_host_open("none", NULL, &out, E));
+    zeroed(vsdk_vm *, vsdk_vm_create(NULL, NULL, &out, E));
+    zeroed(vsdk_vcpu *, vsdk_vcpu_create(NULL, 0, NULL, &out, E));
+    zeroed(vsdk_vcpu *, vsdk_vcpu_create(vm, 0, NULL, &out, E));
+    zeroed(vsdk_ram *, vsdk_ram_create(NULL, 4096, NULL, &out, E));
+    zeroed(vsdk_ram *, vsdk_ram_create(vm, 4096, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_device_create(NULL, &ops, NULL, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_device_create(vm, &ops, NULL, NULL, &out, E));
+    zeroed(vsdk_irq *, vsdk_irq_create(NULL, 0, &out, E));
+    zeroed(vsdk_irq *, vsdk_irq_create(vm, 0, &out, E));
+    zeroed(vsdk_doorbell *, vsdk_doorbell_create(NULL, &bell, &out, E));
+    zeroed(vsdk_doorbell *, vsdk_doorbell_create(vm, &bell, &out, E));
+    zeroed(vsdk_loop *, vsdk_vm_get_loop(NULL, &out, E));
+    zeroed(vsdk_loop *, vsdk_vm_get_loop(vm, &out, E));
+    zeroed(vsdk_watch *, vsdk_watch_create(NULL, NULL, 0, 0, NULL, NULL, NULL, &out, E));
+    zeroed(vsdk_timer *, vsdk_timer_create(NULL, NULL, NULL, NULL, NULL, &out, E));
+    zeroed(vsdk_pc *, vsdk_pc_create(NULL, NULL, &out, E));
+    zeroed(vsdk_pc *, vsdk_pc_create(vm, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_serial_create(NULL, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_serial_create(vm, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_ioapic_create(vm, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_fw_cfg_create(vm, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_acpi_pm_create(vm, NULL, &out, E));
+    zeroed(vsdk_device *, vsdk_debug_console_create(vm, NULL, &out, E));
+}
+
+Test(outputs, numbers)
+{
+    zeroed(void *, vsdk_ram_data(NULL, &out, E));
+    zeroed(vsdk_vcpu_state, vsdk_vcpu_get_state(NULL, &out, E));
+    zeroed(vsdk_vcpu_state, vsdk_vcpu_get_state(vcpu, &out, E));
+    zeroed(uint64_t, vsdk_doorbell_take(NULL, &out, E));
+    zeroed(vsdk_boot_format, vsdk_boot_probe(NULL, 0, &out, E));
+    zeroed(uint64_t, vsdk_serial_input(NULL, "x", 1, &out, E));
+    zeroed(uint32_t, vsdk_loop_dispatch(NULL, 0, &out, E));
+    zeroed(uint32_t, vsdk_host_get_cpuid(NULL, NULL, 0, &out, E));
+    zeroed(uint32_t, vsdk_host_list_orphans(NULL, NULL, 0, &out, E));
+    zeroed(uint32_t, vsdk_vm_list_reserved(NULL, NULL, 0, &out, E));
+    zeroed(uint32_t, vsdk_vm_list_reserved(vm, NULL, 0, &out, E));
+    zeroed(uint32_t, vsdk_pc_get_memory_map(NULL, NULL, 0, &out, E));
+}
+
+Test(outputs, structures)
+{
+    const vsdk_boot_config none = {.size = sizeof none};
+
+    zeroed(vsdk_regs, vsdk_vcpu_get_regs(NULL, &out, E));
+    zeroed(vsdk_regs, vsdk_vcpu_get_regs(vcpu, &out, E));
+    zeroed(vsdk_sregs, vsdk_vcpu_get_sregs(vcpu, &out, E));
+    zeroed(vsdk_fpu, vsdk_vcpu_get_fpu(vcpu, &out, E));
+    zeroed(vsdk_cpuid_entry, vsdk_vcpu_get_cpuid(vcpu, 0, 0, &out, E));
+    zeroed(vsdk_exit, vsdk_vm_run(NULL, 0, &out, E));
+    zeroed(vsdk_exit, vsdk_vm_run(vm, 0, &out, E));
+    zeroed_struct(vsdk_capability_info, vsdk_host_query(host, 0, &out, E));
+    zeroed_struct(vsdk_vm_info, vsdk_vm_get_info(NULL, &out, E));
+    zeroed_struct(vsdk_vm_info, vsdk_vm_get_info(vm, &out, E));
+    zeroed_struct(vsdk_vcpu_counters, vsdk_vcpu_get_counters(NULL, &out, E));
+    zeroed_struct(vsdk_vcpu_counters, vsdk_vcpu_get_counters(vcpu, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(NULL, 0, 1, VSDK_DMA_READ, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 1, VSDK_DMA_READ, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 0, VSDK_DMA_READ, &out, E));
+    zeroed_struct(vsdk_boot_entry, vsdk_boot_load(NULL, &none, &out, E));
+    zeroed_struct(vsdk_boot_entry, vsdk_boot_load(vm, &none, &out, E));
+    zeroed_struct(vsdk_boot_entry, vsdk_boot_load(vm, NULL, &out, E));
+}
