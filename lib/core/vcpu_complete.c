@@ -116,7 +116,9 @@ static vsdk_status may_drain(vsdk_vm *vm, const char *operation, vsdk_error *err
                                       "the virtual machine is %s", vsdk_vm_state_name(vm->state)),
                             "call vsdk_vm_pause first");
     else if (vm_any_at(vm, ~(1u << PLACE_OUT)))
-        status = error_set(error, VSDK_ERROR_BUSY, operation, "a vCPU is inside run");
+        status =
+            error_hint(error, error_set(error, VSDK_ERROR_BUSY, operation, "a vCPU is inside run"),
+                       "kick it and let its run return first");
     pthread_mutex_unlock(&vm->lock);
     return status;
 }

@@ -27,6 +27,18 @@ vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const 
     return status;
 }
 
+void *device_of(vsdk_device *device, const vsdk_device_ops *ops, const char *kind,
+                const char *operation, vsdk_error *error)
+{
+    void *user = vsdk_device_user(device, ops);
+
+    if (!device)
+        error_null(error, operation, "device");
+    else if (!user)
+        error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the device is no %s", kind);
+    return user;
+}
+
 vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,
                         const vsdk_device_config *config, const device_range *ranges,
                         uint32_t count, vsdk_device **device, vsdk_error *error)

@@ -40,6 +40,10 @@ vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operatio
 vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const void *given,
                                const char *operation, vsdk_error *error);
 
+/* A device's pointer; NULL and VSDK_ERROR_INVALID_ARGUMENT if it is none of this table. */
+void *device_of(vsdk_device *device, const vsdk_device_ops *ops, const char *kind,
+                const char *operation, vsdk_error *error);
+
 /* `value` cut to an access of `width` bytes. */
 uint64_t device_cut(uint64_t value, uint32_t width);
 

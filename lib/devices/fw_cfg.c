@@ -277,11 +277,13 @@ static vsdk_status fw_cfg_add(fw_cfg *cfg, uint32_t key, const char *name, const
 vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name, const void *bytes,
                             uint64_t length, vsdk_error *error)
 {
-    fw_cfg *cfg = vsdk_device_user(device, &fw_cfg_ops);
+    fw_cfg *cfg = device_of(device, &fw_cfg_ops, "firmware configuration device", __func__, error);
     vsdk_status status;
 
-    if (!cfg || (!bytes && length))
-        return error_null(error, __func__, cfg ? "bytes" : "device");
+    if (!cfg)
+        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (!bytes && length)
+        return error_null(error, __func__, "bytes");
     if (name ? !*name : key == KEY_SIGNATURE || key >= KEY_FILES || key == KEY_DIRECTORY)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, __func__,
                          name ? "the name is empty" : "key 0x%x is no item's", key);

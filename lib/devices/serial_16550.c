@@ -372,14 +372,14 @@ static uint64_t serial_type(serial *port, const uint8_t *bytes, uint64_t length)
 vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
                               uint64_t *accepted, vsdk_error *error)
 {
-    serial *port = vsdk_device_user(device, &serial_ops);
+    serial *port = device_of(device, &serial_ops, "serial port", __func__, error);
     int nested;
     uint64_t n;
 
     if (accepted)
         *accepted = 0;
     if (!port)
-        return error_null(error, __func__, "device");
+        return VSDK_ERROR_INVALID_ARGUMENT;
     if (!bytes && length)
         return error_null(error, __func__, "bytes");
     nested = atomic_load(&port->inside) == &serial_thread;
