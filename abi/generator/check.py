@@ -297,9 +297,6 @@ class Checker:
                 raise function.error(f"`{function.name}` does not return vsdk_status: no errors", "errors")
             if name not in known:
                 raise function.error(f"`{name}` is no VSDK_ERROR_ of vsdk_status", "errors", name)
-        for name in function.data.get("unmatrixed", {}):
-            if name not in set(function.errors) | {"SUCCESS", "NULL", "STATE"}:
-                raise function.error(f"`{name}` is no column of this function", "unmatrixed", name)
 
     def closures(self, function):
         for param in function.params:

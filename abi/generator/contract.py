@@ -145,7 +145,6 @@ struct api_function {
     uint32_t required;         /* pointer parameters that must not be NULL */
     const char *states;
     const char *errors;        /* documented errors, separated by spaces */
-    const char *unmatrixed;    /* COLUMN: reason, separated by newlines */
 };
 
 static const struct api_function api_functions[] = {
@@ -157,10 +156,9 @@ def quoted(text):
 
 
 def table_row(function):
-    reasons = "\n".join(f"{k}: {v}" for k, v in function.data.get("unmatrixed", {}).items())
     cells = [quoted(function.name), quoted(function.since), str(int(function.fallible)),
              str(len(function.required)), quoted(function.data["states"]),
-             quoted(" ".join(function.errors)), quoted(reasons)]
+             quoted(" ".join(function.errors))]
     return "    {" + ", ".join(cells) + "},\n"
 
 

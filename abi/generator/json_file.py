@@ -40,7 +40,7 @@ def callback(item):
 
 def function(item):
     keys = ("brief", "threads", "blocks", "callback", "states", "backends", "null_result",
-            "namer_of", "unmatrixed", "example")
+            "namer_of", "example")
     return call(item) | {key: item.data[key] for key in keys if key in item.data} | {
         "errors": item.errors, "required": [param.name for param in item.required]}
 

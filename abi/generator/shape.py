@@ -27,7 +27,7 @@ OPTIONAL = {
     "struct": {"since": str, "source": str},
     "callback": {"since": str, "source": str, "returns": (str, dict), "params": list, "may_call": str},
     "function": {"doc": str, "returns": (str, dict), "params": list, "errors": dict, "source": str,
-                 "null_result": str, "example": str, "unmatrixed": dict},
+                 "null_result": str, "example": str},
     "values": {"since": str, "text": str},
     "fields": {"since": str, "unit": str, "nullable": bool, "offset": int, "array": int,
                "length": str},
@@ -99,10 +99,9 @@ def check_inner(source, path, data):
             check_table(source, path + (key, index), key, inner)
     if isinstance(data.get("returns"), dict):
         check_table(source, path + ("returns",), "returns", data["returns"])
-    for key in ("errors", "unmatrixed"):
-        for name, text in data.get(key, {}).items():
-            if not isinstance(text, str) or not text.strip():
-                raise source.error(path + (key, name), f"{name} has no text")
+    for name, text in data.get("errors", {}).items():
+        if not isinstance(text, str) or not text.strip():
+            raise source.error(path + ("errors", name), f"{name} has no text")
 
 
 def load(source):

@@ -179,8 +179,8 @@ void vsdk_device_close(vsdk_device *device);
  *   UNSUPPORTED       the hypervisor serves these addresses itself; the message says what is there
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
                                uint64_t length, uint32_t region, vsdk_error *error);
@@ -259,8 +259,8 @@ void vsdk_device_unlock(vsdk_device *device);
  *   UNSUPPORTED       the hypervisor serves these addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                               uint64_t tag, vsdk_error *error);
@@ -276,8 +276,8 @@ vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, u
  *   INVALID_ARGUMENT  vm is NULL or the space unknown
  *   NOT_FOUND         no tagged range begins there
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error);
 

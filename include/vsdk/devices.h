@@ -216,8 +216,8 @@ typedef struct vsdk_ioapic_config {
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: National Semiconductor PC16550D data sheet.
  */
 vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
@@ -265,8 +265,8 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: Motorola MC146818A data sheet.
  */
 vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
@@ -290,8 +290,8 @@ vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_dev
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_i8042_create(vsdk_vm *vm, const vsdk_i8042_config *config, vsdk_device **device,
                               vsdk_error *error);
@@ -324,8 +324,8 @@ const char *vsdk_acpi_pm_kind_name(vsdk_acpi_pm_kind value);
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: ACPI 6.5, sections 4.8.3 and 4.8.4.
  */
 vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
@@ -349,8 +349,8 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *config,
                                    vsdk_device **device, vsdk_error *error);
@@ -372,8 +372,8 @@ vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *co
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_config *config,
                                       vsdk_device **device, vsdk_error *error);
@@ -397,8 +397,8 @@ vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_conf
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: QEMU, docs/specs/fw_cfg.rst.
  */
 vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vsdk_device **device,
@@ -446,8 +446,8 @@ vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name,
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: QEMU, docs/specs/pvpanic.rst.
  */
 vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
@@ -476,8 +476,8 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
  *                     addresses itself
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: no. States:
- * any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: Intel 82093AA data sheet.
  */
 vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vsdk_device **device,

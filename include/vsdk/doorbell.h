@@ -79,8 +79,8 @@ typedef struct vsdk_doorbell_config {
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes: the
- * other vCPUs are held. States: any. Backends: all; see VSDK_CAPABILITY_DOORBELL_KERNEL. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all; see VSDK_CAPABILITY_DOORBELL_KERNEL. Since 0.1.
  * Source: Linux api.rst, KVM_IOEVENTFD.
  */
 vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config,
@@ -94,8 +94,8 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
  *   doorbell  (may be NULL) Or NULL.
  *
  * Given NULL: does nothing.
- * Threads: any. Blocks: until each vCPU has passed an exit or is held. From callbacks: yes. States:
- * any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 void vsdk_doorbell_close(vsdk_doorbell *doorbell);
 

@@ -366,6 +366,7 @@ vsdk_status vsdk_host_get_cpuid(vsdk_host *host, vsdk_cpuid_entry *entries, uint
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  host or needed is NULL, or orphans is NULL with a capacity
+ *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
  * all. Since 0.1.
  */
@@ -383,7 +384,8 @@ vsdk_status vsdk_host_list_orphans(vsdk_host *host, vsdk_orphan *orphans, uint32
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  host is NULL
  *   NOT_FOUND         no such orphan
- * Threads: any. Blocks: until the hypervisor has taken its resources back. From callbacks: no.
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: until the hypervisor has taken its resources back. From callbacks: yes.
  * States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_host_reap(vsdk_host *host, uint64_t id, vsdk_error *error);

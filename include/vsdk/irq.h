@@ -155,7 +155,8 @@ vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_
  *   EXISTS            a controller has one of these lines, or the hypervisor's has
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: no. From callbacks: no. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t count,
                                        vsdk_irq_line_fn set_line, void *user,

@@ -139,7 +139,7 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: no. States: CREATED.
+ * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: CREATED.
  * Backends: all. Since 0.1.
  */
 vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **pc,

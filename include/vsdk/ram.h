@@ -90,7 +90,8 @@ const char *vsdk_ram_kind_name(vsdk_ram_kind value);
  *   ram     (out, new reference) The memory.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or the size is 0 or not a multiple of 4096
+ *   INVALID_ARGUMENT  a pointer is NULL, the size is 0 or not a multiple of 4096, or a flag is
+ *                     unknown
  *   UNSUPPORTED       this kind is not in this version, or the configuration has a later version's
  *                     field
  *   NO_MEMORY         the host has not so much address space

@@ -15,9 +15,12 @@
  * a handle open for as long as a call on it lasts, also from callbacks of that call.
  *
  * Structs whose kind is configuration or output begin with size and flags. The caller sets size to
- * the sizeof that it was compiled with; zero in any later field means the default. A structure
- * longer than the library knows is accepted when its tail is zero and is VSDK_ERROR_UNSUPPORTED
- * otherwise.
+ * the sizeof that it was compiled with; zero in any later field means the default. A size below 8
+ * and an unknown flag are VSDK_ERROR_INVALID_ARGUMENT. A configuration may be shorter than the
+ * library knows: the rest counts as zero. It may be longer if its tail is zero; a tail or a
+ * reserved field that is not zero is VSDK_ERROR_UNSUPPORTED, a later version's field. An output is
+ * at least as long as in the first version that had it, and what the library does not know of it
+ * becomes zero.
  *
  * After fork the child may only close handles. There that does nothing: it touches no virtual
  * machine and calls no release.
@@ -101,7 +104,8 @@ typedef struct vsdk_error {
 
 /*
  * Told once that the library will never use user again. It is called exactly once for each function
- * that took a user pointer, on failure of that function too, before it returns.
+ * that took a user pointer, on failure of that function too, before it returns. It can't be called
+ * if the structure that holds it is NULL or too short for it.
  *
  *   user  (may be NULL) The pointer given with the callback.
  *

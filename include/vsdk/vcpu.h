@@ -2,8 +2,10 @@
 /*
  * Virtual processors.
  *
- * A vCPU is IN_GUEST, AT_EXIT (its run returned) or HELD (the virtual machine is not RUNNING). The
- * embedder gives it a thread by calling vsdk_vcpu_run in a loop; any thread may, one at a time.
+ * A vCPU is IN_GUEST, AT_EXIT (its run returned) or HELD (the virtual machine is not RUNNING). On
+ * an autonomous backend an unanswered access alone keeps it AT_EXIT: after KICKED or HALT it is
+ * IN_GUEST. A portable program pauses before it looks at registers. The embedder gives it a thread
+ * by calling vsdk_vcpu_run in a loop; any thread may, one at a time.
  *
  * What a run returns, in order of precedence: VSDK_ERROR_GONE, the terminal exit, an exit, KICKED.
  *
@@ -51,7 +53,8 @@ enum vsdk_vcpu_state_values {
                                STOPPED */
     VSDK_VCPU_IN_GUEST = 1, /* Executes, or may: someone is inside run, or the backend is
                                autonomous */
-    VSDK_VCPU_AT_EXIT = 2,  /* Stands at an exit that its last run returned */
+    VSDK_VCPU_AT_EXIT = 2,  /* Stands at an exit that its last run returned; on an autonomous
+                               backend, at an access that is not answered yet */
 };
 typedef uint32_t vsdk_vcpu_state;
 
@@ -226,11 +229,10 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  *   INVALID_ARGUMENT  vcpu is NULL
  *   UNSUPPORTED       the backend has no exact completion
  *   BUSY              another thread is inside run, or called from a callback
- *   STATE             the vCPU is IN_GUEST
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any; one at a time a vCPU. Blocks: no. From callbacks: no: VSDK_ERROR_BUSY. States:
- * AT_EXIT, HELD. Backends: kvm, mock. Since 0.1.
+ * Threads: any; one at a time a vCPU. Blocks: no. From callbacks: no: VSDK_ERROR_BUSY. States: any
+ * but IN_GUEST, which is BUSY. Backends: kvm, mock. Since 0.1.
  */
 vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error);
 

@@ -166,8 +166,8 @@ const char *vsdk_irqchip_name(vsdk_irqchip value);
  *   INVALID_ARGUMENT  a pointer is NULL or a field has an unknown value
  *   UNSUPPORTED       the backend has no such interrupt controller or flag, or the configuration
  *                     has a later version's field
- *   LIMIT             more vCPUs or memory than the backend has (see VSDK_CAPABILITY_VCPUS_MAX), or
- *                     no more descriptors
+ *   LIMIT             more vCPUs or memory than the backend has (see VSDK_CAPABILITY_VCPUS_MAX and
+ *                     VSDK_CAPABILITY_MEMORY_MAX)
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
@@ -271,9 +271,11 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
 /*
  * Finish every unanswered access of a paused guest.
  *
- * As vsdk_vcpu_complete for each vCPU that is AT_EXIT, with the answers that are in the records.
- * Where an access comes in fragments the next one is given to the attached devices; if none claims
- * it, it stays and VSDK_ERROR_STATE is returned, the record showing it.
+ * As vsdk_vcpu_complete for each vCPU that is AT_EXIT, with the answers that are in the records. A
+ * thread that waits inside vsdk_vcpu_run for the pause to end counts as inside, whatever it waits
+ * for: kick it, and let its run return, before. Where an access comes in fragments the next one is
+ * given to the attached devices; if none claims it, it stays and VSDK_ERROR_STATE is returned, the
+ * record showing it.
  *
  *   vm  The virtual machine.
  *
@@ -359,8 +361,8 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
  *   UNSUPPORTED       the backend can't, or refused a leaf
  *   NO_MEMORY         no memory
  *   GONE              it was destroyed
- * Threads: any. Blocks: no. From callbacks: no. States: CREATED, before the first vsdk_vcpu_create.
- * Backends: kvm, xen; see VSDK_CAPABILITY_CPUID_SET. Since 0.1.
+ * Threads: any. Blocks: no. From callbacks: yes. States: CREATED, before the first
+ * vsdk_vcpu_create. Backends: kvm, xen; see VSDK_CAPABILITY_CPUID_SET. Since 0.1.
  */
 vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
                               vsdk_error *error);
@@ -374,8 +376,9 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  * are blocked in them.
  *
  * Accesses that no device claims read all ones and drop writes, and are told to the log once an
- * address. Ends with the virtual machine STOPPED, or PAUSED when the time was over or it was
- * cancelled.
+ * address. In a machine without interrupt controllers (VSDK_IRQCHIP_NONE) a HALT does not end it:
+ * the processor goes on after the HLT, a millisecond later. Ends with the virtual machine STOPPED,
+ * or PAUSED when the time was over or it was cancelled.
  *
  *   vm          The virtual machine.
  *   timeout_ns  (ns) Real time, 0 for no limit.

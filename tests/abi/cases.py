@@ -141,8 +141,6 @@ CASES = [
      "`FLAME` is no VSDK_ERROR_ of vsdk_status"),
     ("error without cause", "lamp", 'STATE = "the lamp is OFF"', '@@STATE = ""',
      "STATE has no text"),
-    ("reason for no column", "lamp", 'GONE = "no test', '@@BUSY = "no test',
-     "`BUSY` is no column of this function"),
     *[(f"function without {key}", "lamp", old, "", f"function vsdk_lamp_watch lacks `{key}`")
       for key, old in (("threads", 'threads = "the lamp\'s own"\n'), ("blocks",
      'blocks = "until it is light"\n'),

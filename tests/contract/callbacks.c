@@ -1,0 +1,86 @@
+/* What may be called from a callback, and is not what a device does every day. */
+#include "check.h"
+#include <criterion/criterion.h>
+#include <vsdk/vsdk.h>
+
+static vsdk_host *host;
+static vsdk_vm *vm;
+static vsdk_irq *irq;
+static int called;
+
+static void on_line(void *user, uint32_t gsi, uint32_t level)
+{
+    if (level)
+        ((void (*)(void))user)();
+    called += (int)level;
+}
+
+/* The callback of line 50 calls `what`. */
+static void inside(void (*what)(void))
+{
+    vsdk_vm_config config = {.size = sizeof config, .memory_max = 64 << 20};
+
+    ok(vsdk_host_open("mock", NULL, &host, E));
+    ok(vsdk_vm_create(host, &config, &vm, E));
+    ok(vsdk_irq_controller_attach(vm, 50, 1, on_line, (void *)what, NULL, E));
+    ok(vsdk_irq_create(vm, 50, &irq, E));
+    called = 0;
+    ok(vsdk_irq_pulse(irq, E));
+    cr_assert_eq(called, 1);
+    vsdk_irq_close(irq);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
+static void make_machine(void)
+{
+    vsdk_pc_config config = {.size = sizeof config, .memory = 2 << 20};
+    vsdk_pc *pc;
+
+    ok(vsdk_pc_create(vm, &config, &pc, E));
+    vsdk_pc_close(pc);
+}
+
+static void make_controllers(void)
+{
+    vsdk_ioapic_config config = {.size = sizeof config, .first_gsi = 100};
+    vsdk_device *device;
+
+    ok(vsdk_ioapic_create(vm, &config, &device, E));
+    ok(vsdk_device_detach(device, E));
+    vsdk_device_close(device);
+    ok(vsdk_irq_controller_attach(vm, 51, 1, on_line, NULL, NULL, E));
+    fails(BUSY, vsdk_irq_controller_detach(vm, 51, E));
+}
+
+static void choose_cpuid(void)
+{
+    const vsdk_cpuid_entry entry = {0};
+
+    fails(UNSUPPORTED, vsdk_vm_set_cpuid(vm, &entry, 1, E));
+}
+
+static void reap(void)
+{
+    fails(NOT_FOUND, vsdk_host_reap(host, 1, E));
+}
+
+Test(callbacks, make_a_machine)
+{
+    inside(make_machine);
+}
+
+Test(callbacks, make_controllers)
+{
+    inside(make_controllers);
+}
+
+Test(callbacks, choose_cpuid)
+{
+    inside(choose_cpuid);
+}
+
+Test(callbacks, reap)
+{
+    inside(reap);
+}
