@@ -64,7 +64,8 @@ typedef uint32_t vsdk_device_flags;
  *   offset  (bytes) From the start of the range.
  *   width   (bytes) 1, 2, 4 or 8.
  *
- * Runs on: The thread that called run of the vCPU that reads.
+ * Runs on: The thread that called run of the vCPU that reads; in vsdk_vm_run a thread of the
+ * library's.
  * May call: everything but pause, destroy, run and functions that say otherwise.
  * Since 0.1.
  */
@@ -80,7 +81,7 @@ typedef uint64_t (*vsdk_device_read_fn)(void *user, uint32_t region, uint64_t of
  *   width   (bytes) 1, 2, 4 or 8.
  *   value   Zero-extended.
  *
- * Runs on: The thread that called run of the vCPU that writes.
+ * Runs on: As vsdk_device_read_fn, of the vCPU that writes.
  * May call: as vsdk_device_read_fn.
  * Since 0.1.
  */

@@ -40,7 +40,7 @@ extern "C" {
  *   bytes   What was written; valid during the call.
  *   length  (bytes) How many, not 0.
  *
- * Runs on: The thread that called run of the vCPU that writes.
+ * Runs on: As vsdk_device_write_fn.
  * May call: as vsdk_device_write_fn; vsdk_serial_input of the same device too.
  * Since 0.1.
  */
@@ -51,7 +51,7 @@ typedef void (*vsdk_output_fn)(void *user, const void *bytes, uint64_t length);
  *
  *   user  (may be NULL) The pointer given with it.
  *
- * Runs on: The thread that called run of the vCPU that read the input.
+ * Runs on: As vsdk_device_read_fn, of the vCPU that read the input.
  * May call: as vsdk_output_fn.
  * Since 0.1.
  */

@@ -202,7 +202,7 @@ const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu);
  * With a deadline that has passed the run returns KICKED with VSDK_KICK_DEADLINE.
  *
  *   vcpu        The vCPU.
- *   timeout_ns  (ns) Deadline from now in real time, 0 for none.
+ *   timeout_ns  (ns) Deadline from now in real time; 0 and UINT64_MAX for none.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
@@ -293,7 +293,8 @@ vsdk_status vsdk_vcpu_get_regs(vsdk_vcpu *vcpu, vsdk_regs *regs, vsdk_error *err
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
- *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
+ *                     lacks VSDK_CAPABILITY_DOWN_REGS
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused the values
  * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
@@ -303,6 +304,10 @@ vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_erro
 
 /*
  * Read segment, descriptor-table and control registers.
+ *
+ * Of a processor that is down (not started, or halted for good) a backend without
+ * VSDK_CAPABILITY_DOWN_REGS tells control registers only; the rest is zero, or as it was set before
+ * the start.
  *
  *   vcpu   The vCPU.
  *   sregs  (out) Filled.
@@ -326,7 +331,8 @@ vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or the values contradict each other (EFER.LMA without
  *                     CR0.PG or CR4.PAE)
- *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
+ *                     lacks VSDK_CAPABILITY_DOWN_REGS
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused the values
  * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
@@ -360,7 +366,8 @@ vsdk_status vsdk_vcpu_get_fpu(vsdk_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or MXCSR has a reserved bit
- *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
+ *                     lacks VSDK_CAPABILITY_DOWN_REGS
  *   UNSUPPORTED       the backend has no floating point
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed

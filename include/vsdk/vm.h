@@ -381,7 +381,7 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  * or PAUSED when the time was over or it was cancelled.
  *
  *   vm          The virtual machine.
- *   timeout_ns  (ns) Real time, 0 for no limit.
+ *   timeout_ns  (ns) Real time; 0 and UINT64_MAX for no limit.
  *   end         (out, may be NULL) The terminal exit, or KICKED with VSDK_KICK_DEADLINE or
  *               VSDK_KICK_REQUEST, or an exit that no run can go on from (INTERNAL_ERROR,
  *               FAIL_ENTRY, MEMORY_FAULT, UNKNOWN).

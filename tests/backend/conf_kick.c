@@ -224,6 +224,15 @@ Test(kick, deadline_passes_while_the_guest_exits)
     cr_assert_eq(run(&m)->value, last + 1);
 }
 
+Test(kick, the_longest_deadline_is_none)
+{
+    machine_start(&m, &guest_out_forever, NULL);
+    for (int i = 0; i < 10; i++) {
+        ok(vsdk_vcpu_run(m.vcpu, UINT64_MAX, E));
+        cr_assert_eq(m.exit->reason, VSDK_EXIT_PIO);
+    }
+}
+
 /* Each kicker takes a ticket, kicks, and waits until run has returned KICKED with a ticket at least
  * its own. */
 static atomic_ulong tickets, seen;

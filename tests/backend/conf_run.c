@@ -53,7 +53,7 @@ Test(run, end_may_be_null)
 {
     attach_end(PORT_END);
     machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
-    ok(vsdk_vm_run(m.vm, 0, NULL, E));
+    ok(vsdk_vm_run(m.vm, UINT64_MAX, NULL, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
 }
 
