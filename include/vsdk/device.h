@@ -125,7 +125,7 @@ typedef struct vsdk_device_ops {
 typedef struct vsdk_device_config {
     uint32_t size;        /* sizeof(vsdk_device_config) */
     uint32_t flags;       /* vsdk_device_flags */
-    const char *name;     /* (may be NULL) For messages; up to 31 bytes. Copied. */
+    const char *name;     /* (may be NULL) For messages; cut to 31 bytes. Copied. */
     uint64_t reserved[2]; /* Zero */
 } vsdk_device_config;
 

@@ -214,7 +214,8 @@ typedef struct vsdk_orphan {
     uint32_t domain;      /* The hypervisor's number of the guest (Xen domid) */
     uint32_t owner_pid;   /* Process id that its owner had */
     uint64_t memory;      /* Bytes of memory that it holds */
-    char name[64];        /* Name from vsdk_vm_config, or empty */
+    char name[64];        /* Empty in this version: Xen's mark of the owner has no room for a
+                             name */
     uint8_t reserved[40]; /* Zero */
 } vsdk_orphan;
 

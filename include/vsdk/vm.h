@@ -96,8 +96,8 @@ typedef struct vsdk_vm_config {
     vsdk_irqchip irqchip; /* Interrupt controllers */
     uint64_t memory_max;  /* (bytes) Most guest memory that will ever be mapped at a time, 0 for
                              4 GiB. Xen sizes its tables by it. */
-    const char *name;     /* (may be NULL) For people and for the list of orphans; cut to 63
-                             bytes. Copied. */
+    const char *name;     /* (may be NULL) For people; cut to 63 bytes. Copied. Nothing shows it
+                             in this version. */
     uint64_t reserved[4]; /* Zero */
 } vsdk_vm_config;
 

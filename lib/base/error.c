@@ -15,8 +15,7 @@ static size_t sequence_length(unsigned char first)
     return first >= 0xc0 ? 2 : 1;
 }
 
-/* A text that was cut may end inside a character: take its beginning away. */
-static void cut_at_character(char *text, size_t length)
+void error_cut(char *text, size_t length)
 {
     size_t start = length;
 
@@ -39,7 +38,7 @@ static void put_text(char *to, size_t room, const char *format, va_list argument
     if (length < 0)
         to[0] = 0;
     else if ((size_t)length >= room)
-        cut_at_character(to, room - 1);
+        error_cut(to, room - 1);
 }
 
 static void add_text(char *to, size_t room, const char *format, ...)

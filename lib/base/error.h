@@ -3,6 +3,7 @@
 #ifndef VSDK_BASE_ERROR_H
 #define VSDK_BASE_ERROR_H
 
+#include <stddef.h>
 #include <vsdk/types.h>
 
 /* `operation` and `format` make the text; cut at a UTF-8 boundary. os_errno is left 0. */
@@ -23,5 +24,9 @@ vsdk_status error_null(vsdk_error *error, const char *operation, const char *arg
 
 /* The status that fits an errno value: ENOMEM, EACCES/EPERM, EBUSY, ENOENT ... else SYSTEM. */
 vsdk_status error_status_of_errno(int os_errno);
+
+/* Takes the beginning of a character away with which a text of `length` bytes, that was cut, ends.
+ */
+void error_cut(char *text, size_t length);
 
 #endif

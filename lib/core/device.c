@@ -127,6 +127,14 @@ static vsdk_status list_add(vsdk_device *device, const char *op, vsdk_error *err
     return status;
 }
 
+static void name_set(vsdk_device *device, const char *name)
+{
+    const size_t room = sizeof device->name;
+
+    if ((size_t)snprintf(device->name, room, "%s", name) >= room)
+        error_cut(device->name, room - 1);
+}
+
 static vsdk_device *device_make(vsdk_vm *vm, const vsdk_device_ops *ops,
                                 const vsdk_device_config *config)
 {
@@ -142,7 +150,7 @@ static vsdk_device *device_make(vsdk_vm *vm, const vsdk_device_ops *ops,
     pthread_mutex_init(&device->lock, NULL);
     device->ops = *ops;
     device->reach = DEVICE_HANDLE;
-    snprintf(device->name, sizeof device->name, "%s", config->name ? config->name : "unnamed");
+    name_set(device, config->name ? config->name : "unnamed");
     return device;
 }
 

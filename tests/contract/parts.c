@@ -185,6 +185,33 @@ Test(devices, serial_input)
     vsdk_device_close(rtc);
 }
 
+static int is_utf8(const char *text)
+{
+    for (const uint8_t *c = (const uint8_t *)text; *c; c++)
+        for (int more = *c >= 0xc0; more; more--)
+            if ((*++c & 0xc0) != 0x80)
+                return 0;
+    return 1;
+}
+
+/* Of characters of two bytes, one of which does not fit. */
+Test(devices, name_is_cut_at_a_character)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    const vsdk_device_config config = {
+        .size = sizeof config,
+        .name = "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+                "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"};
+    vsdk_device *device;
+
+    ok(vsdk_device_create(vm, &ops, NULL, &config, &device, E));
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    fails(EXISTS, vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    cr_assert(strstr(E->message, "\u00e4\u00e4\u00e4\u00e4") && is_utf8(E->message), "%s",
+              E->message);
+    vsdk_device_close(device);
+}
+
 Test(devices, fw_cfg_items)
 {
     vsdk_device *cfg;
