@@ -53,6 +53,14 @@ static vsdk_status host_cpuid(struct scenario *s, vsdk_error *error)
     return status ? status : vsdk_host_list_orphans(s->host, NULL, 0, &needed, error);
 }
 
+/* There is none of that number. */
+static vsdk_status reap(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_host_reap(s->host, 1, error);
+
+    return status == VSDK_ERROR_NOT_FOUND ? VSDK_OK : status;
+}
+
 static vsdk_status create_vm(struct scenario *s, vsdk_error *error)
 {
     vsdk_vm_config config = {
@@ -478,6 +486,7 @@ const struct scenario_step scenario_steps[] = {
     {"host_open", open_host},
     {"host_query", query},
     {"host_get_cpuid", host_cpuid},
+    {"host_reap", reap},
     {"vm_create", create_vm},
     {"vm_create kernel", other_vm},
     {"pc_create", make_pc},

@@ -179,7 +179,7 @@ vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
         return status;
     result = compat_unpause(made->host->control, made->domid);
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_unpausedomain", "the guest does not go on");
+        return xen_refused(error, result, "XEN_DOMCTL_unpausedomain", "the guest does not go on");
     made->started = 1;
     return VSDK_OK;
 }
@@ -190,6 +190,6 @@ vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error)
     int result = compat_pause(made->host->control, made->domid);
 
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_pausedomain", "the guest does not stop");
+        return xen_refused(error, result, "XEN_DOMCTL_pausedomain", "the guest does not stop");
     return VSDK_OK;
 }

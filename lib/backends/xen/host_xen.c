@@ -34,6 +34,11 @@ vsdk_status xen_failed(vsdk_error *error, int failure, const char *operation, co
     return error_set_errno(error, status, -failure, operation, "%s", what);
 }
 
+vsdk_status xen_refused(vsdk_error *error, int failure, const char *operation, const char *what)
+{
+    return error_set_errno(error, VSDK_ERROR_SYSTEM, -failure, operation, "%s", what);
+}
+
 void xen_log(backend_host *host, vsdk_log_level level, const char *format, ...)
 {
     char text[256];

@@ -30,7 +30,7 @@ vsdk_status xen_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_
     pthread_mutex_lock(&made->device_lock);
     result = set_line(made, gsi, !!level) < 0 ? -errno : 0;
     pthread_mutex_unlock(&made->device_lock);
-    return result ? xen_failed(error, result, "XEN_DMOP_set_isa_irq_level", "Xen refused the line")
+    return result ? xen_refused(error, result, "XEN_DMOP_set_isa_irq_level", "Xen refused the line")
                   : VSDK_OK;
 }
 
@@ -48,7 +48,7 @@ vsdk_status xen_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsd
                  ? -errno
                  : 0;
     pthread_mutex_unlock(&made->device_lock);
-    return result ? xen_failed(error, result, "XEN_DMOP_inject_msi", "Xen refused the message")
+    return result ? xen_refused(error, result, "XEN_DMOP_inject_msi", "Xen refused the message")
                   : VSDK_OK;
 }
 
@@ -57,6 +57,6 @@ vsdk_status xen_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error)
     xen_vm *vm = xen_vcpu_of(vcpu)->vm;
     int result = compat_nmi(vm->host->control, vm->domid, vcpu->index);
 
-    return result < 0 ? xen_failed(error, result, "XEN_DOMCTL_sendtrigger", "Xen refused the NMI")
+    return result < 0 ? xen_refused(error, result, "XEN_DOMCTL_sendtrigger", "Xen refused the NMI")
                       : VSDK_OK;
 }

@@ -190,8 +190,8 @@ static vsdk_status set_type(xen_vm *vm, const backend_slot *slot, uint32_t flags
     result = result < 0 ? -errno : 0;
     pthread_mutex_unlock(&vm->device_lock);
     if (result < 0)
-        return xen_failed(error, result, "XEN_DMOP_set_mem_type",
-                          "Xen refused to change the kind of the pages");
+        return xen_refused(error, result, "XEN_DMOP_set_mem_type",
+                           "Xen refused to change the kind of the pages");
     return VSDK_OK;
 }
 
@@ -262,7 +262,7 @@ vsdk_status xen_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error)
     int result = replace_by_copy(view_of(slot), slot->length);
 
     if (result < 0)
-        return xen_failed(error, result, "mremap", "no memory for the contents");
+        return xen_refused(error, result, "mremap", "no memory for the contents");
     change_type(made, slot, 0, NULL);
     depopulate(made, slot->gpa, slot->length);
     forget(made, slot);

@@ -148,7 +148,7 @@ vsdk_status xen_host_list_orphans(backend_host *host, vsdk_orphan *orphans, uint
     int result = for_each_orphan(xen_host_of(host), list_one, &list);
 
     if (result < 0)
-        return xen_failed(error, result, "XEN_SYSCTL_getdomaininfolist", "no list of domains");
+        return xen_refused(error, result, "XEN_SYSCTL_getdomaininfolist", "no list of domains");
     *needed = list.count;
     return VSDK_OK;
 }
@@ -176,15 +176,15 @@ vsdk_status xen_host_reap(backend_host *host, uint64_t id, vsdk_error *error)
     int result = for_each_orphan(xen_host_of(host), find_one, &want);
 
     if (result < 0)
-        return xen_failed(error, result, "XEN_SYSCTL_getdomaininfolist", "no list of domains");
+        return xen_refused(error, result, "XEN_SYSCTL_getdomaininfolist", "no list of domains");
     if (result == 0 || compat_domain_get(control, want.domain.domid, &now) < 0 ||
         memcmp(now.handle, want.domain.handle, sizeof now.handle) != 0)
         return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_host_reap",
                          "no guest of a dead owner has the id %#llx", (unsigned long long)id);
     result = compat_destroy(control, now.domid);
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_destroydomain",
-                          "the domain was not destroyed");
+        return xen_refused(error, result, "XEN_DOMCTL_destroydomain",
+                           "the domain was not destroyed");
     return VSDK_OK;
 }
 

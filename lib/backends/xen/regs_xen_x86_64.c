@@ -165,14 +165,14 @@ vsdk_status regs_start(xen_vm *vm, vsdk_error *error)
     alloc_free(made.bytes);
     alloc_free(old.bytes);
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_sethvmcontext",
-                          "Xen refused the initial registers");
+        return xen_refused(error, result, "XEN_DOMCTL_sethvmcontext",
+                           "Xen refused the initial registers");
     return VSDK_OK;
 }
 
 static vsdk_status unreadable(vsdk_error *error, int failure)
 {
-    return xen_failed(error, failure, "XEN_DOMCTL_getvcpucontext", "the registers can't be read");
+    return xen_refused(error, failure, "XEN_DOMCTL_getvcpucontext", "the registers can't be read");
 }
 
 vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_regs *regs)
@@ -240,7 +240,7 @@ vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_er
         wanted.rip = general.regs.rip;
     result = compat_set_general(control, made->vm->domid, vcpu->index, &wanted);
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_setvcpucontext", "Xen refused the registers");
+        return xen_refused(error, result, "XEN_DOMCTL_setvcpucontext", "Xen refused the registers");
     return VSDK_OK;
 }
 
@@ -348,6 +348,6 @@ vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk
         return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL,
                                "XEN_DOMCTL_sethvmcontext", "Xen refused the values");
     if (result < 0)
-        return xen_failed(error, result, "XEN_DOMCTL_sethvmcontext", "Xen refused the registers");
+        return xen_refused(error, result, "XEN_DOMCTL_sethvmcontext", "Xen refused the registers");
     return VSDK_OK;
 }

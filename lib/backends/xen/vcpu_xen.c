@@ -210,7 +210,7 @@ vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
             return VSDK_OK;
         }
         if (result < 0)
-            return xen_failed(error, result, "ppoll", "the wait for the guest failed");
+            return xen_refused(error, result, "ppoll", "the wait for the guest failed");
     }
     return VSDK_OK;
 }

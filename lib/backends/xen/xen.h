@@ -114,6 +114,8 @@ static inline xen_vcpu *xen_vcpu_of(backend_vcpu *vcpu)
 
 /* `failure` is -errno. NO_MEMORY or SYSTEM with the text. */
 vsdk_status xen_failed(vsdk_error *error, int failure, const char *operation, const char *what);
+/* The same where SYSTEM is the only answer. */
+vsdk_status xen_refused(vsdk_error *error, int failure, const char *operation, const char *what);
 
 /* host_xen.c. The libraries open their descriptors at the lowest number: between these two 0 to 2
  * are never free, and other threads that open wait. */
