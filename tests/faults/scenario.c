@@ -364,6 +364,13 @@ static vsdk_status complete(struct scenario *s, vsdk_error *error)
     return status == VSDK_ERROR_UNSUPPORTED ? VSDK_OK : status;
 }
 
+static vsdk_status drain(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_vm_drain(s->vm, error);
+
+    return status == VSDK_ERROR_UNSUPPORTED ? VSDK_OK : status;
+}
+
 static vsdk_status read_registers(struct scenario *s, vsdk_error *error)
 {
     vsdk_regs regs;
@@ -538,6 +545,7 @@ const struct scenario_step scenario_steps[] = {
     {"device_detach", detach_device},
     {"irq_controller_detach", detach_controller},
     {"vm_pause again", pause_vm},
+    {"vm_drain", drain},
     {"vm_run", run_vm},
     {"vm_stop", stop},
     {"vm_destroy", destroy},

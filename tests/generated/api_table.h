@@ -43,7 +43,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_vm_resume", "0.1", 1, 1, "CREATED, PAUSED, RUNNING; needs at least one vCPU", "INVALID_ARGUMENT STATE GONE BUSY SYSTEM"},
     {"vsdk_vm_pause", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT BUSY STATE GONE"},
     {"vsdk_vm_pause_request", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT STATE GONE"},
-    {"vsdk_vm_drain", "0.1", 1, 1, "PAUSED", "INVALID_ARGUMENT BUSY STATE UNSUPPORTED GONE"},
+    {"vsdk_vm_drain", "0.1", 1, 1, "PAUSED", "INVALID_ARGUMENT BUSY STATE UNSUPPORTED GONE SYSTEM"},
     {"vsdk_vm_stop", "0.1", 1, 1, "any; in STOPPED it does nothing", "INVALID_ARGUMENT GONE"},
     {"vsdk_vm_get_info", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE"},
     {"vsdk_vm_list_reserved", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE"},
