@@ -21,6 +21,14 @@ static vsdk_status too_small(uint32_t size, size_t least, const char *operation,
                       "set its size to sizeof of the structure before the call");
 }
 
+vsdk_status record_later(const char *operation, vsdk_error *error)
+{
+    error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+              "a reserved field of the structure is not 0, or it is of a later version");
+    return error_hint(error, VSDK_ERROR_UNSUPPORTED,
+                      "clear the whole structure before filling it in");
+}
+
 vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t known_flags,
                         const char *operation, vsdk_error *error)
 {

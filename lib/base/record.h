@@ -16,6 +16,9 @@ vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t kn
 vsdk_status record_write(void *given, const void *result, size_t known, size_t least,
                          const char *operation, vsdk_error *error);
 
+/* VSDK_ERROR_UNSUPPORTED: a reserved field is not zero. */
+vsdk_status record_later(const char *operation, vsdk_error *error);
+
 /* What a function that fails leaves of an output record (may be NULL): zeros after its `size`. */
 void record_clear(void *given, size_t known);
 

@@ -77,8 +77,7 @@ static vsdk_status apply_check(const vsdk_boot_entry *entry, vsdk_boot_entry *co
     if (status)
         return status;
     if (copy->reserved[0] || copy->reserved[1])
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                         "the entry has a later version's field");
+        return record_later(operation, error);
     if (entry->size < offsetof(vsdk_boot_entry, reserved) || copy->mode > VSDK_BOOT_LONG)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the size of entry is too small, or its mode %u is unknown", copy->mode);

@@ -52,8 +52,7 @@ static vsdk_status boot_check(const vsdk_boot_config *config, vsdk_error *error)
     static const char operation[] = "vsdk_boot_load";
 
     if (config->reserved || config->reserved2[0] || config->reserved2[1] || config->reserved2[2])
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                         "the configuration has a later version's field");
+        return record_later(operation, error);
     if (!config->image)
         return error_null(error, operation, "image");
     if (config->initrd_length && !config->initrd)

@@ -97,7 +97,7 @@ static vsdk_status ops_read(vsdk_device_ops *copy, const vsdk_device_ops *ops, c
     vsdk_status status = record_read(copy, sizeof *copy, ops, 0, op, error);
 
     if (!status && (copy->reserved[0] || copy->reserved[1]))
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op, "a reserved entry of ops is not 0");
+        return record_later(op, error);
     return status;
 }
 
@@ -107,8 +107,7 @@ static vsdk_status config_read(vsdk_device_config *copy, const vsdk_device_confi
     vsdk_status status = record_read(copy, sizeof *copy, config, VSDK_DEVICE_CONCURRENT, op, error);
 
     if (!status && (copy->reserved[0] || copy->reserved[1]))
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
-                         "a reserved field of the configuration is not 0");
+        return record_later(op, error);
     return status;
 }
 

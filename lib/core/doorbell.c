@@ -92,8 +92,7 @@ static vsdk_status config_check(vsdk_doorbell_config *copy, const vsdk_doorbell_
     if (status)
         return status;
     if (copy->reserved[0] || copy->reserved[1])
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
-                         "a reserved field of the configuration is not 0");
+        return record_later(op, error);
     if (copy->space > VSDK_SPACE_MMIO)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown",
                          copy->space);

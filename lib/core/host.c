@@ -109,8 +109,7 @@ static vsdk_status check_config(const vsdk_host_config *config, vsdk_error *erro
     int signal = (int)config->kick_signal;
 
     if (config->reserved)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                         "the configuration has a later version's field");
+        return record_later(operation, error);
     if (signal && (signal < SIGRTMIN || signal > SIGRTMAX))
         return error_hint(error,
                           error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,

@@ -23,8 +23,7 @@ static vsdk_status config_check(const vsdk_ram_config *given, const char *op, vs
                          "memory of kind %s is not in this version",
                          vsdk_ram_kind_name(config.kind));
     if (config.reserved || config.reserved2[0] || config.reserved2[1])
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
-                         "a reserved field of the configuration is not 0");
+        return record_later(op, error);
     return VSDK_OK;
 }
 

@@ -16,8 +16,7 @@ static vsdk_status read_config(const vsdk_vcpu_config *given, vsdk_vcpu_config *
     if (status)
         return status;
     if (config->reserved[0] || config->reserved[1])
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, creating,
-                         "the configuration has a later version's field");
+        return record_later(creating, error);
     if ((uintptr_t)config->exit % 64)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
                          "the memory for the exit record is not aligned to 64 bytes");

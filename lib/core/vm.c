@@ -17,8 +17,7 @@ static vsdk_status check_values(const vsdk_host *host, const vsdk_vm_config *con
 {
     for (unsigned i = 0; i < sizeof config->reserved / sizeof config->reserved[0]; i++)
         if (config->reserved[i])
-            return error_set(error, VSDK_ERROR_UNSUPPORTED, creating,
-                             "the configuration has a later version's field");
+            return record_later(creating, error);
     if (config->irqchip > VSDK_IRQCHIP_NONE)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating, "irqchip %u is unknown",
                          config->irqchip);

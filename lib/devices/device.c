@@ -22,8 +22,7 @@ vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const 
 
     for (size_t i = reserved; !status && i < known; i++)
         if (bytes[i])
-            status = error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                               "the configuration has a later version's field");
+            status = record_later(operation, error);
     return status;
 }
 

@@ -82,8 +82,7 @@ static vsdk_status pc_configure(vsdk_pc *pc, vsdk_vm *vm, const vsdk_pc_config *
     vsdk_status status = record_read(&c, sizeof c, config, 0, "vsdk_pc_create", error);
 
     if (!status && (c.reserved || c.reserved2[0] || c.reserved2[1] || c.reserved2[2]))
-        status = error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_pc_create",
-                           "the configuration has a later version's field");
+        status = record_later("vsdk_pc_create", error);
     if (status)
         return status;
     pc->vm = vm;

@@ -132,6 +132,15 @@ Test(sizes, configurations_of_other_versions)
     }
 }
 
+/* What a structure that was not cleared looks like; of a host the last field is no reserve. */
+Test(sizes, reserved_fields_are_zero)
+{
+    for (unsigned i = 1; i < sizeof configs / sizeof configs[0]; i++) {
+        fails(UNSUPPORTED, use_size(i, configs[i].size, 1));
+        cr_expect(strstr(E->hint, "clear"), "%s: %s", configs[i].name, E->hint);
+    }
+}
+
 static vsdk_status fill_vm_info(void *record)
 {
     return vsdk_vm_get_info(vm, record, E);
