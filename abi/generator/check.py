@@ -297,6 +297,10 @@ class Checker:
                 raise function.error(f"`{function.name}` does not return vsdk_status: no errors", "errors")
             if name not in known:
                 raise function.error(f"`{name}` is no VSDK_ERROR_ of vsdk_status", "errors", name)
+        refused = re.match(r"no\b", function.data["callback"])
+        if function.fallible and refused and "BUSY" not in function.errors:
+            raise function.error(f"`{function.name}` may not be called from callbacks: it must answer BUSY",
+                                 "callback")
 
     def closures(self, function):
         for param in function.params:

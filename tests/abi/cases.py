@@ -141,6 +141,8 @@ CASES = [
      "`FLAME` is no VSDK_ERROR_ of vsdk_status"),
     ("error without cause", "lamp", 'STATE = "the lamp is OFF"', '@@STATE = ""',
      "STATE has no text"),
+    ("callback that is not refused", "lamp", '\nBUSY = "called from a callback"', "",
+     "`vsdk_lamp_watch` may not be called from callbacks: it must answer BUSY"),
     *[(f"function without {key}", "lamp", old, "", f"function vsdk_lamp_watch lacks `{key}`")
       for key, old in (("threads", 'threads = "the lamp\'s own"\n'), ("blocks",
      'blocks = "until it is light"\n'),

@@ -114,7 +114,8 @@ def run_matrix(*lines):
 COVERED = ["vsdk_lamp_create success", "vsdk_lamp_create INVALID_ARGUMENT", "vsdk_lamp_create NULL",
            "vsdk_lamp_close success", "vsdk_lamp_close NULL", "vsdk_lamp_state_name success",
            "vsdk_status_name success", "vsdk_lamp_watch success", "vsdk_lamp_watch STATE",
-           "vsdk_lamp_watch NULL", "vsdk_lamp_watch INVALID_ARGUMENT", "vsdk_lamp_watch GONE"]
+           "vsdk_lamp_watch NULL", "vsdk_lamp_watch INVALID_ARGUMENT", "vsdk_lamp_watch GONE",
+           "vsdk_lamp_watch BUSY"]
 
 
 def matrix_of(lines, status, *texts):

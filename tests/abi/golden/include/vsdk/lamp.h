@@ -164,6 +164,7 @@ void vsdk_lamp_close(vsdk_lamp *lamp);
  *   INVALID_ARGUMENT  a pointer that must not be NULL is
  *   STATE             the lamp is OFF
  *   GONE              the lamp was thrown away
+ *   BUSY              called from a callback
  * Threads: the lamp's own. Blocks: until it is light. From callbacks: no. States: ON. Backends:
  * kvm, mock. Since 0.2.
  * Source: ITU-R M.1677.

@@ -32,6 +32,7 @@ enum vsdk_status_values {
     VSDK_ERROR_INVALID_ARGUMENT = -1, /* An argument is wrong */
     VSDK_ERROR_STATE = -2,            /* Not in this state */
     VSDK_ERROR_GONE = -3,             /* It is no more */
+    VSDK_ERROR_BUSY = -4,             /* Called from a callback */
 };
 typedef int32_t vsdk_status;
 

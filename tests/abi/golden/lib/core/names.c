@@ -14,6 +14,8 @@ const char *vsdk_status_name(vsdk_status value)
         return "state";
     case VSDK_ERROR_GONE:
         return "gone";
+    case VSDK_ERROR_BUSY:
+        return "busy";
     default:
         return "unknown";
     }

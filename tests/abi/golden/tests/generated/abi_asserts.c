@@ -18,6 +18,7 @@ ASSERT(VSDK_OK == 0, "VSDK_OK");
 ASSERT(VSDK_ERROR_INVALID_ARGUMENT == -1, "VSDK_ERROR_INVALID_ARGUMENT");
 ASSERT(VSDK_ERROR_STATE == -2, "VSDK_ERROR_STATE");
 ASSERT(VSDK_ERROR_GONE == -3, "VSDK_ERROR_GONE");
+ASSERT(VSDK_ERROR_BUSY == -4, "VSDK_ERROR_BUSY");
 ASSERT(SAME(__typeof__(&vsdk_status_name), const char *(*)(int32_t)), "vsdk_status_name");
 ASSERT(sizeof(vsdk_error) == 16, "vsdk_error");
 ASSERT(offsetof(vsdk_error, code) == 0, "vsdk_error.code");

@@ -21,7 +21,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_lamp_state_name", "0.1", 0, 0, "any", ""},
     {"vsdk_lamp_create", "0.1", 1, 1, "any", "INVALID_ARGUMENT"},
     {"vsdk_lamp_close", "0.1", 0, 0, "any", ""},
-    {"vsdk_lamp_watch", "0.2", 1, 3, "ON", "INVALID_ARGUMENT STATE GONE"},
+    {"vsdk_lamp_watch", "0.2", 1, 3, "ON", "INVALID_ARGUMENT STATE GONE BUSY"},
 };
 
 #endif

@@ -38,6 +38,7 @@ static const char *const kind_names[] = {
     "INVALID_ARGUMENT",
     "STATE",
     "GONE",
+    "BUSY",
 };
 
 enum function {
@@ -139,6 +140,8 @@ static uint32_t status_kind(vsdk_status status)
         return KIND_ERROR + 1;
     case VSDK_ERROR_GONE:
         return KIND_ERROR + 2;
+    case VSDK_ERROR_BUSY:
+        return KIND_ERROR + 3;
     default:
         return KIND_UNKNOWN;
     }
