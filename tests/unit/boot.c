@@ -141,6 +141,14 @@ Test(bzimage, moves_where_there_is_room)
     cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
 }
 
+Test(bzimage, takes_no_less_than_it_has)
+{
+    image_bzimage(&img);
+    image_put(&img, 0x260, 0x100, 4);
+    loads();
+    cr_assert(eq(u64, entry.image_end, 0x100400));
+}
+
 Test(bzimage, initrd_stays_below_its_limit)
 {
     image_bzimage(&img);
@@ -205,6 +213,22 @@ Test(pvh, loads_32_bits)
     check_pvh();
 }
 
+/* Padding of 8 bytes: the second note begins four bytes later. */
+Test(pvh, finds_its_note_by_the_alignment_of_the_segment)
+{
+    Elf64_Phdr *p = (Elf64_Phdr *)(img.bytes + sizeof(Elf64_Ehdr));
+
+    image_pvh64(&img);
+    memmove(img.bytes + 0x518, img.bytes + 0x514, 20);
+    img.length += 4;
+    p[2].p_filesz = 44;
+    p[2].p_align = 8;
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x100010));
+    p[2].p_align = 4;
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+}
+
 Test(pvh, zeroes_what_the_file_does_not_have)
 {
     uint8_t ones[0x1000];
@@ -225,6 +249,7 @@ Test(pvh, small_structures_move_out_of_its_way)
     p[1].p_memsz = 0x1000; /* 0x6800 to 0x77ff */
     loads();
     cr_assert(eq(u64, entry.gdt, 0x6000));
+    cr_assert(eq(u64, entry.image_start, 0x6800));
     cr_assert(eq(u64, entry.info, 0x1000));
     cr_assert(eq(u64, peek(0x1000, 4), 0x336ec578));
     p[1].p_memsz = 0xa0000 - 0x6800;
@@ -387,7 +412,9 @@ static const spoiled malformed[] = {
     {image_pvh64, 0x524, 0x101000, 4, VSDK_ERROR_FORMAT, "PHYS32_ENTRY"},
     {image_pvh64, 0x518, 0xffffffff, 4, VSDK_ERROR_FORMAT, "image"}, /* n_descsz */
     {image_pvh64, 0x514, 0xffffffff, 4, VSDK_ERROR_FORMAT, "image"}, /* n_namesz */
+    {image_pvh64, 0x518, 8, 4, VSDK_ERROR_FORMAT, "image"},
     {image_pvh64, P64(2, p_filesz), 31, 8, VSDK_ERROR_FORMAT, "image"},
+    {image_pvh64, P64(2, p_filesz), 39, 8, VSDK_ERROR_FORMAT, "image"},
     {image_pvh64, P64(2, p_offset), UINT64_MAX - 8, 8, VSDK_ERROR_FORMAT, "image"},
     {image_pvh32, P32(1, p_paddr), 0xffffffff, 4, VSDK_ERROR_RANGE, "p_paddr"},
     {image_pvh32, P32(0, p_filesz), 0xffffffff, 4, VSDK_ERROR_FORMAT, "p_filesz"},
@@ -398,6 +425,8 @@ static const spoiled malformed[] = {
     {image_multiboot_elf, 5, 2, 1, VSDK_ERROR_FORMAT, "EI_DATA"},
     {image_multiboot_elf, 0, 0, 1, VSDK_ERROR_FORMAT, "e_ident"},
     {image_multiboot_elf, 42, 31, 2, VSDK_ERROR_FORMAT, "e_phentsize"},
+    {image_multiboot_elf, 42, 33, 2, VSDK_ERROR_FORMAT, "e_phentsize"},
+    {image_multiboot_elf, 0x208, 0, 4, VSDK_ERROR_FORMAT, "image"}, /* checksum */
     {image_multiboot_elf, 44, 0, 2, VSDK_ERROR_FORMAT, "e_phnum"},
     {image_multiboot_elf, 44, 65, 2, VSDK_ERROR_FORMAT, "e_phnum"},
     {image_multiboot_elf, 28, 0x2f0, 4, VSDK_ERROR_FORMAT, "e_phoff"},
@@ -560,7 +589,9 @@ Test(apply, long_mode)
 
     image_bzimage(&img);
     loads();
+    cpu->sregs.cr2 = 0x1234;
     cr_assert(eq(i32, vsdk_boot_apply(cpu, &entry, NULL), VSDK_OK));
+    cr_assert(eq(u64, cpu->sregs.cr2, 0));
     cr_assert(eq(u64, cpu->regs.rip, 0x100200));
     cr_assert(eq(u64, cpu->regs.rsi, 0x7000));
     cr_assert(eq(u64, cpu->regs.rflags, 2));

@@ -299,7 +299,7 @@ void fake_ram(vsdk_vm *vm, uint64_t gpa, uint64_t length)
 
     if (bytes == MAP_FAILED)
         abort();
-    vm->block[vm->blocks++] = (fake_block){gpa, length, bytes};
+    vm->block[vm->blocks++] = (fake_block){.gpa = gpa, .length = length, .bytes = bytes};
 }
 
 void fake_end(vsdk_vm *vm)
@@ -374,6 +374,7 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
     if (fake_fails(vm))
         return fake_no_memory(error);
     fake_ram(vm, gpa, length);
+    vm->block[vm->blocks - 1].offset = offset;
     return VSDK_OK;
 }
 

@@ -23,6 +23,7 @@ typedef struct fake_range {
 typedef struct fake_block {
     uint64_t gpa, length;
     uint8_t *bytes;
+    uint64_t offset; /* in its RAM object */
 } fake_block;
 
 struct vsdk_vcpu {

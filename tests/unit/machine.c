@@ -222,6 +222,8 @@ Test(memory, splits_above_3_gib)
     map_is(want, 5);
     cr_assert(eq(u64, vm.block[2].gpa, UINT64_C(1) << 32));
     cr_assert(eq(u64, vm.block[2].length, 0x40000000));
+    cr_assert(eq(u64, vm.block[1].offset, 0xc0000));
+    cr_assert(eq(u64, vm.block[2].offset, 0xc0000000));
 }
 
 Test(memory, map_checks)
