@@ -151,8 +151,10 @@ static void count_optional(struct tally *tally, const struct optional_call *entr
     while (i < tally->kinds &&
            (tally->used[i].entry != entry || strcmp(tally->used[i].name, name) != 0))
         i++;
-    if (i == KINDS_MAX)
+    if (i == KINDS_MAX) {
+        problem("more than %d kinds of optional calls", KINDS_MAX);
         return;
+    }
     if (i == tally->kinds) {
         tally->kinds++;
         tally->used[i].entry = entry;
@@ -272,6 +274,7 @@ static void each_call_fails(void)
     check(!outcome->problem[0], "without a fault: %s", outcome->problem);
     check(outcome->live == 0, "%lld blocks are left", (long long)outcome->live);
     uint32_t calls = outcome->calls;
+    check(calls > 0 && calls <= CALLS_MAX, "%u calls, %d at most", calls, CALLS_MAX);
     if (outcome->problem[0] || calls > CALLS_MAX)
         return;
     for (uint32_t number = 1; number <= calls; number++)
@@ -281,6 +284,8 @@ static void each_call_fails(void)
         queue_take(&queue);
     print_tally(&queue.tally, calls);
     check(queue.tally.bad == 0, "%u failures went wrong", queue.tally.bad);
+    check(queue.tally.not_reached < queue.tally.runs / 10, "%u of %u were not reached",
+          queue.tally.not_reached, queue.tally.runs);
 }
 
 static void imports_are_known(void)
