@@ -152,65 +152,61 @@ Test(smp, pause_holds_both)
     ok(other.status);
 }
 
+/* The first takes interrupts, the second is not there yet and drops what is for it. */
 Test(smp, messages_find_their_processor)
 {
-    vsdk_regs regs;
-
-    load(&guest_spin, &guest_second_start);
-    ok(vsdk_vm_send_msi(m.vm, 0xfee00000 | 2 << 12, VECTOR, E));
-    ok(vsdk_vm_pause(m.vm, E));
-    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
-    cr_assert_eq(regs.rip, CODE);
+    load(&guest_interrupts, &guest_second_start);
+    run_to_write(&m, PORT_READY);
+    ok(vsdk_vm_send_msi(m.vm, 0xfee00000 | 2 << 12, VECTOR_SECOND, E));
+    ok(vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
+    cr_assert_eq(run_to_write(&m, PORT_IRQ)->value, VECTOR);
+    ok(vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
+    cr_assert_eq(run_to_write(&m, PORT_IRQ)->value, VECTOR);
 }
 
 static atomic_int inside, together;
 
-static uint64_t read_alone(void *user, uint32_t region, uint64_t offset, uint32_t width)
+/* What the second counts is never 0x5a for long, which is what the first writes. */
+static void write_alone(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                        uint64_t value)
 {
-    (void)user, (void)region, (void)offset, (void)width;
+    atomic_int *writes = user;
+
+    (void)region, (void)offset, (void)width;
     if (atomic_fetch_add(&inside, 1))
         atomic_store(&together, 1);
     sleep_ms(1);
     atomic_fetch_sub(&inside, 1);
-    return 0;
-}
-
-static void write_alone(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                        uint64_t value)
-{
-    (void)value;
-    read_alone(user, region, offset, width);
-    atomic_fetch_add((atomic_int *)user, 1);
+    atomic_fetch_add(&writes[value == 0x5a], 1);
 }
 
 static int is_done(void *user)
 {
-    return atomic_load((atomic_int *)user) >= 10;
+    atomic_int *writes = user;
+
+    return atomic_load(&writes[0]) >= 10 && atomic_load(&writes[1]) >= 10;
 }
 
 /* Two processors on one device: its lock lets one callback in at a time. */
 Test(smp, device_is_entered_by_one_at_a_time)
 {
-    static const vsdk_device_ops ops = {
-        .size = sizeof ops, .read = read_alone, .write = write_alone};
-    static atomic_int writes;
-    struct runner first = {.vcpu = m.vcpu, .until_kicked = 1, .on_exit = count_exits};
-    struct runner other = {.vcpu = second, .until_kicked = 1};
-    vsdk_device *device = make_device(m.vm, &ops, &writes, 0);
-    atomic_int exits = 0;
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = write_alone};
+    static atomic_int writes[2];
+    struct runner first = {.vcpu = m.vcpu}, other = {.vcpu = second};
+    vsdk_device *device = make_device(m.vm, &ops, writes, 0);
 
-    first.user = &exits;
     ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_SECOND, 1, 0, E));
-    load(&guest_second, &guest_second_start);
+    load(&guest_second_and_out, &guest_second_start);
     runner_start(&first);
     runner_start(&other);
-    wait_for(is_done, &writes, "ten writes");
+    wait_for(is_done, writes, "ten writes of each");
     ok(vsdk_device_detach(device, E));
+    runner_join(&first);
     runner_join(&other);
+    ok(first.status);
     ok(other.status);
+    cr_assert_eq(first.last.address, PORT_SECOND);
     cr_assert_eq(other.last.address, PORT_SECOND);
     cr_assert(!atomic_load(&together));
-    ok(vsdk_vcpu_kick(m.vcpu, E));
-    runner_join(&first);
     vsdk_device_close(device);
 }

@@ -249,7 +249,7 @@ guest interrupts_halted
 end interrupts_halted
 
 /* Starts the second processor (APIC id 2) by INIT and SIPI and waits for its FLAG. */
-guest second
+.macro start_second
 	mov $0xfee00000, %ebx
 	movl $0x1ff, 0xf0(%rbx)
 	movl $0x2000000, 0x310(%rbx)
@@ -260,8 +260,19 @@ guest second
 1:	mov (%rdi), %al
 	cmp $0x5a, %al
 	jne 1b
+.endm
+
+guest second
+	start_second
 	done
 end second
+
+/* Then writes to the second one's port, for ever. */
+guest second_and_out
+	start_second
+1:	out %al, $PORT_SECOND
+	jmp 1b
+end second_and_out
 
 /* The second processor, in real mode at SECOND_CODE: raises the flag, then counts at a port. */
 	.code16

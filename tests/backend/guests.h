@@ -31,6 +31,7 @@ GUEST(crash);
 GUEST(interrupts);
 GUEST(interrupts_halted);
 GUEST(second);
+GUEST(second_and_out);
 GUEST(second_start);
 GUEST(second_spin);
 GUEST(doorbell);
