@@ -92,6 +92,46 @@ Test(pause, unanswered_read_is_answered_after_the_resume)
     }
 }
 
+/* KICKED takes the record's place; the answer that was in it is not lost. */
+static void expect_kicked_in_pause(vsdk_kick_detail detail)
+{
+    ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    cr_assert_eq(m.exit->detail, detail);
+}
+
+static void answer_and_be_kicked_in_pause(uint64_t value)
+{
+    answer(run_to_read(&m, PORT_IN), value);
+    ok(vsdk_vm_pause(m.vm, E));
+    expect_kicked_in_pause(VSDK_KICK_DEADLINE);
+    expect_kicked_in_pause(VSDK_KICK_DEADLINE);
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    expect_kicked_in_pause(VSDK_KICK_REQUEST);
+}
+
+Test(pause, runs_in_it_keep_the_answer)
+{
+    machine_start(&m, &guest_echo, NULL);
+    answer_and_be_kicked_in_pause(0x1234);
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
+}
+
+Test(pause, runs_in_it_keep_the_answer_for_complete)
+{
+    vsdk_regs regs;
+
+    need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
+    machine_start(&m, &guest_echo, NULL);
+    answer_and_be_kicked_in_pause(0x1234);
+    ok(vsdk_vcpu_complete(m.vcpu, E));
+    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    cr_assert_eq(regs.rax, 0x1234);
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
+}
+
 Test(pause, unanswered_memory_read_is_answered_after_the_resume)
 {
     machine_start(&m, &guest_echo_mmio, &(vsdk_regs){.rbx = MMIO});
