@@ -167,7 +167,7 @@ Test(dma, guest_sees_it_and_is_seen)
     uint64_t got = 0;
 
     ok(vsdk_dma_write(m.vm, DATA, &value, 8, E));
-    machine_start(&m, &guest_load, &(vsdk_regs){.rbx = DATA, .rdi = RESULT});
+    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = DATA, .rdi = RESULT});
     run_to_end(&m);
     ok(vsdk_dma_read(m.vm, RESULT, &got, 8, E));
     cr_assert_eq(got, value);

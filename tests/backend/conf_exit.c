@@ -235,7 +235,7 @@ Test(exit, write_across_a_page)
     const uint64_t at = MMIO + 0xffc, value = 0x8877665544332211;
     uint64_t got = 0;
 
-    machine_start(&m, &guest_store, &(vsdk_regs){.rbx = at, .r8 = value});
+    machine_start(&m, &guest_put, &(vsdk_regs){.rbx = at, .r8 = value});
     collect((uint8_t *)&got, at, 8, VSDK_WRITE);
     cr_assert_eq(got, value);
     run_to_end(&m);
@@ -246,7 +246,7 @@ Test(exit, read_across_a_page)
     const uint64_t at = MMIO + 0xffd;
     uint64_t value = 0x8877665544332211;
 
-    machine_start(&m, &guest_load, &(vsdk_regs){.rbx = at, .rdi = RESULT});
+    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = at, .rdi = RESULT});
     collect((uint8_t *)&value, at, 8, VSDK_READ);
     run_to_end(&m);
     cr_assert_eq(result(0), value);
@@ -263,7 +263,7 @@ Test(exit, write_to_read_only_memory)
     ok(vsdk_vm_map(m.vm, SPARE, m.ram, SPARE, RAM_BYTES - SPARE, 0, E));
     ok(vsdk_dma_write(m.vm, SPARE + 8, &before, 8, E));
     ok(vsdk_vm_protect(m.vm, SPARE, RAM_BYTES - SPARE, VSDK_MAP_READONLY, E));
-    machine_start(&m, &guest_store, &(vsdk_regs){.rbx = SPARE + 8, .r8 = value});
+    machine_start(&m, &guest_put, &(vsdk_regs){.rbx = SPARE + 8, .r8 = value});
     collect((uint8_t *)&seen, SPARE + 8, 8, VSDK_WRITE);
     cr_assert_eq(seen, value);
     run_to_end(&m);

@@ -365,7 +365,7 @@ Test(pause, drain_stops_at_the_next_fragment)
     uint64_t got;
 
     need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
-    machine_start(&m, &guest_load, &(vsdk_regs){.rbx = at, .rdi = RESULT});
+    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = at, .rdi = RESULT});
     cr_assert_eq(run(&m)->address, at);
     cr_assert_eq(m.exit->width, 4, "width %u", m.exit->width);
     answer(m.exit, 0x11111111);

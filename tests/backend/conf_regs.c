@@ -68,7 +68,7 @@ Test(regs, general_registers_reach_the_guest)
     vsdk_regs set = some_regs(), got;
 
     set.rbx = RESULT;
-    machine_start(&m, &guest_store, &set);
+    machine_start(&m, &guest_put, &set);
     run_to_end(&m);
     ok(vsdk_vcpu_get_regs(m.vcpu, &got, E));
     got.rip = set.rip;

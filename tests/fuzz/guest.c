@@ -2,15 +2,15 @@
 /* Fuzzing the interpreter: a guest whose code, tables and registers are the input, on one of the
  * mocks, with some answers, interrupts and mappings between its runs. */
 #include "core/backend.h"
-#include "long_mode.h"
+#include "start.h"
 #include "target.h"
 
 #include <string.h>
 #include <time.h>
 
-enum { CODE_MOST = 256, RUNS = 24, RUN_NS = 200000, HEADER = 16 };
+enum { CODE_MOST = 256, RUNS = 24, RUN_NS = 200000, HEADER = 16, MEMORY = 0x400000 };
 
-typedef struct guest {
+typedef struct fuzzed {
     backend_host host;
     backend_vm vm;
     backend_vcpu vcpu;
@@ -19,9 +19,9 @@ typedef struct guest {
     backend_ram ram;
     backend_slot slot, second;
     uint64_t seed;
-} guest;
+} fuzzed;
 
-static uint64_t draw(guest *g)
+static uint64_t draw(fuzzed *g)
 {
     g->seed ^= g->seed << 13;
     g->seed ^= g->seed >> 7;
@@ -29,15 +29,15 @@ static uint64_t draw(guest *g)
     return g->seed * 0x2545f4914f6cdd1d;
 }
 
-static uint64_t wild(guest *g)
+static uint64_t wild(fuzzed *g)
 {
     uint64_t value = draw(g);
 
     switch (value % 4) {
     case 0:
-        return GUEST_DATA + (value >> 32 & 0xfff);
+        return DATA + (value >> 32 & 0xfff);
     case 1:
-        return GUEST_RAM_BYTES - (value >> 32 & 15);
+        return MEMORY - (value >> 32 & 15);
     case 2:
         return ~(value >> 32 & 63);
     default:
@@ -45,7 +45,7 @@ static uint64_t wild(guest *g)
     }
 }
 
-static int make(guest *g, unsigned kind)
+static int make(fuzzed *g, unsigned kind)
 {
     vsdk_host_config config = {.size = sizeof config, .seed = g->seed};
     const backend_ops *ops = kind & 1 ? backend_mock_autonomous() : backend_mock();
@@ -56,19 +56,16 @@ static int make(guest *g, unsigned kind)
         .vcpus_max = 1, .irqchip = kind & 2 ? VSDK_IRQCHIP_NONE : VSDK_IRQCHIP_PORTABLE};
     g->vcpu = (backend_vcpu){.vm = &g->vm, .exit = &g->exit};
     g->vcpus[0] = &g->vcpu;
-    g->ram = (backend_ram){.vm = &g->vm, .bytes = GUEST_RAM_BYTES};
-    g->slot = (backend_slot){.ram = &g->ram, .length = GUEST_RAM_BYTES / 2};
-    g->second = (backend_slot){.ram = &g->ram,
-                               .gpa = GUEST_RAM_BYTES / 2,
-                               .offset = GUEST_RAM_BYTES / 2,
-                               .length = GUEST_RAM_BYTES / 2,
-                               .index = 1};
+    g->ram = (backend_ram){.vm = &g->vm, .bytes = MEMORY};
+    g->slot = (backend_slot){.ram = &g->ram, .length = MEMORY / 2};
+    g->second = (backend_slot){
+        .ram = &g->ram, .gpa = MEMORY / 2, .offset = MEMORY / 2, .length = MEMORY / 2, .index = 1};
     return !ops->host_open(&g->host, &config, NULL) && !ops->vm_create(&g->vm, NULL) &&
            !ops->ram_create(&g->ram, NULL) && !ops->vm_map(&g->vm, &g->slot, NULL) &&
            !ops->vm_map(&g->vm, &g->second, NULL) && !ops->vcpu_create(&g->vcpu, NULL);
 }
 
-static void take_away(guest *g)
+static void take_away(fuzzed *g)
 {
     const backend_ops *ops = g->host.ops;
 
@@ -80,48 +77,48 @@ static void take_away(guest *g)
 }
 
 /* The code, and what is left of the input over page tables, GDT and IDT. */
-static void fill(guest *g, unsigned kind, const uint8_t *bytes, size_t length)
+static void fill(fuzzed *g, unsigned kind, const uint8_t *bytes, size_t length)
 {
     uint8_t *memory = g->ram.memory;
     size_t code = length < CODE_MOST ? length : CODE_MOST;
 
-    guest_state_tables(memory);
-    memcpy(memory + GUEST_CODE, bytes, code);
+    start_write_tables(memory);
+    memcpy(memory + CODE, bytes, code);
     for (size_t i = code; i + 10 <= length; i += 10) {
         size_t at = (bytes[i] << 8 | bytes[i + 1]) & 0x7ff8;
 
-        memcpy(memory + GUEST_PML4 + at, bytes + i + 2, 8);
+        memcpy(memory + PAGE_TABLES + at, bytes + i + 2, 8);
     }
     if (kind & 4)
-        memcpy(memory + GUEST_RAM_BYTES - code, bytes, code);
+        memcpy(memory + MEMORY - code, bytes, code);
 }
 
-static void set_registers(guest *g, unsigned kind, size_t code)
+static void set_registers(fuzzed *g, unsigned kind, size_t code)
 {
     const backend_ops *ops = g->host.ops;
     vsdk_sregs sregs;
     vsdk_regs regs;
 
     ops->vcpu_get_sregs(&g->vcpu, &sregs, NULL);
-    guest_state_sregs(&sregs, kind & 8 ? 3 : 0);
+    start_set_long_mode(&sregs, kind & 8 ? 3 : 0);
     sregs.idt.limit = 0xfff;
-    sregs.tr = (vsdk_segment){.base = GUEST_DATA, .limit = 0x67, .selector = 0x30, .access = 0x8b};
+    sregs.tr = (vsdk_segment){.base = DATA, .limit = 0x67, .selector = 0x30, .access = 0x8b};
     if (kind & 16)
-        guest_real_sregs(&sregs);
+        start_set_real_mode(&sregs);
     else if (kind & 32)
         sregs.cs.access ^= 0x6000;
     if ((kind & 0xc0) == 0xc0)
         sregs.gdt.base = sregs.idt.base = sregs.cr3 = wild(g);
     ops->vcpu_set_sregs(&g->vcpu, &sregs, NULL);
-    guest_state_regs(&regs, kind & 8 ? 3 : 0);
+    start_set_regs(&regs, kind & 8 ? 3 : 0);
     for (int i = 0; i < 16; i++)
         (&regs.rax)[i] = wild(g);
     regs.rflags |= draw(g);
-    regs.rip = kind & 16 ? 0 : kind & 4 ? GUEST_RAM_BYTES - code : GUEST_CODE;
+    regs.rip = kind & 16 ? 0 : kind & 4 ? MEMORY - code : CODE;
     ops->vcpu_set_regs(&g->vcpu, &regs, NULL);
 }
 
-static void answer(guest *g)
+static void answer(fuzzed *g)
 {
     uint8_t *data = (uint8_t *)(uintptr_t)g->exit.data;
 
@@ -131,7 +128,7 @@ static void answer(guest *g)
         data[i] = (uint8_t)draw(g);
 }
 
-static void shake(guest *g)
+static void shake(fuzzed *g)
 {
     const backend_ops *ops = g->host.ops;
     uint64_t what = draw(g);
@@ -148,7 +145,7 @@ static void shake(guest *g)
         ops->vm_unmap(&g->vm, &g->second, NULL);
 }
 
-static void run(guest *g)
+static void run(fuzzed *g)
 {
     const backend_ops *ops = g->host.ops;
     struct timespec now;
@@ -161,12 +158,12 @@ static void run(guest *g)
 /* The first byte chooses the kind of guest, the next eight the registers. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-    static guest g;
+    static fuzzed g;
     size_t code = length - HEADER < CODE_MOST ? length - HEADER : CODE_MOST;
 
     if (length <= HEADER)
         return 0;
-    g = (guest){0};
+    g = (fuzzed){0};
     memcpy(&g.seed, bytes + 1, 8);
     g.seed |= 1;
     if (!make(&g, bytes[0]))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The guests through the library, on the host that $VSDK_TEST_BACKEND names: what they do must be
  * the same in every place, element by element. */
-#include "long_mode.h"
+#include "start.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +58,8 @@ static void make(uint32_t vcpus, vsdk_irqchip irqchip)
     void *memory;
 
     ok(vsdk_vm_create(m.host, &config, &m.vm, &m.error));
-    ok(vsdk_ram_create(m.vm, GUEST_RAM_BYTES, NULL, &m.ram, &m.error));
-    ok(vsdk_vm_map(m.vm, 0, m.ram, 0, GUEST_RAM_BYTES, 0, &m.error));
+    ok(vsdk_ram_create(m.vm, RAM_BYTES, NULL, &m.ram, &m.error));
+    ok(vsdk_vm_map(m.vm, 0, m.ram, 0, RAM_BYTES, 0, &m.error));
     ok(vsdk_ram_data(m.ram, &memory, &m.error));
     m.memory = memory;
     m.vcpus = vcpus;
@@ -68,15 +68,15 @@ static void make(uint32_t vcpus, vsdk_irqchip irqchip)
     m.exit = vsdk_vcpu_exit(m.vcpu[0]);
 }
 
-static void start(const guest_image *image, unsigned cpl, uint64_t argument)
+static void start(const struct guest *image, unsigned cpl, uint64_t argument)
 {
-    ok(guest_load(m.vm, image, &m.error));
-    ok(guest_start_with(m.vcpu[0], cpl, argument, &m.error));
+    ok(start_load(m.vm, image, &m.error));
+    ok(start_vcpu(m.vcpu[0], cpl, argument, &m.error));
     ok(vsdk_vm_resume(m.vm, &m.error));
 }
 
 /* A machine with one processor that runs a guest. */
-static void run_guest(const guest_image *image, unsigned cpl, uint64_t argument)
+static void run_guest(const struct guest *image, unsigned cpl, uint64_t argument)
 {
     make(1, VSDK_IRQCHIP_PORTABLE);
     start(image, cpl, argument);
@@ -132,7 +132,7 @@ static void read(vsdk_exit_reason reason, uint64_t address, unsigned width, uint
 
 static void ends(uint8_t status)
 {
-    written(VSDK_EXIT_PIO, PORT_EXIT, 1, status);
+    written(VSDK_EXIT_PIO, PORT_END, 1, status);
 }
 
 /* Elements of string instructions, however they are cut into exits. */
@@ -180,8 +180,8 @@ Test(guests, memory_of_each_width)
 
     run_guest(&guest_mmio_widths, 3, 0);
     for (unsigned i = 0; i < 4; i++) {
-        read(VSDK_EXIT_MMIO, GUEST_MMIO + 8 * i, 1u << i, values[i]);
-        written(VSDK_EXIT_MMIO, GUEST_MMIO + 0x100 + 8 * i, 1u << i, values[i] + 1);
+        read(VSDK_EXIT_MMIO, MMIO + 8 * i, 1u << i, values[i]);
+        written(VSDK_EXIT_MMIO, MMIO + 0x100 + 8 * i, 1u << i, values[i] + 1);
     }
     ends(0);
 }
@@ -202,11 +202,11 @@ Test(guests, strings)
     elements(VSDK_READ, PORT_WORD, 2, 3, (uint8_t *)words);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 0x3333);
     for (unsigned i = 0; i < 3; i++)
-        written(VSDK_EXIT_MMIO, GUEST_MMIO + 4 * i, 4, 0x11111111u * (i + 1));
+        written(VSDK_EXIT_MMIO, MMIO + 4 * i, 4, 0x11111111u * (i + 1));
     for (unsigned i = 0; i < 3; i++)
-        written(VSDK_EXIT_MMIO, GUEST_MMIO + 0x40 + i, 1, 0x5a);
-    read(VSDK_EXIT_MMIO, GUEST_MMIO + 0x80, 2, 0xcdef);
-    read(VSDK_EXIT_MMIO, GUEST_MMIO + 0x82, 2, 0x89ab);
+        written(VSDK_EXIT_MMIO, MMIO + 0x40 + i, 1, 0x5a);
+    read(VSDK_EXIT_MMIO, MMIO + 0x80, 2, 0xcdef);
+    read(VSDK_EXIT_MMIO, MMIO + 0x82, 2, 0x89ab);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 0x89abcdef);
     ends(0);
 }
@@ -233,9 +233,9 @@ static uint64_t cut(vsdk_direction direction, uint64_t address, unsigned bytes, 
 Test(guests, accesses_that_cross_a_page)
 {
     run_guest(&guest_page_cross, 3, 0);
-    cut(VSDK_READ, GUEST_MMIO + 0xffe, 4, 0x44332211);
+    cut(VSDK_READ, MMIO + 0xffe, 4, 0x44332211);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 0x44332211);
-    cr_assert_eq(cut(VSDK_WRITE, GUEST_MMIO + 0x1ffc, 8, 0), 0x8877665544332211);
+    cr_assert_eq(cut(VSDK_WRITE, MMIO + 0x1ffc, 8, 0), 0x8877665544332211);
     ends(0);
 }
 
@@ -280,7 +280,7 @@ static void send(uint32_t vector)
 
 Test(guests, interrupts)
 {
-    run_guest(&guest_interrupts, 0, 0);
+    run_guest(&guest_vectors, 0, 0);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
     send(0x31);
     written(VSDK_EXIT_PIO, PORT_BYTE, 1, 0x31);
@@ -335,7 +335,7 @@ static int report_of(uint32_t i, uint32_t *reports)
     if (exit->reason == VSDK_EXIT_KICKED)
         return 0;
     cr_assert_eq(exit->reason, VSDK_EXIT_PIO);
-    if (exit->address == PORT_EXIT)
+    if (exit->address == PORT_END)
         return 1;
     cr_assert_eq(exit->address, PORT_REPORT);
     cr_assert_eq(exit->value, 2 * i);
@@ -374,12 +374,12 @@ Test(guests, memory_written_by_a_device)
     uint8_t bytes[64];
 
     run_guest(&guest_dma, 3, 0);
-    written(VSDK_EXIT_PIO, PORT_LONG, 4, GUEST_BUFFER);
-    written(VSDK_EXIT_PIO, PORT_LONG, 4, GUEST_BUFFER2);
+    written(VSDK_EXIT_PIO, PORT_LONG, 4, BUFFER);
+    written(VSDK_EXIT_PIO, PORT_LONG, 4, BUFFER_SECOND);
     read(VSDK_EXIT_PIO, PORT_BYTE, 1, 0);
-    ok(vsdk_dma_read(m.vm, GUEST_BUFFER2, bytes, sizeof bytes, &m.error));
+    ok(vsdk_dma_read(m.vm, BUFFER_SECOND, bytes, sizeof bytes, &m.error));
     cr_assert_eq(bytes[2], 2 * PATTERN_STEP + PATTERN_FIRST);
-    ok(vsdk_dma_write(m.vm, GUEST_BUFFER, bytes, sizeof bytes, &m.error));
+    ok(vsdk_dma_write(m.vm, BUFFER, bytes, sizeof bytes, &m.error));
     ends(0);
 }
 
@@ -390,7 +390,7 @@ Test(guests, registers_come_out_and_go_in)
 
     run_guest(&guest_regs, 3, 0x123456789abcdef0);
     written(VSDK_EXIT_PIO, PORT_LOOK, 1, 1);
-    memcpy(first, m.memory + GUEST_DATA, sizeof first);
+    memcpy(first, m.memory + DATA, sizeof first);
     cr_assert_eq(first[5], 0x123456789abcdef0);
     ok(vsdk_vcpu_get_regs(m.vcpu[0], &regs, &m.error));
     for (uint64_t i = 0; i < 16; i++)
@@ -399,7 +399,7 @@ Test(guests, registers_come_out_and_go_in)
     regs.rip = 0;
     ok(vsdk_vcpu_set_regs(m.vcpu[0], &regs, &m.error));
     ends(0);
-    memcpy(&changed, m.memory + GUEST_DATA + 0x80, sizeof changed);
+    memcpy(&changed, m.memory + DATA + 0x80, sizeof changed);
     cr_assert_eq(changed, 0xabcdef);
 }
 
@@ -409,27 +409,27 @@ Test(guests, real_and_protected_mode)
     vsdk_regs regs;
 
     make(1, VSDK_IRQCHIP_PORTABLE);
-    ok(guest_load(m.vm, &guest_real_mode, &m.error));
+    ok(start_load(m.vm, &guest_real_mode, &m.error));
     ok(vsdk_vcpu_get_sregs(m.vcpu[0], &sregs, &m.error));
-    guest_real_sregs(&sregs);
-    guest_real_regs(&regs);
+    start_set_real_mode(&sregs);
+    start_set_real_regs(&regs);
     ok(vsdk_vcpu_set_sregs(m.vcpu[0], &sregs, &m.error));
     ok(vsdk_vcpu_set_regs(m.vcpu[0], &regs, &m.error));
     ok(vsdk_vm_resume(m.vm, &m.error));
     written(VSDK_EXIT_PIO, PORT_WORD, 2, 0x1234);
     written(VSDK_EXIT_PIO, PORT_WORD, 2, 0x2121);
     written(VSDK_EXIT_PIO, PORT_LONG, 4, 0x12345678);
-    written(VSDK_EXIT_MMIO, GUEST_MMIO, 4, 0x87654321);
+    written(VSDK_EXIT_MMIO, MMIO, 4, 0x87654321);
     ends(0);
 }
 
 Test(guests, writes_of_doorbell_and_debug_exit)
 {
-    run_guest(&guest_doorbell, 3, 0);
+    run_guest(&guest_rings, 3, 0);
     for (unsigned i = 1; i <= 3; i++)
         written(VSDK_EXIT_PIO, PORT_WORD, 2, i);
     for (unsigned i = 1; i <= 3; i++)
-        written(VSDK_EXIT_MMIO, GUEST_MMIO, 4, i);
+        written(VSDK_EXIT_MMIO, MMIO, 4, i);
     ends(0);
 }
 

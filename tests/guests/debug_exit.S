@@ -1,7 +1,8 @@
-/* Writes the low byte of rdi to PORT_EXIT. Runs at CPL 0 and 3. */
+/* Writes the low byte of rdi to PORT_END. Runs at CPL 0 and 3. */
 #include "guest.inc"
-start:
+guest debug_exit
         mov     %edi, %eax
-        out     %al, $PORT_EXIT
+        out     %al, $PORT_END
 1:      pause
         jmp     1b
+end debug_exit

@@ -1,18 +1,17 @@
 /* Drives the probe (layout.h), a device of the embedder's, waiting for each answer:
  * 1. reads its id from a port and writes id + 1 to another
- * 2. PROBE_FILL: the device writes 64 bytes of the pattern to GUEST_BUFFER and interrupts; the guest
+ * 2. PROBE_FILL: the device writes 64 bytes of the pattern to BUFFER and interrupts; the guest
  *    writes the sum of the bytes to PROBE_SUM
- * 3. PROBE_DRAIN: the device reads 64 bytes from GUEST_BUFFER2 and interrupts; the guest reads
+ * 3. PROBE_DRAIN: the device reads 64 bytes from BUFFER_SECOND and interrupts; the guest reads
  *    PROBE_TOTAL and compares
  * 4. PROBE_TIMER three times: the device interrupts after a while; the guest writes how many such
  *    interrupts it took to PROBE_TICKS
  * Ends with 0, or 1 if something was wrong. CPL 0, needs a local APIC. */
 #include "guest.inc"
-start:
+guest device_trace
         GATE    PROBE_VECTOR_FILL, took_fill
         GATE    PROBE_VECTOR_DRAIN, took_drain
         GATE    PROBE_VECTOR_TIMER, took_timer
-        LOAD_IDT
         ENABLE_LAPIC
         mov     $PROBE_MMIO, %r12d
 
@@ -22,16 +21,16 @@ start:
         mov     $(PROBE_PORT + PROBE_ECHO), %edx
         out     %eax, %dx
 
-        movl    $GUEST_BUFFER, PROBE_ADDRESS(%r12)
+        movl    $BUFFER, PROBE_ADDRESS(%r12)
         movl    $64, PROBE_LENGTH(%r12)
         movl    $PROBE_FILL, PROBE_COMMAND(%r12)
         mov     $1, %r14d
         call    wait
-        mov     $GUEST_BUFFER, %esi
+        mov     $BUFFER, %esi
         call    sum
         mov     %rax, PROBE_SUM(%r12)
 
-        mov     $GUEST_BUFFER2, %esi
+        mov     $BUFFER_SECOND, %esi
         mov     $64, %ecx
         xor     %eax, %eax
 1:      mov     %al, (%rsi)
@@ -39,11 +38,11 @@ start:
         inc     %rsi
         dec     %ecx
         jnz     1b
-        movl    $GUEST_BUFFER2, PROBE_ADDRESS(%r12)
+        movl    $BUFFER_SECOND, PROBE_ADDRESS(%r12)
         movl    $PROBE_DRAIN, PROBE_COMMAND(%r12)
         mov     $2, %r14d
         call    wait
-        mov     $GUEST_BUFFER2, %esi
+        mov     $BUFFER_SECOND, %esi
         call    sum
         mov     PROBE_TOTAL(%r12), %rbx
         cmp     %rbx, %rax
@@ -91,3 +90,4 @@ took_timer:
         mov     $3, %r13d
 5:      END_OF_INTERRUPT
         iretq
+end device_trace

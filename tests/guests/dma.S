@@ -2,8 +2,8 @@
  * device and holds the pattern when the following IN from PORT_BYTE is answered; the second holds
  * the pattern from the guest. Ends with 0, or 1 if what it got is wrong. Runs at CPL 0 and 3. */
 #include "guest.inc"
-start:
-        mov     $GUEST_BUFFER2, %ebx
+guest dma
+        mov     $BUFFER_SECOND, %ebx
         mov     $PATTERN_FIRST, %al
         xor     %ecx, %ecx
 1:      mov     %al, (%rbx,%rcx)
@@ -13,14 +13,14 @@ start:
         jne     1b
 
         mov     $PORT_LONG, %edx
-        mov     $GUEST_BUFFER, %eax
+        mov     $BUFFER, %eax
         out     %eax, %dx
-        mov     $GUEST_BUFFER2, %eax
+        mov     $BUFFER_SECOND, %eax
         out     %eax, %dx
         mov     $PORT_BYTE, %edx
         in      %dx, %al
 
-        mov     $GUEST_BUFFER, %ebx
+        mov     $BUFFER, %ebx
         mov     $PATTERN_FIRST, %al
         xor     %ecx, %ecx
 2:      cmp     %al, (%rbx,%rcx)
@@ -30,3 +30,4 @@ start:
         cmp     $64, %ecx
         jne     2b
         DONE    0
+end dma

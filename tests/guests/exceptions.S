@@ -3,11 +3,10 @@
  * vector to PORT_BYTE. CPL 0. */
 #include "guest.inc"
         .set    UNMAPPED, 0x100000000
-start:
+guest exceptions
         GATE    0, divide
         GATE    6, invalid
         GATE    14, page
-        LOAD_IDT
         ud2
         movabs  UNMAPPED, %al
         xor     %edx, %edx
@@ -37,3 +36,4 @@ divide:
         REPORT  0
         addq    $2, (%rsp)
         iretq
+end exceptions

@@ -1,7 +1,7 @@
 /* Without an interrupt controller: writes 1, 2, 3 to PORT_BYTE and halts after each of the first
  * two. CPL 0. */
 #include "guest.inc"
-start:
+guest hlt
         mov     $PORT_BYTE, %edx
         mov     $1, %al
         out     %al, %dx
@@ -12,3 +12,4 @@ start:
         mov     $3, %al
         out     %al, %dx
         DONE    0
+end hlt

@@ -1,19 +1,18 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "long_mode.h"
+#include "start.h"
 
-vsdk_status guest_load(vsdk_vm *vm, const guest_image *image, vsdk_error *error)
+vsdk_status start_load(vsdk_vm *vm, const struct guest *guest, vsdk_error *error)
 {
-    uint8_t low[GUEST_LOW_BYTES];
+    uint8_t low[LOW_BYTES] = {0};
     vsdk_status status;
 
-    guest_state_tables(low);
+    start_write_tables(low);
     status = vsdk_dma_write(vm, 0, low, sizeof low, error);
     if (!status)
-        status = vsdk_dma_write(vm, GUEST_CODE, image->bytes, image->length, error);
+        status = vsdk_dma_write(vm, CODE, guest->code, (uint64_t)(guest->end - guest->code), error);
     return status;
 }
 
-vsdk_status guest_start_with(vsdk_vcpu *vcpu, unsigned cpl, uint64_t argument, vsdk_error *error)
+vsdk_status start_vcpu(vsdk_vcpu *vcpu, int cpl, uint64_t argument, vsdk_error *error)
 {
     vsdk_sregs sregs;
     vsdk_regs regs;
@@ -21,14 +20,9 @@ vsdk_status guest_start_with(vsdk_vcpu *vcpu, unsigned cpl, uint64_t argument, v
 
     if (status)
         return status;
-    guest_state_sregs(&sregs, cpl);
-    guest_state_regs(&regs, cpl);
+    start_set_long_mode(&sregs, cpl);
+    start_set_regs(&regs, cpl);
     regs.rdi = argument;
     status = vsdk_vcpu_set_sregs(vcpu, &sregs, error);
     return status ? status : vsdk_vcpu_set_regs(vcpu, &regs, error);
-}
-
-vsdk_status guest_start(vsdk_vcpu *vcpu, unsigned cpl, vsdk_error *error)
-{
-    return guest_start_with(vcpu, cpl, 0, error);
 }

@@ -1,8 +1,8 @@
-/* For widths 1, 2, 4 and 8 reads GUEST_MMIO + 8 * n and writes the value plus one 0x100 above it.
+/* For widths 1, 2, 4 and 8 reads MMIO + 8 * n and writes the value plus one 0x100 above it.
  * Runs at CPL 0 and 3. */
 #include "guest.inc"
-start:
-        mov     $GUEST_MMIO, %ebx
+guest mmio_widths
+        mov     $MMIO, %ebx
         movb    0x00(%rbx), %al
         inc     %al
         movb    %al, 0x100(%rbx)
@@ -16,3 +16,4 @@ start:
         inc     %rax
         movq    %rax, 0x118(%rbx)
         DONE    0
+end mmio_widths

@@ -1,9 +1,8 @@
 /* Writes 1 to PORT_REPORT when it is ready, and 2 to PORT_BYTE for each NMI; the second ends it.
  * CPL 0, needs a local APIC. */
 #include "guest.inc"
-start:
+guest nmi
         GATE    2, handler
-        LOAD_IDT
         ENABLE_LAPIC
         xor     %ecx, %ecx
         mov     $PORT_REPORT, %edx
@@ -24,3 +23,4 @@ handler:
         pop     %rdx
         pop     %rax
         iretq
+end nmi

@@ -1,6 +1,6 @@
 /* Reads a port of each width and writes what it got to the same port. Runs at CPL 0 and 3. */
 #include "guest.inc"
-start:
+guest pio_echo
         mov     $PORT_BYTE, %edx
         in      %dx, %al
         out     %al, %dx
@@ -11,3 +11,4 @@ start:
         in      %dx, %eax
         out     %eax, %dx
         DONE    0
+end pio_echo

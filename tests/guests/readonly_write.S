@@ -1,7 +1,7 @@
 /* rdi is the address of read-only memory: reads a dword there, writes it plus one, reads it again
  * and reports both. Runs at CPL 0 and 3. */
 #include "guest.inc"
-start:
+guest readonly_write
         mov     $PORT_REPORT, %edx
         mov     (%rdi), %eax
         out     %eax, %dx
@@ -10,3 +10,4 @@ start:
         mov     (%rdi), %eax
         out     %eax, %dx
         DONE    0
+end readonly_write

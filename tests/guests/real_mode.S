@@ -2,9 +2,10 @@
  * INT 0x21 through the table at 0 gives, and after a switch to 32-bit protected mode to PORT_LONG a
  * dword. */
 #include "guest.inc"
-#define REAL(label) (label - start)
+#define REAL(label) (label - guest_code_real_mode)
+#define FLAT(label) (REAL(label) + CODE)
         .code16
-start:
+guest real_mode
         xor     %ax, %ax
         mov     %ax, %es
         mov     %ax, %ss
@@ -24,7 +25,7 @@ start:
         mov     %cr0, %eax
         or      $1, %al
         mov     %eax, %cr0
-        ljmpl   $8, $protected
+        ljmpl   $8, $FLAT(protected)
 
 service:
         mov     $0x2121, %ax
@@ -34,7 +35,7 @@ service:
 data:   .word   0x1234
 gdt_pointer:
         .word   23
-        .long   gdt
+        .long   FLAT(gdt)
         .balign 8
 gdt:    .quad   0, 0x00cf9b000000ffff, 0x00cf93000000ffff
 
@@ -51,9 +52,10 @@ protected:
         pop     %eax
         mov     $PORT_LONG, %edx
         out     %eax, %dx
-        mov     $GUEST_MMIO, %ebx
+        mov     $MMIO, %ebx
         movl    $0x87654321, (%ebx)
         movb    $0, %al
-        out     %al, $PORT_EXIT
+        out     %al, $PORT_END
 2:      pause
         jmp     2b
+end real_mode

@@ -4,12 +4,12 @@
  * 3. rep insb: ten bytes from PORT_BYTE; their sum goes to PORT_REPORT
  * 4. rep insw with the direction flag: three words from PORT_WORD, stored downwards; the last one
  *    stored goes to PORT_REPORT
- * 5. rep movsl: the three dwords to GUEST_MMIO
- * 6. rep stosb: three bytes 0x5a to GUEST_MMIO + 0x40
- * 7. rep movsw: two words from GUEST_MMIO + 0x80; together they go to PORT_REPORT
+ * 5. rep movsl: the three dwords to MMIO
+ * 6. rep stosb: three bytes 0x5a to MMIO + 0x40
+ * 7. rep movsw: two words from MMIO + 0x80; together they go to PORT_REPORT
  * Runs at CPL 0 and 3. */
 #include "guest.inc"
-start:
+guest rep_string
         cld
         lea     bytes(%rip), %rsi
         mov     $10, %ecx
@@ -20,12 +20,12 @@ start:
         mov     $PORT_LONG, %edx
         rep outsl
 
-        mov     $GUEST_BUFFER, %edi
+        mov     $BUFFER, %edi
         mov     $10, %ecx
         mov     $PORT_BYTE, %edx
         rep insb
         xor     %eax, %eax
-        mov     $GUEST_BUFFER, %esi
+        mov     $BUFFER, %esi
         mov     $10, %ecx
 1:      movzbl  (%rsi), %ebx
         add     %ebx, %eax
@@ -36,32 +36,33 @@ start:
         out     %eax, %dx
 
         std
-        mov     $(GUEST_BUFFER + 0x104), %edi
+        mov     $(BUFFER + 0x104), %edi
         mov     $3, %ecx
         mov     $PORT_WORD, %edx
         rep insw
         cld
-        movzwl  GUEST_BUFFER + 0x100, %eax
+        movzwl  BUFFER + 0x100, %eax
         mov     $PORT_REPORT, %edx
         out     %eax, %dx
 
         lea     dwords(%rip), %rsi
-        mov     $GUEST_MMIO, %edi
+        mov     $MMIO, %edi
         mov     $3, %ecx
         rep movsl
-        mov     $GUEST_MMIO + 0x40, %edi
+        mov     $MMIO + 0x40, %edi
         mov     $0x5a, %al
         mov     $3, %ecx
         rep stosb
 
-        mov     $GUEST_MMIO + 0x80, %esi
-        mov     $GUEST_BUFFER, %edi
+        mov     $MMIO + 0x80, %esi
+        mov     $BUFFER, %edi
         mov     $2, %ecx
         rep movsw
-        mov     GUEST_BUFFER, %eax
+        mov     BUFFER, %eax
         mov     $PORT_REPORT, %edx
         out     %eax, %dx
         DONE    0
 
 bytes:  .ascii  "0123456789"
 dwords: .long   0x11111111, 0x22222222, 0x33333333
+end rep_string

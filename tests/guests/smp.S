@@ -1,11 +1,11 @@
 /* The boot processor starts all others by INIT and SIPI; each reports its APIC id to PORT_REPORT
- * from long mode, adds one to the counter at GUEST_DATA, and waits. rdi is how many others there
+ * from long mode, adds one to the counter at DATA, and waits. rdi is how many others there
  * are: when all have come the boot processor reports its own id and ends. CPL 0, needs local
  * APICs. */
 #include "guest.inc"
-start:
+guest smp
         lea     trampoline(%rip), %rsi
-        mov     $GUEST_TRAMPOLINE, %ebx
+        mov     $SECOND_CODE, %ebx
         mov     $(trampoline_end - trampoline), %ecx
 1:      mov     (%rsi), %al
         mov     %al, (%rbx)
@@ -21,10 +21,10 @@ start:
 2:      pause
         dec     %ecx
         jnz     2b
-        movl    $(0xc4600 | GUEST_TRAMPOLINE >> 12), LAPIC_ICR_LOW(%rbx)
+        movl    $(0xc4600 | SECOND_CODE >> 12), LAPIC_ICR_LOW(%rbx)
 
 3:      pause
-        mov     GUEST_DATA, %eax
+        mov     DATA, %eax
         cmp     %edi, %eax
         jne     3b
         call    report_id
@@ -45,16 +45,16 @@ other:
         shr     $24, %eax
         inc     %eax
         shl     $12, %eax
-        lea     GUEST_STACKS(%rax), %rsp
+        lea     STACKS(%rax), %rsp
         call    report_id
-        mov     $GUEST_DATA, %ebx
+        mov     $DATA, %ebx
         lock incl (%rbx)
 4:      cli
         hlt
         jmp     4b
 
-/* Copied to GUEST_TRAMPOLINE; starts in real mode at offset 0 of that segment. */
-#define AT(label) (GUEST_TRAMPOLINE + label - trampoline)
+/* Copied to SECOND_CODE; starts in real mode at offset 0 of that segment. */
+#define AT(label) (SECOND_CODE + label - trampoline)
         .balign 16
         .code16
 trampoline:
@@ -64,7 +64,7 @@ trampoline:
         lgdtl   gdt_pointer - trampoline
         mov     $0x20, %eax
         mov     %eax, %cr4
-        mov     $GUEST_PML4, %eax
+        mov     $PAGE_TABLES, %eax
         mov     %eax, %cr3
         mov     $0xc0000080, %ecx
         mov     $0x100, %eax
@@ -76,17 +76,18 @@ trampoline:
         .balign 8
 gdt_pointer:
         .word   0x37
-        .long   GUEST_GDT
+        .long   GDT
         .balign 8
 entry:  .long   AT(long_entry)
-        .word   GUEST_CS
+        .word   SELECTOR_CODE
         .balign 8
         .code64
 long_entry:
-        mov     $GUEST_DS, %eax
+        mov     $SELECTOR_DATA, %eax
         mov     %eax, %ds
         mov     %eax, %es
         mov     %eax, %ss
-        mov     $other, %eax
+        mov     $(other - guest_code_smp + CODE), %eax
         jmp     *%rax
 trampoline_end:
+end smp

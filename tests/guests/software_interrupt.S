@@ -1,10 +1,9 @@
 /* INT 0x80, whose handler writes 0x80 to PORT_BYTE, then INT3, whose handler writes 3. CPL 0; an
  * instruction emulator may not know INT in long mode. */
 #include "guest.inc"
-start:
+guest software_interrupt
         GATE    3, breakpoint
         GATE    0x80, software
-        LOAD_IDT
         int     $0x80
         int3
         DONE    0
@@ -19,3 +18,4 @@ breakpoint:
         mov     $3, %al
         out     %al, %dx
         iretq
+end software_interrupt

@@ -1,9 +1,10 @@
 /* An invalid instruction with an empty interrupt table: the guest crashes. CPL 0. */
 #include "guest.inc"
-start:
+guest triple_fault
         lidt    empty(%rip)
         ud2
         DONE    1
         .balign 8
 empty:  .word   0
         .quad   0
+end triple_fault

@@ -13,7 +13,7 @@ enum {
     SF = 0x80,
     OF = 0x800,
     ALL = CF | PF | AF | ZF | SF | OF,
-    RESULT = PF | ZF | SF,
+    OF_RESULT = PF | ZF | SF,
     ROUNDS = 64
 };
 
@@ -52,10 +52,10 @@ static const sample samples[] = {
     {"shl eax, 1", "\xd1\xe0", ALL & ~AF},
     {"shr rax, 1", "\x48\xd1\xe8", ALL & ~AF},
     {"sar al, 1", "\xd0\xf8", ALL & ~AF},
-    {"shl rax, cl", "\x48\xd3\xe0", RESULT},
-    {"shr ax, 5", "\x66\xc1\xe8\x05", RESULT | CF},
-    {"sar rax, 9", "\x48\xc1\xf8\x09", RESULT | CF},
-    {"sar eax, cl", "\xd3\xf8", RESULT},
+    {"shl rax, cl", "\x48\xd3\xe0", OF_RESULT},
+    {"shr ax, 5", "\x66\xc1\xe8\x05", OF_RESULT | CF},
+    {"sar rax, 9", "\x48\xc1\xf8\x09", OF_RESULT | CF},
+    {"sar eax, cl", "\xd3\xf8", OF_RESULT},
     {"rol eax, 1", "\xd1\xc0", ALL},
     {"ror rax, 1", "\x48\xd1\xc8", ALL},
     {"rol ax, 7", "\x66\xc1\xc0\x07", CF},
@@ -133,9 +133,9 @@ static void interpret(rig *r, const sample *s, state *at)
     size_t length = strlen(s->bytes);
     vsdk_regs regs;
 
-    memcpy(r->memory + GUEST_CODE, s->bytes, length);
-    memcpy(r->memory + GUEST_CODE + length, "\xe6\xf2", 2);
-    guest_state_regs(&regs, 3);
+    memcpy(r->memory + CODE, s->bytes, length);
+    memcpy(r->memory + CODE + length, "\xe6\xf2", 2);
+    start_set_regs(&regs, 3);
     regs.rax = at->rax;
     regs.rcx = at->rcx;
     regs.rdx = at->rdx;

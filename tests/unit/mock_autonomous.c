@@ -8,7 +8,7 @@ static uint64_t counted(const rig *r)
 {
     uint64_t count;
 
-    memcpy(&count, r->memory + GUEST_DATA, sizeof count);
+    memcpy(&count, r->memory + DATA, sizeof count);
     return count;
 }
 
@@ -74,7 +74,7 @@ Test(autonomous, goes_on_after_its_answer_without_a_run)
     rig_code(&r, "\xec\x88\x03\xff\x43\x08\xeb\xfb", 8, 3);
     const backend_ops *ops = r.host.ops;
     ops->vcpu_get_regs(&r.vcpu[0], &regs, NULL);
-    regs.rbx = GUEST_DATA;
+    regs.rbx = DATA;
     regs.rdx = PORT_BYTE;
     ops->vcpu_set_regs(&r.vcpu[0], &regs, NULL);
     rig_start(&r);
@@ -82,15 +82,15 @@ Test(autonomous, goes_on_after_its_answer_without_a_run)
     cr_assert_eq(ops->vcpu_get_regs(&r.vcpu[0], &regs, NULL), VSDK_OK);
     for (int i = 0; i < 5; i++)
         any_call(&r);
-    cr_assert_eq(r.memory[GUEST_DATA], 0);
+    cr_assert_eq(r.memory[DATA], 0);
     atomic_store(&r.vcpu[0].requests, REQUEST_KICK);
     rig_run(&r, 0);
     cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
     cr_assert_eq(ops->vcpu_get_regs(&r.vcpu[0], &regs, NULL), VSDK_ERROR_STATE);
     for (int i = 0; i < 5; i++)
         any_call(&r);
-    cr_assert_eq(r.memory[GUEST_DATA], 7);
-    cr_assert_neq(r.memory[GUEST_DATA + 8], 0);
+    cr_assert_eq(r.memory[DATA], 7);
+    cr_assert_neq(r.memory[DATA + 8], 0);
     rig_close(&r);
 }
 
@@ -143,10 +143,10 @@ Test(autonomous, the_end_is_told_when_exits_are_answered)
     } while (r.exits[1].reason == VSDK_EXIT_KICKED);
     cr_assert_eq(r.exits[1].value, 2);
     cr_assert_eq(ops->vm_pause(&r.vm, NULL), VSDK_OK);
-    memcpy(r.memory + GUEST_CODE, "\x0f\x0b", 2);
+    memcpy(r.memory + CODE, "\x0f\x0b", 2);
     cr_assert_eq(ops->vcpu_get_sregs(&r.vcpu[0], &sregs, NULL), VSDK_OK);
-    guest_state_sregs(&sregs, 0);
-    guest_state_regs(&regs, 0);
+    start_set_long_mode(&sregs, 0);
+    start_set_regs(&regs, 0);
     cr_assert_eq(ops->vcpu_set_sregs(&r.vcpu[0], &sregs, NULL), VSDK_OK);
     cr_assert_eq(ops->vcpu_set_regs(&r.vcpu[0], &regs, NULL), VSDK_OK);
     rig_start(&r);

@@ -15,10 +15,10 @@ Test(driven, complete_finishes_an_access_and_nothing_else)
     rig_open(&r, 0);
     rig_load(&r, &guest_page_cross, 3, 0);
     const backend_ops *ops = r.host.ops;
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0xffe, 2, 0x2211);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0xffe, 2, 0x2211);
     cr_assert_eq(ops->vcpu_complete(&r.vcpu[0], NULL), VSDK_OK);
     cr_assert_eq(r.exit->reason, VSDK_EXIT_MMIO);
-    cr_assert_eq(r.exit->address, GUEST_MMIO + 0x1000);
+    cr_assert_eq(r.exit->address, MMIO + 0x1000);
     r.exit->value = 0x4433;
     cr_assert_eq(ops->vcpu_complete(&r.vcpu[0], NULL), VSDK_OK);
     cr_assert_eq(r.exit->reason, VSDK_EXIT_NONE);
@@ -36,9 +36,9 @@ BOTH(requests, finish_the_access_and_leave)
     rig_open(&r, autonomous);
     rig_load(&r, &guest_page_cross, 3, 0);
     rig_start(&r);
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0xffe, 2, 0x2211);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0xffe, 2, 0x2211);
     atomic_store(&r.vcpu[0].requests, REQUEST_HOLD);
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x1000, 2, 0x4433);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0x1000, 2, 0x4433);
     for (int i = 0; i < 2; i++) {
         rig_run(&r, 0);
         cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
@@ -56,7 +56,7 @@ BOTH(requests, deadline_passes)
     rig_open(&r, autonomous);
     rig_load(&r, &guest_count_loop, 3, 0);
     rig_start(&r);
-    for (int i = 0; !r.memory[GUEST_DATA] && !r.memory[GUEST_DATA + 1]; i++) {
+    for (int i = 0; !r.memory[DATA] && !r.memory[DATA + 1]; i++) {
         cr_assert_lt(i, 100);
         rig_run_for(&r, 0, 5000000);
         cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
@@ -141,7 +141,7 @@ BOTH(waiting, an_interrupt_ends_it)
     rig r = {0};
 
     rig_open(&r, autonomous);
-    rig_load(&r, &guest_interrupts, 0, 0);
+    rig_load(&r, &guest_vectors, 0, 0);
     rig_start(&r);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
     while_waiting(&r, "message");
@@ -158,9 +158,10 @@ BOTH(waiting, halted_for_good)
     rig_load(&r, &guest_nmi, 0, 0);
     rig_start(&r);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
-    memcpy(r.memory + GUEST_CODE + guest_nmi.length, "\xfa\xf4\xeb\xfd", 4);
+    size_t bytes = (size_t)(guest_nmi.end - guest_nmi.code);
+    memcpy(r.memory + CODE + bytes, "\xfa\xf4\xeb\xfd", 4);
     /* The loop of the guest becomes CLI and HLT: its first instruction there is PAUSE. */
-    uint8_t *loop = memmem(r.memory + GUEST_CODE, guest_nmi.length, "\xf3\x90\x83\xf9\x02", 5);
+    uint8_t *loop = memmem(r.memory + CODE, bytes, "\xf3\x90\x83\xf9\x02", 5);
     cr_assert_not_null(loop);
     memcpy(loop, "\xfa\xf4", 2);
     if (autonomous) {
@@ -185,10 +186,10 @@ Test(driven, memory_at_two_addresses)
     rig_code(&r, code, sizeof code - 1, 3);
     const backend_ops *ops = r.host.ops;
     backend_slot alias = {
-        .ram = &r.ram, .gpa = 0x8000000, .offset = GUEST_DATA, .length = 0x1000, .index = 1};
+        .ram = &r.ram, .gpa = 0x8000000, .offset = DATA, .length = 0x1000, .index = 1};
     cr_assert_eq(ops->vm_map(&r.vm, &alias, NULL), VSDK_OK);
     cr_assert_eq(ops->vcpu_get_regs(&r.vcpu[0], &regs, NULL), VSDK_OK);
-    regs.rbx = GUEST_DATA;
+    regs.rbx = DATA;
     regs.rcx = 0x8000000;
     cr_assert_eq(ops->vcpu_set_regs(&r.vcpu[0], &regs, NULL), VSDK_OK);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LOOK, 4, 0xffffffff);
@@ -203,22 +204,22 @@ Test(driven, doorbells_ring_without_an_exit)
     rig r = {0};
 
     rig_open(&r, 0);
-    rig_load(&r, &guest_doorbell, 3, 0);
+    rig_load(&r, &guest_rings, 3, 0);
     const backend_ops *ops = r.host.ops;
     int bell = sys_eventfd(), other = sys_eventfd();
     cr_assert_eq(ops->doorbell_assign(&r.vm, VSDK_SPACE_PIO, PORT_WORD, 2, NULL, bell, NULL),
                  VSDK_OK);
-    cr_assert_eq(ops->doorbell_assign(&r.vm, VSDK_SPACE_MMIO, GUEST_MMIO, 4, &match, other, NULL),
+    cr_assert_eq(ops->doorbell_assign(&r.vm, VSDK_SPACE_MMIO, MMIO, 4, &match, other, NULL),
                  VSDK_OK);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO, 4, 1);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO, 4, 3);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO, 4, 1);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO, 4, 3);
     rig_expect_end(&r, 0);
     cr_assert_eq(sys_eventfd_read(bell, &rings), 0);
     cr_assert_eq(rings, 3);
     cr_assert_eq(sys_eventfd_read(other, &rings), 0);
     cr_assert_eq(rings, 1);
     ops->doorbell_deassign(&r.vm, VSDK_SPACE_PIO, PORT_WORD, 2, NULL, bell);
-    ops->doorbell_deassign(&r.vm, VSDK_SPACE_MMIO, GUEST_MMIO, 4, &match, other);
+    ops->doorbell_deassign(&r.vm, VSDK_SPACE_MMIO, MMIO, 4, &match, other);
     sys_close(bell);
     sys_close(other);
     rig_close(&r);

@@ -37,8 +37,8 @@ BOTH(guests, memory_of_each_width)
     rig_load(&r, &guest_mmio_widths, 3, 0);
     rig_start(&r);
     for (unsigned i = 0; i < 4; i++) {
-        rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 8 * i, 1u << i, values[i]);
-        rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x100 + 8 * i, 1u << i, values[i] + 1);
+        rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 8 * i, 1u << i, values[i]);
+        rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO + 0x100 + 8 * i, 1u << i, values[i] + 1);
         cr_assert_eq(r.exit->flags, 0);
     }
     rig_expect_end(&r, 0);
@@ -93,11 +93,11 @@ BOTH(guests, strings)
     give_elements(&r, PORT_WORD, 2, 3, words);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_REPORT, 4, 0x3333);
     for (unsigned i = 0; i < 3; i++)
-        rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 4 * i, 4, 0x11111111u * (i + 1));
+        rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO + 4 * i, 4, 0x11111111u * (i + 1));
     for (unsigned i = 0; i < 3; i++)
-        rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x40 + i, 1, 0x5a);
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x80, 2, 0xcdef);
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x82, 2, 0x89ab);
+        rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO + 0x40 + i, 1, 0x5a);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0x80, 2, 0xcdef);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0x82, 2, 0x89ab);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_REPORT, 4, 0x89abcdef);
     rig_expect_end(&r, 0);
     rig_close(&r);
@@ -156,7 +156,7 @@ BOTH(guests, interrupts)
     rig r = {0};
 
     rig_open(&r, autonomous);
-    rig_load(&r, &guest_interrupts, 0, 0);
+    rig_load(&r, &guest_vectors, 0, 0);
     rig_start(&r);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
     send(&r, 0x31);
@@ -202,9 +202,9 @@ BOTH(guests, processors_start)
     rig_open(&r, autonomous);
     rig_load(&r, &guest_smp, 0, RIG_VCPUS - 1);
     rig_start(&r);
-    while (r.exits[0].address != PORT_EXIT) {
+    while (r.exits[0].address != PORT_END) {
         for (uint32_t i = 0; i < RIG_VCPUS; i++) {
-            if (!try_run(&r, i) || r.exits[i].address == PORT_EXIT)
+            if (!try_run(&r, i) || r.exits[i].address == PORT_END)
                 continue;
             cr_assert_eq(r.exits[i].reason, VSDK_EXIT_PIO);
             cr_assert_eq(r.exits[i].address, PORT_REPORT);
@@ -254,11 +254,11 @@ BOTH(guests, memory_written_by_a_device)
     rig_open(&r, autonomous);
     rig_load(&r, &guest_dma, 3, 0);
     rig_start(&r);
-    rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LONG, 4, GUEST_BUFFER);
-    rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LONG, 4, GUEST_BUFFER2);
+    rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LONG, 4, BUFFER);
+    rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LONG, 4, BUFFER_SECOND);
     rig_answer(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 0);
-    memcpy(r.memory + GUEST_BUFFER, r.memory + GUEST_BUFFER2, 64);
-    cr_assert_eq(r.memory[GUEST_BUFFER + 2], 2 * PATTERN_STEP + PATTERN_FIRST);
+    memcpy(r.memory + BUFFER, r.memory + BUFFER_SECOND, 64);
+    cr_assert_eq(r.memory[BUFFER + 2], 2 * PATTERN_STEP + PATTERN_FIRST);
     rig_expect_end(&r, 0);
     rig_close(&r);
 }
@@ -273,9 +273,9 @@ BOTH(guests, registers_come_out)
     rig_load(&r, &guest_regs, 3, 0x123456789abcdef0);
     rig_start(&r);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LOOK, 1, 1);
-    memcpy(first, r.memory + GUEST_DATA, sizeof first);
+    memcpy(first, r.memory + DATA, sizeof first);
     cr_assert_eq(first[5], 0x123456789abcdef0);
-    cr_assert_eq(first[6], GUEST_STACK_TOP - 0x100);
+    cr_assert_eq(first[6], STACK - 0x100);
     cr_assert_eq(r.host.ops->vcpu_get_regs(&r.vcpu[0], &regs, &r.error), VSDK_OK);
     for (uint64_t i = 0; i < 16; i++)
         cr_assert_eq((&regs.rax)[i], (i + 1) * 0x0101010101010101);
@@ -283,7 +283,7 @@ BOTH(guests, registers_come_out)
     regs.rip = 0;
     cr_assert_eq(r.host.ops->vcpu_set_regs(&r.vcpu[0], &regs, &r.error), VSDK_OK);
     rig_expect_end(&r, 0);
-    memcpy(&changed, r.memory + GUEST_DATA + 0x80, 8);
+    memcpy(&changed, r.memory + DATA + 0x80, 8);
     cr_assert_eq(changed, 0xabcdef);
     rig_close(&r);
 }
@@ -295,11 +295,11 @@ BOTH(guests, accesses_that_cross_a_page)
     rig_open(&r, autonomous);
     rig_load(&r, &guest_page_cross, 3, 0);
     rig_start(&r);
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0xffe, 2, 0x2211);
-    rig_answer(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x1000, 2, 0x4433);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0xffe, 2, 0x2211);
+    rig_answer(&r, VSDK_EXIT_MMIO, MMIO + 0x1000, 2, 0x4433);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_REPORT, 4, 0x44332211);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x1ffc, 4, 0x44332211);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO + 0x2000, 4, 0x88776655);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO + 0x1ffc, 4, 0x44332211);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO + 0x2000, 4, 0x88776655);
     rig_expect_end(&r, 0);
     rig_close(&r);
 }
@@ -312,17 +312,18 @@ BOTH(guests, real_and_protected_mode)
 
     rig_open(&r, autonomous);
     const backend_ops *ops = r.host.ops;
-    memcpy(r.memory + GUEST_CODE, guest_real_mode.bytes, guest_real_mode.length);
+    memcpy(r.memory + CODE, guest_real_mode.code,
+           (size_t)(guest_real_mode.end - guest_real_mode.code));
     cr_assert_eq(ops->vcpu_get_sregs(&r.vcpu[0], &sregs, &r.error), VSDK_OK);
-    guest_real_sregs(&sregs);
-    guest_real_regs(&regs);
+    start_set_real_mode(&sregs);
+    start_set_real_regs(&regs);
     cr_assert_eq(ops->vcpu_set_sregs(&r.vcpu[0], &sregs, &r.error), VSDK_OK);
     cr_assert_eq(ops->vcpu_set_regs(&r.vcpu[0], &regs, &r.error), VSDK_OK);
     rig_start(&r);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_WORD, 2, 0x1234);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_WORD, 2, 0x2121);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_LONG, 4, 0x12345678);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, GUEST_MMIO, 4, 0x87654321);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, MMIO, 4, 0x87654321);
     rig_expect_end(&r, 0);
     rig_close(&r);
 }
@@ -352,16 +353,15 @@ BOTH(guests, device_trace)
     rig_start(&r);
     rig_answer(&r, VSDK_EXIT_PIO, PROBE_PORT + PROBE_ID, 4, 0x70726f62);
     rig_expect_write(&r, VSDK_EXIT_PIO, PROBE_PORT + PROBE_ECHO, 4, 0x70726f63);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_ADDRESS, 4, GUEST_BUFFER);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_ADDRESS, 4, BUFFER);
     rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_LENGTH, 4, 64);
     for (int i = 0; i < 64; i++)
-        r.memory[GUEST_BUFFER + i] = (uint8_t)(i * PATTERN_STEP + PATTERN_FIRST);
+        r.memory[BUFFER + i] = (uint8_t)(i * PATTERN_STEP + PATTERN_FIRST);
     probe_interrupt(&r, PROBE_FILL, PROBE_VECTOR_FILL);
-    rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_SUM, 8,
-                     sum_of(r.memory + GUEST_BUFFER));
-    rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_ADDRESS, 4, GUEST_BUFFER2);
+    rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_SUM, 8, sum_of(r.memory + BUFFER));
+    rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_ADDRESS, 4, BUFFER_SECOND);
     probe_interrupt(&r, PROBE_DRAIN, PROBE_VECTOR_DRAIN);
-    rig_answer(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_TOTAL, 8, sum_of(r.memory + GUEST_BUFFER2));
+    rig_answer(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_TOTAL, 8, sum_of(r.memory + BUFFER_SECOND));
     for (unsigned i = 1; i <= PROBE_TIMER_TICKS; i++) {
         probe_interrupt(&r, PROBE_TIMER, PROBE_VECTOR_TIMER);
         rig_expect_write(&r, VSDK_EXIT_MMIO, PROBE_MMIO + PROBE_TICKS, 4, i);

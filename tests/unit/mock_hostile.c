@@ -47,7 +47,7 @@ static void wild_registers(rig *r, uint64_t *seed)
 {
     vsdk_regs regs;
 
-    guest_state_regs(&regs, 0);
+    start_set_regs(&regs, 0);
     for (int i = 0; i < 16; i++)
         (&regs.rax)[i] = wild(seed);
     regs.rflags = draw(seed);
@@ -62,7 +62,7 @@ static void wild_tables(rig *r, uint64_t *seed)
     const backend_ops *ops = r->host.ops;
 
     ops->vcpu_get_sregs(&r->vcpu[0], &sregs, NULL);
-    guest_state_sregs(&sregs, draw(seed) % 2 ? 0 : 3);
+    start_set_long_mode(&sregs, draw(seed) % 2 ? 0 : 3);
     if (draw(seed) % 2)
         sregs.cr3 = wild(seed);
     sregs.idt = (vsdk_table){.base = wild(seed), .limit = (uint16_t)draw(seed)};
@@ -72,12 +72,12 @@ static void wild_tables(rig *r, uint64_t *seed)
     sregs.fs.base = wild(seed);
     sregs.es.base = wild(seed);
     if (draw(seed) % 3 == 0)
-        guest_real_sregs(&sregs);
+        start_set_real_mode(&sregs);
     if (draw(seed) % 3 == 0)
         sregs.cs.access ^= 0x6000;
     ops->vcpu_set_sregs(&r->vcpu[0], &sregs, NULL);
     if (draw(seed) % 2)
-        scatter(r->memory + GUEST_PML4, 0x7000, seed);
+        scatter(r->memory + PAGE_TABLES, 0x7000, seed);
 }
 
 static void answer(rig *r, uint64_t *seed)
@@ -117,7 +117,7 @@ static void one_guest(int autonomous, uint64_t seed)
     seed = seed * 0x9e3779b97f4a7c15 + 1;
     rig_open(&r, autonomous);
     rig_code(&r, "\x90", 1, 0);
-    scatter(r.memory + GUEST_CODE, 0x4000, &seed);
+    scatter(r.memory + CODE, 0x4000, &seed);
     wild_tables(&r, &seed);
     wild_registers(&r, &seed);
     rig_start(&r);
@@ -150,8 +150,8 @@ BOTH(hostile, endless_strings)
         rig_code(&r, codes[i], strlen(codes[i]), 3);
         r.host.ops->vcpu_get_regs(&r.vcpu[0], &regs, NULL);
         regs.rcx = ~0ull;
-        regs.rdi = GUEST_STACK_TOP + 0x20000;
-        regs.rsi = GUEST_STACK_TOP + 0x20000;
+        regs.rdi = STACK + 0x20000;
+        regs.rsi = STACK + 0x20000;
         r.host.ops->vcpu_set_regs(&r.vcpu[0], &regs, NULL);
         rig_start(&r);
         rig_run_for(&r, 0, 1000000000);

@@ -54,22 +54,22 @@ void rig_open(rig *r, int autonomous)
 
 void rig_code(rig *r, const void *code, size_t bytes, unsigned cpl)
 {
-    guest_image image = {"code", code, bytes};
+    struct guest image = {code, (const uint8_t *)code + bytes};
 
     rig_load(r, &image, cpl, 0);
 }
 
-void rig_load(rig *r, const guest_image *image, unsigned cpl, uint64_t argument)
+void rig_load(rig *r, const struct guest *image, unsigned cpl, uint64_t argument)
 {
     const backend_ops *ops = r->host.ops;
     vsdk_sregs sregs;
     vsdk_regs regs;
 
-    guest_state_tables(r->memory);
-    memcpy(r->memory + GUEST_CODE, image->bytes, image->length);
+    start_write_tables(r->memory);
+    memcpy(r->memory + CODE, image->code, (size_t)(image->end - image->code));
     must(r, ops->vcpu_get_sregs(&r->vcpu[0], &sregs, &r->error), "get_sregs");
-    guest_state_sregs(&sregs, cpl);
-    guest_state_regs(&regs, cpl);
+    start_set_long_mode(&sregs, cpl);
+    start_set_regs(&regs, cpl);
     regs.rdi = argument;
     must(r, ops->vcpu_set_sregs(&r->vcpu[0], &sregs, &r->error), "set_sregs");
     must(r, ops->vcpu_set_regs(&r->vcpu[0], &regs, &r->error), "set_regs");
@@ -140,5 +140,5 @@ void rig_answer(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned widt
 
 void rig_expect_end(rig *r, uint8_t status)
 {
-    rig_expect_write(r, VSDK_EXIT_PIO, PORT_EXIT, 1, status);
+    rig_expect_write(r, VSDK_EXIT_PIO, PORT_END, 1, status);
 }

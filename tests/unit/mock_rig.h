@@ -5,9 +5,9 @@
 #define TESTS_UNIT_MOCK_RIG_H
 
 #include "core/backend.h"
-#include "long_mode.h"
+#include "start.h"
 
-enum { RIG_VCPUS = 4, RIG_RAM_BYTES = GUEST_RAM_BYTES };
+enum { RIG_VCPUS = 4, RIG_RAM_BYTES = 0x400000 };
 
 typedef struct rig {
     backend_host host;
@@ -26,7 +26,7 @@ typedef struct rig {
 
 /* Zero fields are defaults. `autonomous` chooses the personality. */
 void rig_open(rig *r, int autonomous);
-void rig_load(rig *r, const guest_image *image, unsigned cpl, uint64_t argument);
+void rig_load(rig *r, const struct guest *image, unsigned cpl, uint64_t argument);
 void rig_code(rig *r, const void *code, size_t bytes, unsigned cpl);
 void rig_start(rig *r);
 void rig_run(rig *r, uint32_t vcpu); /* KICKED after a long while */

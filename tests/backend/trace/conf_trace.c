@@ -1,13 +1,13 @@
 /* A device of an embedder's - ports, memory, an interrupt line, DMA and a timer - sees the same
  * from the same guests in every place: its trace, one line an element, is compared with the text
  * below. A plain TAP program, so that the trace can be printed. */
-#include "long_mode.h"
+#include "start.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOW_BYTES = 0xa0000, LINES = 3, TICK_NS = 1000000, DMA_MOST = 64 };
+enum { LINES = 3, TICK_NS = 1000000, DMA_MOST = 64 };
 enum { REGION_PORTS, REGION_PROBE_PORTS, REGION_MEMORY, REGION_PROBE, REGION_END };
 
 #define MESSAGE UINT64_C(0xfee00000)
@@ -42,7 +42,7 @@ static void trace(const char *format, ...)
     va_end(arguments);
 }
 
-static const uint64_t bases[] = {PORT_BYTE, PROBE_PORT, GUEST_MMIO, PROBE_MMIO, PORT_EXIT};
+static const uint64_t bases[] = {PORT_BYTE, PROBE_PORT, MMIO, PROBE_MMIO, PORT_END};
 
 static int is_memory(uint32_t region)
 {
@@ -202,7 +202,7 @@ static void probe_close(void)
     probe.next = probe.total = probe.ticks = 0;
 }
 
-static vsdk_status run_guest(vsdk_host *host, const guest_image *image)
+static vsdk_status run_guest(vsdk_host *host, const struct guest *image)
 {
     vsdk_error *error = &probe.error;
     vsdk_vcpu *vcpu = NULL;
@@ -212,12 +212,12 @@ static vsdk_status run_guest(vsdk_host *host, const guest_image *image)
     vsdk_exit end;
 
     if ((status = vsdk_vm_create(host, NULL, &vm, error)) == VSDK_OK &&
-        (status = vsdk_ram_create(vm, LOW_BYTES, NULL, &ram, error)) == VSDK_OK &&
-        (status = vsdk_vm_map(vm, 0, ram, 0, LOW_BYTES, 0, error)) == VSDK_OK &&
+        (status = vsdk_ram_create(vm, RAM_BYTES, NULL, &ram, error)) == VSDK_OK &&
+        (status = vsdk_vm_map(vm, 0, ram, 0, RAM_BYTES, 0, error)) == VSDK_OK &&
         (status = probe_make(vm)) == VSDK_OK &&
         (status = vsdk_vcpu_create(vm, 0, NULL, &vcpu, error)) == VSDK_OK &&
-        (status = guest_load(vm, image, error)) == VSDK_OK &&
-        (status = guest_start(vcpu, 0, error)) == VSDK_OK &&
+        (status = start_load(vm, image, error)) == VSDK_OK &&
+        (status = start_vcpu(vcpu, 0, 0, error)) == VSDK_OK &&
         (status = vsdk_vm_run(vm, 0, &end, error)) == VSDK_OK)
         trace("%s %llx\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
     vsdk_vm_destroy(vm, NULL);
@@ -261,7 +261,7 @@ static void print_trace(const char *text)
 
 static const struct {
     const char *name;
-    const guest_image *image;
+    const struct guest *image;
 } guests[] = {
     {"device_trace", &guest_device_trace},
     {"pio_echo", &guest_pio_echo},

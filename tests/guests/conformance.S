@@ -1,33 +1,5 @@
 /* Guests. Each begins at CODE in 64-bit mode, with a stack below STACK. */
-#include "layout.h"
-
-.macro guest name
-	.pushsection .rodata.guests, "a"
-	.balign 0x200 /* the handlers inside count on it */
-	.popsection
-	.pushsection .data.rel.ro, "aw"
-	.balign 8
-	.globl guest_\name
-	.hidden guest_\name
-guest_\name:
-	.quad guest_code_\name, guest_end_\name
-	.popsection
-	.pushsection .rodata.guests, "a"
-guest_code_\name:
-.endm
-
-.macro end name
-guest_end_\name:
-	.popsection
-.endm
-
-/* The last exit of most guests. */
-.macro done
-	out %al, $PORT_END
-1:	jmp 1b
-.endm
-
-	.code64
+#include "guest.inc"
 
 /* Nothing, for ever. */
 guest spin
@@ -74,7 +46,7 @@ guest widths_out
 	out %al, %dx
 	out %ax, %dx
 	out %eax, %dx
-	done
+	DONE
 end widths_out
 
 /* Port reads of each width; RAX after each is stored at (rdi). */
@@ -98,7 +70,7 @@ guest widths_in
 	mov $0x1122334455667788, %rax
 	in %dx, %eax
 	mov %rax, 40(%rdi)
-	done
+	DONE
 end widths_in
 
 /* String writes of rbx elements from (rsi) in each width; the last one downwards. */
@@ -116,7 +88,7 @@ guest strings_out
 	mov %rbx, %rcx
 	rep outsb
 	cld
-	done
+	DONE
 end strings_out
 
 /* String reads of rbx elements to (rdi) in each width. */
@@ -131,7 +103,7 @@ guest strings_in
 	rep insl
 	mov %rdi, %rax
 	out %eax, $PORT_OUT
-	done
+	DONE
 end strings_in
 
 /* Memory writes of each width at (rbx). */
@@ -141,7 +113,7 @@ guest mmio_out
 	mov %ax, 2(%rbx)
 	mov %eax, 4(%rbx)
 	mov %rax, 8(%rbx)
-	done
+	DONE
 end mmio_out
 
 /* Memory reads of each width at (rbx); RAX after each is stored at (rdi). */
@@ -156,21 +128,21 @@ guest mmio_in
 	mov %rax, 16(%rdi)
 	mov 8(%rbx), %rax
 	mov %rax, 24(%rdi)
-	done
+	DONE
 end mmio_in
 
 /* Reads 8 bytes at (rbx), stores them at (rdi). */
-guest load
+guest copy
 	mov (%rbx), %rax
 	mov %rax, (%rdi)
-	done
-end load
+	DONE
+end copy
 
 /* Writes r8 at (rbx). */
-guest store
+guest put
 	mov %r8, (%rbx)
-	done
-end store
+	DONE
+end put
 
 /* For ever: writes r8 at (rbx), reads it again and writes its low half to a port. */
 guest store_load
@@ -264,7 +236,7 @@ end interrupts_halted
 
 guest second
 	start_second
-	done
+	DONE
 end second
 
 /* Then writes to the second one's port, for ever. */
@@ -309,7 +281,7 @@ guest doorbell
 	mov %eax, (%rbx)
 	mov $2, %eax
 	mov %eax, (%rbx)
-	done
+	DONE
 end doorbell
 
 /* Each width at each alignment of a device at (rbx) and at a port. */
@@ -332,7 +304,5 @@ guest many_widths
 	mov 5(%rbx), %eax
 	mov 3(%rbx), %ax
 	mov 1(%rbx), %al
-	done
+	DONE
 end many_widths
-
-	.section .note.GNU-stack, "", @progbits

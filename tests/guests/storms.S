@@ -1,24 +1,5 @@
-/* Guests of the storms; see tests/backend/guests.S. */
-#include "layout.h"
-
-.macro guest name
-	.pushsection .data.rel.ro, "aw"
-	.balign 8
-	.globl guest_\name
-	.hidden guest_\name
-guest_\name:
-	.quad guest_code_\name, guest_end_\name
-	.popsection
-	.pushsection .rodata.guests, "a"
-guest_code_\name:
-.endm
-
-.macro end name
-guest_end_\name:
-	.popsection
-.endm
-
-	.code64
+/* Guests of the storms of threads. */
+#include "guest.inc"
 
 /* Writes and reads two ports for ever. */
 guest hammer
@@ -47,5 +28,3 @@ guest hammers_second
 	jmp 1b
 end hammers_second
 	.code64
-
-	.section .note.GNU-stack, "", @progbits

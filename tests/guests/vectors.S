@@ -1,11 +1,10 @@
 /* Takes interrupts 0x30 to 0x3f: writes 1 to PORT_REPORT when it is ready, and then each vector
  * taken to PORT_BYTE. VECTOR_LAST ends it. CPL 0, needs a local APIC. */
 #include "guest.inc"
-start:
+guest vectors
 .irp vector, 0x30, 0x31, 0x32, 0x33, 0x3f
         GATE    \vector, handler_\vector
 .endr
-        LOAD_IDT
         ENABLE_LAPIC
         mov     $PORT_REPORT, %edx
         mov     $1, %eax
@@ -32,3 +31,4 @@ report: push    %rdx
         pop     %rax
         iretq
 2:      DONE    0
+end vectors

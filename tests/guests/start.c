@@ -1,11 +1,10 @@
 #include "start.h"
-#include "layout.h"
 #include <string.h>
 
 enum {
     PRESENT_USER = 7, /* present, writable, user */
     LARGE = 0x80,
-    CR0_LONG = 0x80000033u, /* PG, NE, ET, MP, PE */
+    CR0_LONG = 0x80010033u, /* PG, WP, NE, ET, MP, PE */
     CR4_LONG = 0x620,       /* PAE, OSFXSR, OSXMMEXCPT */
     EFER_LONG = 0x500,      /* LME, LMA */
     GIB_TABLES = 4
@@ -40,6 +39,7 @@ void start_write_tables(uint8_t *memory)
     put64(memory, GDT + SELECTOR_DATA, 0x00cf93000000ffff);
     put64(memory, GDT + SELECTOR_USER_CODE, 0x00affb000000ffff);
     put64(memory, GDT + SELECTOR_USER_DATA, 0x00cff3000000ffff);
+    put64(memory, GDT + SELECTOR_CODE_32, 0x00cf9b000000ffff);
     put64(memory, GDT + SELECTOR_TSS, 0x0000890000000000 | TSS_LIMIT | (uint64_t)TSS << 16);
     memory[TSS + 0x66] = 0x68; /* where the permissions of ports begin */
     memory[TSS + TSS_LIMIT] = 0xff;
@@ -70,4 +70,27 @@ void start_set_long_mode(vsdk_sregs *sregs, int cpl)
     sregs->cr3 = PAGE_TABLES;
     sregs->cr4 = CR4_LONG;
     sregs->efer = EFER_LONG;
+}
+
+void start_set_regs(vsdk_regs *regs, int cpl)
+{
+    *regs = (vsdk_regs){.rip = CODE, .rsp = STACK - 0x100, .rflags = 2 | (uint64_t)cpl << 12};
+}
+
+void start_set_real_mode(vsdk_sregs *sregs)
+{
+    vsdk_segment code = {.base = CODE, .limit = 0xffff, .selector = CODE >> 4, .access = 0x9b};
+    vsdk_segment data = code;
+
+    data.access = 0x93;
+    sregs->cs = code;
+    sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
+    sregs->idt = (vsdk_table){.limit = 0x3ff};
+    sregs->cr0 = 0x10;
+    sregs->cr3 = sregs->cr4 = sregs->efer = 0;
+}
+
+void start_set_real_regs(vsdk_regs *regs)
+{
+    *regs = (vsdk_regs){.rsp = 0xff00, .rflags = 2};
 }
