@@ -110,6 +110,20 @@ Test(kick, never_cancels_an_access)
     }
 }
 
+/* An autonomous guest gets to its accesses between the runs; they come before the kicks. */
+Test(kick, before_each_run_keeps_no_access_away)
+{
+    need(m.host, VSDK_CAPABILITY_AUTONOMOUS);
+    machine_start(&m, &guest_out_forever, NULL);
+    for (uint64_t value = 1; value < 5; value++) {
+        do {
+            ok(vsdk_vcpu_kick(m.vcpu, E));
+            ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        } while (m.exit->reason == VSDK_EXIT_KICKED);
+        cr_assert_eq(m.exit->value, value);
+    }
+}
+
 Test(kick, at_an_unanswered_read_keeps_the_read)
 {
     machine_start(&m, &guest_echo, NULL);
@@ -187,15 +201,12 @@ static void *run_once(void *user)
 
 /* A signal may land outside the wait; so it is sent until one lands inside. The guest is halted:
  * the mocks wait for nothing else. */
-Test(kick, foreign_signal_is_told)
+static void expect_signal_is_told(void)
 {
     struct signalled s = {.runner.vcpu = m.vcpu};
     pthread_t thread;
 
     handle(SIGUSR2, ignore_signal);
-    machine_load(&m, &guest_interrupts_halted, 0, NULL);
-    ok(vsdk_vm_resume(m.vm, E));
-    run_to_write(&m, PORT_READY);
     cr_assert(pthread_create(&thread, NULL, run_once, &s) == 0);
     while (!atomic_load(&s.ended)) {
         pthread_kill(thread, SIGUSR2);
@@ -205,6 +216,22 @@ Test(kick, foreign_signal_is_told)
     ok(s.runner.status);
     cr_assert_eq(s.runner.last.reason, VSDK_EXIT_KICKED);
     cr_assert_eq(s.runner.last.detail, VSDK_KICK_SIGNAL);
+}
+
+Test(kick, foreign_signal_is_told)
+{
+    machine_load(&m, &guest_interrupts_halted, 0, NULL);
+    ok(vsdk_vm_resume(m.vm, E));
+    run_to_write(&m, PORT_READY);
+    expect_signal_is_told();
+}
+
+Test(kick, foreign_signal_is_told_before_the_start_and_in_pause)
+{
+    expect_signal_is_told();
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vm_pause(m.vm, E));
+    expect_signal_is_told();
 }
 
 Test(kick, deadline_passes_while_the_guest_exits)

@@ -155,6 +155,32 @@ static void kick_is_sticky(int autonomous)
     rig_close(&r);
 }
 
+/* The backend comes back for a reason of its own while more is asked: that is told, once. */
+static enum puppet_act kicked_at_the_deadline(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    vsdk_vcpu_kick((vsdk_vcpu *)vcpu, NULL);
+    *exit = (vsdk_exit){.reason = VSDK_EXIT_KICKED, .detail = VSDK_KICK_DEADLINE};
+    return PUPPET_EXIT;
+}
+
+static void kick_at_the_deadline_is_one(int autonomous)
+{
+    run_thread t;
+    rig r;
+
+    puppet_script = kicked_at_the_deadline;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick that meets the deadline", label);
+    puppet_script = idle;
+    run_start(&t, r.vcpus[0], 20000000);
+    run_join(&t);
+    tap(is_kick(&t, VSDK_KICK_DEADLINE), "%s: is told once", label);
+    rig_close(&r);
+}
+
 static void run_waits_until_resume(int autonomous)
 {
     run_thread t;
@@ -268,6 +294,29 @@ static void pause_waits_for_callbacks(int autonomous)
     vsdk_vm_destroy(r.vm, NULL);
     run_join(&t);
     tap(t.status == VSDK_ERROR_GONE, "%s: destroy ends the run", label);
+    rig_close(&r);
+}
+
+static enum puppet_act read_and_ask_for_pause(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    vsdk_vm_pause_request(((vsdk_vcpu *)vcpu)->vm, NULL);
+    puppet_pio(exit, VSDK_READ, PORT_FREE, 0);
+    return PUPPET_EXIT;
+}
+
+/* Nobody else is there to take the pause. */
+static void pause_is_taken_by_who_leaves(int autonomous)
+{
+    run_thread t;
+    rig r;
+
+    puppet_script = read_and_ask_for_pause;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(!t.status && t.exit.reason == VSDK_EXIT_PIO && state_of(r.vm) == VSDK_VM_PAUSED,
+        "%s: a requested pause is taken by a run that returns", label);
     rig_close(&r);
 }
 
@@ -449,9 +498,11 @@ int main(void)
 {
     for (int autonomous = 0; autonomous < 2; autonomous++) {
         kick_is_sticky(autonomous);
+        kick_at_the_deadline_is_one(autonomous);
         run_waits_until_resume(autonomous);
         answer_survives_pause(autonomous);
         pause_waits_for_callbacks(autonomous);
+        pause_is_taken_by_who_leaves(autonomous);
         stop_from_callback(autonomous);
         guest_ends(autonomous);
         destroy_twice(autonomous);

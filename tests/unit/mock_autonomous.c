@@ -103,11 +103,14 @@ Test(autonomous, an_exit_waits_for_its_run)
     rig_start(&r);
     for (int i = 0; i < 5; i++)
         any_call(&r);
+    atomic_store(&r.vcpu[0].requests, REQUEST_KICK | REQUEST_HOLD);
+    rig_run(&r, 0);
+    cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
     atomic_store(&r.vcpu[0].requests, REQUEST_KICK);
+    rig_answer(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 9);
     rig_run(&r, 0);
     cr_assert_eq(r.exit->reason, VSDK_EXIT_KICKED);
     atomic_store(&r.vcpu[0].requests, 0);
-    rig_answer(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 9);
     rig_expect_write(&r, VSDK_EXIT_PIO, PORT_BYTE, 1, 9);
     rig_close(&r);
 }

@@ -160,16 +160,17 @@ static int others_at_access(mock_vm *vm, const mock_vcpu *but)
     return 0;
 }
 
-/* What the run returns now, or STEP_DONE. */
+/* What the run returns now, or STEP_DONE. An exit comes before a kick alone: kicks that follow each
+ * other closely would keep it from the embedder. */
 static step look(mock_vcpu *vcpu, int answered, uint32_t *detail)
 {
     backend_vcpu *backend = vcpu->backend;
     mock_vm *vm = vcpu->cpu.vm;
-    int asked = atomic_load(&backend->requests) != 0;
+    uint32_t asked = atomic_load(&backend->requests);
 
     if (vm->ended && !others_at_access(vm, vcpu))
         return vm->ended;
-    if (vcpu->outcome != STEP_DONE && (!asked || answered))
+    if (vcpu->outcome != STEP_DONE && (!asked || answered || asked == REQUEST_KICK))
         return vcpu->outcome;
     if (asked)
         return STEP_KICKED;
@@ -203,6 +204,8 @@ static step run(mock_vcpu *vcpu, uint32_t *detail)
 
     if (vcpu->shown)
         answer(vcpu);
+    else
+        advance(vm);
     for (;;) {
         uint32_t seen = atomic_load(&vcpu->cpu.wake);
 
