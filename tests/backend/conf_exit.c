@@ -341,6 +341,10 @@ Test(exit, counters_count)
     cr_assert_eq(counters.returned, 7);
     cr_assert_eq(counters.kicked, 1);
     cr_assert(counters.runs >= 8 && counters.exits >= 7);
+    ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
+    cr_assert_eq(counters.returned, 8);
     counters.size = 8;
     fails(INVALID_ARGUMENT, vsdk_vcpu_get_counters(m.vcpu, &counters, E));
     fails(INVALID_ARGUMENT, vsdk_vcpu_get_counters(m.vcpu, NULL, E));

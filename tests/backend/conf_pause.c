@@ -92,6 +92,25 @@ Test(pause, unanswered_read_is_answered_after_the_resume)
     }
 }
 
+static void expect_at_exit(void)
+{
+    vsdk_vcpu_state state;
+
+    ok(vsdk_vcpu_get_state(m.vcpu, &state, E));
+    cr_assert_eq(state, VSDK_VCPU_AT_EXIT, "%s", vsdk_vcpu_state_name(state));
+}
+
+Test(pause, an_unfinished_access_is_at_exit_in_every_state)
+{
+    machine_start(&m, &guest_echo, NULL);
+    run_to_read(&m, PORT_IN);
+    expect_at_exit();
+    ok(vsdk_vm_pause(m.vm, E));
+    expect_at_exit();
+    ok(vsdk_vm_resume(m.vm, E));
+    expect_at_exit();
+}
+
 /* KICKED takes the record's place; the answer that was in it is not lost. */
 static void expect_kicked_in_pause(vsdk_kick_detail detail)
 {

@@ -541,6 +541,14 @@ Test(vm, reserved_addresses_are_listed_in_pieces)
     fails(INVALID_ARGUMENT, vsdk_vm_list_reserved(m.vm, all, 256, NULL, E));
 }
 
+static void expect_clock_stands(void)
+{
+    uint64_t now = vsdk_vm_clock(m.vm);
+
+    sleep_ms(2);
+    cr_assert_eq(vsdk_vm_clock(m.vm), now);
+}
+
 Test(vm, clock_stands_unless_running)
 {
     uint64_t at_pause;
@@ -551,11 +559,19 @@ Test(vm, clock_stands_unless_running)
     ok(vsdk_vm_pause(m.vm, E));
     at_pause = vsdk_vm_clock(m.vm);
     cr_assert(at_pause >= 2000000, "%llu", (unsigned long long)at_pause);
-    sleep_ms(2);
-    cr_assert_eq(vsdk_vm_clock(m.vm), at_pause);
+    expect_clock_stands();
     ok(vsdk_vm_resume(m.vm, E));
     sleep_ms(1);
     cr_assert(vsdk_vm_clock(m.vm) > at_pause);
+    ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
+    expect_clock_stands();
+}
+
+Test(vm, clock_stands_when_destroyed)
+{
+    machine_start(&m, &guest_out_forever, NULL);
+    ok(vsdk_vm_destroy(m.vm, E));
+    expect_clock_stands();
 }
 
 Test(vm_create, processors_are_checked)
@@ -577,8 +593,11 @@ Test(vm_create, processors_are_checked)
     config.size = 4;
     fails(INVALID_ARGUMENT, vsdk_vcpu_create(bare.vm, 0, &config, &second, E));
     config.size = sizeof config;
+    memset(records, 0xff, sizeof records);
     ok(vsdk_vcpu_create(bare.vm, 0, &config, &bare.vcpu, E));
     cr_assert(vsdk_vcpu_exit(bare.vcpu) == &records[0]);
+    cr_assert(memcmp(&records[0], &(vsdk_exit){0}, sizeof records[0]) == 0);
+    cr_assert_eq(records[1].reason, UINT32_MAX, "more than the record was written");
     cr_assert(vsdk_vcpu_sync_regs(bare.vcpu) == NULL);
     fails(EXISTS, vsdk_vcpu_create(bare.vm, 0, NULL, &second, E));
     machine_start(&bare, &guest_out_forever, NULL);
