@@ -286,6 +286,75 @@ Test(pause, request_is_withdrawn_by_resume)
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
 }
 
+/* A device whose callback asks for a pause and then waits, and one whose timer the pause keeps
+ * quiet. */
+struct waiting {
+    atomic_int asked, go_on, ticks;
+};
+
+static void ask_and_wait(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                         uint64_t value)
+{
+    struct waiting *waiting = user;
+
+    (void)region, (void)offset, (void)width, (void)value;
+    if (atomic_load(&waiting->asked))
+        return;
+    vsdk_vm_pause_request(m.vm, NULL);
+    atomic_store(&waiting->asked, 1);
+    while (!atomic_load(&waiting->go_on))
+        sleep_ms(1);
+}
+
+static void count_tick(void *user)
+{
+    atomic_fetch_add(&((struct waiting *)user)->ticks, 1);
+}
+
+static int has_asked(void *user)
+{
+    return atomic_load(&((struct waiting *)user)->asked);
+}
+
+static vsdk_loop *own_loop(void)
+{
+    vsdk_loop *loop = NULL;
+
+    ok(vsdk_vm_get_loop(m.vm, &loop, E));
+    return loop;
+}
+
+Test(pause, request_that_is_withdrawn_leaves_nothing_behind)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = ask_and_wait};
+    struct waiting waiting = {0};
+    struct runner runner = {.vcpu = m.vcpu};
+    vsdk_device *device = make_device(m.vm, &ops, &waiting, 0);
+    vsdk_device *other = make_device(m.vm, &(vsdk_device_ops){.size = sizeof ops}, NULL, 0);
+    vsdk_timer *timer = NULL;
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
+    ok(vsdk_timer_create(own_loop(), other, count_tick, &waiting, NULL, &timer, E));
+    machine_start(&m, &guest_widths_out, NULL);
+    runner_start(&runner);
+    wait_for(has_asked, &waiting, "the callback");
+    ok(vsdk_timer_arm(timer, 0, 0, E));
+    ok(vsdk_loop_dispatch(own_loop(), 2000000, NULL, E));
+    cr_assert_eq(atomic_load(&waiting.ticks), 0, "a timer fired while a pause was coming");
+    ok(vsdk_vm_resume(m.vm, E));
+    atomic_store(&waiting.go_on, 1);
+    while (!atomic_load(&waiting.ticks))
+        ok(vsdk_loop_dispatch(own_loop(), UINT64_MAX, NULL, E));
+    runner_join(&runner);
+    ok(runner.status);
+    cr_assert_eq(runner.last.address, PORT_OUT);
+    cr_assert_eq(runner.last.width, 2);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
+    vsdk_timer_close(timer);
+    vsdk_device_close(other);
+    vsdk_device_close(device);
+}
+
 struct slow {
     atomic_int inside, left;
 };
@@ -322,6 +391,35 @@ Test(pause, waits_for_a_running_callback)
     ok(vsdk_vcpu_kick(m.vcpu, E));
     runner_join(&runner);
     vsdk_device_close(device);
+}
+
+static void set_line_slowly(void *user, uint32_t gsi, uint32_t level)
+{
+    write_slowly(user, 0, gsi, 1, level);
+}
+
+static void *raise_line(void *irq)
+{
+    vsdk_irq_raise(irq, NULL);
+    return NULL;
+}
+
+/* Of a controller, which is no device. */
+Test(pause, waits_for_a_callback_of_another_thread)
+{
+    struct slow slow = {0};
+    vsdk_irq *irq = NULL;
+    pthread_t thread;
+
+    ok(vsdk_irq_controller_attach(m.vm, 0, 24, set_line_slowly, &slow, NULL, E));
+    ok(vsdk_irq_create(m.vm, 3, &irq, E));
+    machine_start(&m, &guest_spin, NULL);
+    cr_assert(pthread_create(&thread, NULL, raise_line, irq) == 0);
+    wait_for(is_inside, &slow, "the callback");
+    ok(vsdk_vm_pause(m.vm, E));
+    cr_assert(atomic_load(&slow.left), "pause returned while a callback was running");
+    pthread_join(thread, NULL);
+    vsdk_irq_close(irq);
 }
 
 Test(pause, drain_finishes_what_is_answered)

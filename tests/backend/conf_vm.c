@@ -219,6 +219,33 @@ Test(vm, terminal_exit_is_the_same_for_ever)
     cr_assert_eq(info.stop_detail, VSDK_CRASH_PANIC);
 }
 
+/* A call that lets an autonomous guest go on, if it may. */
+static uint64_t count_after_a_call(void)
+{
+    vsdk_cpuid_entry entry;
+    uint64_t count;
+
+    ok(vsdk_vcpu_get_cpuid(m.vcpu, 0, 0, &entry, E));
+    ok(vsdk_dma_read(m.vm, RESULT, &count, 8, E));
+    return count;
+}
+
+Test(vm, ended_guest_executes_nothing)
+{
+    uint64_t at;
+
+    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    do
+        ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
+    while (count_after_a_call() == 0);
+    ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
+    at = count_after_a_call();
+    sleep_ms(3);
+    cr_assert_eq(count_after_a_call(), at);
+}
+
 Test(vm, every_terminal_reason_can_be_given)
 {
     for (vsdk_exit_reason reason = VSDK_EXIT_POWEROFF; reason <= VSDK_EXIT_STOP; reason++) {

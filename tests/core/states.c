@@ -297,6 +297,58 @@ static void pause_waits_for_callbacks(int autonomous)
     rig_close(&r);
 }
 
+/* What a callback says last while another thread waits for its pause. */
+static int says_pause_last;
+
+static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                           uint64_t value)
+{
+    rig *r = user;
+
+    waiting_write(user, region, offset, width, value);
+    vsdk_vm_resume(r->vm, NULL);
+    if (says_pause_last)
+        vsdk_vm_pause_request(r->vm, NULL);
+}
+
+static void *pause_it(void *argument)
+{
+    return (void *)(intptr_t)vsdk_vm_pause(argument, NULL);
+}
+
+static uint32_t pausers(vsdk_vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    uint32_t n = vm->pausers;
+    pthread_mutex_unlock(&vm->lock);
+    return n;
+}
+
+static void callback_resumes_under_a_pause(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = resuming_write};
+    pthread_t other;
+    run_thread t;
+    void *result;
+    rig r;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 1, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    pthread_create(&other, NULL, pause_it, r.vm);
+    PUPPET_WAIT(pausers(r.vm));
+    atomic_store(&go_on, 1);
+    pthread_join(other, &result);
+    tap(!result && state_of(r.vm) == (says_pause_last ? VSDK_VM_PAUSED : VSDK_VM_RUNNING),
+        "%s: a callback's last word counts after the pause: %s", label,
+        says_pause_last ? "pause" : "resume");
+    vsdk_vm_destroy(r.vm, NULL);
+    run_join(&t);
+    rig_close(&r);
+}
+
 static enum puppet_act read_and_ask_for_pause(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     vsdk_vm_pause_request(((vsdk_vcpu *)vcpu)->vm, NULL);
@@ -503,6 +555,8 @@ int main(void)
         answer_survives_pause(autonomous);
         pause_waits_for_callbacks(autonomous);
         pause_is_taken_by_who_leaves(autonomous);
+        for (says_pause_last = 0; says_pause_last < 2; says_pause_last++)
+            callback_resumes_under_a_pause(autonomous);
         stop_from_callback(autonomous);
         guest_ends(autonomous);
         destroy_twice(autonomous);
