@@ -1,5 +1,7 @@
 /* Registers: general, segment and control, FPU, CPUID; and when they can be reached. */
 #include "common.h"
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static struct machine m;
@@ -268,6 +270,36 @@ Test(regs, can_be_changed_in_pause)
     } while (there == 0);
     ok(vsdk_dma_read(m.vm, RESULT, &there, 8, E));
     cr_assert_eq(there, here, "the guest used the old register");
+}
+
+struct coming {
+    atomic_int runs, end;
+};
+
+static void *come_and_go(void *user)
+{
+    struct coming *coming = user;
+
+    while (!atomic_load(&coming->end) && vsdk_vcpu_run(m.vcpu, 1, NULL) == VSDK_OK)
+        atomic_fetch_add(&coming->runs, 1);
+    return NULL;
+}
+
+/* In PAUSED a thread that comes into run and leaves it is in nobody's way. */
+Test(regs, can_be_reached_in_pause_whoever_runs)
+{
+    struct coming coming = {0};
+    pthread_t thread;
+    vsdk_regs regs;
+
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vm_pause(m.vm, E));
+    cr_assert(pthread_create(&thread, NULL, come_and_go, &coming) == 0);
+    for (int i = 0; i < 200 || atomic_load(&coming.runs) < 200; i++)
+        ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    atomic_store(&coming.end, 1);
+    pthread_join(thread, NULL);
+    cr_assert(atomic_load(&coming.runs) >= 200);
 }
 
 static void look_from_callback(void *user, uint32_t region, uint64_t offset, uint32_t width,

@@ -51,6 +51,12 @@ Test(vm_create, configuration_is_checked)
     fails(LIMIT, create_with(host, &config));
     config.vcpus_max = UINT32_MAX;
     fails(LIMIT, create_with(host, &config));
+    config.vcpus_max = 1;
+    config.memory_max = UINT64_MAX;
+    if (capability_value(host, VSDK_CAPABILITY_MEMORY_MAX))
+        fails(LIMIT, create_with(host, &config));
+    else
+        ok(create_with(host, &config));
     vsdk_host_close(host);
 }
 

@@ -206,6 +206,29 @@ static void run_waits_until_resume(int autonomous)
     rig_close(&r);
 }
 
+/* What every backend may count on. */
+static void registers_are_checked(int autonomous)
+{
+    vsdk_sregs sregs = {.efer = 1 << 10};
+    vsdk_fpu fpu = {.mxcsr = 0x10000};
+    vsdk_regs regs;
+    run_thread t;
+    rig r;
+
+    puppet_script = idle;
+    rig_open(&r, autonomous, 1, NULL);
+    tap(vsdk_vcpu_set_sregs(r.vcpus[0], &sregs, NULL) == VSDK_ERROR_INVALID_ARGUMENT &&
+            vsdk_vcpu_set_fpu(r.vcpus[0], &fpu, NULL) == VSDK_ERROR_INVALID_ARGUMENT,
+        "%s: contradicting registers do not reach the backend", label);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_start(&t, r.vcpus[0], 0);
+    run_join(&t);
+    tap(vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) == (autonomous ? VSDK_ERROR_STATE : VSDK_OK),
+        "%s: registers after a kick", label);
+    rig_close(&r);
+}
+
 static void answer_survives_pause(int autonomous)
 {
     run_thread t;
@@ -552,6 +575,7 @@ int main(void)
         kick_is_sticky(autonomous);
         kick_at_the_deadline_is_one(autonomous);
         run_waits_until_resume(autonomous);
+        registers_are_checked(autonomous);
         answer_survives_pause(autonomous);
         pause_waits_for_callbacks(autonomous);
         pause_is_taken_by_who_leaves(autonomous);
