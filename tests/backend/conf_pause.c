@@ -151,6 +151,33 @@ Test(pause, runs_in_it_keep_the_answer_for_complete)
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
 }
 
+static void note_value(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+{
+    (void)region, (void)offset, (void)width;
+    *(uint64_t *)user = value;
+}
+
+/* Whether a device answered is known of each access anew. */
+Test(pause, an_access_after_a_claimed_one_stays_unfinished)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = note_value};
+    uint64_t echoed = 0;
+    vsdk_device *device = make_device(m.vm, &ops, &echoed, 0);
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_ECHO, 4, 0, E));
+    machine_start(&m, &guest_echo, NULL);
+    answer(run_to_read(&m, PORT_IN), 1);
+    answer(run_to_read(&m, PORT_IN), 2);
+    cr_assert_eq(echoed, 1);
+    ok(vsdk_vm_pause(m.vm, E));
+    expect_kicked_in_pause(VSDK_KICK_DEADLINE);
+    expect_at_exit();
+    ok(vsdk_vm_resume(m.vm, E));
+    run_to_read(&m, PORT_IN);
+    cr_assert_eq(echoed, 2);
+    vsdk_device_close(device);
+}
+
 Test(pause, unanswered_memory_read_is_answered_after_the_resume)
 {
     machine_start(&m, &guest_echo_mmio, &(vsdk_regs){.rbx = MMIO});
