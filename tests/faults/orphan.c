@@ -93,7 +93,8 @@ static void expect_as_before(const struct xen_resources *before)
     struct xen_resources after = *before;
 
     for (int i = 0; i < SETTLE_TRIES; i++) {
-        if (!xen_resources_read(&after) || memcmp(before, &after, sizeof after) == 0)
+        check(xen_resources_read(&after), "Xen's resources are not known");
+        if (memcmp(before, &after, sizeof after) == 0)
             return;
         rig_sleep_us(SETTLE_US);
     }

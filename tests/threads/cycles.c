@@ -59,7 +59,8 @@ static void compare_xen(const struct xen_resources *before)
     struct xen_resources after = {0};
 
     for (int i = 0; i < SETTLE_TRIES; i++) {
-        if (!xen_resources_read(&after) || memcmp(before, &after, sizeof after) == 0)
+        check(xen_resources_read(&after), "Xen's resources are not known");
+        if (memcmp(before, &after, sizeof after) == 0)
             return;
         rig_sleep_us(SETTLE_US);
     }
