@@ -181,6 +181,32 @@ Test(irq_chip, messages_need_a_local_apic)
     machine_end(&m);
 }
 
+/* The guest's first access is to the local APIC that it lacks. */
+Test(irq_chip, nmi_needs_none)
+{
+    vsdk_vm_config config = {.size = sizeof config, .irqchip = VSDK_IRQCHIP_NONE};
+    struct runner runner = {0};
+    vsdk_host *host = open_host();
+
+    need(host, VSDK_CAPABILITY_IRQCHIP_NONE);
+    need(host, VSDK_CAPABILITY_NMI);
+    machine_make_on(&m, host, &config);
+    machine_add_vcpu(&m);
+    machine_load(&m, &guest_interrupts, 0, NULL);
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
+    run_to_write(&m, PORT_READY);
+    runner.vcpu = m.vcpu;
+    runner_start(&runner);
+    wait_for_vcpu(m.vcpu, VSDK_VCPU_IN_GUEST);
+    sleep_ms(5);
+    ok(vsdk_vcpu_inject_nmi(m.vcpu, E));
+    runner_join(&runner);
+    ok(runner.status);
+    cr_assert_eq(runner.last.address, PORT_NMI);
+    machine_end(&m);
+}
+
 /* Interrupt handlers are at CPL 0. */
 static void start_interrupts(const struct guest *guest)
 {

@@ -226,6 +226,25 @@ Test(kick, foreign_signal_is_told)
     expect_signal_is_told();
 }
 
+/* The write before it is over: RIP may be set. The next interrupt returns to the beginning. */
+Test(kick, registers_can_be_set_after_a_foreign_signal)
+{
+    vsdk_regs regs;
+
+    machine_load(&m, &guest_interrupts_halted, 0, NULL);
+    ok(vsdk_vm_resume(m.vm, E));
+    run_to_write(&m, PORT_READY);
+    expect_signal_is_told();
+    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    regs.rip = CODE;
+    ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
+    cr_assert_eq(run_to_write(&m, PORT_IRQ)->value, VECTOR);
+    run_to_write(&m, PORT_READY);
+}
+
 Test(kick, foreign_signal_is_told_before_the_start_and_in_pause)
 {
     expect_signal_is_told();
