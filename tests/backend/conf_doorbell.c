@@ -99,6 +99,17 @@ Test(doorbell, with_a_match_rings_for_that_value)
     vsdk_doorbell_close(second);
 }
 
+Test(doorbell, is_not_for_reads)
+{
+    vsdk_doorbell *doorbell = make_doorbell((vsdk_doorbell_config){.address = PORT_IN});
+
+    machine_start(&m, &guest_echo, NULL);
+    answer(run_to_read(&m, PORT_IN), 5);
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 5);
+    cr_assert_eq(take(doorbell), 0);
+    vsdk_doorbell_close(doorbell);
+}
+
 static void count_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
                         uint64_t value)
 {

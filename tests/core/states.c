@@ -229,6 +229,29 @@ static void registers_are_checked(int autonomous)
     rig_close(&r);
 }
 
+/* The puppet wants the guest held meanwhile. */
+static void memory_changes_while_it_runs(int autonomous)
+{
+    vsdk_ram *ram = NULL;
+    run_thread t;
+    rig r;
+
+    puppet_script = idle;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_ram_create(r.vm, 0x1000, NULL, &ram, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY);
+    tap(!vsdk_vm_map(r.vm, 0x10000, ram, 0, 0x1000, 0, NULL) &&
+            !vsdk_vm_protect(r.vm, 0x10000, 0x1000, VSDK_MAP_READONLY, NULL) &&
+            !vsdk_vm_unmap(r.vm, 0x10000, 0x1000, NULL),
+        "%s: memory comes, changes and goes in RUNNING", label);
+    vsdk_ram_close(ram);
+    vsdk_vm_destroy(r.vm, NULL);
+    run_join(&t);
+    rig_close(&r);
+}
+
 static void answer_survives_pause(int autonomous)
 {
     run_thread t;
@@ -576,6 +599,7 @@ int main(void)
         kick_at_the_deadline_is_one(autonomous);
         run_waits_until_resume(autonomous);
         registers_are_checked(autonomous);
+        memory_changes_while_it_runs(autonomous);
         answer_survives_pause(autonomous);
         pause_waits_for_callbacks(autonomous);
         pause_is_taken_by_who_leaves(autonomous);

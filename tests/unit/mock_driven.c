@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What only the driven mock does, and what both do below the core. */
+#include "backends/mock/mock.h"
 #include "base/sys.h"
 #include "mock_rig.h"
 #include <criterion/criterion.h>
@@ -346,5 +347,32 @@ BOTH(machine, cpuid_has_the_topology)
     cr_assert_eq(ops->vcpu_get_cpuid(&r.vcpu[1], 0xb, 0, &entry, NULL), VSDK_OK);
     cr_assert_eq(entry.edx, 2);
     cr_assert_eq(ops->vcpu_get_cpuid(&r.vcpu[1], 0x12345, 0, &entry, NULL), VSDK_ERROR_NOT_FOUND);
+    rig_close(&r);
+}
+
+/* How many of two processors have a vector in IRR. */
+static int requests_of(const rig *r, uint8_t vector)
+{
+    int count = 0;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        const lapic *l = &mock_vm_cpu(r->vm.data, i)->apic;
+
+        count += atomic_load(&l->requested[vector >> 5]) >> (vector & 31) & 1;
+    }
+    return count;
+}
+
+Test(driven, lowest_priority_is_for_one)
+{
+    rig r = {.vcpu_count = 2};
+
+    rig_open(&r, 0);
+    for (uint32_t i = 0; i < 2; i++)
+        atomic_store(&mock_vm_cpu(r.vm.data, i)->apic.spurious, 0x1ff);
+    cr_assert_eq(r.host.ops->vm_send_msi(&r.vm, 0xfeeff000, LAPIC_FIXED << 8 | 0x40, NULL), 0);
+    cr_assert_eq(r.host.ops->vm_send_msi(&r.vm, 0xfeeff000, LAPIC_LOWEST << 8 | 0x41, NULL), 0);
+    cr_assert_eq(requests_of(&r, 0x40), 2);
+    cr_assert_eq(requests_of(&r, 0x41), 1);
     rig_close(&r);
 }
