@@ -50,6 +50,7 @@ Test(doorbell, of_any_width_takes_all_writes)
     vsdk_doorbell *port = make_doorbell((vsdk_doorbell_config){.address = PORT_WIDE});
     vsdk_doorbell *memory = make_doorbell(
         (vsdk_doorbell_config){.space = VSDK_SPACE_MMIO, .address = MMIO, .width = 4});
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
 
     cr_assert(vsdk_doorbell_descriptor(port) >= 3);
     cr_assert(!is_readable(port));
@@ -60,6 +61,9 @@ Test(doorbell, of_any_width_takes_all_writes)
     cr_assert(!is_readable(port));
     cr_assert_eq(take(port), 0);
     cr_assert_eq(take(memory), 2);
+    ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
+    cr_assert_eq(counters.claimed, 0, "a doorbell is no device");
+    cr_assert_eq(counters.returned, 1);
     vsdk_doorbell_close(memory);
     vsdk_doorbell_close(port);
 }

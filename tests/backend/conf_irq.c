@@ -1,5 +1,6 @@
 /* Interrupts: lines, controllers, messages and NMI. */
 #include "common.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -124,6 +125,42 @@ Test(irq, line_is_shared)
     vsdk_irq_close(second);
     cr_assert_str_eq(lines.text, "3:1 3:0 ");
     vsdk_irq_close(first);
+}
+
+static atomic_int slow_inside, slow_left;
+
+static void set_line_slowly(void *user, uint32_t gsi, uint32_t level)
+{
+    (void)user, (void)gsi, (void)level;
+    atomic_store(&slow_inside, 1);
+    sleep_ms(20);
+    atomic_store(&slow_left, 1);
+}
+
+static void *raise_line(void *irq)
+{
+    vsdk_irq_raise(irq, NULL);
+    return NULL;
+}
+
+static int is_inside(void *user)
+{
+    (void)user;
+    return atomic_load(&slow_inside);
+}
+
+Test(irq, detach_waits_for_a_running_callback)
+{
+    vsdk_irq *irq = make_irq(3);
+    pthread_t thread;
+
+    ok(vsdk_irq_controller_attach(m.vm, 0, 8, set_line_slowly, NULL, NULL, E));
+    cr_assert(pthread_create(&thread, NULL, raise_line, irq) == 0);
+    wait_for(is_inside, NULL, "the callback");
+    ok(vsdk_irq_controller_detach(m.vm, 0, E));
+    cr_assert(atomic_load(&slow_left), "detach returned while a callback was running");
+    pthread_join(thread, NULL);
+    vsdk_irq_close(irq);
 }
 
 Test(irq, controller_that_went_away)

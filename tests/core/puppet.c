@@ -141,7 +141,10 @@ static void ram_free(backend_ram *ram)
 
 static vsdk_status vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 {
+    puppet_machine *m = vm->data;
+
     begin_call(vm, 1);
+    expect(!atomic_load(&m->runs), "memory changes while an autonomous guest runs");
     puppet_nap();
     end_call(vm);
     return VSDK_OK;
@@ -231,16 +234,36 @@ static int act(backend_vcpu *vcpu)
     puppet_machine *m = vcpu->vm->data;
     puppet_cpu *cpu = vcpu->data;
 
-    atomic_fetch_add(&m->inside, 1);
     expect(!(vcpu->vm->host->ops->traits & BACKEND_AUTONOMOUS) || atomic_load(&m->runs) ||
                atomic_load(&vcpu->requests),
            "an autonomous guest is entered while it is paused");
     enum puppet_act what = puppet_script(vcpu, vcpu->exit);
-    atomic_fetch_sub(&m->inside, 1);
     if (what == PUPPET_EXIT)
         cpu->outstanding =
             vcpu->exit->reason == VSDK_EXIT_PIO || vcpu->exit->reason == VSDK_EXIT_MMIO;
     return (int)what;
+}
+
+static void execute(backend_vcpu *vcpu)
+{
+    puppet_cpu *cpu = vcpu->data;
+
+    for (;;) {
+        uint32_t seen = atomic_load(&cpu->word);
+        if (atomic_load(&vcpu->requests)) {
+            fill_kicked(vcpu->exit, 0);
+            return;
+        }
+        int what = act(vcpu);
+        if (what == PUPPET_EXIT)
+            return;
+        if (what == PUPPET_WORK)
+            continue;
+        if (sys_futex_wait(&cpu->word, seen, vcpu->deadline_ns) == -ETIMEDOUT) {
+            fill_kicked(vcpu->exit, VSDK_KICK_DEADLINE);
+            return;
+        }
+    }
 }
 
 static vsdk_status vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
@@ -250,23 +273,11 @@ static vsdk_status vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 
     expect(atomic_load(&cpu->entered), "vcpu_run outside of the bracket");
     expect(!atomic_load(&m->dead), "vcpu_run after vm_destroy");
+    atomic_fetch_add(&m->inside, 1);
     finish_access(vcpu);
-    for (;;) {
-        uint32_t seen = atomic_load(&cpu->word);
-        if (atomic_load(&vcpu->requests)) {
-            fill_kicked(vcpu->exit, 0);
-            return VSDK_OK;
-        }
-        int what = act(vcpu);
-        if (what == PUPPET_EXIT)
-            return VSDK_OK;
-        if (what == PUPPET_WORK)
-            continue;
-        if (sys_futex_wait(&cpu->word, seen, vcpu->deadline_ns) == -ETIMEDOUT) {
-            fill_kicked(vcpu->exit, VSDK_KICK_DEADLINE);
-            return VSDK_OK;
-        }
-    }
+    execute(vcpu);
+    atomic_fetch_sub(&m->inside, 1);
+    return VSDK_OK;
 }
 
 static vsdk_status vcpu_complete(backend_vcpu *vcpu, vsdk_error *error)
