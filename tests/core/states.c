@@ -1,7 +1,7 @@
 /* Start, pause, kick, stop, destroy: each rule of the contract once, with the threads that it
  * takes. */
 #include "../contract/tap.h"
-#include "core/object.h"
+#include "core/device.h"
 #include "puppet.h"
 #include <pthread.h>
 #include <signal.h>
@@ -522,6 +522,60 @@ static void destroy_twice(int autonomous)
     rig_close(&r);
 }
 
+enum { CIRCLE = 3 };
+
+static struct circle {
+    vsdk_device *devices[CIRCLE];
+    vsdk_status detached[CIRCLE];
+    _Atomic unsigned inside;
+} circle;
+
+static enum puppet_act write_to_own_device(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1) >= CIRCLE)
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_WRITE, PORT_DEVICE + vcpu->index, 7);
+    return PUPPET_EXIT;
+}
+
+/* Each detaches the next one, when the one before waits for it. */
+static void detaching_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                            uint64_t value)
+{
+    vsdk_device *next = circle.devices[(region + 1) % CIRCLE];
+
+    atomic_fetch_add(&circle.inside, 1);
+    PUPPET_WAIT(atomic_load(&circle.inside) == CIRCLE);
+    if (region)
+        PUPPET_WAIT(atomic_load(&circle.devices[region]->count) & DEVICE_DRAIN);
+    circle.detached[region] = vsdk_device_detach(next, NULL);
+}
+
+static void detach_in_a_circle(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = detaching_write};
+    run_thread t[CIRCLE];
+    rig r;
+
+    puppet_script = write_to_own_device;
+    rig_open(&r, autonomous, CIRCLE, NULL);
+    memset(&circle, 0, sizeof circle);
+    for (uint32_t i = 0; i < CIRCLE; i++) {
+        vsdk_device_create(r.vm, &ops, NULL, NULL, &circle.devices[i], NULL);
+        vsdk_device_attach(circle.devices[i], VSDK_SPACE_PIO, PORT_DEVICE + i, 1, i, NULL);
+    }
+    vsdk_vm_resume(r.vm, NULL);
+    for (unsigned i = 0; i < CIRCLE; i++)
+        run_start(&t[i], r.vcpus[i], 50000000);
+    for (unsigned i = 0; i < CIRCLE; i++)
+        run_join(&t[i]);
+    tap(!circle.detached[0] && !circle.detached[1] && circle.detached[2] == VSDK_ERROR_BUSY,
+        "%s: who would close a circle of waits is BUSY", label);
+    for (unsigned i = 0; i < CIRCLE; i++)
+        vsdk_device_close(circle.devices[i]);
+    rig_close(&r);
+}
+
 static _Atomic unsigned devices_paused, devices_resumed;
 
 static void count_pause(void *user)
@@ -608,6 +662,7 @@ int main(void)
         stop_from_callback(autonomous);
         guest_ends(autonomous);
         destroy_twice(autonomous);
+        detach_in_a_circle(autonomous);
         devices_are_told(autonomous);
         run_whole(autonomous);
     }
