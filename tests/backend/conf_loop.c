@@ -249,6 +249,52 @@ Test(loop, dispatch_from_its_own_callback_is_busy)
     cr_assert_eq(got, VSDK_ERROR_BUSY);
 }
 
+static void dispatch_in_device(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                               uint64_t value)
+{
+    (void)region, (void)offset, (void)width, (void)value;
+    dispatch_again(user);
+}
+
+/* Of any loop: the device is locked. */
+Test(loop, dispatch_from_a_callback_of_a_device_is_busy)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = dispatch_in_device};
+    vsdk_status got = VSDK_OK;
+    vsdk_device *device = make_device(m.vm, &ops, &got, 0);
+
+    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
+    machine_start(&m, &guest_widths_out, NULL);
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->width, 2);
+    cr_assert_eq(got, VSDK_ERROR_BUSY);
+    vsdk_device_close(device);
+}
+
+struct again {
+    vsdk_timer *timer;
+    int count;
+};
+
+static void arm_again(void *user)
+{
+    struct again *again = user;
+
+    again->count++;
+    vsdk_timer_arm(again->timer, 0, 0, NULL);
+}
+
+Test(loop, timer_that_is_always_due_does_not_keep_a_dispatch)
+{
+    struct again again = {0};
+
+    ok(vsdk_timer_create(loop, NULL, arm_again, &again, NULL, &again.timer, E));
+    ok(vsdk_timer_arm(again.timer, 0, 0, E));
+    cr_assert_eq(dispatch(loop, 0), 1);
+    cr_assert_eq(dispatch(loop, 0), 1);
+    cr_assert_eq(again.count, 2);
+    vsdk_timer_close(again.timer);
+}
+
 static atomic_int is_dispatching;
 
 static void tell_and_wait(void *user)

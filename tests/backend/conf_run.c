@@ -98,6 +98,8 @@ Test(run, cancel_before_makes_it_return)
     cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
     cr_assert_eq(end.detail, VSDK_KICK_REQUEST);
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+    ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+    cr_assert_eq(end.detail, VSDK_KICK_DEADLINE, "one cancel, two returns");
     fails(INVALID_ARGUMENT, vsdk_vm_run_cancel(NULL, E));
     fails(INVALID_ARGUMENT, vsdk_vm_run(NULL, 1, &end, E));
 }
