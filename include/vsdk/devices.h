@@ -383,7 +383,10 @@ vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_conf
  *
  * Selector at +0, data at +1, DMA at +4 (big-endian, see source). It has the signature QEMU (key
  * 0), its features (1), the processors and the memory of the configuration, and a directory of
- * files (0x19); more by vsdk_fw_cfg_add.
+ * files (0x19); more by vsdk_fw_cfg_add. Items can't be written.
+ *
+ * A transfer by DMA that asks for more than an item has gets zeros; one that asks for more than 1
+ * MiB beyond it fails, so that no access of a guest's keeps a thread busy for long.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.

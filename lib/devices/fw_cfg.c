@@ -21,6 +21,7 @@ enum {
 };
 enum { FEATURE_REGISTERS = 1, FEATURE_DMA = 2 };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
+enum { DMA_BEYOND = 1 << 20 }; /* zeros after an item that one transfer may ask for */
 
 static const uint64_t DMA_SIGNATURE = 0x51454d5520434647; /* "QEMU CFG" */
 
@@ -91,20 +92,21 @@ static uint64_t fw_cfg_read(void *user, uint32_t region, uint64_t offset, uint32
     return fw_cfg_next(cfg, &byte, 1) ? *byte : 0;
 }
 
-static vsdk_status fw_cfg_copy(fw_cfg *cfg, uint64_t address, uint32_t length)
+/* 0 when it leaves the guest's RAM, or goes too far beyond the item. */
+static int fw_cfg_copy(fw_cfg *cfg, uint64_t address, uint32_t length)
 {
     static const uint8_t zero[4096];
     const uint8_t *bytes;
     uint32_t n = fw_cfg_next(cfg, &bytes, length);
-    vsdk_status status = vsdk_dma_write(cfg->vm, address, bytes, n, NULL);
+    int copied = length - n <= DMA_BEYOND && !vsdk_dma_write(cfg->vm, address, bytes, n, NULL);
 
-    while (!status && n < length) {
+    while (copied && n < length) {
         uint32_t piece = length - n < sizeof zero ? length - n : (uint32_t)sizeof zero;
 
-        status = vsdk_dma_write(cfg->vm, address + n, zero, piece, NULL);
+        copied = !vsdk_dma_write(cfg->vm, address + n, zero, piece, NULL);
         n += piece;
     }
-    return status;
+    return copied;
 }
 
 /* One transfer; the answer for the guest's control field. */
@@ -115,7 +117,7 @@ static uint32_t fw_cfg_transfer(fw_cfg *cfg, uint32_t control, uint32_t length, 
     if (control & DMA_SELECT)
         fw_cfg_select(cfg, control >> 16);
     if (control & DMA_READ)
-        return fw_cfg_copy(cfg, address, length) ? DMA_ERROR : 0;
+        return fw_cfg_copy(cfg, address, length) ? 0 : DMA_ERROR;
     if (control & DMA_WRITE)
         return DMA_ERROR;
     if (control & DMA_SKIP)
@@ -126,12 +128,12 @@ static uint32_t fw_cfg_transfer(fw_cfg *cfg, uint32_t control, uint32_t length, 
 static void fw_cfg_dma(fw_cfg *cfg, uint64_t gpa)
 {
     fw_cfg_access access;
-    uint32_t answer;
+    uint32_t answer = DMA_ERROR;
 
-    if (vsdk_dma_read(cfg->vm, gpa, &access, sizeof access, NULL))
-        return;
-    answer = fw_cfg_transfer(cfg, __builtin_bswap32(access.control),
-                             __builtin_bswap32(access.length), __builtin_bswap64(access.address));
+    if (!vsdk_dma_read(cfg->vm, gpa, &access, sizeof access, NULL))
+        answer =
+            fw_cfg_transfer(cfg, __builtin_bswap32(access.control),
+                            __builtin_bswap32(access.length), __builtin_bswap64(access.address));
     answer = __builtin_bswap32(answer);
     vsdk_dma_write(cfg->vm, gpa, &answer, sizeof answer, NULL);
 }

@@ -694,6 +694,42 @@ Test(fw_cfg, dma_forgets_the_high_half_of_its_address)
     cr_assert(zero(memcmp(bytes, "QEMU", 4)));
 }
 
+static uint32_t fw_cfg_word(uint64_t gpa)
+{
+    uint32_t word;
+
+    vsdk_dma_read(&vm, gpa, &word, sizeof word, NULL);
+    return word;
+}
+
+/* A guest asks for 4 GiB of nothing: it gets an error, not a callback that lasts. */
+Test(fw_cfg, dma_beyond_an_item_is_bounded)
+{
+    enum { BEYOND = 1 << 20 };
+
+    vsdk_device_close(fw_cfg());
+    fake_ram(&vm, 0, UINT64_C(5) << 30);
+    memset(vm.block[0].bytes + 0x2000, 0xff, 8);
+    cr_assert(eq(u32, dma(0 << 16 | 8 | 2, UINT32_MAX, 0x2000), 1));
+    cr_assert(eq(u32, dma(0 << 16 | 8 | 2, 4 + BEYOND + 1, 0x2000), 1));
+    cr_assert(eq(u32, dma(0x18 << 16 | 8 | 2, BEYOND + 1, 0x2000), 1)); /* no such item */
+    cr_assert(eq(u32, fw_cfg_word(0x2000), UINT32_MAX));
+    cr_assert(eq(u32, dma(0 << 16 | 8 | 2, 4 + BEYOND, 0x2000), 0));
+    cr_assert(eq(u32, fw_cfg_word(0x2000), 0x554d4551));
+    cr_assert(eq(u32, fw_cfg_word(0x2004), 0));
+    cr_assert(eq(u32, dma(0 << 16 | 8 | 4, UINT32_MAX, 0), 0)); /* skipping costs nothing */
+}
+
+/* The guest waits until its control field changes, so that a descriptor that leaves RAM is told. */
+Test(fw_cfg, dma_descriptor_at_the_end_of_ram)
+{
+    vsdk_device_close(fw_cfg());
+    fake_ram(&vm, 0, 0x10000);
+    fake_write(&vm, VSDK_SPACE_PIO, 0x514, 8, __builtin_bswap64(0xfff8));
+    cr_assert(eq(u32, fw_cfg_word(0xfff8), __builtin_bswap32(1)));
+    cr_assert(eq(u32, fw_cfg_word(0xfffc), 0));
+}
+
 TestSuite(ioapic, .init = begin, .fini = end);
 
 static void io_set(uint32_t index, uint32_t value)
