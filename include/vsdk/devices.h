@@ -459,9 +459,15 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
 /*
  * An IOAPIC with 24 pins, the controller of 24 interrupt lines.
  *
- * A rising edge of an unmasked pin becomes a message (vsdk_vm_send_msi); so does unmasking a pin
- * whose line is high. The end of an interrupt is not reported to it, so a level-triggered pin is
- * not sent again while its line stays high. It takes no lock.
+ * A rising edge of an unmasked pin becomes an edge-triggered message (vsdk_vm_send_msi); so does
+ * unmasking a pin whose line is high.
+ *
+ * Level entries are the same: the end of an interrupt can't be reported to an IOAPIC outside the
+ * hypervisor everywhere (Xen never does), so a level entry is sent once when its line rises, and
+ * again when the guest unmasks it while the line is high; remote IRR reads 0. Guests that mask a
+ * level entry while they serve it, or that end one which arrived as an edge by masking and
+ * unmasking it (Linux, for an IOAPIC of version 0x11), get every interrupt; for others a device
+ * lowers its line and raises it again for what is new. It takes no lock.
  *
  * Detached, it remains the lines' controller: vsdk_irq_controller_detach.
  *

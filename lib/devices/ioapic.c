@@ -12,7 +12,7 @@ enum { OFFSET_SELECT = 0x00, OFFSET_WINDOW = 0x10 };
 enum { REGISTER_ID = 0, REGISTER_VERSION = 1, REGISTER_ARBITRATION = 2, REGISTER_ENTRIES = 0x10 };
 
 static const uint64_t IOAPIC_ADDRESS = 0xfec00000, IOAPIC_LENGTH = 0x1000;
-static const uint64_t ENTRY_MASKED = 1 << 16, ENTRY_LEVEL = 1 << 15, ENTRY_LOGICAL = 1 << 11;
+static const uint64_t ENTRY_MASKED = 1 << 16, ENTRY_LOGICAL = 1 << 11;
 static const uint64_t ENTRY_VECTOR = 0xff, ENTRY_DELIVERY = 0x700;
 static const uint64_t ENTRY_READ_ONLY = 1 << 12 | 1 << 14; /* delivery status, remote IRR */
 
@@ -36,14 +36,13 @@ static void ioapic_put(void *user)
         alloc_free(io);
 }
 
+/* A level entry too is sent as an edge: its end would be told to no one, and a guest that sees an
+ * edge where it has asked for a level ends it here, by masking and unmasking the entry. */
 static void ioapic_deliver(ioapic *io, uint64_t entry)
 {
     uint64_t address = 0xfee00000 | (entry >> 56) << 12 | (entry & ENTRY_LOGICAL ? 1 << 2 : 0);
-    uint64_t data = entry & (ENTRY_VECTOR | ENTRY_DELIVERY);
 
-    if (entry & ENTRY_LEVEL)
-        data |= 1 << 15 | 1 << 14;
-    vsdk_vm_send_msi(io->vm, address, (uint32_t)data, NULL);
+    vsdk_vm_send_msi(io->vm, address, (uint32_t)(entry & (ENTRY_VECTOR | ENTRY_DELIVERY)), NULL);
 }
 
 static void ioapic_set_line(void *user, uint32_t gsi, uint32_t level)

@@ -796,9 +796,41 @@ Test(ioapic, rising_edges_become_messages)
     cr_assert(eq(u32, vm.messages, 2));
     io_set(0x18, 0x8134); /* unmasked while high: level, lowest priority */
     cr_assert(eq(u32, vm.messages, 3));
-    cr_assert(eq(u32, vm.message[2].data, 0xc134));
+    cr_assert(eq(u32, vm.message[2].data, 0x134));
     line(23, 1);
     cr_assert(eq(u32, vm.messages, 3));
+}
+
+/* How Linux and others end a level interrupt of an IOAPIC of this version that came as an edge:
+ * masked and edge, then as it was. Sent again exactly while the line is still high. */
+Test(ioapic, level_entry_is_sent_again_at_its_end)
+{
+    ioapic();
+    io_set(0x14, 0x8051); /* pin 2: level */
+    line(2, 1);
+    cr_assert(eq(u32, vm.messages, 1));
+    cr_assert(eq(u32, vm.message[0].data, 0x51)); /* no level in it: nobody hears of its end */
+    io_set(0x14, 0x8051);
+    cr_assert(eq(u32, vm.messages, 1)); /* it was not masked */
+    io_set(0x14, 0x10051);
+    io_set(0x14, 0x8051);
+    cr_assert(eq(u32, vm.messages, 2));
+    cr_assert(eq(u32, io_get(0x14), 0x8051)); /* remote IRR is never set */
+    line(2, 0);
+    io_set(0x14, 0x10051);
+    io_set(0x14, 0x8051);
+    cr_assert(eq(u32, vm.messages, 2));
+}
+
+Test(ioapic, each_pin_is_its_own)
+{
+    ioapic();
+    for (uint32_t pin = 0; pin < 24; pin++) {
+        io_set(0x10 + 2 * pin, 0x40 + pin);
+        line(pin, 1);
+        cr_assert(eq(u32, vm.messages, pin + 1));
+        cr_assert(eq(u32, vm.message[pin].data, 0x40 + pin));
+    }
 }
 
 Test(ioapic, serves_a_serial_port)
