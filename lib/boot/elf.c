@@ -78,13 +78,13 @@ void elf_get(const image *i, const elf *e, uint32_t n, elf_segment *segment)
 
     if (e->wide) {
         image_read(i, e->headers + n * sizeof p64, &p64, sizeof p64);
-        *segment = (elf_segment){p64.p_type,  p64.p_offset, p64.p_filesz,
-                                 p64.p_paddr, p64.p_memsz,  p64.p_align};
+        *segment = (elf_segment){p64.p_type,  p64.p_offset, p64.p_filesz, p64.p_paddr,
+                                 p64.p_memsz, p64.p_align,  p64.p_vaddr};
         return;
     }
     image_read(i, e->headers + n * sizeof p32, &p32, sizeof p32);
-    *segment = (elf_segment){p32.p_type,  p32.p_offset, p32.p_filesz,
-                             p32.p_paddr, p32.p_memsz,  p32.p_align};
+    *segment = (elf_segment){p32.p_type,  p32.p_offset, p32.p_filesz, p32.p_paddr,
+                             p32.p_memsz, p32.p_align,  p32.p_vaddr};
 }
 
 static vsdk_status elf_load_segment(boot_gate *gate, const elf_segment *s)
@@ -133,4 +133,17 @@ int elf_contains(const image *i, const elf *e, uint64_t address)
             return 1;
     }
     return 0;
+}
+
+uint64_t elf_physical(const image *i, const elf *e, uint64_t address)
+{
+    elf_segment segment;
+
+    for (uint32_t n = 0; n < e->count; n++) {
+        elf_get(i, e, n, &segment);
+        if (segment.type == ELF_LOAD && address >= segment.linked &&
+            address - segment.linked < segment.memory_size)
+            return segment.address + (address - segment.linked);
+    }
+    return address;
 }

@@ -15,6 +15,7 @@ typedef struct elf {
 typedef struct elf_segment {
     uint32_t type;
     uint64_t offset, file_size, address, memory_size, align;
+    uint64_t linked; /* virtual address */
 } elf_segment;
 
 int elf_is(const image *i);
@@ -25,5 +26,7 @@ void elf_get(const image *i, const elf *e, uint32_t n, elf_segment *segment);
 vsdk_status elf_load(boot_gate *gate, const elf *e);
 /* 1 if `address` is in a segment to be loaded. */
 int elf_contains(const image *i, const elf *e, uint64_t address);
+/* Where the code at a virtual address is loaded; `address` itself if it is in no segment. */
+uint64_t elf_physical(const image *i, const elf *e, uint64_t address);
 
 #endif

@@ -93,14 +93,16 @@ static vsdk_status multiboot_load_addresses(boot_gate *gate, uint64_t at)
 static vsdk_status multiboot_load_elf(boot_gate *gate)
 {
     elf e;
+    uint64_t entry;
     vsdk_status status = elf_open(gate, &e);
 
     if (status)
         return status;
-    if (e.entry > UINT32_MAX || !elf_contains(&gate->image, &e, e.entry))
+    entry = elf_physical(&gate->image, &e, e.entry);
+    if (entry > UINT32_MAX || !elf_contains(&gate->image, &e, entry))
         return boot_malformed(gate, "e_entry", "0x%llx is in no segment",
                               (unsigned long long)e.entry);
-    gate->entry->rip = e.entry;
+    gate->entry->rip = entry;
     return elf_load(gate, &e);
 }
 

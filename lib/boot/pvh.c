@@ -35,13 +35,13 @@ static int pvh_next_note(const image *i, uint64_t *at, uint64_t end, uint64_t al
     name_length = image_u32(i, *at);
     *length = image_u32(i, *at + 4);
     *type = image_u32(i, *at + 8);
-    body = (name + name_length + mask) & ~mask;
+    body = *at + ((NOTE_HEADER + name_length + mask) & ~mask);
     if (!checked_within(body, *length, end))
         return 0;
     if (name_length != 4 || memcmp(image_at(i, name, 4), "Xen", 4))
         *type = 0;
     *desc = image_at(i, body, *length);
-    *at = (body + *length + mask) & ~mask;
+    *at = body + ((*length + mask) & ~mask);
     return 1;
 }
 

@@ -240,6 +240,27 @@ Test(pvh, zeroes_what_the_file_does_not_have)
     cr_assert(eq(u64, peek(0x100ff8, 8), 0));
 }
 
+/* Notes are aligned to their segment's beginning, wherever that is in the file. */
+Test(pvh, notes_at_any_offset)
+{
+    for (uint32_t by = 1; by < 8; by++)
+        for (uint32_t align = 4; align <= 8; align += 4) {
+            Elf64_Phdr *p = (Elf64_Phdr *)(img.bytes + sizeof(Elf64_Ehdr)) + 2;
+
+            image_pvh64(&img);
+            memmove(img.bytes + 0x500 + by, img.bytes + 0x500, 40);
+            p->p_offset += by;
+            p->p_align = align;
+            if (align == 8) { /* the second note begins 4 later */
+                memmove(img.bytes + 0x518 + by, img.bytes + 0x514 + by, 20);
+                p->p_filesz += 4;
+            }
+            img.length += 16;
+            loads();
+            cr_assert(eq(u64, entry.rip, 0x100010));
+        }
+}
+
 Test(pvh, small_structures_move_out_of_its_way)
 {
     Elf64_Phdr *p = (Elf64_Phdr *)(img.bytes + sizeof(Elf64_Ehdr));
@@ -288,6 +309,28 @@ Test(multiboot, loads_elf)
     cr_assert(eq(u64, entry.rip, 0x100020));
     cr_assert(eq(u64, peek(0x100000, 4), 0x1badb002));
     check_multiboot();
+}
+
+/* A kernel that is linked high: its entry is a virtual address. */
+Test(multiboot, entry_is_where_its_segment_is_loaded)
+{
+    Elf32_Ehdr *h = (Elf32_Ehdr *)img.bytes;
+    Elf32_Phdr *p = (Elf32_Phdr *)(img.bytes + sizeof *h);
+
+    image_multiboot_elf(&img);
+    p->p_vaddr = 0xc0100000;
+    h->e_entry = 0xc0100020;
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x100020));
+    check_multiboot();
+    h->e_entry = 0x100020; /* or a physical one */
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x100020));
+    h->e_entry = 0xc0100000 + p->p_memsz;
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+    p->p_vaddr = h->e_entry = 0xfffffff0; /* its end is beyond 4 GiB */
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x100000));
 }
 
 Test(multiboot, loads_by_addresses)
