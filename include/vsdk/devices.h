@@ -275,8 +275,8 @@ vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_dev
 /*
  * A keyboard controller without a keyboard, for its reset line.
  *
- * Status and data read 0. Command 0xfe, and a write of the output port with bit 0 clear, stop the
- * virtual machine with VSDK_EXIT_RESET.
+ * Status and data read 0. An even command from 0xf0 to 0xfe, and a write of the output port with
+ * bit 0 clear, stop the virtual machine with VSDK_EXIT_RESET.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.

@@ -4,12 +4,18 @@
 #include "devices/device.h"
 
 enum { I8042_PORT = 0x60, REGION_DATA = 0, REGION_COMMAND = 1 };
-enum { COMMAND_WRITE_OUTPUT = 0xd1, COMMAND_PULSE_RESET = 0xfe, OUTPUT_NOT_RESET = 1 };
+enum { COMMAND_WRITE_OUTPUT = 0xd1, COMMAND_PULSE = 0xf0, OUTPUT_NOT_RESET = 1 };
 
 typedef struct i8042 {
     vsdk_vm *vm;
     uint8_t command; /* that the next data byte belongs to, or 0 */
 } i8042;
+
+/* The low bits of a pulse command name the output lines that stay as they are. */
+static int i8042_pulses_reset(uint64_t command)
+{
+    return (command & 0xf0) == COMMAND_PULSE && !(command & OUTPUT_NOT_RESET);
+}
 
 static uint64_t i8042_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
 {
@@ -22,7 +28,7 @@ static void i8042_write(void *user, uint32_t region, uint64_t offset, uint32_t w
     i8042 *kbc = user;
     uint8_t command = kbc->command;
     int reset = region == REGION_COMMAND
-                    ? value == COMMAND_PULSE_RESET
+                    ? i8042_pulses_reset(value)
                     : command == COMMAND_WRITE_OUTPUT && !(value & OUTPUT_NOT_RESET);
 
     kbc->command = region == REGION_COMMAND ? (uint8_t)value : 0;

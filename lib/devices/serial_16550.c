@@ -175,10 +175,8 @@ static uint8_t serial_read_msr(serial *port)
     return status;
 }
 
-static uint64_t serial_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint8_t serial_read_register(serial *port, uint64_t offset)
 {
-    serial *port = user;
-
     if (port->lcr & LCR_DIVISOR && offset <= REGISTER_IER)
         return port->divisor[offset];
     switch (offset) {
@@ -199,6 +197,16 @@ static uint64_t serial_read(void *user, uint32_t region, uint64_t offset, uint32
     default:
         return port->scr;
     }
+}
+
+/* A wide access is one of each register, as on the bus of eight bits that it comes from. */
+static uint64_t serial_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < width; i++)
+        value |= (uint64_t)serial_read_register(user, offset + i) << (8 * i);
+    return value;
 }
 
 /* The transmitter is always ready at once: the register is full, then empty again. */
@@ -244,12 +252,8 @@ static void serial_write_mcr(serial *port, uint8_t value)
     port->modem_delta |= changed >> 4;
 }
 
-static void serial_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void serial_write_register(serial *port, uint64_t offset, uint8_t byte)
 {
-    serial *port = user;
-    uint8_t byte = (uint8_t)value;
-
     if (port->lcr & LCR_DIVISOR && offset <= REGISTER_IER) {
         port->divisor[offset] = byte;
         return;
@@ -275,6 +279,13 @@ static void serial_write(void *user, uint32_t region, uint64_t offset, uint32_t 
         break;
     }
     serial_update(port);
+}
+
+static void serial_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                         uint64_t value)
+{
+    for (uint32_t i = 0; i < width; i++)
+        serial_write_register(user, offset + i, (uint8_t)(value >> (8 * i)));
 }
 
 static void serial_pause(void *user)

@@ -90,6 +90,21 @@ Test(serial, divisor_latch_hides_data_and_ier)
     cr_assert(eq(u8, fake_in(&vm, SCR), 0x5a));
 }
 
+Test(serial, wide_accesses_are_one_of_each_register)
+{
+    vsdk_device_close(serial());
+    fake_out(&vm, LCR, 0x80);
+    fake_write(&vm, VSDK_SPACE_PIO, DATA, 2, 0x1234);
+    cr_assert(eq(u8, fake_in(&vm, DATA), 0x34));
+    cr_assert(eq(u8, fake_in(&vm, IER), 0x12));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, DATA, 4), 0x80011234));
+    fake_out(&vm, LCR, 3);
+    fake_write(&vm, VSDK_SPACE_PIO, DATA, 2, 0x0500 | 'w');
+    cr_assert(eq(u32, got_length, 1));
+    cr_assert(eq(u8, fake_in(&vm, IER), 5));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, LSR, 2), 0xb060));
+}
+
 Test(serial, transmit_interrupt_is_an_edge_for_each_byte)
 {
     vsdk_device_close(serial());
@@ -491,8 +506,10 @@ Test(ends, keyboard_controller)
     fake_out(&vm, 0x64, 0xd1);
     fake_out(&vm, 0x60, 0xfe);
     stops(VSDK_EXIT_RESET, 0, 0);
-    fake_out(&vm, 0x64, 0xfe);
-    stops(VSDK_EXIT_RESET, 0, 0);
+    for (uint32_t command = 0xf0; command <= 0xff; command++) {
+        fake_out(&vm, 0x64, (uint8_t)command);
+        stops(command & 1 ? 0 : VSDK_EXIT_RESET, 0, 0);
+    }
 }
 
 Test(ends, debug_exit_of_any_width)
