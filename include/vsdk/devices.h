@@ -250,8 +250,14 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  * A CMOS clock (MC146818) that tells the host's wall time in UTC.
  *
  * BCD or binary, 12 or 24 hours, a century byte at 0x32, update-in-progress, alarm registers and
- * 114 bytes of memory. The guest may set the time: its difference from the host's is kept. It makes
- * no interrupts.
+ * 114 bytes of memory. The guest may set the time: its difference from the host's is kept.
+ *
+ * Periodic, alarm and update-ended events show in register C, and make interrupts on line 8, where
+ * they are enabled in register B; the line is high until the guest reads C. A timer of the virtual
+ * machine's loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no
+ * interrupts. It is made when a guest first asks for one, and stands while an interrupt is
+ * unanswered. The portable machine's tables say that it has no such clock, so that guests which
+ * believe them neither ask nor wait for it.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.

@@ -21,7 +21,7 @@
  * | local APICs | 0xfee00000, id 2 * vCPU |
  * | reserved for hypervisors | 0xfeff8000 to 0xfeffffff |
  * | serial port | 0x3f8, line 4 |
- * | clock | 0x70 |
+ * | clock | 0x70, line 8 |
  * | keyboard controller (reset only) | 0x60, 0x64 |
  * | debug exit | 0xf4 |
  * | debug console | 0x402 |

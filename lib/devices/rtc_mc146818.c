@@ -2,34 +2,11 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "devices/device.h"
+#include "devices/rtc.h"
 
-#include <time.h>
-
-enum { RTC_PORT = 0x70, RTC_BYTES = 128 };
-enum {
-    RTC_SECONDS = 0,
-    RTC_MINUTES = 2,
-    RTC_HOURS = 4,
-    RTC_WEEKDAY = 6,
-    RTC_DAY = 7,
-    RTC_MONTH = 8,
-    RTC_YEAR = 9,
-    RTC_A = 10,
-    RTC_B = 11,
-    RTC_C = 12,
-    RTC_D = 13,
-    RTC_CENTURY = 0x32,
-};
-enum { A_UPDATING = 0x80, A_DIVIDER = 0x26 };
-enum { B_24_HOURS = 2, B_BINARY = 4, B_SET = 0x80 };
-enum { D_VALID = 0x80, HOURS_PM = 0x80 };
-enum { UPDATE_NS = 244000 }; /* before each second the registers are about to change */
-
-typedef struct rtc {
-    uint8_t index;
-    uint8_t memory[RTC_BYTES]; /* the time's bytes count while B_SET only */
-    int64_t offset;            /* of the guest's time from the host's, in seconds */
-} rtc;
+enum { RTC_PORT = 0x70, RTC_GSI = 8, HOURS_PM = 0x80 };
+/* Before each second, while the registers are about to change and change: 244 us and 1984. */
+enum { UPDATE_NS = 2228000 };
 
 static uint8_t rtc_encode(const rtc *clock, int value)
 {
@@ -38,7 +15,7 @@ static uint8_t rtc_encode(const rtc *clock, int value)
     return (uint8_t)(value / 10 << 4 | value % 10);
 }
 
-static int rtc_decode(const rtc *clock, uint8_t byte)
+int rtc_decode(const rtc *clock, uint8_t byte)
 {
     return clock->memory[RTC_B] & B_BINARY ? byte : (byte >> 4) * 10 + (byte & 15);
 }
@@ -50,7 +27,7 @@ static uint8_t rtc_encode_hours(const rtc *clock, int hours)
     return rtc_encode(clock, hours % 12 ? hours % 12 : 12) | (hours >= 12 ? HOURS_PM : 0);
 }
 
-static int rtc_decode_hours(const rtc *clock, uint8_t byte)
+int rtc_decode_hours(const rtc *clock, uint8_t byte)
 {
     if (clock->memory[RTC_B] & B_24_HOURS)
         return rtc_decode(clock, byte);
@@ -63,7 +40,7 @@ static int rtc_is_time(uint8_t index)
            (index >= RTC_WEEKDAY && index <= RTC_YEAR) || index == RTC_CENTURY;
 }
 
-static struct timespec rtc_now(const rtc *clock)
+struct timespec rtc_now(const rtc *clock)
 {
     struct timespec now;
 
@@ -108,6 +85,7 @@ static void rtc_adopt(rtc *clock)
     time_t wanted = timegm(&tm);
 
     clock->offset += (int64_t)wanted - rtc_now(clock).tv_sec;
+    rtc_forget(clock);
 }
 
 static uint8_t rtc_get(rtc *clock)
@@ -117,6 +95,8 @@ static uint8_t rtc_get(rtc *clock)
     if (clock->index == RTC_A)
         return clock->memory[RTC_A] |
                (!setting && rtc_now(clock).tv_nsec >= 1000000000 - UPDATE_NS ? A_UPDATING : 0);
+    if (clock->index == RTC_C)
+        return rtc_take_events(clock);
     if (rtc_is_time(clock->index) && !setting)
         rtc_latch(clock);
     return clock->memory[clock->index];
@@ -126,31 +106,42 @@ static void rtc_set_b(rtc *clock, uint8_t value)
 {
     uint8_t old = clock->memory[RTC_B];
 
-    if (old & B_SET && !(value & B_SET)) {
-        clock->memory[RTC_B] = value;
-        rtc_adopt(clock);
-        return;
-    }
     if (!(old & B_SET))
         rtc_latch(clock);
-    clock->memory[RTC_B] = value;
+    clock->memory[RTC_B] = value & B_SET ? value & ~RTC_UPDATE : value;
+    if (old & B_SET && !(value & B_SET))
+        rtc_adopt(clock);
+}
+
+static void rtc_set_plain(rtc *clock, uint8_t value)
+{
+    int running = rtc_is_time(clock->index) && !(clock->memory[RTC_B] & B_SET);
+
+    if (running)
+        rtc_latch(clock);
+    clock->memory[clock->index] = value;
+    if (running)
+        rtc_adopt(clock);
 }
 
 static void rtc_set(rtc *clock, uint8_t value)
 {
-    int running = rtc_is_time(clock->index) && !(clock->memory[RTC_B] & B_SET);
-
-    if (clock->index == RTC_B) {
+    rtc_notice(clock);
+    switch (clock->index) {
+    case RTC_A:
+        clock->memory[RTC_A] = value & ~A_UPDATING;
+        rtc_forget(clock);
+        break;
+    case RTC_B:
         rtc_set_b(clock, value);
-        return;
+        break;
+    case RTC_C:
+    case RTC_D:
+        break;
+    default:
+        rtc_set_plain(clock, value);
     }
-    if (clock->index == RTC_C || clock->index == RTC_D)
-        return;
-    if (running)
-        rtc_latch(clock);
-    clock->memory[clock->index] = clock->index == RTC_A ? value & ~A_UPDATING : value;
-    if (running)
-        rtc_adopt(clock);
+    rtc_settle(clock);
 }
 
 static uint64_t rtc_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
@@ -172,32 +163,58 @@ static void rtc_write(void *user, uint32_t region, uint64_t offset, uint32_t wid
         rtc_set(clock, (uint8_t)value);
 }
 
+static void rtc_release(void *user)
+{
+    rtc *clock = user;
+
+    vsdk_timer_close(clock->timer);
+    vsdk_irq_close(clock->irq);
+    alloc_free(clock);
+}
+
 static const vsdk_device_ops rtc_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = rtc_read,
     .write = rtc_write,
-    .release = alloc_free,
+    .release = rtc_release,
 };
+
+static vsdk_status rtc_make(vsdk_vm *vm, uint64_t port, vsdk_device **device, vsdk_error *error)
+{
+    vsdk_device_config make = {.size = sizeof make, .name = "rtc"};
+    device_range range = {VSDK_SPACE_PIO, port, 2, 0};
+    rtc *clock = alloc_zeroed(sizeof *clock);
+    vsdk_status status;
+
+    if (!clock)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_rtc_create", "no memory for a device");
+    clock->vm = vm;
+    clock->memory[RTC_A] = A_DIVIDER;
+    clock->memory[RTC_B] = B_24_HOURS;
+    clock->memory[RTC_D] = D_VALID;
+    rtc_forget(clock);
+    status = vsdk_irq_create(vm, RTC_GSI, &clock->irq, error);
+    if (status) {
+        rtc_release(clock);
+        return status;
+    }
+    status = device_make(vm, &rtc_ops, clock, &make, &range, 1, device, error);
+    if (status)
+        return status;
+    vsdk_device_lock(*device);
+    clock->device = *device;
+    vsdk_device_unlock(*device);
+    return VSDK_OK;
+}
 
 vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
                             vsdk_error *error)
 {
     vsdk_rtc_config c;
-    vsdk_device_config make = {.size = sizeof make, .name = "rtc"};
     vsdk_status status = device_begin(vm, device, __func__, error);
-    rtc *clock;
 
     if (!status)
         status = device_read_config(&c, sizeof c, offsetof(vsdk_rtc_config, reserved), config,
                                     __func__, error);
-    if (status)
-        return status;
-    clock = alloc_zeroed(sizeof *clock);
-    if (!clock)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
-    clock->memory[RTC_A] = A_DIVIDER;
-    clock->memory[RTC_B] = B_24_HOURS;
-    clock->memory[RTC_D] = D_VALID;
-    device_range range = {VSDK_SPACE_PIO, c.address ? c.address : RTC_PORT, 2, 0};
-    return device_make(vm, &rtc_ops, clock, &make, &range, 1, device, error);
+    return status ? status : rtc_make(vm, c.address ? c.address : RTC_PORT, device, error);
 }

@@ -208,6 +208,48 @@ Test(devices, items_of_the_firmware_configuration)
     vsdk_device_close(fw_cfg);
 }
 
+/* Real mode: asks a clock at 0x2100 for periodic interrupts and says so; then writes what the
+ * clock's register C has. */
+static const uint8_t asks_clock[] = {0xba, 0x00, 0x21, 0xb0, 0x0b, 0xee, 0xba, 0x01, 0x21, 0xb0,
+                                     0x42, 0xee, 0xe6, 0xf4, 0xba, 0x00, 0x21, 0xb0, 0x0c, 0xee,
+                                     0xba, 0x01, 0x21, 0xec, 0xe6, 0xf4, 0xeb, 0xfe};
+
+static void note_level(void *user, uint32_t gsi, uint32_t level)
+{
+    cr_assert_eq(gsi, 8);
+    *(uint32_t *)user = level;
+}
+
+static int dispatch_until_high(void *user)
+{
+    ok(vsdk_loop_dispatch(loop_of(m.vm), 1000000, NULL, E));
+    return *(uint32_t *)user == 1;
+}
+
+Test(devices, clock_interrupts)
+{
+    vsdk_rtc_config config = {.size = sizeof config, .address = 0x2100};
+    vsdk_boot_config boot = {.size = sizeof boot,
+                             .format = VSDK_BOOT_FLAT,
+                             .image = asks_clock,
+                             .image_length = sizeof asks_clock,
+                             .address = 0x8000};
+    vsdk_boot_entry entry = {.size = sizeof entry};
+    vsdk_device *clock = NULL;
+    uint32_t level = 0;
+
+    ok(vsdk_irq_controller_attach(m.vm, 0, 16, note_level, &level, NULL, E));
+    ok(vsdk_rtc_create(m.vm, &config, &clock, E));
+    ok(vsdk_boot_load(m.vm, &boot, &entry, E));
+    ok(vsdk_boot_apply(m.vcpu, &entry, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    run_to_end(&m);
+    wait_for(dispatch_until_high, &level, "the clock's interrupt");
+    cr_assert_eq(run_to_end(&m) & 0xc0, 0xc0);
+    cr_assert_eq(level, 0);
+    vsdk_device_close(clock);
+}
+
 /* Real mode: mov dx, 0x3f8; "Hi" to the port; 42 to the debug exit. */
 static const uint8_t program[] = {0xba, 0xf8, 0x03, 0xb0, 'H',  0xee, 0xb0, 'i',
                                   0xee, 0xb0, 42,   0xe6, 0xf4, 0xeb, 0xfe};

@@ -38,6 +38,13 @@ static void end(void)
         abort();
 }
 
+static void pass(uint32_t ns)
+{
+    vm.clock += ns;
+    if (vm.timer)
+        fake_expire(&vm);
+}
+
 /* Which range, where in it, how wide; then the value, or what is typed. */
 static void step(const uint8_t *b)
 {
@@ -52,8 +59,10 @@ static void step(const uint8_t *b)
         fake_read(&vm, range->space, address, width);
     else if (b[0] < 0xe0)
         vsdk_serial_input(vsdk_pc_device(pc, VSDK_PC_SERIAL), b, STEP, NULL, NULL);
-    else if (b[0] < 0xf0)
+    else if (b[0] < 0xe8)
         fake_pause(&vm, b[0] & 1);
+    else if (b[0] < 0xf0)
+        pass(value);
     else /* what a DMA of fw_cfg finds in memory */
         vsdk_dma_write(&vm, b[1] & 0x7f, b + 2, 4, NULL);
 }

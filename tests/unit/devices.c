@@ -259,6 +259,20 @@ Test(serial, input_wants_a_serial_port)
     vsdk_device_close(rtc);
 }
 
+/* The host's time as the devices see it: the real one until a test stops it. */
+static struct timespec stopped;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    if (clock != CLOCK_REALTIME || !stopped.tv_sec)
+        return __real_clock_gettime(clock, now);
+    *now = stopped;
+    return 0;
+}
+
 TestSuite(rtc, .init = begin, .fini = end);
 
 static uint8_t cmos(uint8_t index)
@@ -423,6 +437,169 @@ Test(rtc, memory_and_alarm_are_plain)
     cr_assert(eq(u8, fake_in(&vm, 0x70), 0x40));
     fake_write(&vm, VSDK_SPACE_PIO, 0x70, 2, 0x5541);
     cr_assert(eq(u8, cmos(0x41), 0x55));
+}
+
+enum { NOON = 946728000 }; /* 2000-01-01 12:00:00 */
+
+static void make_rtc_at(time_t second)
+{
+    stopped = (struct timespec){.tv_sec = second};
+    make_rtc();
+}
+
+Test(rtc, update_in_progress_is_before_each_second)
+{
+    make_rtc_at(NOON);
+    stopped.tv_nsec = 1000000000 - 2228001;
+    cr_assert(eq(u8, cmos(10), 0x26));
+    stopped.tv_nsec++;
+    cr_assert(eq(u8, cmos(10), 0xa6));
+    cmos_set(11, 0x82); /* not while it is being set */
+    cr_assert(eq(u8, cmos(10), 0x26));
+}
+
+Test(rtc, every_hour_both_ways)
+{
+    static const uint8_t twelve[4] = {0x12, 0x01, 0x92, 0x81};
+    static const int hour[4] = {0, 1, 12, 13};
+
+    make_rtc_at(NOON);
+    for (int i = 0; i < 4; i++) {
+        cmos_set(11, 0x80); /* BCD, 12 hours */
+        cmos_set(4, twelve[i]);
+        cmos_set(11, 0x00);
+        cr_assert(eq(u8, cmos(4), twelve[i]));
+        cmos_set(11, 0x06); /* binary, 24 hours */
+        cr_assert(eq(u8, cmos(4), hour[i]));
+    }
+}
+
+Test(rtc, century_turns)
+{
+    make_rtc_at(4102444799); /* 2099-12-31 23:59:59 */
+    cr_assert(eq(u8, cmos(9), 0x99));
+    cr_assert(eq(u8, cmos(0x32), 0x20));
+    stopped.tv_sec++;
+    cr_assert(eq(u8, cmos(9), 0));
+    cr_assert(eq(u8, cmos(0x32), 0x21));
+    cr_assert(eq(u8, cmos(6), 6)); /* a Friday */
+}
+
+Test(rtc, events_are_seen_without_interrupts)
+{
+    make_rtc_at(NOON);
+    cr_assert(eq(u8, cmos(12), 0));
+    stopped.tv_sec++;
+    cr_assert(eq(u8, cmos(12), 0x10));
+    cr_assert(eq(u8, cmos(12), 0)); /* reading took it away */
+    vm.clock = 976562;
+    cr_assert(eq(u8, cmos(12), 0));
+    vm.clock = 976563; /* 1024 Hz */
+    cr_assert(eq(u8, cmos(12), 0x40));
+    cmos_set(5, 0xff);
+    cmos_set(3, 0xff);
+    cmos_set(1, 0x03);
+    cr_assert(eq(u8, cmos(12), 0));
+    stopped.tv_sec += 2;
+    cr_assert(eq(u8, cmos(12), 0x30));
+    cr_assert(eq(ptr, vm.timer, NULL));
+    cr_assert(eq(u32, vm.edges[8], 0));
+}
+
+Test(rtc, update_interrupt)
+{
+    make_rtc_at(NOON);
+    stopped.tv_nsec = 400000000;
+    cmos_set(11, 0x12);
+    cr_assert(eq(u64, vm.delay, 600000000));
+    fake_expire(&vm); /* early: nothing happened yet */
+    cr_assert(eq(u32, vm.level[8], 0));
+    cr_assert(eq(u64, vm.delay, 600000000));
+    stopped = (struct timespec){.tv_sec = NOON + 1, .tv_nsec = 1000};
+    fake_expire(&vm);
+    cr_assert(eq(u32, vm.edges[8], 1));
+    cr_assert(eq(u64, vm.delay, UINT64_MAX)); /* until the guest answers */
+    cr_assert(eq(u8, cmos(12), 0x90));
+    cr_assert(eq(u32, vm.level[8], 0));
+    cr_assert(eq(u64, vm.delay, 999999000));
+    cmos_set(11, 0x92); /* setting it ends updates, and their interrupt */
+    cr_assert(eq(u8, cmos(11), 0x82));
+    cr_assert(eq(u64, vm.delay, UINT64_MAX));
+}
+
+Test(rtc, alarm_interrupt)
+{
+    make_rtc_at(NOON);
+    cmos_set(5, 0x12);
+    cmos_set(3, 0x00);
+    cmos_set(1, 0x02);
+    cmos_set(11, 0x22);
+    stopped.tv_sec++;
+    fake_expire(&vm);
+    cr_assert(eq(u32, vm.level[8], 0));
+    cr_assert(eq(u64, vm.delay, 1000000000));
+    stopped.tv_sec += 3600; /* late, and past it */
+    fake_expire(&vm);
+    cr_assert(eq(u32, vm.level[8], 1));
+    cr_assert(eq(u8, cmos(12), 0xb0));
+    cmos_set(11, 0x20); /* 12 hours: one in the afternoon */
+    cmos_set(5, 0x81);
+    cr_assert(eq(u8, cmos(12), 0));
+    stopped.tv_sec = NOON + 3602;
+    fake_expire(&vm);
+    cr_assert(eq(u8, cmos(12), 0xb0));
+    stopped.tv_sec += 100 * 86400;
+    fake_expire(&vm);
+    cr_assert(eq(u8, cmos(12), 0xb0));
+    cmos_set(4, 0x82); /* setting the time is no way to reach it */
+    cr_assert(eq(u8, cmos(12), 0));
+}
+
+Test(rtc, periodic_interrupt)
+{
+    static const uint64_t hz[16] = {0,   256, 128, 8192, 4096, 2048, 1024, 512,
+                                    256, 128, 64,  32,   16,   8,    4,    2};
+
+    make_rtc_at(NOON);
+    for (uint8_t rate = 1; rate < 16; rate++) {
+        cmos_set(11, 0x02);
+        cmos_set(10, 0x20 | rate);
+        cmos(12);
+        cmos_set(11, 0x42);
+        vm.clock += vm.delay;
+        fake_expire(&vm);
+        cr_assert(eq(u8, cmos(12), 0xc0));
+        cr_assert(vm.delay <= 1000000000 / hz[rate] + 1 && vm.delay >= 1000000000 / hz[rate] - 1);
+        vm.clock += vm.delay - 1;
+        cr_assert(eq(u8, cmos(12), 0));
+    }
+    cr_assert(eq(u32, vm.edges[8], 15));
+    cmos_set(10, 0x20); /* none */
+    cr_assert(eq(u64, vm.delay, UINT64_MAX));
+}
+
+/* An event that came before its interrupt was enabled asks at once. */
+Test(rtc, enabling_asks_for_what_happened)
+{
+    make_rtc_at(NOON);
+    stopped.tv_sec++;
+    cmos_set(11, 0x12);
+    cr_assert(eq(u32, vm.level[8], 1));
+    cmos_set(11, 0x02);
+    cr_assert(eq(u32, vm.level[8], 0));
+}
+
+Test(rtc, without_memory_for_a_timer_it_still_tells_time)
+{
+    make_rtc_at(NOON);
+    for (uint32_t n = 1; n <= 2; n++) {
+        vm.fail = n;
+        cmos_set(11, 0x12);
+        cr_assert(eq(ptr, vm.timer, NULL));
+    }
+    cr_assert(eq(u8, cmos(4), 0x12));
+    cmos_set(11, 0x12);
+    cr_assert(ne(ptr, vm.timer, NULL));
 }
 
 TestSuite(ends, .init = begin, .fini = end);

@@ -18,6 +18,13 @@ struct vsdk_irq {
     uint32_t gsi, high;
 };
 
+struct vsdk_timer {
+    vsdk_vm *vm;
+    vsdk_device *device;
+    vsdk_timer_fn fn;
+    void *user;
+};
+
 struct vsdk_ram {
     vsdk_vm *vm;
     uint32_t refs;
@@ -288,6 +295,53 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
 uint64_t vsdk_vm_clock(vsdk_vm *vm)
 {
     return vm->clock;
+}
+
+/* Timers */
+
+vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error)
+{
+    *loop = NULL;
+    return fake_fails(vm) ? fake_no_memory(error) : VSDK_OK;
+}
+
+vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_fn fn, void *user,
+                              vsdk_release_fn release, vsdk_timer **timer, vsdk_error *error)
+{
+    vsdk_timer *made = fake_fails(device->vm) ? NULL : calloc(1, sizeof *made);
+
+    if (!made)
+        return fake_no_memory(error);
+    *made = (vsdk_timer){device->vm, device, fn, user};
+    *timer = device->vm->timer = made;
+    device->vm->delay = UINT64_MAX;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period_ns,
+                           vsdk_error *error)
+{
+    timer->vm->delay = delay_ns;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
+{
+    timer->vm->delay = UINT64_MAX;
+    return VSDK_OK;
+}
+
+void vsdk_timer_close(vsdk_timer *timer)
+{
+    free(timer);
+}
+
+void fake_expire(vsdk_vm *vm)
+{
+    vm->delay = UINT64_MAX;
+    vsdk_device_lock(vm->timer->device);
+    vm->timer->fn(vm->timer->user);
+    vsdk_device_unlock(vm->timer->device);
 }
 
 /* Memory */

@@ -52,6 +52,8 @@ struct vsdk_vm {
     fake_message message[FAKE_MESSAGES];
     uint32_t messages;
     vsdk_vcpu vcpu[FAKE_VCPUS];
+    vsdk_timer *timer;      /* the last one made */
+    uint64_t delay;         /* that it was armed for; UINT64_MAX: disarmed */
     uint32_t devices, rams; /* alive */
     uint32_t fail;          /* the n-th allocation of an object fails, from 1; 0: none */
 };
@@ -67,6 +69,7 @@ uint64_t fake_read(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t wid
 void fake_write(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width, uint64_t value);
 const fake_range *fake_find(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width);
 void fake_pause(vsdk_vm *vm, int pause);
+void fake_expire(vsdk_vm *vm); /* of the timer, whatever it was armed for */
 
 static inline uint8_t fake_in(vsdk_vm *vm, uint16_t port)
 {
