@@ -184,6 +184,81 @@ Test(tables, dsdt_is_its_source)
     cr_assert(zero(memcmp(area + 0x1000 + 36, aml + 36, length - 36)));
 }
 
+static void run_iasl(const char *folder, const char *arguments)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "cd %s && iasl %s >/dev/null 2>&1", folder, arguments);
+    cr_assert(zero(system(command)), "%s", command);
+}
+
+/* What the ACPI compiler reads out of a table makes the same table again, but for the compiler's
+ * name, its version and with them the checksum. */
+static void disassembles(const char *folder, uint32_t at)
+{
+    uint32_t length = (uint32_t)value(at + 4, 4);
+    uint8_t again[AREA];
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/t.aml", folder);
+    file = fopen(path, "wb");
+    cr_assert(file && fwrite(area + at, 1, length, file) == length);
+    fclose(file);
+    run_iasl(folder, "-d t.aml");
+    run_iasl(folder, "-we -p t t.dsl");
+    file = fopen(path, "rb");
+    cr_assert(file && fread(again, 1, AREA, file) == length);
+    fclose(file);
+    again[9] = area[at + 9];
+    memcpy(again + 28, area + at + 28, 8);
+    cr_assert(zero(memcmp(again, area + at, length)), "%.4s", (char *)area + at);
+    remove(path);
+    snprintf(path, sizeof path, "%s/t.dsl", folder);
+    remove(path);
+}
+
+Test(tables, are_what_the_acpi_compiler_makes)
+{
+    static const uint32_t table[] = {0x40, 0x80, 0x200, 0x1000}, vcpus[] = {1, 127};
+    char folder[] = "/tmp/vsdk-acpi-XXXXXX";
+
+    if (system("command -v iasl >/dev/null 2>&1"))
+        cr_skip("no iasl here");
+    cr_assert(mkdtemp(folder) != NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        vm.irqchip = i & 1 ? VSDK_IRQCHIP_KERNEL : VSDK_IRQCHIP_PORTABLE;
+        vm.vcpus_max = vcpus[i / 2];
+        makes();
+        for (size_t t = 0; t < sizeof table / sizeof *table; t++)
+            disassembles(folder, table[t]);
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
+    remove(folder);
+}
+
+Test(tables, name_every_processor_once)
+{
+    uint32_t entries = 0;
+
+    vm.vcpus_max = 127;
+    makes();
+    for (uint32_t at = 0x200 + 44; at < 0x200 + value(0x204, 4); at += (uint32_t)value(at + 1, 1)) {
+        if (value(at, 1) == 0) {
+            cr_assert(eq(u64, value(at + 2, 1), entries));
+            cr_assert(eq(u64, value(at + 3, 1), 2 * entries));
+            cr_assert(eq(u64, value(at + 4, 4), 1));
+            entries++;
+        } else {
+            cr_assert(eq(u64, value(at, 1), 1));
+            cr_assert(eq(u64, value(at + 2, 1) & 1, 1)); /* an id that no local APIC has */
+        }
+    }
+    cr_assert(eq(u32, entries, 127));
+}
+
 TestSuite(memory, .init = begin, .fini = end);
 
 static void map_is(const vsdk_memory_range *want, uint32_t count)
@@ -224,6 +299,46 @@ Test(memory, splits_above_3_gib)
     cr_assert(eq(u64, vm.block[2].length, 0x40000000));
     cr_assert(eq(u64, vm.block[1].offset, 0xc0000));
     cr_assert(eq(u64, vm.block[2].offset, 0xc0000000));
+}
+
+static uint64_t mapped(uint64_t start, uint64_t length)
+{
+    for (uint32_t i = 0; i < vm.blocks; i++)
+        if (start >= vm.block[i].gpa && start + length <= vm.block[i].gpa + vm.block[i].length)
+            return 1;
+    return 0;
+}
+
+/* RAM that is told is there, ends where it is told to, and is all of it but what lies between
+ * 640 KiB and 1 MiB. */
+Test(memory, every_size_around_the_holes)
+{
+    static const uint64_t sizes[] = {2 << 20,     (2 << 20) + 4096, 0xbffff000,  0xc0000000,
+                                     0xc0001000,  0xffffe000,       0xfffff000,  0x100000000,
+                                     0x100001000, 0x13ffff000,      0x1000000000};
+
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        vsdk_memory_range map[8];
+        uint64_t told = 0, end = 0;
+        uint32_t count;
+
+        cr_assert(eq(i32, make(sizes[n]), VSDK_OK));
+        vsdk_pc_get_memory_map(pc, map, 8, &count, NULL);
+        for (uint32_t i = 0; i < count; i++) {
+            cr_assert(map[i].address >= end && map[i].length);
+            end = map[i].address + map[i].length;
+            cr_assert(end <= 0xfec00000 || map[i].address >= 0xfeff8000);
+            if (map[i].type != VSDK_MEMORY_RAM)
+                continue;
+            told += map[i].length;
+            cr_assert(eq(u64, mapped(map[i].address, map[i].length), 1));
+            cr_assert(map[i].address == 0 || !mapped(end - 1, 2));
+        }
+        cr_assert(eq(u64, told, sizes[n] - 0x60000));
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
 }
 
 Test(memory, map_checks)
@@ -318,6 +433,26 @@ Test(pc, checks)
     cr_assert(eq(i32, vsdk_pc_create(&vm, NULL, &other, NULL), VSDK_ERROR_EXISTS));
 }
 
+Test(pc, debug_exit_is_where_it_is_wanted)
+{
+    vsdk_pc_config c = {.size = sizeof c, .output_release = release, .debug_exit = 0x501};
+
+    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_OK));
+    fake_out(&vm, 0xf4, 3);
+    cr_assert(eq(u32, vm.stop, 0));
+    fake_out(&vm, 0x501, 3);
+    cr_assert(eq(u32, vm.stop, VSDK_EXIT_DEBUG_EXIT));
+    vsdk_pc_close(pc);
+    fake_end(&vm);
+    cr_assert(eq(u32, released[0], 1));
+    c.debug_exit = 0x3fc; /* in the serial port */
+    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_EXISTS));
+    c.debug_exit = 0xfffd;
+    fake_end(&vm);
+    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_RANGE));
+    cr_assert(eq(u32, released[0], 3));
+}
+
 Test(pc, survives_every_failure)
 {
     vsdk_status status = VSDK_ERROR_NO_MEMORY;
@@ -368,6 +503,38 @@ Test(pc_boot, makes_every_processor)
     cr_assert(eq(u64, vm.vcpu[1].regs.rip, 0));
     vsdk_dma_read(&vm, 0x7020, &rsdp, 8, NULL);
     cr_assert(eq(u64, rsdp, 0xe0000));
+}
+
+Test(pc_boot, fits_into_the_least_memory)
+{
+    static void (*const makers[])(test_image *) = {image_bzimage, image_pvh64, image_pvh32,
+                                                   image_multiboot_elf, image_multiboot_kludge};
+
+    for (size_t i = 0; i < sizeof makers / sizeof *makers; i++) {
+        vsdk_boot_config c = boot_config();
+
+        cr_assert(eq(i32, make(2 << 20), VSDK_OK));
+        c.initrd = "initrd";
+        c.initrd_length = 7;
+        makers[i](&img);
+        c.image_length = img.length;
+        cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
+}
+
+Test(pc_boot, makes_as_many_processors_as_there_may_be)
+{
+    vsdk_boot_config c = boot_config();
+
+    vm.vcpus_max = 127;
+    makes();
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 126), &vm.vcpu[126]));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 127), NULL));
+    cr_assert(eq(ptr, vsdk_pc_vcpu(pc, UINT32_MAX), NULL));
 }
 
 Test(pc_boot, may_be_tried_again)
