@@ -101,7 +101,7 @@ typedef struct vsdk_pc_config {
     void *debug_user;               /* (may be NULL) Given to debug */
     vsdk_release_fn debug_release;  /* (may be NULL) Called once with debug_user when the debug
                                        console is gone */
-    uint32_t debug_exit;            /* First port of the debug exit; 0 for 0xf4 */
+    uint32_t debug_exit;            /* First of the debug exit's 4 ports; 0 for 0xf4 */
     uint32_t reserved;              /* Zero */
     uint64_t reserved2[3];          /* Zero */
 } vsdk_pc_config;
@@ -132,9 +132,12 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
- *   UNSUPPORTED       the configuration has a later version's field
+ *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves the
+ *                     debug exit's ports itself
+ *   RANGE             the debug exit's 4 ports leave their space
  *   LIMIT             more than 127 vCPUs, or more memory than the virtual machine's memory_max
- *   EXISTS            memory or a device is there already
+ *   EXISTS            memory or a device is there already, or the debug exit is where another
+ *                     device is
  *   STATE             the guest was started already
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   GONE              the virtual machine was destroyed

@@ -430,6 +430,12 @@ Test(pc, configuration_is_checked)
     fails(LIMIT, create_pc(vm, &config));
     cr_assert_eq(released, 3);
     vsdk_vm_close(vm);
+    vm = make_vm(host, 1, PC_MEMORY_MAX);
+    config.memory = PC_MEMORY;
+    config.debug_exit = 0xfffd;
+    fails(RANGE, create_pc(vm, &config));
+    cr_assert_eq(released, 4);
+    vsdk_vm_close(vm);
     vsdk_host_close(host);
 }
 

@@ -135,7 +135,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_boot_load", "0.1", 1, 3, "any; meant for CREATED", "INVALID_ARGUMENT UNSUPPORTED FORMAT RANGE LIMIT GONE"},
     {"vsdk_boot_apply", "0.1", 1, 2, "as `vsdk_vcpu_set_sregs`", "INVALID_ARGUMENT UNSUPPORTED STATE GONE SYSTEM"},
     {"vsdk_pc_part_name", "0.1", 0, 0, "any", ""},
-    {"vsdk_pc_create", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT UNSUPPORTED LIMIT EXISTS STATE NO_MEMORY GONE SYSTEM"},
+    {"vsdk_pc_create", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT UNSUPPORTED RANGE LIMIT EXISTS STATE NO_MEMORY GONE SYSTEM"},
     {"vsdk_pc_close", "0.1", 0, 0, "any", ""},
     {"vsdk_pc_boot", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT UNSUPPORTED FORMAT RANGE LIMIT EXISTS STATE NO_MEMORY BUSY GONE SYSTEM"},
     {"vsdk_pc_vcpu", "0.1", 0, 1, "any", ""},
