@@ -538,6 +538,54 @@ Test(hostile, any_byte_anything)
             }
 }
 
+static int in_map(uint64_t start, uint64_t length)
+{
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
+        if (map[i].type == VSDK_MEMORY_RAM && start >= map[i].address && length <= map[i].length &&
+            start - map[i].address <= map[i].length - length)
+            return 1;
+    return 0;
+}
+
+/* An image that was loaded begins in what was loaded, and every structure is in RAM. */
+static void check_loaded(void)
+{
+    cr_assert(entry.rip >= entry.image_start && entry.rip < entry.image_end);
+    cr_assert(in_map(entry.initrd, 7));
+    cr_assert(in_map(entry.info, 0x1000));
+    cr_assert(in_map(entry.rsp - 0xff0, 0x1000));
+    cr_assert(in_map(entry.gdt, 32));
+    cr_assert(entry.mode != VSDK_BOOT_LONG || in_map(entry.page_table, 0x6000));
+}
+
+/* Every field of every width at its edges, and at those of the image and of RAM. */
+Test(hostile, any_field_anything)
+{
+    static const uint64_t value[] = {
+        0,          1,           0xffff,          0x7fffffff,     0x80000000,
+        0xffffffff, 0x100000000, UINT64_MAX >> 1, UINT64_MAX - 1, UINT64_MAX,
+        0x9ffff,    0xa0000,     0xe1fff,         0x7fffff,       0x800000};
+    enum { VALUES = sizeof value / sizeof *value };
+
+    for (size_t m = 0; m < sizeof makers / sizeof *makers; m++)
+        for (uint32_t at = 0; at < 0x290; at += 2)
+            for (uint32_t n = 0; n < 3 * (VALUES + 3); n++) {
+                uint32_t width = 2u << n % 3, v = n / 3;
+                vsdk_status status;
+
+                makers[m](&img);
+                image_put(&img, at, v < VALUES ? value[v] : img.length + v - VALUES - 1, width);
+                status = load();
+                if (status == VSDK_OK)
+                    check_loaded();
+                else
+                    cr_assert(strchr(error.message, ':') &&
+                                  (status == VSDK_ERROR_FORMAT || status == VSDK_ERROR_RANGE ||
+                                   status == VSDK_ERROR_LIMIT),
+                              "%zu at 0x%x: %s", m, at, error.message);
+            }
+}
+
 Test(hostile, formats_asked_for)
 {
     for (size_t m = 0; m < sizeof makers / sizeof *makers; m++)
