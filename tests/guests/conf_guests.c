@@ -291,6 +291,30 @@ Test(guests, interrupts)
     ends(0);
 }
 
+/* The library's IOAPIC sends a level pin again when the guest ends its interrupt while the line is
+ * high, and not after that. */
+Test(guests, level_line)
+{
+    vsdk_device *ioapic;
+    vsdk_irq *irq;
+
+    make(1, VSDK_IRQCHIP_PORTABLE);
+    ok(vsdk_ioapic_create(m.vm, NULL, &ioapic, &m.error));
+    ok(vsdk_irq_create(m.vm, LINE, &irq, &m.error));
+    start(&guest_level_line, 0, 0);
+    written(VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
+    for (int i = 0; i < 3; i++) {
+        ok(vsdk_irq_raise(irq, &m.error));
+        for (int again = 0; again < 3; again++)
+            written(VSDK_EXIT_PIO, PORT_BYTE, 1, LINE_VECTOR);
+        ok(vsdk_irq_lower(irq, &m.error));
+    }
+    send(LINE_LAST);
+    ends(0);
+    vsdk_irq_close(irq);
+    vsdk_device_close(ioapic);
+}
+
 Test(guests, non_maskable_interrupts)
 {
     need(VSDK_CAPABILITY_NMI);

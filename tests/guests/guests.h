@@ -18,6 +18,7 @@ GUEST(device_trace);
 GUEST(dma);
 GUEST(exceptions);
 GUEST(hlt);
+GUEST(level_line);
 GUEST(mmio_widths);
 GUEST(nmi);
 GUEST(page_cross);

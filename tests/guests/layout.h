@@ -54,9 +54,18 @@
 #define LAPIC 0xfee00000
 #define LAPIC_EOI 0xb0
 #define LAPIC_SVR 0xf0
+#define LAPIC_TMR 0x180
 #define LAPIC_ICR_LOW 0x300
 #define LAPIC_ICR_HIGH 0x310
 #define LAPIC_ID 0x20
+
+#define IOAPIC 0xfec00000
+#define IOAPIC_WINDOW 0x10
+#define IOAPIC_LEVEL 0x8000
+#define IOAPIC_MASKED 0x10000
+#define LINE 5 /* of level_line.S */
+#define LINE_VECTOR 0x50
+#define LINE_LAST 0x31 /* ends it, after what is pending of the line */
 
 /* The embedder's device of device_trace.S: ports, and registers in memory. */
 #define PROBE_PORT 0x720
