@@ -255,9 +255,9 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  * Periodic, alarm and update-ended events show in register C, and make interrupts on line 8, where
  * they are enabled in register B; the line is high until the guest reads C. A timer of the virtual
  * machine's loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no
- * interrupts. It is made when a guest first asks for one, and stands while an interrupt is
- * unanswered. The portable machine's tables say that it has no such clock, so that guests which
- * believe them neither ask nor wait for it.
+ * interrupts. It is made when a guest first asks for one, stands while an interrupt is unanswered,
+ * and ends with a detach. The portable machine's tables say that it has no such clock, so that
+ * guests which believe them neither ask nor wait for it.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.
