@@ -207,6 +207,66 @@ Test(serial, loopback)
     cr_assert(eq(u8, fake_in(&vm, LSR), 0x60));
 }
 
+/* What drivers ask to tell one port of this family from another. */
+Test(serial, is_taken_for_a_16550a)
+{
+    vsdk_device_close(serial());
+    fake_out(&vm, IER, 0);
+    cr_assert(eq(u8, fake_in(&vm, IER), 0));
+    fake_out(&vm, IER, 0xff);
+    cr_assert(eq(u8, fake_in(&vm, IER), 0x0f)); /* no bit of later ones */
+    fake_out(&vm, IER, 0);
+    fake_out(&vm, IIR, 1);
+    cr_assert(eq(u8, fake_in(&vm, IIR) >> 6, 3));
+    fake_out(&vm, LCR, 0xbf);
+    cr_assert(ne(u8, fake_in(&vm, IIR), 0)); /* no enhanced features behind it */
+    fake_out(&vm, LCR, 0x80);
+    fake_out(&vm, IIR, 0x21);
+    cr_assert(eq(u8, fake_in(&vm, IIR) >> 5, 6)); /* no FIFO of 64 */
+    fake_out(&vm, LCR, 0x03);
+    fake_out(&vm, IIR, 0);
+    cr_assert(eq(u8, fake_in(&vm, IIR), 1));
+    fake_out(&vm, MCR, 0xff);
+    cr_assert(eq(u8, fake_in(&vm, MCR), 0x1f));
+}
+
+/* Twice enabled, twice asked for: drivers that see one only poll for ever after. */
+Test(serial, transmit_interrupt_comes_at_each_enabling)
+{
+    vsdk_device_close(serial());
+    for (int i = 0; i < 2; i++) {
+        fake_out(&vm, IER, 2);
+        cr_assert(eq(u8, fake_in(&vm, IIR), 2));
+        fake_out(&vm, IER, 0);
+    }
+    fake_out(&vm, IER, 2);
+    fake_in(&vm, IIR);
+    fake_out(&vm, IER, 3); /* it stays enabled: nothing new */
+    cr_assert(eq(u8, fake_in(&vm, IIR), 1));
+}
+
+/* Four causes at once are told by priority, each until it is served. */
+Test(serial, causes_by_priority)
+{
+    vsdk_device *device = serial();
+
+    fake_out(&vm, MCR, 0x10);
+    fake_out(&vm, DATA, 1);
+    fake_out(&vm, DATA, 2); /* overrun: there is no FIFO */
+    fake_out(&vm, IER, 0xf);
+    cr_assert(eq(u8, fake_in(&vm, IIR), 6));
+    cr_assert(eq(u8, fake_in(&vm, LSR), 0x63));
+    cr_assert(eq(u8, fake_in(&vm, IIR), 4));
+    cr_assert(eq(u8, fake_in(&vm, DATA), 1));
+    cr_assert(eq(u8, fake_in(&vm, IIR), 2));
+    cr_assert(eq(u8, fake_in(&vm, IIR), 0));
+    cr_assert(eq(u32, vm.level[4], 1));
+    cr_assert(eq(u8, fake_in(&vm, MSR), 0x0b)); /* three lines fell */
+    cr_assert(eq(u8, fake_in(&vm, IIR), 1));
+    cr_assert(eq(u32, vm.level[4], 0));
+    vsdk_device_close(device);
+}
+
 /* As Linux begins: lines low, FIFO cleared, the data register read, then interrupts or RTS. */
 Test(serial, input_waits_until_the_guest_listens)
 {
