@@ -117,8 +117,6 @@ vsdk_status elf_load(boot_gate *gate, const elf *e)
         if (segment.type == ELF_LOAD)
             status = elf_load_segment(gate, &segment);
     }
-    if (!status && !gate->entry->image_end)
-        return boot_malformed(gate, "p_type", "no segment is to be loaded");
     return status;
 }
 

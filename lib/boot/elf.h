@@ -22,7 +22,8 @@ int elf_is(const image *i);
 /* Checks the header; program headers are inside the image. */
 vsdk_status elf_open(boot_gate *gate, elf *e);
 void elf_get(const image *i, const elf *e, uint32_t n, elf_segment *segment);
-/* Takes and writes every segment to be loaded, by physical address. */
+/* Takes and writes every segment to be loaded, by physical address. The caller has found its entry
+ * in one of them. */
 vsdk_status elf_load(boot_gate *gate, const elf *e);
 /* 1 if `address` is in a segment to be loaded. */
 int elf_contains(const image *i, const elf *e, uint64_t address);

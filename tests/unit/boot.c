@@ -598,6 +598,37 @@ Test(hostile, formats_asked_for)
         }
 }
 
+static void fails_at(const char *field)
+{
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+    cr_assert(zero(strncmp(error.message, field, strlen(field))), "%s, not %s", error.message,
+              field);
+}
+
+Test(hostile, fields_that_take_more_than_one_change)
+{
+    image_bzimage(&img);
+    image_put(&img, 0x202, 0, 4);
+    config.format = VSDK_BOOT_BZIMAGE;
+    fails_at("header:");
+    image_bzimage(&img);
+    image_put(&img, 0x1f4, 0x200 / 16, 4);
+    img.length = 1024 + 0x200; /* up to its entry, but not with it */
+    fails_at("syssize:");
+    config.format = VSDK_BOOT_AUTO;
+    image_multiboot_elf(&img);
+    image_put(&img, 0x204, 3 | 8, 4);
+    image_put(&img, 0x208, -(0x1badb002u + (3 | 8)), 4);
+    fails_at("flags:");
+    image_put(&img, 0x204, 0x20003, 4); /* not required: ignored */
+    image_put(&img, 0x208, -(0x1badb002u + 0x20003), 4);
+    loads();
+    image_pvh64(&img);
+    image_put(&img, P64(0, p_type), PT_NULL, 4);
+    image_put(&img, P64(1, p_type), PT_NULL, 4);
+    fails_at("PHYS32_ENTRY:");
+}
+
 TestSuite(load, .init = begin, .fini = end);
 
 Test(load, probes)

@@ -827,6 +827,7 @@ Test(fw_cfg, usual_keys)
     cr_assert(eq(u64, item(0x19, 4), 0));
     cr_assert(eq(u64, item(0x18, 8), 0)); /* not there */
     cr_assert(eq(u64, item(0xffff, 8), 0));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x510, 1), 0xff)); /* what is selected */
     item(5, 2);
     cr_assert(eq(u8, fake_in(&vm, 0x511), 0)); /* beyond the end */
     fake_write(&vm, VSDK_SPACE_PIO, 0x510, 2, 0);
@@ -1015,6 +1016,11 @@ Test(ioapic, registers)
     cr_assert(eq(u32, io_get(0x10), 0x10000));
     cr_assert(eq(u32, io_get(0x3f), 0));
     cr_assert(eq(u32, io_get(0x40), 0));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_MMIO, 0xfec00000, 4), 0x40));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_MMIO, 0xfec00020, 4), 0));
+    cr_assert(eq(u32, io_get(2), io_get(0)));
+    io_set(1, 0); /* the version stays */
+    cr_assert(eq(u32, io_get(1), 0x170011));
     io_set(0, 0xffffffff);
     cr_assert(eq(u32, io_get(0), 0x0f000000));
     io_set(0x12, 0xffffffff);
