@@ -47,7 +47,8 @@ enum vsdk_boot_format_values {
     VSDK_BOOT_AUTO = 0,      /* What vsdk_boot_probe says; as an answer, none of the following */
     VSDK_BOOT_BZIMAGE = 1,   /* Linux bzImage, by its 64-bit entry */
     VSDK_BOOT_PVH = 2,       /* ELF with a PVH entry note: vmlinux and others */
-    VSDK_BOOT_MULTIBOOT = 3, /* Multiboot 1, ELF or by the addresses in its header */
+    VSDK_BOOT_MULTIBOOT = 3, /* Multiboot 1, ELF (entered where its entry is loaded) or by the
+                                addresses in its header */
     VSDK_BOOT_FLAT = 4,      /* Plain bytes at an address */
 };
 typedef uint32_t vsdk_boot_format;

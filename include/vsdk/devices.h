@@ -201,7 +201,8 @@ typedef struct vsdk_ioapic_config {
  * A 16550A serial port.
  *
  * Eight ports and an edge interrupt: receive and transmit FIFOs, line and modem status, loopback,
- * divisor latch. It transmits at once, whatever the speed set. Interrupts do not depend on OUT2.
+ * divisor latch. It transmits at once, whatever the speed set. Interrupts do not depend on OUT2. A
+ * wide access is one of each register.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults. Its release is called once, on failure too.
