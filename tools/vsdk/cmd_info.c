@@ -109,7 +109,7 @@ int cmd_info(int argc, char **argv)
     const char *only = NULL, *name;
     int option, as_json = 0, result;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == 'j')
             as_json = 1;
         else if (option == 'b')

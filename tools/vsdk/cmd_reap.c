@@ -47,7 +47,7 @@ int cmd_reap(int argc, char **argv)
     vsdk_host *host;
     vsdk_error error;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option != 'l')
             return fputs(usage, option == 'h' ? stdout : stderr), option == 'h' ? 0 : STATUS_FAILED;
         only_list = 1;

@@ -25,7 +25,7 @@ static int read_whole(file *f, int fd)
 
 int file_open(file *f, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), failure = 0;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), failure = 0;
     struct stat about;
 
     if (fd < 0)
@@ -33,7 +33,8 @@ int file_open(file *f, const char *path)
     if (fstat(fd, &about)) {
         failure = errno;
     } else if (!S_ISREG(about.st_mode)) {
-        failure = EINVAL;
+        close(fd);
+        return complain("%s: not a regular file", path), -1;
     } else {
         f->length = (uint64_t)about.st_size;
         f->bytes = malloc(f->length + 1);

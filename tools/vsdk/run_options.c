@@ -49,7 +49,7 @@ enum {
     DEBUG_EXIT_QEMU,
     TIMEOUT,
     VERBOSE,
-    HELP
+    HELP = 'h'
 };
 
 static const struct option table[] = {{"backend", required_argument, NULL, BACKEND},
@@ -71,22 +71,34 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"help", no_argument, NULL, HELP},
                                       {NULL, 0, NULL, 0}};
 
+static unsigned suffix_shift(char suffix)
+{
+    switch (suffix | 0x20) {
+    case 'k':
+        return 10;
+    case 'm':
+        return 20;
+    case 'g':
+        return 30;
+    default:
+        return 0;
+    }
+}
+
 /* A whole number up to `most`, decimal or 0x, with an optional K, M or G. */
 static int number(const char *name, const char *text, uint64_t most, int suffix, uint64_t *value)
 {
     const char *wanted = suffix ? "a number, or one with K, M or G" : "a number";
-    unsigned shift = 0;
+    int base = text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10;
+    unsigned shift;
     char *end;
 
     errno = 0;
-    *value = strtoull(text, &end, 0);
-    if (end == text || errno || strchr(text, '-'))
+    *value = strtoull(text, &end, base);
+    shift = suffix ? suffix_shift(*end) : 0;
+    if (end == text || strchr(text, '-') || end[shift != 0])
         return complain("--%s %s is not %s", name, text, wanted), -1;
-    if (suffix && *end && strchr("KMG", *end))
-        shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 30, end++;
-    if (*end)
-        return complain("--%s %s is not %s", name, text, wanted), -1;
-    if (*value > most >> shift)
+    if (errno || *value > most >> shift)
         return complain("--%s %s is too large", name, text), -1;
     *value <<= shift;
     return 0;
@@ -99,7 +111,7 @@ static int seconds(const char *text, uint64_t *ns)
 
     if (end == text || *end || !(value > 0 && value < 1e9))
         return complain("--timeout %s is not a number of seconds", text), -1;
-    *ns = (uint64_t)(value * 1e9);
+    *ns = (uint64_t)(value * 1e9) + 1; /* 0 would be no end */
     return 0;
 }
 
@@ -180,7 +192,7 @@ int run_options_parse(run_options *options, int argc, char **argv)
     int option, which = 0;
 
     *options = (run_options){.memory = 256 << 20, .vcpus = 1, .serial = "stdio", .address = 0x7c00};
-    while ((option = getopt_long(argc, argv, "", table, &which)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", table, &which)) != -1) {
         if (option == HELP)
             return fputs(usage, stdout), 1;
         if (take(options, option, table[which].name))
