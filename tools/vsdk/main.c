@@ -1,8 +1,11 @@
 /* vsdk: the library from a shell. */
 #include "command.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] = "usage: vsdk info [--json] [--backend NAME]\n"
                             "       vsdk run [OPTION]... IMAGE\n"
@@ -56,14 +59,34 @@ static int print_version(void)
     return 0;
 }
 
-int main(int argc, char **argv)
+/* A closed standard descriptor would become a file of ours. Reading ends at once and writing fails.
+ */
+static void fill_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    close(fd);
+}
+
+/* The result, or a failure if what was printed did not arrive. */
+static int finish(int result)
+{
+    if (fflush(stdout) || ferror(stdout))
+        return complain("standard output: %s", strerror(errno));
+    return result;
+}
+
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         fputs(usage, stderr);
         return STATUS_FAILED;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-        return fputs(usage, stdout) < 0;
+        return fputs(usage, stdout), 0;
     if (!strcmp(argv[1], "--version"))
         return print_version();
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
@@ -74,4 +97,10 @@ int main(int argc, char **argv)
     complain("no command %s", argv[1]);
     fputs(usage, stderr);
     return STATUS_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard();
+    return finish(run(argc, argv));
 }
