@@ -31,17 +31,21 @@ static int wait_for_reader(const console *c, int fd)
 }
 
 /* By parts that a pipe takes at once when it takes anything. */
-static void write_whole(const console *c, int fd, const void *bytes, uint64_t length)
+static void write_whole(const console *c, int *fd, const char *port, const void *bytes,
+                        uint64_t length)
 {
     const char *from = bytes;
 
-    while (fd >= 0 && length && wait_for_reader(c, fd)) {
-        ssize_t done = write(fd, from, length < PIPE_BUF ? length : PIPE_BUF);
+    while (*fd >= 0 && length && wait_for_reader(c, *fd)) {
+        ssize_t done = write(*fd, from, length < PIPE_BUF ? length : PIPE_BUF);
 
         if (done < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
-        if (done <= 0)
+        if (done < 0) {
+            complain("what the %s says from here on is lost: %s", port, strerror(errno));
+            *fd = -1;
             return;
+        }
         from += done;
         length -= (uint64_t)done;
     }
@@ -49,16 +53,16 @@ static void write_whole(const console *c, int fd, const void *bytes, uint64_t le
 
 void console_output(void *user, const void *bytes, uint64_t length)
 {
-    const console *c = user;
+    console *c = user;
 
-    write_whole(c, c->output, bytes, length);
+    write_whole(c, &c->output, "serial port", bytes, length);
 }
 
 void console_debug(void *user, const void *bytes, uint64_t length)
 {
-    const console *c = user;
+    console *c = user;
 
-    write_whole(c, c->debug, bytes, length);
+    write_whole(c, &c->debug, "debug console", bytes, length);
 }
 
 static int open_output(const char *path)
@@ -108,11 +112,12 @@ static void type(console *c, unsigned char byte)
         }
         if (byte != ESCAPE)
             return;
-    } else if (byte == ESCAPE && isatty(STDIN_FILENO)) {
+    } else if (byte == ESCAPE && c->terminal) {
         c->escaped = 1;
         return;
     }
-    c->waiting[c->waiting_length++] = byte;
+    if (c->waiting_length < sizeof c->waiting)
+        c->waiting[c->waiting_length++] = byte;
 }
 
 static void read_input(console *c)
@@ -121,7 +126,7 @@ static void read_input(console *c)
     ssize_t got;
 
     feed(c);
-    if (c->waiting_length)
+    if (c->waiting_length && !c->terminal)
         return;
     got = read(STDIN_FILENO, bytes, sizeof bytes);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
@@ -135,9 +140,10 @@ static void read_input(console *c)
 static void wait_again(console *c)
 {
     int later = c->waiting_length || (!c->watch && !c->ended);
+    int look = !c->ended && (!c->waiting_length || c->terminal);
 
     if (c->watch)
-        vsdk_watch_set_events(c->watch, later || c->ended ? 0 : VSDK_LOOP_READ, NULL);
+        vsdk_watch_set_events(c->watch, look ? VSDK_LOOP_READ : 0, NULL);
     if (later)
         vsdk_timer_arm(c->timer, RETRY_NS, 0, NULL);
 }
@@ -169,7 +175,8 @@ vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *serial, uint64_
     c->vm = vm;
     c->serial = serial;
     c->deadline_ns = timeout_ns ? now_ns() + timeout_ns : 0;
-    if (status || !c->interactive || !serial || fcntl(STDIN_FILENO, F_GETFD) < 0)
+    c->terminal = isatty(STDIN_FILENO);
+    if (status || !c->interactive || !serial)
         return status;
     status = vsdk_timer_create(loop, NULL, on_timer, c, NULL, &c->timer, error);
     if (status != VSDK_OK)

@@ -3,7 +3,10 @@
  * Input is read by a watch of the virtual machine's loop, or, where standard input can't be polled
  * (a file), by a timer. Ctrl-A is the escape: X leaves, a second Ctrl-A sends one.
  *
- * Output waits for its reader, but not for longer than the guest is to run. */
+ * What is typed and finds no room is lost, so that the escape is seen whatever the guest does.
+ *
+ * Output waits for its reader, but not for longer than the guest is to run. Where it can't be
+ * written the guest goes on without it, after a complaint. */
 #ifndef VSDK_CONSOLE_H
 #define VSDK_CONSOLE_H
 
@@ -13,6 +16,7 @@
 typedef struct console {
     int output, debug;          /* descriptors, -1: nowhere */
     int interactive;            /* standard input is used */
+    int terminal;               /* and is a terminal */
     int escaped;                /* Ctrl-A was typed */
     int ended;                  /* no more input */
     volatile sig_atomic_t left; /* output waits for nobody any more; set by a signal handler too */
