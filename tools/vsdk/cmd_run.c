@@ -3,10 +3,10 @@
 #include "console.h"
 #include "file.h"
 #include "run_options.h"
+#include "signals.h"
 #include "terminal.h"
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 typedef struct machine {
     run_options options;
@@ -26,18 +26,17 @@ static void leave(int signal_number)
     if (!running)
         return;
     running->console.left = 1;
-    vsdk_vm_run_cancel(running->vm, NULL);
+    if (running->vm)
+        vsdk_vm_run_cancel(running->vm, NULL);
 }
 
-static void catch_signals(void)
+/* Before there is a guest, so that none is left behind. */
+static void catch_signals(machine *m)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action;
-
-    memset(&action, 0, sizeof action);
-    action.sa_handler = leave;
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        sigaction(signals[i], &action, NULL);
+    running = m;
+    signal_catch(SIGINT, leave);
+    signal_catch(SIGTERM, leave);
+    signal_catch(SIGHUP, leave);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -114,10 +113,9 @@ static int run(machine *m)
     if (console_attach(&m->console, m->vm, vsdk_pc_device(m->pc, VSDK_PC_SERIAL),
                        m->options.timeout_ns, &error) != VSDK_OK)
         return report(&error);
-    running = m;
-    catch_signals();
+    if (m->console.left) /* before there was anything to cancel */
+        vsdk_vm_run_cancel(m->vm, NULL);
     status = vsdk_vm_run(m->vm, m->options.timeout_ns, &end, &error);
-    running = NULL;
     console_detach(&m->console);
     terminal_restore();
     return status == VSDK_OK ? exit_status(m, &end) : report(&error);
@@ -142,14 +140,16 @@ int cmd_run(int argc, char **argv)
 
     if (result)
         return result < 0 ? STATUS_FAILED : 0;
-    if (console_open(&m.console, m.options.serial, m.options.debug_console) ||
-        file_open(&m.image, m.options.image) ||
-        (m.options.initrd && file_open(&m.initrd, m.options.initrd)))
+    catch_signals(&m);
+    if (file_open(&m.image, m.options.image) ||
+        (m.options.initrd && file_open(&m.initrd, m.options.initrd)) ||
+        console_open(&m.console, m.options.serial, m.options.debug_console))
         result = STATUS_FAILED;
     else if (make_vm(&m) != VSDK_OK || make_machine(&m) != VSDK_OK)
         result = report(&error);
     else
         result = run(&m);
+    running = NULL;
     release(&m);
     return result;
 }

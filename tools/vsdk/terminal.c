@@ -1,7 +1,8 @@
 #include "terminal.h"
+#include "signals.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,30 +19,43 @@ void terminal_restore(void)
     }
 }
 
-static void restore_and_die(int signal_number)
+static int make_raw(void)
 {
-    terminal_restore();
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-}
+    struct termios settings = before;
 
-int terminal_raw(void)
-{
-    struct termios settings;
-    struct sigaction action;
-
-    if (!isatty(STDIN_FILENO))
-        return 0;
-    if (tcgetattr(STDIN_FILENO, &before))
-        return -1;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = restore_and_die;
-    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
-        sigaction(fatal[i], &action, NULL);
-    atexit(terminal_restore);
-    settings = before;
     cfmakeraw(&settings);
     settings.c_oflag |= OPOST;
     raw = 1;
     return tcsetattr(STDIN_FILENO, TCSADRAIN, &settings);
+}
+
+static void restore_and_die(int signal_number)
+{
+    terminal_restore();
+    signal_default(signal_number);
+}
+
+static void restore_and_stop(int signal_number)
+{
+    int kept = errno, was_raw = raw;
+
+    terminal_restore();
+    signal_default(signal_number);
+    signal_catch(signal_number, restore_and_stop);
+    if (was_raw)
+        make_raw();
+    errno = kept;
+}
+
+int terminal_raw(void)
+{
+    if (!isatty(STDIN_FILENO))
+        return 0;
+    if (tcgetattr(STDIN_FILENO, &before))
+        return -1;
+    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
+        signal_catch(fatal[i], restore_and_die);
+    signal_catch(SIGTSTP, restore_and_stop);
+    atexit(terminal_restore);
+    return make_raw();
 }

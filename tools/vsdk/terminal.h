@@ -1,4 +1,5 @@
-/* The terminal of `vsdk run`: raw while the guest runs, restored however the command ends. */
+/* The terminal of `vsdk run`: raw while the guest runs, restored however the command ends
+ * and while it is stopped. */
 #ifndef VSDK_TERMINAL_H
 #define VSDK_TERMINAL_H
 
