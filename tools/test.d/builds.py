@@ -7,7 +7,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 BUILDS = {
-    "gcc": ({"CC": "gcc"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true"]),
+    "gcc": ({"CC": "gcc"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Dxen=enabled",
+                            "-Dcommand=enabled"]),
     "asan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Db_lundef=false",
                                "-Db_sanitize=address,undefined"]),
     "tsan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Db_lundef=false",

@@ -1,6 +1,7 @@
 """tools/test: builds, runs every place, prints the counts. See tools/test for the options."""
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
@@ -88,8 +89,15 @@ def few_skipped(rows):
     return [tap.Result("at most a tenth skipped on Xen", "pass" if good else "fail")]
 
 
+def interrupted(number, _frame):
+    places.stop()
+    raise SystemExit(128 + number)
+
+
 def main():
     options = arguments()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
     chosen = options.place or (QUICK if options.quick else ALL)
     folder = builds.make("gcc")
     stage = builds.stage(folder)

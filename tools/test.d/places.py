@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import builds
@@ -34,15 +35,63 @@ class Log:
             f.write(text)
 
 
-def run_group(command, limit, env):
-    """Output and status of a command in a process group of its own, which a timeout ends whole."""
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, cwd=builds.ROOT, start_new_session=True) as run:
+running = set()
+stopping = threading.Event()
+
+
+def signal_group(run, number):
+    try:
+        os.killpg(run.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def has_ended(run):
+    try:
+        return os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def stop():
+    """Ends all that runs: with SIGTERM, so that a lab can clean up, and what is left with SIGKILL.
+    For a signal handler: the thread that it interrupted may be waiting for one of them."""
+    stopping.set()
+    for run in list(running):
+        signal_group(run, signal.SIGTERM)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not all(has_ended(run) for run in list(running)):
+        time.sleep(0.05)
+    for run in list(running):
+        signal_group(run, signal.SIGKILL)
+
+
+def run_group(command, limit=None, env=None, folder=builds.ROOT):
+    """Output and status of a command in a process group of its own, which ends with it. Its output
+    goes to a file: a process that left the group can't keep us waiting for the end of a pipe."""
+    with tempfile.TemporaryFile() as output:
+        if stopping.is_set():
+            return "", 130
+        run = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT,
+                               stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True)
+        running.add(run)
         try:
-            return run.communicate(timeout=limit)[0].decode(errors="replace"), run.returncode
+            status, last = run.wait(limit), ""
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            return run.communicate()[0].decode(errors="replace") + "\ntimed out\n", 124
+            status, last = 124, "\ntimed out\n"
+        signal_group(run, signal.SIGKILL)
+        run.wait()
+        running.discard(run)
+        output.seek(0)
+        return output.read().decode(errors="replace") + last, status
+
+
+def tell_failures(place, results, text):
+    """Names them, with the end of what the program said."""
+    failed = [result for result in results if result.outcome == "fail"]
+    if failed and not stopping.is_set():
+        print("".join(f"FAIL {place}: {result.name} {result.note}\n" for result in failed)
+              + "".join(f"    | {line}\n" for line in text.splitlines()[-40:]), flush=True, end="")
 
 
 def run_one(test, place, log, wrap=(), env=None):
@@ -51,9 +100,7 @@ def run_one(test, place, log, wrap=(), env=None):
     text, status = run_group([*wrap, *test.command], test.timeout * (10 if wrap else 2), full)
     log.keep(place, test.name, text)
     results = tap.of_run(text, status, test.name)
-    for result in results:
-        if result.outcome == "fail":
-            print(f"FAIL {place}: {result.name} {result.note}", flush=True)
+    tell_failures(place, results, text)
     return results
 
 
@@ -71,7 +118,7 @@ def shim_env(folder, log):
 def host(folder, place, log, wanted):
     """A place on this machine, in the plain build."""
     if place == "host":
-        elsewhere = EVERYWHERE | {"bench", "lab", "lab-kvm", "lab-xen"}
+        elsewhere = EVERYWHERE | {"lab", "lab-kvm", "lab-xen"}
         tests = [t for t in wanted if not t.suites & elsewhere]
         plain = [t for t in tests if not t.suites & {"contract", "faults"}]
         noted = [t for t in tests if t.suites & {"contract", "faults"}]
@@ -167,10 +214,7 @@ def lab(folder, which, log, stage):
                    "--stage", stage, "--out", "shim.log", "--out", "info.json"]
         for path in sorted(files):
             command += ["--file", path]
-        done = subprocess.run([*command, "--", "sh ./lab-tests.sh"], cwd=work,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL)
-        text = done.stdout.decode(errors="replace")
+        text, _ = run_group([*command, "--", "sh ./lab-tests.sh"], folder=work)
         log.keep(which, "lab", text)
         if os.path.exists(os.path.join(work, "info.json")):
             shutil.copy(os.path.join(work, "info.json"), log.info(which))
@@ -182,12 +226,12 @@ def lab(folder, which, log, stage):
     for name, output, status in split_lab_output(text):
         seen.append(name)
         log.keep(which, name, output)
-        results += tap.of_run(output, status, name)
-    results += [tap.Result(name, "fail", "did not run") for name in names if name not in seen]
-    for result in results:
-        if result.outcome == "fail":
-            print(f"FAIL {which}: {result.name} {result.note}", flush=True)
-    return results
+        of_test = tap.of_run(output, status, name)
+        tell_failures(which, of_test, output)
+        results += of_test
+    missing = [tap.Result(name, "fail", "did not run") for name in names if name not in seen]
+    tell_failures(which, missing, text)
+    return results + missing
 
 
 def timed(function, *arguments, **options):

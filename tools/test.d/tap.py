@@ -35,14 +35,12 @@ def parse(text, prefix):
 
 
 def of_run(text, status, prefix):
-    """Results of one program: its TAP, or its exit status where it prints none; 77 is a skip."""
+    """Results of one program. Every program plans its tests: one that ended before its plan, or
+    printed nothing, has not passed whatever its exit status."""
     results, plan = parse(text, prefix)
-    if not results:
-        if status == 77:
-            last = text.strip().splitlines()[-1:] or ["no reason given"]
-            return [Result(prefix, "skip", last[0])]
-        return [Result(prefix, "pass" if status == 0 else "fail", f"exit status {status}")]
-    if plan and plan != len(results):
+    if plan is None:
+        results.append(Result(prefix, "fail", f"no plan, {len(results)} results, exit status {status}"))
+    elif plan and plan != len(results):
         results.append(Result(prefix, "fail", f"{len(results)} results, {plan} planned"))
     elif status != 0 and not any(r.outcome == "fail" for r in results):
         results.append(Result(prefix, "fail", f"exit status {status} after its last test"))
