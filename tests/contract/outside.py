@@ -3,10 +3,14 @@
 usage: outside.py SOURCE_ROOT BUILD_ROOT"""
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 
+MESON = """project('outside', 'c')
+executable('program', 'program.c', dependencies: dependency('vsdk', fallback: 'vsdk'))
+"""
 CMAKE = """cmake_minimum_required(VERSION 3.13)
 project(outside C)
 find_package(vsdk REQUIRED)
@@ -50,14 +54,29 @@ def by_pkg_config(stage, source, work):
 
 
 def by_cmake(stage, source, work):
+    """Found through a link to its folder elsewhere, as /lib is one on Debian."""
+    link = os.path.join(work, "lib")
+    os.symlink(os.path.join(find(stage, "vsdk-config.cmake"), "..", ".."), link)
     with open(os.path.join(work, "CMakeLists.txt"), "w", encoding="utf-8") as f:
         f.write(CMAKE.format(source=source))
     status, text = run(["cmake", "-S", work, "-B", os.path.join(work, "b"),
-                        "-Dvsdk_DIR=" + find(stage, "vsdk-config.cmake")])
+                        "-Dvsdk_DIR=" + os.path.join(link, "cmake", "vsdk")])
     if status == 0:
         status, text = run(["cmake", "--build", os.path.join(work, "b")])
     tap(status == 0, "find_package(vsdk) in CMake", text)
     return os.path.join(work, "b", "program") if status == 0 else None
+
+
+def by_subproject(root, source, work):
+    """Configured only: the tests and what they need are not part of it."""
+    folder = os.path.join(work, "meson")
+    os.makedirs(os.path.join(folder, "subprojects"))
+    os.symlink(root, os.path.join(folder, "subprojects", "vsdk"))
+    shutil.copy(source, os.path.join(folder, "program.c"))
+    with open(os.path.join(folder, "meson.build"), "w", encoding="utf-8") as f:
+        f.write(MESON)
+    status, text = run(["meson", "setup", "--wrap-mode=forcefallback", os.path.join(folder, "b"), folder])
+    tap(status == 0 and "criterion" not in text, "a subproject of meson, without its tests", text)
 
 
 def main(root, build):
@@ -74,6 +93,7 @@ def main(root, build):
             programs[os.path.basename(source)] = by_pkg_config(stage, source, work)
         programs["2-guest.c in CMake"] = by_cmake(
             stage, os.path.join(root, "examples", "2-guest.c"), work)
+        by_subproject(root, os.path.join(root, "examples", "2-guest.c"), work)
         for name, program in programs.items():
             if not program or name.startswith("4"):
                 continue
