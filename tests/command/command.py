@@ -77,6 +77,13 @@ def words():
             result(done.returncode == 125 and done.stderr, f"{words_} to a full disk is a failure")
 
 
+def warned():
+    done = vsdk("run", "--backend", "mock", os.path.join(GUESTS, "multiboot.elf"))
+    result(done.returncode == 41 and b"kernel_mode" in done.stderr,
+           f"a kernel where kernel mode is emulated: {done.returncode} {done.stderr}")
+    result(not flat("exit7.bin").stderr, "no warning for a flat binary")
+
+
 def read_for(fd, seconds, until=None):
     text, end = b"", time.monotonic() + seconds
     while time.monotonic() < end and not (until and until in text):
@@ -195,6 +202,7 @@ def redirected():
 
 statuses()
 words()
+warned()
 terminal()
 deaf_guest()
 stopped()

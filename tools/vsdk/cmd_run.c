@@ -40,6 +40,16 @@ static void catch_signals(machine *m)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* There a kernel hangs without a word. */
+static void warn_if_emulated(vsdk_host *host)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+
+    if (vsdk_host_query(host, VSDK_CAPABILITY_KERNEL_MODE, &info, NULL) == VSDK_OK &&
+        info.answer == VSDK_ANSWER_EMULATED)
+        complain("warning: kernel_mode: %s", info.reason);
+}
+
 static vsdk_status make_vm(machine *m)
 {
     const run_options *o = &m->options;
@@ -53,7 +63,11 @@ static vsdk_status make_vm(machine *m)
                                 .name = o->image};
     vsdk_status status = vsdk_host_open(o->backend, &host_config, &m->host, &error);
 
-    return status == VSDK_OK ? vsdk_vm_create(m->host, &vm_config, &m->vm, &error) : status;
+    if (status != VSDK_OK)
+        return status;
+    if (o->format != VSDK_BOOT_FLAT)
+        warn_if_emulated(m->host);
+    return vsdk_vm_create(m->host, &vm_config, &m->vm, &error);
 }
 
 static vsdk_status make_machine(machine *m)
