@@ -2,6 +2,8 @@
 
 usage: test_test.py SOURCE-ROOT
 """
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tools", "test.d"))
+import builds  # noqa: E402
 import places  # noqa: E402
 import tap  # noqa: E402
 
@@ -86,7 +89,38 @@ def stops():
         result(began <= 2, f"nothing begins afterwards: {began} began")
 
 
+def lab_outcomes(root, script):
+    """Of the tests `one` and `two` in a lab that does what the script says."""
+    with open(os.path.join(root, "tools", "lab"), "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + script)
+    with contextlib.redirect_stdout(io.StringIO()):
+        results = places.lab(root, "lab-kvm", places.Log(os.path.join(root, "log")), root)
+    return [r.outcome for r in results]
+
+
+def labs():
+    good = "echo '### {0} on kvm'; echo ok 1 - a; echo 1..1; echo '### = 0'\n"
+    one, two = good.format("one"), good.format("two")
+    with tempfile.TemporaryDirectory() as root:
+        os.mkdir(os.path.join(root, "tools"))
+        for name in ("lab", "guest"):
+            with open(os.path.join(root, "tools", name), "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\n")
+            os.chmod(os.path.join(root, "tools", name), 0o755)
+        builds.ROOT = root
+        builds.tests = lambda folder: [
+            builds.Test({"name": f"{name} on mock", "cmd": ["true"], "env": {}, "suite": ["vsdk:mock"],
+                         "timeout": 1}, folder) for name in ("one", "two")]
+        result(lab_outcomes(root, one + two) == ["pass", "pass"], "a lab that runs all")
+        result(lab_outcomes(root, "exit 125") == ["fail", "fail"], "a lab that does not boot")
+        result(lab_outcomes(root, "exit 0") == ["fail", "fail"], "a lab that says nothing")
+        result(lab_outcomes(root, one) == ["pass", "fail"], "a lab that leaves one out")
+        ends = one + "echo '### two on kvm'; echo ok 1 - a; echo 1..1"
+        result(lab_outcomes(root, ends) == ["pass", "pass", "fail"], "a lab that ends in a test")
+
+
 notices()
+labs()
 leaves_nothing()
 stops()
 print(f"1..{number}")

@@ -75,6 +75,8 @@ def run_group(command, limit=None, env=None, folder=builds.ROOT):
         run = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT,
                                stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True)
         running.add(run)
+        if stopping.is_set():  # it began when stop() had looked already
+            signal_group(run, signal.SIGTERM)
         try:
             status, last = run.wait(limit), ""
         except subprocess.TimeoutExpired:
