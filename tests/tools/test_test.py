@@ -37,6 +37,8 @@ def notices():
     result(outcomes("echo 'ok 1 - a # SKIP because'; echo 1..1") == ["skip"], "a test that is skipped")
     result(outcomes("echo not ok 1 - a; echo 1..1") == ["fail"], "a failure, though the program succeeds")
     for script, what in [
+            ("echo 'ok 1 - a # SKIP'; echo 1..1", "a skip that does not say why"),
+            ("echo 1..0", "a program without tests that does not say why"),
             ("true", "a program that prints nothing"),
             ("exit 77", "one that prints nothing and says skip by its status"),
             ("exit 1", "one that prints nothing and fails"),

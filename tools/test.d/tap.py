@@ -12,6 +12,12 @@ class Result:
         self.name, self.outcome, self.note = name, outcome, note
 
 
+def skip(name, reason):
+    """A skip says why."""
+    reason = (reason or "").strip()
+    return Result(name, "skip" if reason else "fail", reason or "skipped without a reason")
+
+
 def parse(text, prefix):
     """The results in TAP text, and the number that its plan promised (None without a plan)."""
     results, plan = [], None
@@ -20,7 +26,7 @@ def parse(text, prefix):
         if planned:
             plan = int(planned[1])
             if plan == 0:
-                results.append(Result(prefix, "skip", planned[2] or "no reason given"))
+                results.append(skip(prefix, planned[2]))
             continue
         match = LINE.match(line)
         if not match:
@@ -28,7 +34,7 @@ def parse(text, prefix):
         name = f"{prefix}: {match[2].strip()}"
         directive = (match[3] or "").upper()
         if directive.startswith("SKIP"):
-            results.append(Result(name, "skip", match[4]))
+            results.append(skip(name, match[4]))
         else:
             results.append(Result(name, "fail" if match[1] else "pass", match[4] or ""))
     return results, plan
