@@ -23,9 +23,9 @@ def arguments():
 
 
 def run_place(place, folder, tests, log, stage):
-    if place == "host-kvm" and not os.path.exists("/dev/kvm"):
+    if place == "host-kvm" and not os.path.exists(places.KVM):
         required = "host-kvm" in os.environ.get("VSDK_REQUIRE", "").split(",")
-        return [tap.Result("host-kvm", "fail" if required else "skip", "no /dev/kvm here")]
+        return [tap.Result("host-kvm", "fail" if required else "skip", f"no {places.KVM} here")]
     if place == "asan":
         return places.sanitized("asan", log, SANITIZED)
     if place == "tsan":

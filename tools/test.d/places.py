@@ -13,6 +13,7 @@ import time
 import builds
 import tap
 
+KVM = "/dev/kvm"
 EVERYWHERE = {"mock", "mock-autonomous", "host-kvm"}
 
 
@@ -147,7 +148,11 @@ def sanitized(kind, log, suites):
     env = {"ASAN_OPTIONS": options + ":detect_leaks=1:allocator_may_return_null=1", "TSAN_OPTIONS": options,
            "UBSAN_OPTIONS": options + ":print_stacktrace=1:halt_on_error=1"}
     tests = [t for t in builds.tests(folder) if t.suites & suites and "faults" not in t.suites]
-    return run_all(tests, kind, log, env=env) + sanitizer_findings(kind, reports)
+    skipped = []
+    if not os.path.exists(KVM):
+        tests = [t for t in tests if "host-kvm" not in t.suites]
+        skipped = [tap.Result("host-kvm", "skip", f"no {KVM} here")]
+    return run_all(tests, kind, log, env=env) + skipped + sanitizer_findings(kind, reports)
 
 
 def valgrind(folder, log):
