@@ -57,7 +57,7 @@ def make():
     installed = os.path.join(FOLDER, "installed")
     if not os.path.exists(os.path.join(FOLDER, "build.ninja")):
         quiet("meson", "setup", FOLDER, ROOT, f"--prefix={installed}", "--libdir=lib",
-              "-Dbuildtype=release", "-Db_ndebug=true", "-Dtests=false")
+              "-Dbuildtype=release", "-Db_ndebug=true", "-Dwerror=true", "-Dtests=false")
     quiet("ninja", "-C", FOLDER)
     quiet("meson", "install", "-C", FOLDER, "--quiet", "--no-rebuild")
     return compile_programs(installed)

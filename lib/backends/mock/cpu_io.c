@@ -4,6 +4,7 @@
 /* Answers are kept in the order of the instruction's accesses; what has none yet exits. */
 static step replay(cpu *c, const cpu_access *access, uint64_t *value)
 {
+    *value = 0;
     if (c->replayed < c->answers) {
         *value = c->replay[c->replayed++];
         return STEP_DONE;

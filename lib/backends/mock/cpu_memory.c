@@ -353,7 +353,7 @@ step cpu_system_read(cpu *c, uint64_t linear, unsigned size, uint64_t *value)
 {
     *value = 0;
     for (unsigned i = 0; i < size; i++) {
-        place at;
+        place at = {0};
         step s = system_place(c, linear + i, ACCESS_READ, &at);
 
         if (s)
@@ -429,7 +429,7 @@ static step fetch_across(cpu *c, uint64_t linear, const insn **in)
     uint8_t bytes[16] = {0};
 
     for (unsigned have = 0; have < INSN_MOST;) {
-        place at;
+        place at = {0};
         uint64_t next = c->bits == 64 ? linear + have : (uint32_t)(linear + have);
         step s = translate(c, next, ACCESS_EXECUTE, c->cpl == 3, &at);
 

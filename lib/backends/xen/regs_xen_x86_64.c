@@ -58,14 +58,16 @@ typedef struct blob {
 
 static void append(blob *b, uint16_t type, uint16_t instance, const void *record, uint32_t length)
 {
-    struct hvm_save_descriptor head = {type, instance, length};
+    const struct hvm_save_descriptor head = {type, instance, length};
+    uint8_t *to;
 
     if (b->room - b->length < sizeof head + length)
         return;
-    memcpy(b->bytes + b->length, &head, sizeof head);
-    if (length)
-        memcpy(b->bytes + b->length + sizeof head, record, length);
+    to = b->bytes + b->length;
     b->length += (uint32_t)sizeof head + length;
+    memcpy(to, &head, sizeof head);
+    if (length)
+        memcpy(to + sizeof head, record, length);
 }
 
 /* The record of a kind and instance in a state that Xen gave, or NULL. */
