@@ -6,6 +6,8 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+LIBDIR = "lib/x86_64-linux-gnu"  # without dpkg-dev meson does not know Debian's
+
 BUILDS = {
     "gcc": ({"CC": "gcc"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Dxen=enabled",
                             "-Dcommand=enabled"]),
@@ -48,7 +50,7 @@ def make(kind):
     env, options = BUILDS[kind]
     folder = os.path.join(ROOT, "build", kind)
     if not os.path.exists(os.path.join(folder, "build.ninja")):
-        quiet(["meson", "setup", folder, ROOT, "--prefix=/usr/local", *options],
+        quiet(["meson", "setup", folder, ROOT, "--prefix=/usr/local", f"--libdir={LIBDIR}", *options],
               env={**os.environ, **env})
     quiet(["ninja", "-C", folder])
     return folder

@@ -68,7 +68,7 @@ def show_differences(log, stage):
     with open(here, "w", encoding="utf-8") as f:
         subprocess.run([os.path.join(stage, "usr/local/bin/vsdk"), "info", "--json"], stdout=f,
                        env={**os.environ, "LD_LIBRARY_PATH": os.path.join(
-                           stage, "usr/local/lib/x86_64-linux-gnu")})
+                           stage, "usr/local", builds.LIBDIR)})
     found = {f"host {name}": answers for name, answers in differences.read(here).items()}
     for lab, name in [("lab-kvm", "kvm"), ("lab-xen", "xen")]:
         found[f"{lab} {name}"] = differences.read(log.info(lab)).get(name, {})
