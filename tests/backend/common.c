@@ -2,6 +2,7 @@
 #include "start.h"
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@ const char *test_backend(void)
     const char *name = getenv("VSDK_TEST_BACKEND");
     return name ? name : "mock";
 }
+
+static struct machine *current;
 
 vsdk_host *open_host(void)
 {
@@ -29,6 +32,7 @@ void machine_make_on(struct machine *m, vsdk_host *host, const vsdk_vm_config *c
 
     memset(m, 0, sizeof *m);
     m->host = host;
+    current = m;
     ok(vsdk_vm_create(m->host, config, &m->vm, E));
     ok(vsdk_ram_create(m->vm, RAM_BYTES, NULL, &m->ram, E));
     ok(vsdk_vm_map(m->vm, 0, m->ram, 0, RAM_BYTES, 0, E));
@@ -78,6 +82,7 @@ void machine_end(struct machine *m)
     vsdk_vm_close(m->vm);
     vsdk_host_close(m->host);
     memset(m, 0, sizeof *m);
+    current = current == m ? NULL : current;
     check_leaks();
 }
 
@@ -98,12 +103,23 @@ uint64_t capability_value(vsdk_host *host, vsdk_capability what)
     return query(host, what).value;
 }
 
+void skip(vsdk_host *host, const char *reason)
+{
+    if (current && current->host == host)
+        machine_end(current);
+    else
+        vsdk_host_close(host);
+    cr_skip_test("%s", reason);
+}
+
 void need(vsdk_host *host, vsdk_capability what)
 {
     vsdk_capability_info info = query(host, what);
+    char reason[sizeof info.reason + 64];
 
+    snprintf(reason, sizeof reason, "%s: %s", vsdk_capability_name(what), info.reason);
     if (info.answer == VSDK_ANSWER_NO)
-        cr_skip_test("%s: %s", vsdk_capability_name(what), info.reason);
+        skip(host, reason);
 }
 
 int is_autonomous(vsdk_host *host)

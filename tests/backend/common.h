@@ -38,6 +38,10 @@ void machine_add_vcpu(struct machine *m);
 /* Stops the guest and closes all; fields may be NULL. */
 void machine_end(struct machine *m);
 
+/* Ends the test here. Nothing is torn down after a skip, and a guest may outlive the process: so
+ * this closes the host and the machine that machine_make made on it. Nothing else may be open. */
+void skip(vsdk_host *host, const char *reason);
+
 /* Capabilities. need() skips the test, with the host's own reason, if the answer is no. */
 vsdk_answer capability(vsdk_host *host, vsdk_capability what);
 uint64_t capability_value(vsdk_host *host, vsdk_capability what);

@@ -280,10 +280,11 @@ Test(ram, changed_by_another_thread_while_the_guest_runs)
 
 Test(ram, protection_can_be_changed_while_running)
 {
-    vsdk_ram *ram = make_ram(0x1000);
+    vsdk_ram *ram;
     uint64_t value = 0;
 
     need(m.host, VSDK_CAPABILITY_READONLY);
+    ram = make_ram(0x1000);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
     machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
@@ -323,7 +324,7 @@ Test(ram_limit, more_than_the_hypervisor_has)
     vsdk_vm *vm = NULL;
 
     if (strcmp(test_backend(), "xen") != 0)
-        cr_skip_test("the memory of this backend's guests is this process's");
+        skip(host, "the memory of this backend's guests is this process's");
     ok(vsdk_host_query(host, VSDK_CAPABILITY_MEMORY_MAX, &all, E));
     config.memory_max = all.value;
     ok(vsdk_vm_create(host, &config, &vm, E));

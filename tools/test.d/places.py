@@ -14,6 +14,7 @@ import builds
 import tap
 
 KVM = "/dev/kvm"
+LEFT = "# left behind: "  # what a test leaves fails it, and must not become the next one's
 EVERYWHERE = {"mock", "mock-autonomous", "host-kvm"}
 
 
@@ -183,9 +184,10 @@ def lab_script(tests, backend):
         command = " ".join(shlex.quote(in_lab(word)) for word in test.command)
         lines += [f"echo '### {lab_name(test, backend)}'",
                   f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
-                  "echo \"### = $?\""]
-        if backend == "xen":  # what a killed test left must not become the next one's
-            lines.append("vsdk reap 2>&1 | sed 's/^/# left behind: /'")
+                  "status=$?"]
+        if backend == "xen":
+            lines.append(f"vsdk reap 2>&1 | sed 's/^/{LEFT}/'")
+        lines.append('echo "### = $status"')
     return "\n".join(lines) + "\n"
 
 
@@ -234,6 +236,8 @@ def lab(folder, which, log, stage):
         seen.append(name)
         log.keep(which, name, output)
         of_test = tap.of_run(output, status, name)
+        of_test += [tap.Result(f"{name}: leaves no guest", "fail", line)
+                    for line in output.splitlines() if line.startswith(LEFT)]
         tell_failures(which, of_test, output)
         results += of_test
     missing = [tap.Result(name, "fail", "did not run") for name in names if name not in seen]
