@@ -46,6 +46,8 @@ void compat_close(xen_control *control);
 
 int compat_version(xen_control *control, uint32_t *major, uint32_t *minor);
 int compat_free_memory(xen_control *control, uint64_t *bytes);
+/* What guests this machine and this Xen can have. */
+int compat_abilities(xen_control *control, int *hvm, int *hap);
 /* Up to `count` domains from number `first` on. */
 int compat_domains(xen_control *control, uint32_t first, uint32_t count, compat_domain *domains);
 /* One domain; -ESRCH when it is not there. */

@@ -73,6 +73,16 @@ int compat_free_memory(xen_control *control, uint64_t *bytes)
     return 0;
 }
 
+int compat_abilities(xen_control *control, int *hvm, int *hap)
+{
+    xc_physinfo_t info = {0};
+    int result = xc_physinfo(control->xc, &info);
+
+    *hvm = !!(info.capabilities & XEN_SYSCTL_PHYSCAP_hvm);
+    *hap = !!(info.capabilities & XEN_SYSCTL_PHYSCAP_hap);
+    return answer(result);
+}
+
 static void describe(compat_domain *domain, const xc_domaininfo_t *info)
 {
     domain->domid = info->domain;

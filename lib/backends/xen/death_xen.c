@@ -9,8 +9,8 @@ static struct {
     uint32_t users;
     xen_logger silent; /* outlives any host */
     xenevtchn_handle *events;
-    evtchn_port_t port;
     _Atomic int fd;
+    _Atomic int missed; /* an event was taken and Xen did not answer what it was about */
     xen_vm *vms;
 } deaths = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
@@ -22,15 +22,14 @@ static int bind_event(void)
     xen_logger_init(&deaths.silent, NULL);
     descriptor_plug_in(&plug);
     deaths.events = xenevtchn_open(&deaths.silent.base, 0);
-    descriptor_plug_out(&plug);
     if (deaths.events)
         port = xenevtchn_bind_virq(deaths.events, VIRQ_DOM_EXC);
+    failure = -errno;
+    descriptor_plug_out(&plug);
     if (port >= 0) {
-        deaths.port = (evtchn_port_t)port;
         deaths.fd = xenevtchn_fd(deaths.events);
         return 0;
     }
-    failure = -errno;
     if (deaths.events)
         xenevtchn_close(deaths.events);
     deaths.events = NULL;
@@ -62,6 +61,11 @@ void death_close(void)
 int death_fd(void)
 {
     return deaths.fd;
+}
+
+int death_is_polled(void)
+{
+    return deaths.fd < 0 || deaths.missed;
 }
 
 void death_add(xen_vm *vm)
@@ -139,15 +143,17 @@ static int compare_all(xen_host *host)
 }
 
 /* A domain that is not in the list was destroyed by somebody else. */
-static void look_at_all(xen_host *host)
+static int look_at_all(xen_host *host)
 {
+    int result;
+
     for (xen_vm *vm = deaths.vms; vm; vm = vm->next)
         vm->seen = 0;
-    if (compare_all(host) < 0)
-        return;
-    for (xen_vm *vm = deaths.vms; vm; vm = vm->next)
+    result = compare_all(host);
+    for (xen_vm *vm = deaths.vms; result >= 0 && vm; vm = vm->next)
         if (!vm->seen)
             tell(vm, COMPAT_DYING);
+    return result;
 }
 
 /* Several threads wait for the one event and all are woken: who comes first takes it. */
@@ -165,15 +171,15 @@ static int take_event(void)
     return 1;
 }
 
-void death_look(xen_host *host)
+static void look(xen_host *host)
 {
     pthread_mutex_lock(&deaths.lock);
     if (take_event())
-        look_at_all(host);
+        deaths.missed = look_at_all(host) < 0;
     pthread_mutex_unlock(&deaths.lock);
 }
 
-void death_ask(xen_vm *vm)
+static void ask(xen_vm *vm)
 {
     compat_domain domain;
     int result = compat_domain_get(vm->host->control, vm->domid, &domain);
@@ -183,4 +189,12 @@ void death_ask(xen_vm *vm)
     pthread_mutex_lock(&deaths.lock);
     tell(vm, result < 0 || !is_domain_of(vm, &domain) ? COMPAT_DYING : domain.ended);
     pthread_mutex_unlock(&deaths.lock);
+}
+
+void death_check(xen_vm *vm)
+{
+    if (death_fd() >= 0)
+        look(vm->host);
+    if (death_is_polled())
+        ask(vm);
 }

@@ -121,16 +121,18 @@ static vsdk_status first_refused(int failure, vsdk_error *error)
     vsdk_status status;
 
     if (failure == -EACCES) {
-        status = error_set_errno(error, VSDK_ERROR_VERSION, EACCES, "XEN_DOMCTL_getdomaininfo",
+        status = error_set_errno(error, VSDK_ERROR_VERSION, EACCES, "XEN_SYSCTL_getdomaininfolist",
                                  "Xen has another control interface than this module");
         return error_hint(error, status, "build the module with the headers of the Xen that runs");
     }
     if (failure == -EPERM) {
-        status = error_set_errno(error, VSDK_ERROR_PERMISSION, EPERM, "XEN_DOMCTL_getdomaininfo",
-                                 "this domain may not control others");
+        status =
+            error_set_errno(error, VSDK_ERROR_PERMISSION, EPERM, "XEN_SYSCTL_getdomaininfolist",
+                            "this domain may not control others");
         return error_hint(error, status, "run in dom0; with XSM, allow it by the policy");
     }
-    return xen_failed(error, failure, "XEN_DOMCTL_getdomaininfo", "Xen refused the first question");
+    return xen_failed(error, failure, "XEN_SYSCTL_getdomaininfolist",
+                      "Xen refused the first question");
 }
 
 static vsdk_status look_for_version(xen_host *host, vsdk_error *error)
@@ -145,6 +147,24 @@ static vsdk_status look_for_version(xen_host *host, vsdk_error *error)
         return wrong_version(major, minor, error);
     result = compat_domains(host->control, 0, 1, &domain);
     return result < 0 ? first_refused(result, error) : VSDK_OK;
+}
+
+/* Guests are HVM domains, and what Xen serves for them needs nested paging. */
+static vsdk_status look_for_abilities(xen_host *host, vsdk_error *error)
+{
+    int hvm, hap, result = compat_abilities(host->control, &hvm, &hap);
+    vsdk_status status;
+
+    if (result < 0)
+        return xen_failed(error, result, "XEN_SYSCTL_physinfo", "Xen does not tell its abilities");
+    if (hvm && hap)
+        return VSDK_OK;
+    status = error_set(error, VSDK_ERROR_UNAVAILABLE, "XEN_SYSCTL_physinfo",
+                       hvm ? "this Xen has no hardware-assisted paging for guests"
+                           : "this Xen runs no HVM guests");
+    return error_hint(error, status,
+                      hvm ? "boot Xen without hap=0, on a processor with EPT or NPT"
+                          : "enable VT-x or AMD-V in the firmware, or in the outer hypervisor");
 }
 
 static vsdk_status open_handles(xen_host *host, vsdk_error *error)
@@ -208,6 +228,8 @@ vsdk_status xen_host_open(backend_host *host, const vsdk_host_config *config, vs
         status = open_handles(made, error);
     if (!status)
         status = look_for_version(made, error);
+    if (!status)
+        status = look_for_abilities(made, error);
     if (status)
         goto out;
     result = compat_cpuid_default(made->control, &made->cpuid, &made->cpuid_count);

@@ -30,6 +30,17 @@ static vsdk_status no_memory(vsdk_error *error, uint64_t bytes, uint64_t availab
                       "the library never takes memory from dom0");
 }
 
+/* There was memory, and Xen stopped all the same. */
+static vsdk_status stopped(vsdk_error *error, uint64_t gpa)
+{
+    vsdk_status status = error_set(error, VSDK_ERROR_NO_MEMORY, "XENMEM_populate_physmap",
+                                   "Xen gives the guest no page at %#llx", (unsigned long long)gpa);
+
+    return error_hint(error, status,
+                      "the address is above what guests can have here, or another program took "
+                      "the memory meanwhile");
+}
+
 /* One call for extents of 1 << order pages; how many were done. */
 static uint64_t populate_some(xen_vm *vm, uint64_t gpa, uint64_t bytes, uint32_t order)
 {
@@ -82,7 +93,7 @@ vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, vsdk_error *error
     if (done == bytes)
         return VSDK_OK;
     depopulate(vm, gpa, done);
-    return no_memory(error, bytes, available);
+    return stopped(error, gpa + done);
 }
 
 static uint64_t depopulate_some(xen_vm *vm, uint64_t gpa, uint64_t bytes)

@@ -107,7 +107,7 @@ static const struct timespec *patience(const xen_vcpu *vcpu, struct timespec *wa
         left = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
         left = left < deadline ? deadline - left : 0;
     }
-    if (death_fd() < 0 && left > XEN_DEATH_POLL_MS * 1000000ull)
+    if (death_is_polled() && left > XEN_DEATH_POLL_MS * 1000000ull)
         left = XEN_DEATH_POLL_MS * 1000000ull;
     if (left == UINT64_MAX)
         return NULL;
@@ -134,7 +134,8 @@ static void take_event(xen_vcpu *vcpu)
         xenevtchn_unmask(vcpu->events, (evtchn_port_t)port);
 }
 
-/* Sleeps until something may have happened. -errno when the wait itself failed. */
+/* Sleeps until something may have happened. -errno when the wait itself failed. Kicks and signals
+ * must not keep a thread from asking for the guest's end. */
 static int wait_for_event(xen_vcpu *vcpu)
 {
     struct timespec wait;
@@ -142,19 +143,15 @@ static int wait_for_event(xen_vcpu *vcpu)
                                 {.fd = vcpu->kick, .events = POLLIN},
                                 {.fd = death_fd(), .events = POLLIN}};
     uint64_t count;
-    int ready = ppoll(pollers, 3, patience(vcpu, &wait), NULL);
+    int result = ppoll(pollers, 3, patience(vcpu, &wait), NULL) < 0 ? -errno : 0;
 
-    if (ready < 0)
-        return -errno;
     if (pollers[0].revents)
         take_event(vcpu);
     if (pollers[1].revents)
         sys_eventfd_read(vcpu->kick, &count);
-    if (pollers[2].revents)
-        death_look(vcpu->vm->host);
-    if (ready == 0 && pollers[2].fd < 0)
-        death_ask(vcpu->vm);
-    return 0;
+    if (pollers[2].revents || (death_is_polled() && !pollers[0].revents))
+        death_check(vcpu->vm);
+    return result;
 }
 
 static void sync_regs(xen_vcpu *vcpu)
@@ -168,16 +165,16 @@ static void sync_regs(xen_vcpu *vcpu)
 /* 1 when the record says why the run returns. */
 static int something_to_tell(xen_vcpu *vcpu)
 {
+    if (vcpu->vm->ended != COMPAT_ALIVE && !exit_waiting(vcpu)) {
+        exit_ended(vcpu, vcpu->vm->ended);
+        return 1;
+    }
     if (atomic_load(&vcpu->vcpu->requests)) {
         kicked(vcpu, 0);
         return 1;
     }
     if (exit_take(vcpu)) {
         sync_regs(vcpu);
-        return 1;
-    }
-    if (vcpu->vm->ended != COMPAT_ALIVE) {
-        exit_ended(vcpu, vcpu->vm->ended);
         return 1;
     }
     if (deadline_passed(vcpu)) {
@@ -187,10 +184,15 @@ static int something_to_tell(xen_vcpu *vcpu)
     return 0;
 }
 
-/* An access that waited before this run. */
+/* An access that waited before this run. An end is looked for, and told by something_to_tell. */
 static int comes_before_kick(xen_vcpu *vcpu)
 {
-    return atomic_load(&vcpu->vcpu->requests) == REQUEST_KICK && exit_take(vcpu);
+    if (atomic_load(&vcpu->vcpu->requests) != REQUEST_KICK)
+        return 0;
+    if (exit_take(vcpu))
+        return 1;
+    death_check(vcpu->vm);
+    return 0;
 }
 
 vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)

@@ -152,9 +152,9 @@ void death_add(xen_vm *vm);
 void death_remove(xen_vm *vm);
 void death_add_vcpu(xen_vcpu *vcpu);
 void death_remove_vcpu(xen_vcpu *vcpu);
-int death_fd(void);              /* to poll, -1 where domains are to be asked */
-void death_look(xen_host *host); /* after death_fd was readable */
-void death_ask(xen_vm *vm);      /* about one domain */
+int death_fd(void);           /* to poll, -1 where another program has the event */
+int death_is_polled(void);    /* domains are to be asked from time to time */
+void death_check(xen_vm *vm); /* without waiting: has it ended? */
 
 /* domain_xen.c */
 vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error);

@@ -1,0 +1,62 @@
+/* Xen's libraries as the backend calls them, without a hypervisor. Every call can be made to fail,
+ * requests may hold anything, domains die and lose their number at will. What is given out is
+ * counted. One thread, but for fake_virq and fake_notify. */
+#ifndef VSDK_TESTS_XEN_FAKE_H
+#define VSDK_TESTS_XEN_FAKE_H
+
+#include <stdint.h>
+#include <xen/hvm/ioreq.h>
+#include <xenctrl.h>
+
+enum { FAKE_DOMAINS = 4, FAKE_VCPUS = 2, FAKE_FRAMES = 1 << 20, FAKE_FREE_PAGES = 1 << 16 };
+
+struct fake_domain {
+    uint32_t domid; /* 0: none */
+    int dying, shut, code;
+    uint8_t handle[16];
+    unsigned vcpus, pauses;
+    uint64_t pages, most_pages;
+    uint8_t *populated; /* a frame a byte */
+    int memory;         /* a file, its offsets are guest addresses */
+    struct ioreq *requests;
+    int events[FAKE_VCPUS]; /* eventfds of who waits for requests, -1: nobody */
+    unsigned responses;     /* notified */
+    uint32_t online;        /* a bit a processor */
+    vcpu_guest_context_any_t *context;
+};
+
+struct fake {
+    uint32_t version, capabilities;
+    uint64_t free_pages;
+    uint32_t populate_most; /* extents that one call gives */
+    int no_large;           /* order 0 only */
+    xen_pfn_t bad_frame;    /* can't be mapped; 0: none */
+    int virq;               /* eventfd of who has VIRQ_DOM_EXC, -1: nobody */
+    int virq_taken;         /* by another program */
+    int refused;            /* errno of every sysctl and domctl */
+    unsigned handles;       /* open ones, resources and buffers */
+    unsigned destroyed;
+    unsigned calls, fail; /* the number of the call that fails; 0: none */
+    int error;
+    const char *failed; /* its name */
+    unsigned asked;     /* how often domains were listed */
+    struct fake_domain domains[FAKE_DOMAINS];
+};
+
+extern struct fake fake;
+
+void fake_reset(void);
+int fake_fails(const char *function);
+#define FAKE_CALL(failure)                                                                         \
+    if (fake_fails(__func__))                                                                      \
+    return failure
+
+struct fake_domain *fake_find(uint32_t domid);
+void fake_remove(struct fake_domain *domain);
+
+/* The guest makes a request; it stands in the page, and the waiting processor is woken. */
+void fake_request(struct fake_domain *domain, unsigned vcpu, struct ioreq request);
+/* The guest has ended. */
+void fake_shut(struct fake_domain *domain, int code);
+
+#endif
