@@ -10,6 +10,8 @@
 
 enum { FAKE_DOMAINS = 4, FAKE_VCPUS = 2, FAKE_FRAMES = 1 << 20, FAKE_FREE_PAGES = 1 << 16 };
 
+#define FAKE_MEMORY_BYTES (4096ll * FAKE_FRAMES)
+
 struct fake_domain {
     uint32_t domid; /* 0: none */
     int dying, shut, code;
@@ -17,7 +19,7 @@ struct fake_domain {
     unsigned vcpus, pauses;
     uint64_t pages, most_pages;
     uint8_t *populated; /* a frame a byte */
-    int memory;         /* a file, its offsets are guest addresses */
+    int memory;         /* a file, its offsets are guest addresses; then the page of requests */
     struct ioreq *requests;
     int events[FAKE_VCPUS]; /* eventfds of who waits for requests, -1: nobody */
     unsigned responses;     /* notified */
@@ -33,6 +35,9 @@ struct fake {
     xen_pfn_t bad_frame;    /* can't be mapped; 0: none */
     int virq;               /* eventfd of who has VIRQ_DOM_EXC, -1: nobody */
     int virq_taken;         /* by another program */
+    int no_kinds;           /* the kind of a page can't be changed */
+    int no_files;           /* that the process may open */
+    int no_mappings;        /* that the process may add */
     int refused;            /* errno of every sysctl and domctl */
     unsigned handles;       /* open ones, resources and buffers */
     unsigned destroyed;

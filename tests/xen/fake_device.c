@@ -29,7 +29,7 @@ void fake_shut(struct fake_domain *domain, int code)
         eventfd_write(fake.virq, 1);
 }
 
-/* Xen's device nodes are there. */
+/* Xen's device nodes are there, and /proc may not be. */
 int open(const char *path, int flags, ...)
 {
     va_list arguments;
@@ -41,8 +41,20 @@ int open(const char *path, int flags, ...)
     if (strncmp(path, "/dev/xen/", 9) == 0) {
         FAKE_CALL(-1);
         path = "/dev/null";
+    } else if (fake.no_files) {
+        return errno = EMFILE, -1;
     }
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+/* Memory at an address that is in use needs no more. */
+void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    if (fake.no_mappings && !(flags & MAP_FIXED)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
 }
 
 /* Event channels: a handle is a descriptor with one port. */
@@ -207,7 +219,7 @@ xenforeignmemory_resource_handle *xenforeignmemory_map_resource(xenforeignmemory
 
     FAKE_CALL(NULL);
     made = calloc(1, sizeof *made);
-    made->page = mremap(domain->requests, 0, 4096, MREMAP_MAYMOVE);
+    made->page = mmap(NULL, 4096, protection, MAP_SHARED, domain->memory, FAKE_MEMORY_BYTES);
     *address = made->page;
     fake.handles++;
     return made;
@@ -291,6 +303,8 @@ int xendevicemodel_set_mem_type(xendevicemodel_handle *device, domid_t domid, hv
                                 uint64_t first, uint32_t count)
 {
     FAKE_CALL(-1);
+    if (fake.no_kinds)
+        return errno = EPERM, -1;
     return 0;
 }
 

@@ -9,8 +9,6 @@
 #include <xencall.h>
 #include <xenguest.h>
 
-#define MEMORY_BYTES (1ll << 32)
-
 struct fake fake;
 static struct xc_interface_core *const xc = (struct xc_interface_core *)&fake;
 
@@ -132,8 +130,11 @@ int xc_domain_create(xc_interface *xch, uint32_t *domid, struct xen_domctl_creat
     domain->memory = memfd_create("domain", MFD_CLOEXEC);
     domain->populated = calloc(FAKE_FRAMES, 1);
     domain->context = calloc(FAKE_VCPUS, sizeof *domain->context);
-    domain->requests = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return ftruncate(domain->memory, MEMORY_BYTES);
+    if (ftruncate(domain->memory, FAKE_MEMORY_BYTES + 4096) < 0)
+        return -1;
+    domain->requests =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, domain->memory, FAKE_MEMORY_BYTES);
+    return 0;
 }
 
 int xc_domain_max_vcpus(xc_interface *xch, uint32_t domid, unsigned most)

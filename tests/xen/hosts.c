@@ -148,6 +148,51 @@ static void a_frame_fails(void)
     expect_map(&rig);
 }
 
+/* Views are opened in parts, and a later one fails. */
+static void a_frame_far_in(void)
+{
+    enum { BIG = 66 << 20 };
+    struct rig rig;
+    uint8_t *memory;
+
+    rig_prepare(&rig);
+    rig.ram.bytes = rig.slot.length = BIG;
+    if (open_host(&rig) || rig_ops->vm_create(&rig.vm, &rig_error) ||
+        rig_ops->ram_create(&rig.ram, &rig_error)) {
+        check(0, "%s", rig_error.message);
+        return;
+    }
+    memory = rig.ram.memory;
+    memory[0] = memory[BIG - 1] = 0x5a;
+    fake.bad_frame = BIG / 4096 - 1;
+    check(rig_ops->vm_map(&rig.vm, &rig.slot, &rig_error), "mapped");
+    check(memory[0] == 0x5a && memory[BIG - 1] == 0x5a, "the contents are lost");
+    fake.bad_frame = 0;
+    check(!rig_ops->vm_map(&rig.vm, &rig.slot, &rig_error), "%s", rig_error.message);
+    check(memory[0] == 0x5a && memory[BIG - 1] == 0x5a, "the contents are lost");
+    rig_end(&rig);
+    rig_check_nothing_left("in the end");
+}
+
+/* The second failure on the way back: the contents are lost, and nothing else. */
+static void no_way_back(void)
+{
+    struct rig rig;
+
+    if (!prepare_ram(&rig))
+        return;
+    rig.slot.flags = VSDK_MAP_READONLY;
+    fake.no_kinds = 1;
+    expect_no_map(&rig, "kind of the pages");
+    fake.no_mappings = 1;
+    check(rig_ops->vm_map(&rig.vm, &rig.slot, &rig_error), "mapped");
+    fake.no_mappings = 0;
+    memset(rig.ram.memory, 0x5a, RAM_BYTES);
+    memset(&rig.slot, 0x5a, sizeof rig.slot); /* the core's again */
+    rig_end(&rig);
+    rig_check_nothing_left("in the end");
+}
+
 int main(void)
 {
     static const struct tap_test tests[] = {
@@ -158,6 +203,8 @@ int main(void)
         {"memory in small portions", in_small_portions},
         {"an address too high for guests", too_high},
         {"a frame that can't be mapped", a_frame_fails},
+        {"a frame far in that can't be mapped", a_frame_far_in},
+        {"no way back", no_way_back},
     };
 
     rig_init();

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LARGE (2u << 20)
+#define VIEW_PART (64ull << 20)
 
 struct xen_slot {
     backend_slot *slot;
@@ -95,7 +96,7 @@ static int move_back(uint8_t *backup, uint8_t *memory, uint64_t bytes)
 }
 
 /* Maps a domain's pages over the address. On failure nothing is mapped there. */
-static int view_open(xen_vm *vm, uint8_t *address, uint64_t gpa, uint64_t bytes)
+static int view_part(xen_vm *vm, uint8_t *address, uint64_t gpa, uint64_t bytes)
 {
     uint64_t pages = bytes / XEN_PAGE;
     xen_pfn_t *frames = alloc_array(pages, sizeof *frames);
@@ -116,6 +117,18 @@ static int view_open(xen_vm *vm, uint8_t *address, uint64_t gpa, uint64_t bytes)
 out:
     alloc_free(failed);
     alloc_free(frames);
+    return result;
+}
+
+/* In parts: the lists of frames, ours and the kernel's, are 20 bytes a page. */
+static int view_open(xen_vm *vm, uint8_t *address, uint64_t gpa, uint64_t bytes)
+{
+    int result = 0;
+
+    for (uint64_t at = 0, part; result == 0 && at < bytes; at += part) {
+        part = bytes - at < VIEW_PART ? bytes - at : VIEW_PART;
+        result = view_part(vm, address + at, gpa + at, part);
+    }
     return result;
 }
 
@@ -226,6 +239,17 @@ static void forget(xen_vm *vm, backend_slot *slot)
     slot->data = NULL;
 }
 
+/* A view that stays keeps a destroyed domain's memory: the pointer stays valid, the contents go. */
+static void abandon(xen_vm *vm, backend_slot *slot)
+{
+    int result = make_anonymous(view_of(slot), slot->length);
+
+    if (result < 0)
+        xen_log(vm->host->host, VSDK_LOG_ERROR, "a view keeps %llu MiB of domain %u (errno %d)",
+                (unsigned long long)(slot->length >> 20), vm->domid, -result);
+    forget(vm, slot);
+}
+
 vsdk_status xen_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
@@ -249,8 +273,10 @@ vsdk_status xen_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
     remember(made, slot, entry);
     entry = NULL;
     status = change_type(made, slot, slot->flags, error);
-    if (status)
-        xen_vm_unmap(vm, slot, NULL);
+    if (status && xen_vm_unmap(vm, slot, NULL)) {
+        abandon(made, slot);
+        depopulate(made, slot->gpa, slot->length);
+    }
 out:
     alloc_free(entry);
     return status;
@@ -274,18 +300,10 @@ vsdk_status xen_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, v
     return change_type(xen_vm_of(vm), slot, flags, error);
 }
 
-/* A view that stays keeps a destroyed domain's memory: the pointer stays valid, the contents go. */
 void memory_abandon(xen_vm *vm)
 {
-    while (vm->slots) {
-        backend_slot *slot = vm->slots->slot;
-        int result = make_anonymous(view_of(slot), slot->length);
-
-        if (result < 0)
-            xen_log(vm->host->host, VSDK_LOG_ERROR, "a view keeps %llu MiB of domain %u (errno %d)",
-                    (unsigned long long)(slot->length >> 20), vm->domid, -result);
-        forget(vm, slot);
-    }
+    while (vm->slots)
+        abandon(vm, vm->slots->slot);
 }
 
 /* Four-megabyte pages that map low memory to itself, for processors that can't run without

@@ -1,6 +1,7 @@
 /* The owner's mark in a domain's 128-bit handle, and domains whose owner died:
  * "vsdk", process id, start of the process in clock ticks, pid namespace (16 bits), sequence (16).
- * Process ids say nothing outside their namespace: a mark from another one is never an orphan. */
+ * Process ids say nothing outside their namespace: a mark from another one is never an orphan, nor
+ * one without (0), whose owner could not tell where or since when it runs. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
 #include "base/sys.h"
@@ -61,10 +62,11 @@ static uint16_t own_space(void)
 void orphan_mark(uint8_t handle[16])
 {
     static _Atomic uint16_t sequence;
-    mark m = {.pid = (uint32_t)getpid(), .space = own_space()};
+    mark m = {.pid = (uint32_t)getpid()};
 
     memcpy(m.magic, magic, sizeof magic);
-    start_of(m.pid, &m.start);
+    if (start_of(m.pid, &m.start) == 0)
+        m.space = own_space();
     m.sequence = atomic_fetch_add(&sequence, 1);
     memcpy(handle, &m, sizeof m);
 }
@@ -92,7 +94,7 @@ static int is_orphan(const compat_domain *domain)
     mark m;
 
     memcpy(&m, domain->handle, sizeof m);
-    return domain->ended != COMPAT_DYING && memcmp(m.magic, magic, sizeof magic) == 0 &&
+    return domain->ended != COMPAT_DYING && memcmp(m.magic, magic, sizeof magic) == 0 && m.space &&
            m.space == own_space() && (int32_t)m.pid > 0 && owner_is_gone(&m);
 }
 
