@@ -164,8 +164,8 @@ struct backend_ops {
      * handled inside. When requests is not zero it finishes a pending PIO or MMIO (autonomous:
      * sends the answer; driven: completes it if that takes no guest instruction) and returns KICKED
      * without executing the guest, or returns the next fragment. With REQUEST_KICK alone and nothing
-     * pending it shows an access at which an autonomous guest waits already. Called on any thread,
-     * different vCPUs in parallel. Nothing is allocated or locked.
+     * pending it shows an access at which an autonomous guest waits already, or its end. Called on any
+     * thread, different vCPUs in parallel. Nothing is allocated or locked.
      *
      * vcpu_interrupt: makes a thread inside vcpu_run return soon; called after a bit was set in
      * requests; any thread, async-signal-safe, and harmless when nobody is inside.

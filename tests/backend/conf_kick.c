@@ -18,7 +18,7 @@ static void teardown(void)
 
 TestSuite(kick, .init = setup, .fini = teardown);
 
-enum { SHORT_NS = 20000000, KICKERS = 3, TICKETS = 60 };
+enum { SHORT_NS = 20000000, KICKERS = 3, TICKETS = 60, ROUNDS = 30000 };
 
 /* The next run returns KICKED with this detail. */
 static void expect_kicked(uint64_t timeout_ns, vsdk_kick_detail detail)
@@ -164,6 +164,26 @@ static int until_request(struct runner *runner, vsdk_exit *exit)
 {
     (void)runner, (void)exit;
     return 1;
+}
+
+/* A guest that runs by itself ends by itself, and kicks before every run do not hide it. */
+Test(kick, before_every_run_does_not_keep_the_end)
+{
+    int again = is_autonomous(m.host);
+    vsdk_sregs sregs;
+
+    machine_load(&m, &guest_crash, native_cpl(m.host), NULL);
+    ok(vsdk_vcpu_get_sregs(m.vcpu, &sregs, E));
+    sregs.idt.limit = 0;
+    ok(vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
+    ok(vsdk_vm_resume(m.vm, E));
+    for (int i = 0; i < ROUNDS && !(m.exit->flags & VSDK_EXIT_TERMINAL); i++) {
+        if (i == 0 || again)
+            ok(vsdk_vcpu_kick(m.vcpu, E));
+        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        sleep_ms(1);
+    }
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_CRASH, "%s", vsdk_exit_reason_name(m.exit->reason));
 }
 
 Test(kick, from_a_signal_handler)
