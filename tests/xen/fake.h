@@ -29,7 +29,7 @@ struct fake_domain {
 
 struct fake {
     uint32_t version, capabilities;
-    uint64_t free_pages;
+    uint64_t free_pages, promised_pages;
     uint32_t populate_most; /* extents that one call gives */
     int no_large;           /* order 0 only */
     xen_pfn_t bad_frame;    /* can't be mapped; 0: none */

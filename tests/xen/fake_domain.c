@@ -89,6 +89,7 @@ int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)
 {
     CONTROL_CALL();
     info->free_pages = fake.free_pages;
+    info->outstanding_pages = fake.promised_pages;
     info->capabilities = fake.capabilities;
     return 0;
 }

@@ -109,6 +109,9 @@ static void little_memory(void)
     fake.free_pages = RAM_BYTES / 4096 - 1;
     expect_no_map(&rig, "Xen has 3 MiB free, and 4 MiB are wanted");
     fake.free_pages = most;
+    fake.promised_pages = most + 1;
+    expect_no_map(&rig, "Xen has 0 MiB free, and 4 MiB are wanted");
+    fake.promised_pages = 0;
     expect_map(&rig);
 }
 

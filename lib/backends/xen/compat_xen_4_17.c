@@ -69,7 +69,10 @@ int compat_free_memory(xen_control *control, uint64_t *bytes)
 
     if (result < 0)
         return answer(result);
-    *bytes = (info.free_pages - info.outstanding_pages) << 12;
+    /* Outstanding ones are promised to domains that are being built. */
+    *bytes = info.free_pages > info.outstanding_pages
+                 ? (info.free_pages - info.outstanding_pages) << 12
+                 : 0;
     return 0;
 }
 
