@@ -53,8 +53,12 @@ static void ports(void)
           "reason %u value %#llx", exit->reason, (unsigned long long)exit->value);
     check(exit->flags & VSDK_EXIT_REGS_SETTABLE, "registers can't be set");
     expect_done(0x12345678);
-    exit = request((struct ioreq){
-        .type = IOREQ_TYPE_PIO, .dir = IOREQ_READ, .addr = 0x102, .size = 1, .count = 1});
+    exit = request((struct ioreq){.type = IOREQ_TYPE_PIO,
+                                  .dir = IOREQ_READ,
+                                  .addr = 0x102,
+                                  .size = 1,
+                                  .count = 1,
+                                  .data = ~0ull});
     check(exit->value == 0xff && exit->direction == VSDK_READ, "reads ones");
     rig.exit.value = 0xabcd;
     expect_done(0xcd);
@@ -122,6 +126,15 @@ static void string_at_the_edge(void)
     memcpy((void *)(uintptr_t)exit->data, "ABCDEFGH", 8);
     expect_done(RAM_BYTES - 4);
     check(memcmp(ram() + RAM_BYTES - 4, "ABCD", 4) == 0, "the last bytes");
+    exit = request((struct ioreq){.type = IOREQ_TYPE_COPY,
+                                  .dir = IOREQ_WRITE,
+                                  .addr = 0xf0000000,
+                                  .size = 4,
+                                  .count = 1,
+                                  .data_is_ptr = 1,
+                                  .data = RAM_BYTES});
+    check(exit->value == 0xffffffff, "%#llx instead of ones", (unsigned long long)exit->value);
+    expect_done(RAM_BYTES);
     /* Downwards below zero. */
     request((struct ioreq){.type = IOREQ_TYPE_PIO,
                            .dir = IOREQ_READ,
