@@ -84,7 +84,8 @@ typedef struct vsdk_rtc_config {
     uint32_t size;        /* sizeof(vsdk_rtc_config) */
     uint32_t flags;       /* Zero */
     uint64_t address;     /* First of 2 ports; 0 for 0x70 */
-    uint64_t reserved[2]; /* Zero */
+    uint32_t gsi;         /* Interrupt line; 0 for 8 */
+    uint32_t reserved[3]; /* Zero */
 } vsdk_rtc_config;
 
 /*
@@ -253,12 +254,12 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  * BCD or binary, 12 or 24 hours, a century byte at 0x32, update-in-progress, alarm registers and
  * 114 bytes of memory. The guest may set the time: its difference from the host's is kept.
  *
- * Periodic, alarm and update-ended events show in register C, and make interrupts on line 8, where
- * they are enabled in register B; the line is high until the guest reads C. A timer of the virtual
- * machine's loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no
- * interrupts. It is made when a guest first asks for one, stands while an interrupt is unanswered,
- * and ends with a detach. The portable machine's tables say that it has no such clock, so that
- * guests which believe them neither ask nor wait for it.
+ * Periodic, alarm and update-ended events show in register C, and make interrupts where they are
+ * enabled in register B; the line is high until the guest reads C. A timer of the virtual machine's
+ * loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no interrupts. It
+ * is made when a guest first asks for one, stands while an interrupt is unanswered, and ends with a
+ * detach. The portable machine's tables say that it has no such clock, so that guests which believe
+ * them neither ask nor wait for it.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.
@@ -266,6 +267,7 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   LIMIT             the line is above 1023
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
  *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these

@@ -179,10 +179,11 @@ static const vsdk_device_ops rtc_ops = {
     .release = rtc_release,
 };
 
-static vsdk_status rtc_make(vsdk_vm *vm, uint64_t port, vsdk_device **device, vsdk_error *error)
+static vsdk_status rtc_make(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
+                            vsdk_error *error)
 {
     vsdk_device_config make = {.size = sizeof make, .name = "rtc"};
-    device_range range = {VSDK_SPACE_PIO, port, 2, 0};
+    device_range range = {VSDK_SPACE_PIO, config->address ? config->address : RTC_PORT, 2, 0};
     rtc *clock = alloc_zeroed(sizeof *clock);
     vsdk_status status;
 
@@ -193,7 +194,7 @@ static vsdk_status rtc_make(vsdk_vm *vm, uint64_t port, vsdk_device **device, vs
     clock->memory[RTC_B] = B_24_HOURS;
     clock->memory[RTC_D] = D_VALID;
     rtc_forget(clock);
-    status = vsdk_irq_create(vm, RTC_GSI, &clock->irq, error);
+    status = vsdk_irq_create(vm, config->gsi ? config->gsi : RTC_GSI, &clock->irq, error);
     if (status) {
         rtc_release(clock);
         return status;
@@ -216,5 +217,5 @@ vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_dev
     if (!status)
         status = device_read_config(&c, sizeof c, offsetof(vsdk_rtc_config, reserved), config,
                                     __func__, error);
-    return status ? status : rtc_make(vm, c.address ? c.address : RTC_PORT, device, error);
+    return status ? status : rtc_make(vm, &c, device, error);
 }

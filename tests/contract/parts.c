@@ -128,9 +128,11 @@ Test(constructors, check_their_arguments)
 Test(constructors, limits)
 {
     vsdk_serial_config serial = {.size = sizeof serial, .gsi = 1024};
+    vsdk_rtc_config rtc = {.size = sizeof rtc, .gsi = 1024};
     vsdk_ioapic_config ioapic = {.size = sizeof ioapic, .first_gsi = 1001};
 
     fails(LIMIT, try(0, (const void *)&serial));
+    fails(LIMIT, try(1, (const void *)&rtc));
     fails(LIMIT, try(COUNT - 1, (const void *)&ioapic));
 }
 

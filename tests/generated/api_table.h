@@ -118,7 +118,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_vm_clock", "0.1", 0, 1, "any", ""},
     {"vsdk_serial_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
     {"vsdk_serial_input", "0.1", 1, 2, "any", "INVALID_ARGUMENT"},
-    {"vsdk_rtc_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
+    {"vsdk_rtc_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
     {"vsdk_i8042_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
     {"vsdk_acpi_pm_kind_name", "0.1", 0, 0, "any", ""},
     {"vsdk_acpi_pm_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},

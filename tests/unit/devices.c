@@ -587,6 +587,21 @@ Test(rtc, update_interrupt)
     cr_assert(eq(u64, vm.delay, UINT64_MAX));
 }
 
+Test(rtc, line_of_its_own)
+{
+    vsdk_rtc_config config = {.size = sizeof config, .gsi = 5};
+    vsdk_device *device;
+
+    stopped = (struct timespec){.tv_sec = NOON};
+    cr_assert(eq(i32, vsdk_rtc_create(&vm, &config, &device, NULL), VSDK_OK));
+    cmos_set(11, 0x12);
+    stopped.tv_sec++;
+    fake_expire(&vm);
+    cr_assert(eq(u32, vm.level[5], 1));
+    cr_assert(eq(u32, vm.level[8], 0));
+    vsdk_device_close(device);
+}
+
 Test(rtc, alarm_interrupt)
 {
     make_rtc_at(NOON);
