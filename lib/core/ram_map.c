@@ -2,6 +2,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "core/ram.h"
+#include "core/vm_state.h"
 #include <inttypes.h>
 
 enum { PAGE = 4096 };
@@ -17,14 +18,14 @@ static vsdk_status writer_begin(vsdk_vm *vm, const char *op, vsdk_error *error)
     pthread_mutex_unlock(&vm->lock);
     if (ended) {
         vm_release(vm);
-        return error_set(error, VSDK_ERROR_STATE, op, "the guest has ended");
+        return vm_ended(op, error);
     }
     pthread_mutex_lock(&vm->bus.lock);
     if (!vm->bus.gone)
         return VSDK_OK;
     pthread_mutex_unlock(&vm->bus.lock);
     vm_release(vm);
-    return error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
+    return vm_gone(op, error);
 }
 
 static void writer_end(vsdk_vm *vm)

@@ -28,7 +28,7 @@ static void wait_for_all(vsdk_vm *vm)
             break;
         vm_wait(vm, seen, 1);
     }
-    vm_take_seat(vm);
+    vm_take_seat(vm, 0);
 }
 
 static void destroy_backend(vsdk_vm *vm)

@@ -39,7 +39,7 @@ static vsdk_status take_turn(vsdk_vm *vm, const char *operation, vsdk_error *err
             break;
         vm_wait(vm, seen, 0);
     }
-    vm_take_seat(vm);
+    vm_take_seat(vm, 0);
     return VSDK_OK;
 }
 

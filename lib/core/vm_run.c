@@ -235,7 +235,7 @@ static vsdk_status may_run(vsdk_vm *vm, vsdk_error *error)
     if (atomic_load(&vm->gone))
         return vm_gone(operation, error);
     if (vm->state == VSDK_VM_STOPPED)
-        return error_set(error, VSDK_ERROR_STATE, operation, "the guest has ended");
+        return vm_ended(operation, error);
     if (!vm->vcpu_count)
         return error_hint(
             error, error_set(error, VSDK_ERROR_STATE, operation, "the virtual machine has no vCPU"),

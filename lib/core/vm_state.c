@@ -9,6 +9,11 @@ vsdk_status vm_gone(const char *operation, vsdk_error *error)
     return error_set(error, VSDK_ERROR_GONE, operation, "the virtual machine was destroyed");
 }
 
+vsdk_status vm_ended(const char *operation, vsdk_error *error)
+{
+    return error_set(error, VSDK_ERROR_STATE, operation, "the guest has ended");
+}
+
 int vm_autonomous(const vsdk_vm *vm)
 {
     return (vm->backend.host->ops->traits & BACKEND_AUTONOMOUS) != 0;
@@ -83,10 +88,11 @@ int vm_any_at(vsdk_vm *vm, uint32_t places)
     return 0;
 }
 
-void vm_take_seat(vsdk_vm *vm)
+void vm_take_seat(vsdk_vm *vm, uint32_t transition)
 {
     vm->writer.depth = 1;
     vm->writer.owner = pthread_self();
+    vm->writer.transition = transition;
 }
 
 void vm_leave_seat(vsdk_vm *vm)

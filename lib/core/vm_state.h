@@ -28,8 +28,8 @@ enum {
 };
 int vm_any_at(vsdk_vm *vm, uint32_t places);
 
-/* The writer's seat; vm->lock held. */
-void vm_take_seat(vsdk_vm *vm);
+/* The writer's seat, for a vm_transition or (0) something else; vm->lock held. */
+void vm_take_seat(vsdk_vm *vm, uint32_t transition);
 void vm_leave_seat(vsdk_vm *vm);
 static inline int vm_seat_is_mine(const vsdk_vm *vm)
 {
@@ -59,6 +59,7 @@ void vm_wake_loop(vsdk_vm *vm);
 void vm_destroy_all(vsdk_vm *vm);
 
 vsdk_status vm_gone(const char *operation, vsdk_error *error);
+vsdk_status vm_ended(const char *operation, vsdk_error *error);
 int vm_autonomous(const vsdk_vm *vm);
 
 #endif
