@@ -6,9 +6,12 @@
  * one, and its bytes are reached in this process through vsdk_ram_data. On Xen it is the domain's
  * own memory.
  *
- * Mapping, unmapping and protecting work in every state; in RUNNING they hold the vCPUs themselves
- * for that moment. Addresses and sizes are multiples of 4096 bytes. RAM with a size of 2 MiB or
- * more is mapped best at a guest address that is a multiple of 2 MiB, so that large pages serve it.
+ * Mapping, unmapping and protecting work until the guest has ended; in RUNNING they hold the vCPUs
+ * themselves for that moment. Should the hypervisor not let the guest go on after it they fail with
+ * VSDK_ERROR_SYSTEM although the change is made: a pause is requested then, as by
+ * vsdk_vm_pause_request, and vsdk_vm_resume tries again. Addresses and sizes are multiples of 4096
+ * bytes. RAM with a size of 2 MiB or more is mapped best at a guest address that is a multiple of 2
+ * MiB, so that large pages serve it.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -165,7 +168,7 @@ uint64_t vsdk_ram_size(const vsdk_ram *ram);
  *   STATE             the guest has ended
  *   NO_MEMORY         the hypervisor has no memory for it; how much is free is in the message
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
+ *   SYSTEM            the hypervisor refused, or did not let the guest go on after it
  * Threads: any. Blocks: until the vCPUs are held, when RUNNING. From callbacks: yes: the other
  * vCPUs are held. States: any but STOPPED. Backends: all. Since 0.1.
  * Source: Linux api.rst, KVM_SET_USER_MEMORY_REGION; xen/include/public/memory.h,
@@ -189,7 +192,7 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
  *   NOT_FOUND         no such mapping
  *   STATE             the guest has ended
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
+ *   SYSTEM            the hypervisor refused, or did not let the guest go on after it
  * Threads: any. Blocks: until the vCPUs are held, when RUNNING. From callbacks: yes: the other
  * vCPUs are held. States: any but STOPPED. Backends: all. Since 0.1.
  */
@@ -209,7 +212,7 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
  *   UNSUPPORTED       read-only memory, which this hypervisor lacks (VSDK_CAPABILITY_READONLY)
  *   STATE             the guest has ended
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
+ *   SYSTEM            the hypervisor refused, or did not let the guest go on after it
  * Threads: any. Blocks: until the vCPUs are held, when RUNNING. From callbacks: yes: the other
  * vCPUs are held. States: any but STOPPED. Backends: all. Since 0.1.
  */

@@ -245,6 +245,7 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
  *   BUSY              called from a callback of this virtual machine
  *   STATE             it is STOPPED
  *   GONE              it was destroyed
+ *   SYSTEM            the hypervisor did not stop the guest, which goes on
  * Threads: any. Blocks: until all vCPUs are held and the devices are quiet. From callbacks: no:
  * VSDK_ERROR_BUSY from a callback of this virtual machine; use vsdk_vm_pause_request. States:
  * CREATED, RUNNING, PAUSED. Backends: all. Since 0.1.
@@ -255,7 +256,7 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error);
  * Ask for a pause without waiting for it.
  *
  * Takes effect when the callbacks that are running have returned; the vCPUs then hold inside run.
- * vsdk_vm_pause waits for it.
+ * vsdk_vm_pause waits for it; should the hypervisor refuse, and nobody wait, the log is told.
  *
  *   vm  The virtual machine.
  *
@@ -394,7 +395,7 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  *   GONE              it was destroyed
  *   NO_MEMORY         no memory for threads or the loop
  *   LIMIT             no more descriptors for the loop
- *   SYSTEM            a run failed
+ *   SYSTEM            a run failed, or the guest could not be started or, at the end, paused
  * Threads: any; one at a time a virtual machine. Blocks: until the guest has ended. From callbacks:
  * no: VSDK_ERROR_BUSY. States: CREATED or PAUSED, with at least one vCPU and nobody inside
  * vsdk_vcpu_run. Backends: all. Since 0.1.

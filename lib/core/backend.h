@@ -116,7 +116,8 @@ struct backend_ops {
     vsdk_status (*vm_create)(backend_vm *vm, vsdk_error *error);
     void (*vm_destroy)(backend_vm *vm);
     void (*vm_free)(backend_vm *vm);
-    /* Autonomous backends: let the guest execute, and stop it; nested never. Optional otherwise. */
+    /* Autonomous backends: let the guest execute, and stop it; nested never. One that fails changes
+     * nothing. Optional otherwise. */
     vsdk_status (*vm_resume)(backend_vm *vm, vsdk_error *error);
     vsdk_status (*vm_pause)(backend_vm *vm, vsdk_error *error);
     vsdk_status (*vm_list_reserved)(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,

@@ -87,6 +87,12 @@ void bus_wake_sources(vsdk_vm *vm)
     pthread_mutex_unlock(&vm->bus.lock);
 }
 
+void bus_unquiet(vsdk_vm *vm)
+{
+    atomic_store(&vm->bus.quiet, 0);
+    bus_wake_sources(vm);
+}
+
 void bus_resume_devices(vsdk_vm *vm)
 {
     uint64_t round = round_begin(&vm->bus);
@@ -97,8 +103,7 @@ void bus_resume_devices(vsdk_vm *vm)
             event_call(device, device->ops.resume);
         device_put(device);
     }
-    atomic_store(&vm->bus.quiet, 0);
-    bus_wake_sources(vm);
+    bus_unquiet(vm);
 }
 
 static void device_end(vsdk_device *device)

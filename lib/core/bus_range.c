@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "core/device.h"
 #include "core/doorbell.h"
+#include "core/vm_state.h"
 #include <inttypes.h>
 
 enum { PORTS = 0x10000 };
@@ -10,7 +11,7 @@ enum { PORTS = 0x10000 };
 vsdk_status bus_usable(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
     if (vm->bus.gone || atomic_load(&vm->gone))
-        return error_set(error, VSDK_ERROR_GONE, operation, "the virtual machine was destroyed");
+        return vm_gone(operation, error);
     return VSDK_OK;
 }
 

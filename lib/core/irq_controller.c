@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "core/object.h"
+#include "core/vm_state.h"
 
 enum { DRAIN = 1u << 31 };
 
@@ -139,7 +139,7 @@ static vsdk_status publish(vsdk_vm *vm, irq_controller *c, const char *op, vsdk_
 
     pthread_mutex_lock(&vm->irq.lock);
     if (vm->irq.gone)
-        status = error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
+        status = vm_gone(op, error);
     else
         status = lines_check(vm, c->first, c->count, op, error);
     if (!status && !snapshot_insert(box, &vm->readers, sizeof(controller_item),
@@ -232,7 +232,7 @@ vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_err
     take(vm, c);
     pthread_mutex_unlock(&vm->irq.lock);
     if (gone)
-        return error_set(error, VSDK_ERROR_GONE, op, "the virtual machine was destroyed");
+        return vm_gone(op, error);
     if (!c)
         return error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller begins at line %u",
                          first_gsi);

@@ -99,10 +99,12 @@ struct vsdk_vm {
         uint32_t guest_paused; /* by vm_hold */
         uint32_t transition;   /* vm_transition: one that is on its way, and calls the devices */
     } writer;
-    uint32_t pausers;              /* threads inside vsdk_vm_pause */
-    uint64_t pauses;               /* pauses that came to be */
+    uint32_t pausers;       /* threads inside vsdk_vm_pause */
+    uint64_t pauses;        /* pauses that came to be */
+    uint64_t pauses_failed; /* that the hypervisor refused, the last of them for this: */
+    vsdk_error pause_error;
     uint32_t resume_wanted;        /* by a callback, while a pause is under way */
-    uint32_t guest_runs;           /* autonomous: vm_resume was called */
+    uint32_t guest_runs;           /* autonomous: what vm_resume and vm_pause made of it */
     _Atomic uint32_t pause_wanted; /* take it when the vCPUs are parked and callbacks are over */
     _Atomic uint32_t callbacks;    /* that run outside vCPUs' runs */
     uint32_t destroyed;            /* the backend's part is gone */
@@ -138,9 +140,11 @@ static inline void vm_use_end(vm_use use)
  * and returns when no vCPU is in the guest. Threads between exits and in callbacks are not waited
  * for (the snapshots that they use are kept by the reader sections); they wait for vm_release
  * before they enter the guest. So it may be called from callbacks; and it nests on one thread. With
- * `guest` an autonomous guest is paused too. Never inside vm_use. Fails with GONE only. */
+ * `guest` an autonomous guest is paused too. Never inside vm_use. Fails with GONE, and with `guest`
+ * where the hypervisor does not stop the guest: nothing is held then. vm_release fails only where
+ * such a guest does not go on; all is released, and a pause wanted. */
 vsdk_status vm_hold(vsdk_vm *vm, int guest, const char *operation, vsdk_error *error);
-void vm_release(vsdk_vm *vm);
+vsdk_status vm_release(vsdk_vm *vm, vsdk_error *error);
 
 /* vm_clock.c: nanoseconds in RUNNING; takes no lock but vm->lock. */
 uint64_t vm_clock(vsdk_vm *vm);

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "core/log.h"
 #include "core/ram.h"
 #include "core/vm_state.h"
 #include <inttypes.h>
@@ -17,21 +18,31 @@ static vsdk_status writer_begin(vsdk_vm *vm, const char *op, vsdk_error *error)
     int ended = vm->state == VSDK_VM_STOPPED;
     pthread_mutex_unlock(&vm->lock);
     if (ended) {
-        vm_release(vm);
+        vm_release(vm, NULL);
         return vm_ended(op, error);
     }
     pthread_mutex_lock(&vm->bus.lock);
     if (!vm->bus.gone)
         return VSDK_OK;
     pthread_mutex_unlock(&vm->bus.lock);
-    vm_release(vm);
+    vm_release(vm, NULL);
     return vm_gone(op, error);
 }
 
-static void writer_end(vsdk_vm *vm)
+/* `status` is that of the change: a guest that does not go on after it is a failure of the call. */
+static vsdk_status writer_end(vsdk_vm *vm, vsdk_status status, vsdk_error *error)
 {
+    vsdk_error why;
+
     pthread_mutex_unlock(&vm->bus.lock);
-    vm_release(vm);
+    vsdk_status after = vm_release(vm, &why);
+    if (!after)
+        return status;
+    if (status)
+        host_log(vm->host, VSDK_LOG_ERROR, "the guest does not go on: %s", why.message);
+    else if (error)
+        *error = why;
+    return status ? status : after;
 }
 
 static vsdk_status flags_check(uint32_t flags, const char *op, vsdk_error *error)
@@ -173,15 +184,16 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
     slot->ram = ram;
     atomic_init(&slot->flags, flags);
     status = writer_begin(vm, op, error);
-    if (!status) {
-        status = slot_map(vm, slot, op, error);
-        if (!status)
-            ram_get(ram);
-        writer_end(vm);
+    if (status) {
+        alloc_free(slot);
+        return status;
     }
+    status = slot_map(vm, slot, op, error);
     if (status)
         alloc_free(slot);
-    return status;
+    else
+        ram_get(ram);
+    return writer_end(vm, status, error);
 }
 
 static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length)
@@ -221,12 +233,12 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
     pthread_mutex_unlock(&vm->serial);
     if (!status)
         snapshot_remove(&vm->map.entries, &vm->readers, sizeof(gpa_entry), is_of_slot, slot);
-    writer_end(vm);
-    if (status)
-        return status;
-    ram_put(slot->ram);
-    alloc_free(slot);
-    return VSDK_OK;
+    vsdk_status result = writer_end(vm, status, error);
+    if (!status) {
+        ram_put(slot->ram);
+        alloc_free(slot);
+    }
+    return result;
 }
 
 vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t flags,
@@ -254,6 +266,5 @@ vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t
         atomic_store(&slot->flags, flags);
         readers_wait(&vm->readers);
     }
-    writer_end(vm);
-    return status;
+    return writer_end(vm, status, error);
 }

@@ -125,7 +125,7 @@ vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
     if (status)
         return status;
     status = create(vm, index, &config, vcpu, error);
-    vm_release(vm);
+    vm_release(vm, NULL);
     return status;
 }
 

@@ -253,6 +253,6 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
     if (status)
         return status;
     status = set_cpuid(vm, entries, count, operation, error);
-    vm_release(vm);
+    vm_release(vm, NULL);
     return status;
 }

@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "core/vm_state.h"
 
-static vsdk_status start_guest(vsdk_vm *vm, vsdk_error *error)
+vsdk_status vm_start_guest(vsdk_vm *vm, vsdk_error *error)
 {
     if (!vm_autonomous(vm))
         return VSDK_OK;
@@ -22,7 +22,7 @@ static void take_back_resume(vsdk_vm *vm, vsdk_vm_state before)
         vm->state = before;
 }
 
-vsdk_status vm_take_resume(vsdk_vm *vm, const char *operation, vsdk_error *error)
+vsdk_status vm_take_resume(vsdk_vm *vm, vsdk_error *error)
 {
     vsdk_vm_state before = vm->state;
 
@@ -32,7 +32,7 @@ vsdk_status vm_take_resume(vsdk_vm *vm, const char *operation, vsdk_error *error
     vm_clock_start(vm);
     pthread_mutex_unlock(&vm->lock);
     bus_resume_devices(vm);
-    vsdk_status status = start_guest(vm, error);
+    vsdk_status status = vm_start_guest(vm, error);
     pthread_mutex_lock(&vm->lock);
     if (status)
         take_back_resume(vm, before);
@@ -70,11 +70,19 @@ static void withdraw_pause(vsdk_vm *vm)
     vm_withdraw(vm, REQUEST_HOLD);
 }
 
+/* vm->lock held. A guest that a writer could not let go on stands until its pause is taken. */
+static int pause_under_way(const vsdk_vm *vm)
+{
+    int stands = vm_autonomous(vm) && !vm->guest_runs;
+
+    return vm->state == VSDK_VM_RUNNING && (vm->pausers || stands);
+}
+
 /* vm->lock held: one look. 1 when all is said, 0 to wait for a change. */
 static int resume_once(vsdk_vm *vm, int inside, const char *operation, vsdk_status *status,
                        vsdk_error *error)
 {
-    int under_way = vm->writer.transition || (vm->state == VSDK_VM_RUNNING && vm->pausers);
+    int under_way = vm->writer.transition || pause_under_way(vm);
 
     *status = may_resume(vm, operation, error);
     if (*status)
@@ -94,7 +102,7 @@ static int resume_once(vsdk_vm *vm, int inside, const char *operation, vsdk_stat
     }
     if (vm->writer.depth && !vm_seat_is_mine(vm))
         return 0;
-    *status = vm_take_resume(vm, operation, error);
+    *status = vm_take_resume(vm, error);
     return 1;
 }
 

@@ -186,6 +186,19 @@ static void dispatch(struct vm_run *run, uint64_t deadline)
     }
 }
 
+/* A guest that has ended needs none, and result_of tells of one that is gone. */
+static vsdk_status pause_at_end(vsdk_vm *vm, vsdk_error *error)
+{
+    vsdk_error why;
+    vsdk_status status = vsdk_vm_pause(vm, &why);
+
+    if (!status || status == VSDK_ERROR_STATE || status == VSDK_ERROR_GONE)
+        return VSDK_OK;
+    if (error)
+        *error = why;
+    return status;
+}
+
 static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_error *error)
 {
     uint64_t deadline = timeout_ns ? add_capped(sys_clock(), timeout_ns) : 0;
@@ -197,7 +210,7 @@ static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_err
         status = vsdk_vm_resume(run->vm, error);
     if (!status) {
         dispatch(run, deadline);
-        vsdk_vm_pause(run->vm, NULL);
+        status = pause_at_end(run->vm, error);
     }
     end_threads(run);
     return status;

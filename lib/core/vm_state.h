@@ -41,7 +41,14 @@ static inline int vm_seat_is_mine(const vsdk_vm *vm)
 void vm_settle(vsdk_vm *vm);
 /* The same with vm->lock held, given back meanwhile; 1 if something was done. */
 int vm_settle_once(vsdk_vm *vm);
-vsdk_status vm_take_resume(vsdk_vm *vm, const char *operation, vsdk_error *error);
+vsdk_status vm_take_resume(vsdk_vm *vm, vsdk_error *error);
+
+/* The operations' vm_pause and vm_resume; no lock held. */
+vsdk_status vm_halt_guest(vsdk_vm *vm, vsdk_error *error);
+vsdk_status vm_start_guest(vsdk_vm *vm, vsdk_error *error);
+
+/* vm->lock held: a pause is taken as soon as that may be. RUNNING. */
+void vm_want_pause(vsdk_vm *vm);
 
 /* vm_stop.c; vm->lock held. The first reason stays. */
 void vm_end(vsdk_vm *vm, const vsdk_exit *end);

@@ -1,4 +1,5 @@
 #include "puppet.h"
+#include "base/error.h"
 #include "base/sys.h"
 #include "core/host.h"
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include <time.h>
 
 puppet_script_fn puppet_script;
-_Atomic unsigned puppet_breaches, puppet_alive;
+_Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal;
 
 typedef struct puppet_machine {
     _Atomic uint32_t inside; /* vCPUs in the guest */
@@ -101,10 +102,24 @@ static void vm_free(backend_vm *vm)
     atomic_fetch_sub(&puppet_alive, 1);
 }
 
+static int refuses(enum puppet_refusal what)
+{
+    unsigned wanted = what;
+
+    return atomic_compare_exchange_strong(&puppet_refusal, &wanted, PUPPET_GRANT);
+}
+
+static vsdk_status refuse(vsdk_error *error)
+{
+    return error_set_errno(error, VSDK_ERROR_SYSTEM, EPERM, "puppet", "as the test wants");
+}
+
 static vsdk_status vm_resume(backend_vm *vm, vsdk_error *error)
 {
     puppet_machine *m = vm->data;
 
+    if (refuses(PUPPET_REFUSE_RESUME))
+        return refuse(error);
     begin_call(vm, 1);
     expect(!atomic_exchange(&m->runs, 1), "vm_resume twice");
     end_call(vm);
@@ -115,6 +130,8 @@ static vsdk_status vm_pause(backend_vm *vm, vsdk_error *error)
 {
     puppet_machine *m = vm->data;
 
+    if (refuses(PUPPET_REFUSE_PAUSE))
+        return refuse(error);
     begin_call(vm, 1);
     expect(atomic_exchange(&m->runs, 0), "vm_pause twice");
     end_call(vm);
@@ -350,12 +367,18 @@ static void must(vsdk_status status, const vsdk_error *error)
     exit(1);
 }
 
+static void count_message(void *user, vsdk_log_level level, const char *text)
+{
+    atomic_fetch_add(&puppet_logged, level == VSDK_LOG_ERROR);
+}
+
 vsdk_host *puppet_open(int is_autonomous)
 {
+    const vsdk_host_config config = {.size = sizeof config, .log = count_message};
     vsdk_host *host;
     vsdk_error error;
 
-    must(host_open_with(is_autonomous ? &autonomous : &driven, NULL, &host, &error), &error);
+    must(host_open_with(is_autonomous ? &autonomous : &driven, &config, &host, &error), &error);
     return host;
 }
 

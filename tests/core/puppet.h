@@ -15,6 +15,11 @@ extern puppet_script_fn puppet_script;
 
 extern _Atomic unsigned puppet_breaches; /* of the operations table's rules */
 extern _Atomic unsigned puppet_alive;    /* hosts, machines and vCPUs not given back */
+extern _Atomic unsigned puppet_logged;   /* messages of VSDK_LOG_ERROR */
+
+/* The next call that is refused, once. */
+enum puppet_refusal { PUPPET_GRANT, PUPPET_REFUSE_PAUSE, PUPPET_REFUSE_RESUME };
+extern _Atomic unsigned puppet_refusal;
 
 vsdk_host *puppet_open(int autonomous);
 /* A machine with vCPUs; exits the process with a TAP failure if it can't. */

@@ -11,6 +11,7 @@ enum { VCPUS = 3, KICKERS = 4, PORT_DEVICE = 0x100, PORT_FREE = 0x200 };
 
 static unsigned rounds = 2000;
 static const char *label;
+static int refusing; /* the hypervisor, now and then */
 
 /* Small and not shared: a generator a thread. */
 static uint32_t next_random(uint32_t *seed)
@@ -214,6 +215,8 @@ static void storm_step(storm *s, uint32_t *seed)
         break;
     default:
         vsdk_vcpu_kick(vcpu, NULL);
+        if (refusing)
+            atomic_store(&puppet_refusal, next_random(seed) % 4);
         break;
     }
 }
@@ -292,6 +295,7 @@ static void storms(int autonomous)
     if (broken)
         printf("# broken: %u\n", broken);
     tap(!broken, "%s: stopped and destroyed in the middle", label);
+    atomic_store(&puppet_refusal, PUPPET_GRANT);
     vsdk_host_close(host);
 }
 
@@ -305,6 +309,9 @@ int main(int argc, char **argv)
         kick_storm(autonomous, anything);
         storms(autonomous);
     }
+    label = "refusing";
+    refusing = 1;
+    storms(1);
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();

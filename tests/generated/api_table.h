@@ -41,7 +41,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_vm_close", "0.1", 0, 0, "any", ""},
     {"vsdk_vm_destroy", "0.1", 1, 1, "any", "INVALID_ARGUMENT BUSY"},
     {"vsdk_vm_resume", "0.1", 1, 1, "CREATED, PAUSED, RUNNING; needs at least one vCPU", "INVALID_ARGUMENT STATE GONE BUSY SYSTEM"},
-    {"vsdk_vm_pause", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT BUSY STATE GONE"},
+    {"vsdk_vm_pause", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT BUSY STATE GONE SYSTEM"},
     {"vsdk_vm_pause_request", "0.1", 1, 1, "CREATED, RUNNING, PAUSED", "INVALID_ARGUMENT STATE GONE"},
     {"vsdk_vm_drain", "0.1", 1, 1, "PAUSED", "INVALID_ARGUMENT BUSY STATE UNSUPPORTED GONE SYSTEM"},
     {"vsdk_vm_stop", "0.1", 1, 1, "any; in STOPPED it does nothing", "INVALID_ARGUMENT GONE"},
