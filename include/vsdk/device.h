@@ -93,7 +93,9 @@ typedef void (*vsdk_device_write_fn)(void *user, uint32_t region, uint64_t offse
  *
  *   user  (may be NULL) The device's pointer.
  *
- * Runs on: A thread inside pause, resume or a run.
+ * Runs on: Any thread inside a function of the library that takes a pause or a resume: those by
+ * name, a run, and whatever ends that for which a pause waited (the end of a callback, of a lock,
+ * of a change of the memory).
  * May call: everything but pause, resume, destroy and run.
  * Since 0.1.
  */
@@ -197,7 +199,8 @@ vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t a
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
- *   BUSY              called from its own callback
+ *   BUSY              called from its own callback or under its lock, or two devices would wait for
+ *                     each other
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: until its callbacks have returned. From callbacks: yes from another
  * device's; VSDK_ERROR_BUSY from its own, or where two devices would wait for each other. States:
@@ -221,9 +224,10 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops);
  * Enter a device from outside its callbacks.
  *
  * Takes the device's lock, so that no callback of it runs until vsdk_device_unlock. For input that
- * arrives on another thread. Not recursive; does nothing for a CONCURRENT device. A pause waits for
- * the lock: between the two call nothing that waits for a pause or holds the vCPUs (pause, resume,
- * destroy, run, map, detach of this device).
+ * arrives on another thread. Not recursive; does nothing for a CONCURRENT device. Until the unlock
+ * the thread is as in a callback of this device: a pause waits for it, and pause, destroy, run and
+ * a detach of the device are VSDK_ERROR_BUSY. Leave the memory as it is meanwhile: map, unmap and
+ * protect wait for a pause that has begun, and that waits for the lock.
  *
  *   device  The device.
  *
@@ -239,8 +243,8 @@ void vsdk_device_lock(vsdk_device *device);
  *   device  The device.
  *
  * Given NULL: does nothing.
- * Threads: the one that locked it. Blocks: no. From callbacks: as vsdk_device_lock. States: any.
- * Backends: all. Since 0.1.
+ * Threads: the one that locked it. Blocks: while it takes a pause that waited for the lock. From
+ * callbacks: as vsdk_device_lock. States: any. Backends: all. Since 0.1.
  */
 void vsdk_device_unlock(vsdk_device *device);
 

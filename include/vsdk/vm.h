@@ -264,8 +264,8 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error);
  *   INVALID_ARGUMENT  vm is NULL
  *   STATE             it is STOPPED
  *   GONE              it was destroyed
- * Threads: any. Blocks: no. From callbacks: yes. States: CREATED, RUNNING, PAUSED. Backends: all.
- * Since 0.1.
+ * Threads: any. Blocks: while it takes the pause itself, where nothing is left to wait for. From
+ * callbacks: yes. States: CREATED, RUNNING, PAUSED. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
 

@@ -1,3 +1,4 @@
+#include "core/device.h"
 #include "core/vm_state.h"
 
 /* Static thread-local storage: a signal handler may look here. */
@@ -40,25 +41,65 @@ const callback_frame *callback_top(void)
     return innermost;
 }
 
-/* Callbacks on a vCPU's way keep its thread aside; the others are counted, so that a pause waits
- * for them. */
-void callback_enter(callback_frame *frame)
+static void push(callback_frame *frame)
 {
-    frame->counted = frame->vm && !frame->vcpu && !callback_in_vm(frame->vm);
     if (frame->counted)
         atomic_fetch_add(&frame->vm->callbacks, 1);
     frame->outer = innermost;
     innermost = frame;
 }
 
+/* The innermost, unless devices are unlocked in another order than they were locked in. */
+static void pop(const callback_frame *frame)
+{
+    callback_frame **at = &innermost;
+
+    while (*at && *at != frame)
+        at = &(*at)->outer;
+    if (*at)
+        *at = frame->outer;
+    if (frame->counted)
+        atomic_fetch_sub(&frame->vm->callbacks, 1);
+}
+
+static void take_pause_wanted(vsdk_vm *vm)
+{
+    if (!atomic_load(&vm->pause_wanted))
+        return;
+    vm_changed(vm);
+    vm_settle(vm);
+}
+
+/* Callbacks on a vCPU's way keep its thread aside; the others are counted, so that a pause waits
+ * for them. */
+void callback_enter(callback_frame *frame)
+{
+    frame->counted = frame->vm && !frame->vcpu && !callback_in_vm(frame->vm);
+    push(frame);
+}
+
 void callback_leave(callback_frame *frame)
 {
-    innermost = frame->outer;
-    if (!frame->counted)
+    pop(frame);
+    if (frame->counted)
+        take_pause_wanted(frame->vm);
+}
+
+void vsdk_device_lock(vsdk_device *device)
+{
+    if (!device || device->concurrent)
         return;
-    atomic_fetch_sub(&frame->vm->callbacks, 1);
-    if (!atomic_load(&frame->vm->pause_wanted))
+    device_enter(device);
+    device->locked = (callback_frame){.vm = device->vm, .device = device, .counted = 1};
+    push(&device->locked);
+}
+
+void vsdk_device_unlock(vsdk_device *device)
+{
+    if (!device || device->concurrent)
         return;
-    vm_changed(frame->vm);
-    vm_settle(frame->vm);
+    vsdk_vm *vm = device->vm;
+    pop(&device->locked);
+    device_leave(device);
+    take_pause_wanted(vm);
 }

@@ -254,15 +254,3 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
 {
     return device && device->kind == ops ? device->user : NULL;
 }
-
-void vsdk_device_lock(vsdk_device *device)
-{
-    if (device && !device->concurrent)
-        device_enter(device);
-}
-
-void vsdk_device_unlock(vsdk_device *device)
-{
-    if (device && !device->concurrent)
-        device_leave(device);
-}

@@ -27,6 +27,7 @@ struct vsdk_device {
     const vsdk_device_ops *kind;
     void *user;
     char name[32];
+    callback_frame locked; /* of the thread that vsdk_device_lock gave it to */
 
     /* Under bus.lock. */
     vsdk_device *next, *previous;

@@ -151,14 +151,16 @@ uint64_t vm_clock(vsdk_vm *vm);
 
 /* callback.c: which callbacks this thread is in. Entered before a device's lock is taken and left
  * after it was given back: leaving the outermost frame of a virtual machine takes a pause that was
- * requested, which calls the devices. The frame's vm must be alive until callback_leave returns. */
+ * requested, which calls the devices. The frame's vm must be alive until callback_leave returns. A
+ * thread between vsdk_device_lock and unlock is in a frame too: what would wait for that lock, or
+ * for a pause, which waits for it, is refused as in a callback. */
 typedef struct callback_frame {
     struct callback_frame *outer;
     vsdk_vm *vm;         /* or NULL */
     vsdk_vcpu *vcpu;     /* whose access it is, or NULL */
     vsdk_device *device; /* or NULL */
     vsdk_loop *loop;     /* or NULL */
-    uint32_t counted;    /* callback_enter's */
+    uint32_t counted;    /* in vm->callbacks */
 } callback_frame;
 
 void callback_enter(callback_frame *frame);

@@ -1,0 +1,118 @@
+/* Devices whose callbacks, locks and ends meet a pause on other threads. */
+#include "../contract/tap.h"
+#include "core/object.h"
+#include "puppet.h"
+#include <pthread.h>
+#include <string.h>
+
+enum { PORT = 0x100, LINE = 5 };
+
+typedef struct rig {
+    vsdk_host *host;
+    vsdk_vm *vm;
+    vsdk_vcpu *vcpu;
+    vsdk_device *device;
+    vsdk_irq *irq;
+} rig;
+
+static _Atomic unsigned paused, in_callback, go_on;
+
+static enum puppet_act idle(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    return PUPPET_IDLE;
+}
+
+static void on_pause(void *user)
+{
+    atomic_fetch_add(&paused, 1);
+}
+
+static void rig_open(rig *r, puppet_script_fn script, const vsdk_device_ops *ops)
+{
+    puppet_script = script;
+    atomic_store(&paused, 0);
+    atomic_store(&in_callback, 0);
+    atomic_store(&go_on, 0);
+    memset(r, 0, sizeof *r);
+    r->host = puppet_open(0);
+    r->vm = puppet_vm(r->host, 1, &r->vcpu);
+    vsdk_device_create(r->vm, ops, r, NULL, &r->device, NULL);
+    vsdk_device_attach(r->device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+}
+
+static void rig_close(rig *r)
+{
+    vsdk_irq_close(r->irq);
+    vsdk_device_close(r->device);
+    vsdk_vcpu_close(r->vcpu);
+    vsdk_vm_close(r->vm);
+    vsdk_host_close(r->host);
+}
+
+static vsdk_vm_state state_of(const rig *r)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    return vsdk_vm_get_info(r->vm, &info, NULL) ? 99 : info.state;
+}
+
+static void waiting_line(void *user, uint32_t gsi, uint32_t level)
+{
+    atomic_store(&in_callback, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+}
+
+static vsdk_status under_lock[6];
+static _Atomic unsigned locked_raise_over;
+
+/* As input from another thread does: the device's lock, then an interrupt. */
+static void *locked_raise(void *argument)
+{
+    rig *r = argument;
+
+    vsdk_device_lock(r->device);
+    under_lock[0] = vsdk_irq_pulse(r->irq, NULL);
+    under_lock[1] = vsdk_vm_pause(r->vm, NULL);
+    under_lock[2] = vsdk_vm_destroy(r->vm, NULL);
+    under_lock[3] = vsdk_vcpu_run(r->vcpu, 0, NULL);
+    under_lock[4] = vsdk_device_detach(r->device, NULL);
+    under_lock[5] = vsdk_vm_run(r->vm, 0, NULL, NULL);
+    vsdk_device_unlock(r->device);
+    atomic_store(&locked_raise_over, 1);
+    return NULL;
+}
+
+static void a_pause_waits_for_a_locked_device(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .pause = on_pause};
+    pthread_t thread;
+    rig r;
+    int busy = 1;
+
+    rig_open(&r, idle, &ops);
+    vsdk_irq_controller_attach(r.vm, LINE, 1, waiting_line, NULL, NULL, NULL);
+    vsdk_irq_create(r.vm, LINE, &r.irq, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    pthread_create(&thread, NULL, locked_raise, &r);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING,
+        "a pause waits for a line's callback");
+    atomic_store(&go_on, 1);
+    tap(PUPPET_WAIT(atomic_load(&locked_raise_over)), "an interrupt raised under a device's lock");
+    pthread_join(thread, NULL);
+    tap(state_of(&r) == VSDK_VM_PAUSED && atomic_load(&paused) == 1,
+        "the pause is taken when the lock is free");
+    for (unsigned i = 1; i < 6; i++)
+        busy &= under_lock[i] == VSDK_ERROR_BUSY;
+    tap(!under_lock[0] && busy, "what would wait for the lock is BUSY under it");
+    rig_close(&r);
+}
+
+int main(void)
+{
+    a_pause_waits_for_a_locked_device();
+    tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
+    tap(!atomic_load(&puppet_alive), "everything was given back");
+    return tap_end();
+}
