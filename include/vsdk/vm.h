@@ -222,9 +222,10 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error);
  *   GONE              it was destroyed
  *   BUSY              called from a pause or resume callback
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: until a pause that is under way has finished. From callbacks: yes; inside a
- * callback it takes effect at once or when the pause has finished. States: CREATED, PAUSED,
- * RUNNING; needs at least one vCPU. Backends: all. Since 0.1.
+ * Threads: any. Blocks: until a pause that is under way has finished. From callbacks: yes; it takes
+ * effect when a pause under way has finished and the callback has returned, and should the
+ * hypervisor refuse then, the log is told. States: CREATED, PAUSED, RUNNING; needs at least one
+ * vCPU. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
 

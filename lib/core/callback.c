@@ -62,9 +62,9 @@ static void pop(const callback_frame *frame)
         atomic_fetch_sub(&frame->vm->callbacks, 1);
 }
 
-static void take_pause_wanted(vsdk_vm *vm)
+static void take_wanted(vsdk_vm *vm)
 {
-    if (!atomic_load(&vm->pause_wanted))
+    if (!atomic_load(&vm->pause_wanted) && !atomic_load(&vm->resume_wanted))
         return;
     vm_changed(vm);
     vm_settle(vm);
@@ -82,7 +82,7 @@ void callback_leave(callback_frame *frame)
 {
     pop(frame);
     if (frame->counted)
-        take_pause_wanted(frame->vm);
+        take_wanted(frame->vm);
 }
 
 void vsdk_device_lock(vsdk_device *device)
@@ -101,5 +101,5 @@ void vsdk_device_unlock(vsdk_device *device)
     vsdk_vm *vm = device->vm;
     pop(&device->locked);
     device_leave(device);
-    take_pause_wanted(vm);
+    take_wanted(vm);
 }

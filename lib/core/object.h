@@ -103,13 +103,13 @@ struct vsdk_vm {
     uint64_t pauses;        /* pauses that came to be */
     uint64_t pauses_failed; /* that the hypervisor refused, the last of them for this: */
     vsdk_error pause_error;
-    uint32_t resume_wanted;        /* by a callback, while a pause is under way */
-    uint32_t guest_runs;           /* autonomous: what vm_resume and vm_pause made of it */
-    _Atomic uint32_t pause_wanted; /* take it when the vCPUs are parked and callbacks are over */
-    _Atomic uint32_t callbacks;    /* that run outside vCPUs' runs */
-    uint32_t destroyed;            /* the backend's part is gone */
-    uint64_t clock_ns;             /* up to clock_since */
-    uint64_t clock_since;          /* CLOCK_MONOTONIC of the start, 0: it stands */
+    _Atomic uint32_t resume_wanted; /* by a callback: taken after a pause under way, and it */
+    uint32_t guest_runs;            /* autonomous: what vm_resume and vm_pause made of it */
+    _Atomic uint32_t pause_wanted;  /* take it when the vCPUs are parked and callbacks are over */
+    _Atomic uint32_t callbacks;     /* that run outside vCPUs' runs */
+    uint32_t destroyed;             /* the backend's part is gone */
+    uint64_t clock_ns;              /* up to clock_since */
+    uint64_t clock_since;           /* CLOCK_MONOTONIC of the start, 0: it stands */
 
     gpa_map map;
     bus bus;

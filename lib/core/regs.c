@@ -53,7 +53,7 @@ static enum stand stand_of_moving(vsdk_vcpu *vcpu)
     vsdk_vm *vm = vcpu->vm;
 
     pthread_mutex_lock(&vm->lock);
-    int held = vm->state == VSDK_VM_CREATED || vm->state == VSDK_VM_PAUSED;
+    int held = vm_stands(vm);
     pthread_mutex_unlock(&vm->lock);
     uint32_t place = atomic_load(&vcpu->place);
     if (place & PLACE_LOCKED)

@@ -32,7 +32,7 @@ static void take_back_pause(vsdk_vm *vm, const vsdk_error *why)
         vm_clock_start(vm);
     if (!atomic_load(&vm->pause_wanted))
         vm_withdraw(vm, REQUEST_HOLD);
-    vm->resume_wanted = 0;
+    atomic_store(&vm->resume_wanted, 0);
     vm->pause_error = *why;
     vm->pauses_failed++;
 }
@@ -106,7 +106,7 @@ int vm_settle_once(vsdk_vm *vm)
         take_halt(vm);
         return 1;
     }
-    if (vm->state == VSDK_VM_PAUSED && vm->resume_wanted) {
+    if (atomic_load(&vm->resume_wanted) && vm_stands(vm) && !callback_in_vm(vm)) {
         take_wanted_resume(vm);
         return 1;
     }
@@ -194,7 +194,7 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
     else if (vm->state == VSDK_VM_STOPPED)
         status = vm_ended(operation, error);
     else if (vm->state == VSDK_VM_RUNNING) {
-        vm->resume_wanted = 0;
+        atomic_store(&vm->resume_wanted, 0);
         vm_want_pause(vm);
         while (vm_settle_once(vm))
             ;

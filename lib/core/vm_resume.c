@@ -40,7 +40,7 @@ vsdk_status vm_take_resume(vsdk_vm *vm, vsdk_error *error)
         vm->guest_runs = vm_autonomous(vm);
     if (!status && !atomic_load(&vm->pause_wanted))
         vm_withdraw(vm, REQUEST_HOLD);
-    vm->resume_wanted = 0;
+    atomic_store(&vm->resume_wanted, 0);
     vm_leave_seat(vm);
     return status;
 }
@@ -87,11 +87,11 @@ static int resume_once(vsdk_vm *vm, int inside, const char *operation, vsdk_stat
     *status = may_resume(vm, operation, error);
     if (*status)
         return 1;
-    if (under_way && inside) {
+    if (inside && (under_way || vm_stands(vm))) {
         if (vm->writer.transition == TRANSITION_RESUME)
             atomic_store(&vm->pause_wanted, 0);
         else
-            vm->resume_wanted = 1;
+            atomic_store(&vm->resume_wanted, 1);
         return 1;
     }
     if (under_way)

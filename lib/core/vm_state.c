@@ -19,6 +19,11 @@ int vm_autonomous(const vsdk_vm *vm)
     return (vm->backend.host->ops->traits & BACKEND_AUTONOMOUS) != 0;
 }
 
+int vm_stands(const vsdk_vm *vm)
+{
+    return vm->state == VSDK_VM_CREATED || vm->state == VSDK_VM_PAUSED;
+}
+
 vsdk_status vm_use_begin(vsdk_vm *vm, vm_use *use, const char *operation, vsdk_error *error)
 {
     *use = readers_enter(&vm->readers);

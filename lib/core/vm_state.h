@@ -37,7 +37,8 @@ static inline int vm_seat_is_mine(const vsdk_vm *vm)
 }
 
 /* Takes what is due: a pause that was requested, a resume that waited for it, the halt of an
- * autonomous guest after STOPPED. No lock held; calls devices. */
+ * autonomous guest after STOPPED. No lock held; calls devices, and so takes no resume inside a
+ * callback. */
 void vm_settle(vsdk_vm *vm);
 /* The same with vm->lock held, given back meanwhile; 1 if something was done. */
 int vm_settle_once(vsdk_vm *vm);
@@ -68,5 +69,7 @@ void vm_destroy_all(vsdk_vm *vm);
 vsdk_status vm_gone(const char *operation, vsdk_error *error);
 vsdk_status vm_ended(const char *operation, vsdk_error *error);
 int vm_autonomous(const vsdk_vm *vm);
+/* vm->lock held: CREATED or PAUSED. */
+int vm_stands(const vsdk_vm *vm);
 
 #endif

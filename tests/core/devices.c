@@ -15,7 +15,7 @@ typedef struct rig {
     vsdk_irq *irq;
 } rig;
 
-static _Atomic unsigned paused, in_callback, go_on;
+static _Atomic unsigned paused, resumed, in_callback, go_on, turn;
 
 static enum puppet_act idle(backend_vcpu *vcpu, vsdk_exit *exit)
 {
@@ -27,10 +27,17 @@ static void on_pause(void *user)
     atomic_fetch_add(&paused, 1);
 }
 
+static void on_resume(void *user)
+{
+    atomic_fetch_add(&resumed, 1);
+}
+
 static void rig_open(rig *r, puppet_script_fn script, const vsdk_device_ops *ops)
 {
     puppet_script = script;
     atomic_store(&paused, 0);
+    atomic_store(&resumed, 0);
+    atomic_store(&turn, 0);
     atomic_store(&in_callback, 0);
     atomic_store(&go_on, 0);
     memset(r, 0, sizeof *r);
@@ -64,7 +71,7 @@ static void waiting_line(void *user, uint32_t gsi, uint32_t level)
 }
 
 static vsdk_status under_lock[6];
-static _Atomic unsigned locked_raise_over;
+static _Atomic unsigned locked_over;
 
 /* As input from another thread does: the device's lock, then an interrupt. */
 static void *locked_raise(void *argument)
@@ -79,7 +86,7 @@ static void *locked_raise(void *argument)
     under_lock[4] = vsdk_device_detach(r->device, NULL);
     under_lock[5] = vsdk_vm_run(r->vm, 0, NULL, NULL);
     vsdk_device_unlock(r->device);
-    atomic_store(&locked_raise_over, 1);
+    atomic_store(&locked_over, 1);
     return NULL;
 }
 
@@ -99,7 +106,7 @@ static void a_pause_waits_for_a_locked_device(void)
     tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING,
         "a pause waits for a line's callback");
     atomic_store(&go_on, 1);
-    tap(PUPPET_WAIT(atomic_load(&locked_raise_over)), "an interrupt raised under a device's lock");
+    tap(PUPPET_WAIT(atomic_load(&locked_over)), "an interrupt raised under a device's lock");
     pthread_join(thread, NULL);
     tap(state_of(&r) == VSDK_VM_PAUSED && atomic_load(&paused) == 1,
         "the pause is taken when the lock is free");
@@ -109,9 +116,92 @@ static void a_pause_waits_for_a_locked_device(void)
     rig_close(&r);
 }
 
+static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1))
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_WRITE, PORT - 1, 7);
+    return PUPPET_EXIT;
+}
+
+static _Atomic unsigned resumed_inside, drain_over;
+
+static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                           uint64_t value)
+{
+    rig *r = user;
+
+    atomic_store(&resumed_inside, !vsdk_vm_resume(r->vm, NULL));
+}
+
+static void *drain(void *argument)
+{
+    rig *r = argument;
+    vsdk_status status = vsdk_vm_drain(r->vm, NULL);
+
+    atomic_store(&drain_over, 1);
+    return (void *)(intptr_t)status;
+}
+
+/* The first part of the access is nobody's, the next the device's. */
+static void a_device_resumes_inside_a_drain(void)
+{
+    const vsdk_device_ops ops = {
+        .size = sizeof ops, .write = resuming_write, .pause = on_pause, .resume = on_resume};
+    pthread_t thread;
+    void *status;
+    rig r;
+
+    rig_open(&r, write_once, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_run(r.vcpu, 0, NULL);
+    vsdk_vm_pause(r.vm, NULL);
+    atomic_store(&puppet_fragments, 1);
+    pthread_create(&thread, NULL, drain, &r);
+    tap(PUPPET_WAIT(atomic_load(&drain_over)) && atomic_load(&resumed_inside),
+        "a device's callback inside a drain resumes");
+    pthread_join(thread, &status);
+    tap(!status && state_of(&r) == VSDK_VM_RUNNING && atomic_load(&resumed) == 1,
+        "and it takes effect after the callback");
+    rig_close(&r);
+}
+
+static void *locked_resume(void *argument)
+{
+    rig *r = argument;
+
+    vsdk_device_lock(r->device);
+    under_lock[0] = vsdk_vm_resume(r->vm, NULL);
+    under_lock[1] = state_of(r);
+    vsdk_device_unlock(r->device);
+    atomic_store(&locked_over, 1);
+    return NULL;
+}
+
+static void a_resume_under_a_lock_waits_for_the_unlock(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .resume = on_resume};
+    pthread_t thread;
+    rig r;
+
+    rig_open(&r, idle, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vm_pause(r.vm, NULL);
+    atomic_store(&locked_over, 0);
+    pthread_create(&thread, NULL, locked_resume, &r);
+    tap(PUPPET_WAIT(atomic_load(&locked_over)) && !under_lock[0] &&
+            under_lock[1] == VSDK_VM_PAUSED && state_of(&r) == VSDK_VM_RUNNING &&
+            atomic_load(&resumed) == 1,
+        "a resume under a device's lock is taken by the unlock");
+    pthread_join(thread, NULL);
+    rig_close(&r);
+}
+
 int main(void)
 {
     a_pause_waits_for_a_locked_device();
+    a_device_resumes_inside_a_drain();
+    a_resume_under_a_lock_waits_for_the_unlock();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();

@@ -9,7 +9,7 @@
 #include <time.h>
 
 puppet_script_fn puppet_script;
-_Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal;
+_Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal, puppet_fragments;
 
 typedef struct puppet_machine {
     _Atomic uint32_t inside; /* vCPUs in the guest */
@@ -299,9 +299,17 @@ static vsdk_status vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 
 static vsdk_status vcpu_complete(backend_vcpu *vcpu, vsdk_error *error)
 {
+    puppet_cpu *cpu = vcpu->data;
+    vsdk_exit before = *vcpu->exit;
+
     begin_call(vcpu->vm, 0);
     finish_access(vcpu);
     memset(vcpu->exit, 0, sizeof *vcpu->exit);
+    if (atomic_load(&puppet_fragments)) {
+        atomic_fetch_sub(&puppet_fragments, 1);
+        puppet_pio(vcpu->exit, before.direction, before.address + 1, before.value);
+        cpu->outstanding = 1;
+    }
     end_call(vcpu->vm);
     return VSDK_OK;
 }

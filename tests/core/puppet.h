@@ -25,6 +25,9 @@ vsdk_host *puppet_open(int autonomous);
 /* A machine with vCPUs; exits the process with a TAP failure if it can't. */
 vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made);
 
+/* How many further fragments vcpu_complete shows of an access, each one port on. */
+extern _Atomic unsigned puppet_fragments;
+
 void puppet_pio(vsdk_exit *exit, vsdk_direction direction, uint64_t port, uint64_t value);
 /* What the guest saw of its last read. */
 uint64_t puppet_answer(vsdk_vcpu *vcpu);
