@@ -26,7 +26,8 @@ static vsdk_device *round_next(bus *b, uint64_t round)
     return device;
 }
 
-/* Notes whether it is paused now; 1 if it is attached and that is news to it. */
+/* Inside the device, so that a detach waits for what follows. Notes whether it is paused now; 1 if
+ * it is attached and that is news to it. */
 static int paused_change(vsdk_device *device, uint32_t paused)
 {
     bus *b = &device->vm->bus;
@@ -38,13 +39,13 @@ static int paused_change(vsdk_device *device, uint32_t paused)
     return news;
 }
 
-static void event_call(vsdk_device *device, vsdk_device_event_fn event)
+static void event_call(vsdk_device *device, uint32_t paused, vsdk_device_event_fn event)
 {
     callback_frame frame = {.vm = device->vm, .device = device};
 
     callback_enter(&frame);
     device_enter(device);
-    if (event)
+    if (paused_change(device, paused) && event)
         event(device->user);
     device_leave(device);
     callback_leave(&frame);
@@ -73,7 +74,7 @@ void bus_pause_devices(vsdk_vm *vm)
     while ((device = round_next(&vm->bus, round))) {
         sources_park(device);
         callbacks_wait(device);
-        event_call(device, paused_change(device, 1) ? device->ops.pause : NULL);
+        event_call(device, 1, device->ops.pause);
         device_put(device);
     }
 }
@@ -99,8 +100,7 @@ void bus_resume_devices(vsdk_vm *vm)
     vsdk_device *device;
 
     while ((device = round_next(&vm->bus, round))) {
-        if (paused_change(device, 0))
-            event_call(device, device->ops.resume);
+        event_call(device, 0, device->ops.resume);
         device_put(device);
     }
     bus_unquiet(vm);

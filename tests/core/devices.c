@@ -197,8 +197,70 @@ static void a_resume_under_a_lock_waits_for_the_unlock(void)
     rig_close(&r);
 }
 
+static _Atomic unsigned attached, late, pauses_over;
+
+static void checked_event(void *user)
+{
+    if (!atomic_load(&attached))
+        atomic_store(&late, 1);
+}
+
+/* A thread that dawdles wherever it gives a lock back. */
+static _Thread_local int dawdles;
+int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
+{
+    int result = __real_pthread_mutex_unlock(lock);
+
+    if (dawdles)
+        puppet_nap();
+    return result;
+}
+
+static void *pause_often(void *argument)
+{
+    vsdk_vm *vm = argument;
+
+    dawdles = 1;
+    for (unsigned i = 0; i < 50; i++) {
+        vsdk_vm_pause(vm, NULL);
+        vsdk_vm_resume(vm, NULL);
+    }
+    atomic_store(&pauses_over, 1);
+    return NULL;
+}
+
+static void no_callback_begins_after_detach(void)
+{
+    const vsdk_device_ops ops = {
+        .size = sizeof ops, .pause = checked_event, .resume = checked_event};
+    pthread_t thread;
+    rig r;
+
+    rig_open(&r, idle, &ops);
+    atomic_store(&attached, 1);
+    atomic_store(&late, 0);
+    atomic_store(&pauses_over, 0);
+    vsdk_vm_resume(r.vm, NULL);
+    pthread_create(&thread, NULL, pause_often, r.vm);
+    while (!atomic_load(&pauses_over)) {
+        puppet_nap();
+        vsdk_device_detach(r.device, NULL);
+        atomic_store(&attached, 0);
+        puppet_nap();
+        atomic_store(&attached, 1);
+        vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    }
+    pthread_join(thread, NULL);
+    tap(!atomic_load(&late), "no pause or resume callback begins after a detach");
+    rig_close(&r);
+}
+
 int main(void)
 {
+    no_callback_begins_after_detach();
     a_pause_waits_for_a_locked_device();
     a_device_resumes_inside_a_drain();
     a_resume_under_a_lock_waits_for_the_unlock();
