@@ -64,8 +64,8 @@ typedef uint32_t vsdk_device_flags;
  *   offset  (bytes) From the start of the range.
  *   width   (bytes) 1, 2, 4 or 8.
  *
- * Runs on: The thread that called run of the vCPU that reads; in vsdk_vm_run a thread of the
- * library's.
+ * Runs on: The thread that called run (or complete or drain) of the vCPU that reads; in vsdk_vm_run
+ * a thread of the library's.
  * May call: everything but pause, destroy, run and functions that say otherwise.
  * Since 0.1.
  */

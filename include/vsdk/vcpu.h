@@ -220,8 +220,8 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  * Finish the access of the last exit without executing anything after it.
  *
  * Afterwards registers are exact. Without an unfinished access it does nothing. An access that
- * crosses a page comes in fragments: the record may then show the next one, and the call is
- * repeated. Needs VSDK_CAPABILITY_COMPLETE_EXACT.
+ * crosses a page comes in fragments: the next one goes to the device that claims it, as in a run;
+ * else the record shows it, and the call is repeated. Needs VSDK_CAPABILITY_COMPLETE_EXACT.
  *
  *   vcpu  The vCPU.
  *
@@ -231,8 +231,9 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  *   BUSY              another thread is inside run, or called from a callback
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any; one at a time a vCPU. Blocks: no. From callbacks: no: VSDK_ERROR_BUSY. States: any
- * but IN_GUEST, which is BUSY. Backends: kvm, mock. Since 0.1.
+ * Threads: any; one at a time a vCPU. Blocks: while devices answer further fragments. From
+ * callbacks: no: VSDK_ERROR_BUSY. States: any but IN_GUEST, which is BUSY. Backends: kvm, mock.
+ * Since 0.1.
  */
 vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error);
 

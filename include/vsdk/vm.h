@@ -288,9 +288,10 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
  *   UNSUPPORTED       the backend cannot finish an access without going on
  *   GONE              it was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any, while nobody is inside vsdk_vcpu_run of these vCPUs. Blocks: no. From callbacks:
- * no: VSDK_ERROR_BUSY. States: PAUSED. Backends: all; on those without
- * VSDK_CAPABILITY_COMPLETE_EXACT VSDK_ERROR_UNSUPPORTED if an access is unfinished. Since 0.1.
+ * Threads: any, while nobody is inside vsdk_vcpu_run of these vCPUs. Blocks: while devices answer
+ * further fragments. From callbacks: no: VSDK_ERROR_BUSY. States: PAUSED. Backends: all; on those
+ * without VSDK_CAPABILITY_COMPLETE_EXACT VSDK_ERROR_UNSUPPORTED if an access is unfinished. Since
+ * 0.1.
  */
 vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error);
 

@@ -1,5 +1,4 @@
 #include "base/error.h"
-#include "core/counters.h"
 #include "core/vcpu_state.h"
 
 static vsdk_status inexact(const char *operation, vsdk_error *error)
@@ -17,12 +16,11 @@ static int is_exact(const vsdk_vm *vm)
     return (ops->traits & BACKEND_EXACT_COMPLETE) && ops->vcpu_complete;
 }
 
-vsdk_status vcpu_finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
+/* Place BUSY. *more: the record shows something else that happened, as after a run. */
+static vsdk_status finish_once(vsdk_vcpu *vcpu, int *more, const char *operation, vsdk_error *error)
 {
     vsdk_vm *vm = vcpu->vm;
 
-    if (!is_exact(vm))
-        return inexact(operation, error);
     if (atomic_load(&vcpu->backend.requests) & REQUEST_WRITER)
         vcpu_wait_for_writer(vcpu);
     if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
@@ -33,11 +31,26 @@ vsdk_status vcpu_finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_erro
     pthread_mutex_unlock(&vm->serial);
     if (status)
         return status;
-    vsdk_exit_reason reason = vcpu->backend.exit->reason;
-    int more = reason == VSDK_EXIT_PIO || reason == VSDK_EXIT_MMIO;
-    atomic_store_explicit(&vcpu->pending, (uint32_t)more, memory_order_relaxed);
-    vcpu->settable = more ? vcpu->backend.exit->flags & VSDK_EXIT_REGS_SETTABLE : 0;
-    vcpu->claimed = 0;
+    atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
+    *more = vcpu->backend.exit->reason != VSDK_EXIT_NONE;
+    return VSDK_OK;
+}
+
+/* Place BUSY. Parts of the access that follow go to the devices; the first that none claims is left
+ * pending. */
+static vsdk_status finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
+{
+    while (atomic_load_explicit(&vcpu->pending, memory_order_relaxed)) {
+        int more = 0;
+        vsdk_status status = finish_once(vcpu, &more, operation, error);
+        if (status || !more)
+            return status;
+        vcpu_step_aside(vcpu);
+        int claimed = exit_dispatch(vcpu);
+        vcpu_step_back(vcpu);
+        if (!claimed)
+            return VSDK_OK;
+    }
     return VSDK_OK;
 }
 
@@ -45,9 +58,9 @@ static vsdk_status complete_inside(vsdk_vcpu *vcpu, const char *operation, vsdk_
 {
     if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
         return vm_gone(operation, error);
-    if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
-        return is_exact(vcpu->vm) ? VSDK_OK : inexact(operation, error);
-    return vcpu_finish_access(vcpu, operation, error);
+    if (!is_exact(vcpu->vm))
+        return inexact(operation, error);
+    return finish_access(vcpu, operation, error);
 }
 
 vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error)
@@ -70,35 +83,24 @@ vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error)
     return status;
 }
 
-/* Place BUSY. Fragments that follow go to the devices. */
 static vsdk_status drain_inside(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
 {
-    while (atomic_load_explicit(&vcpu->pending, memory_order_relaxed)) {
-        vsdk_status status = vcpu_finish_access(vcpu, operation, error);
-        if (status || !atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
-            return status;
-        vcpu_step_aside(vcpu);
-        int claimed = exit_dispatch_access(vcpu);
-        vcpu_step_back(vcpu);
-        if (!claimed)
-            return error_set(error, VSDK_ERROR_STATE, operation,
-                             "vCPU %u has a further part of its access, which no device answers",
-                             vcpu->backend.index);
-    }
-    return VSDK_OK;
+    if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
+        return VSDK_OK;
+    vsdk_status status = complete_inside(vcpu, operation, error);
+    if (status || !atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
+        return status;
+    return error_set(error, VSDK_ERROR_STATE, operation,
+                     "vCPU %u has a further part of its access, which no device answers",
+                     vcpu->backend.index);
 }
 
 static vsdk_status drain_vcpu(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
 {
-    vsdk_status status = VSDK_OK;
-
     if (!vcpu_come_in(vcpu))
         return error_set(error, VSDK_ERROR_BUSY, operation, "a thread is inside run of vCPU %u",
                          vcpu->backend.index);
-    if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
-        status = vm_gone(operation, error);
-    else
-        status = drain_inside(vcpu, operation, error);
+    vsdk_status status = drain_inside(vcpu, operation, error);
     vcpu_go_out(vcpu);
     return status;
 }

@@ -47,7 +47,4 @@ int exit_dispatch(vsdk_vcpu *vcpu);
 /* The bus's part of it, for an access in the record. */
 int exit_dispatch_access(vsdk_vcpu *vcpu);
 
-/* vcpu_complete.c: finishes the pending access; place BUSY. */
-vsdk_status vcpu_finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error);
-
 #endif

@@ -540,6 +540,33 @@ Test(pause, complete_finishes_one_access)
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
 }
 
+static uint64_t read_threes(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    (void)user;
+    (void)region;
+    (void)offset;
+    (void)width;
+    return 0x33333333;
+}
+
+Test(pause, complete_gives_the_next_fragment_to_its_device)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .read = read_threes};
+    vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
+    uint64_t got;
+
+    need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
+    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, MMIO + 0x1000, 0x1000, 0, E));
+    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = MMIO + 0xffc, .rdi = RESULT});
+    answer(run(&m), 0x11111111);
+    ok(vsdk_vcpu_complete(m.vcpu, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_NONE, "the next fragment came to the embedder");
+    run_to_end(&m);
+    ok(vsdk_dma_read(m.vm, RESULT, &got, 8, E));
+    cr_assert_eq(got, 0x3333333311111111);
+    vsdk_device_close(device);
+}
+
 Test(pause, completing_exactly_is_a_capability)
 {
     machine_start(&m, &guest_echo, NULL);

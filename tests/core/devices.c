@@ -258,8 +258,52 @@ static void no_callback_begins_after_detach(void)
     rig_close(&r);
 }
 
+static uint64_t five(void *user, uint32_t region, uint64_t offset, uint32_t width)
+{
+    return 5;
+}
+
+static enum puppet_act read_once(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1))
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_READ, PORT - 1, 0);
+    return PUPPET_EXIT;
+}
+
+/* An access of three parts: nobody's, the device's, a tagged range's. */
+static void parts_of_an_access_go_to_whom_they_belong(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .read = five};
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
+    vsdk_exit *exit;
+    rig r;
+
+    rig_open(&r, read_once, &ops);
+    vsdk_device_detach(r.device, NULL);
+    vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT, 1, 1, NULL);
+    vsdk_range_attach(r.vm, VSDK_SPACE_PIO, PORT + 1, 1, 77, NULL);
+    exit = vsdk_vcpu_exit(r.vcpu);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_run(r.vcpu, 0, NULL);
+    exit->value = 4;
+    atomic_store(&puppet_fragments, 2);
+    tap(!vsdk_vcpu_complete(r.vcpu, NULL) && puppet_answer(r.vcpu) == 5,
+        "complete gives the next part to its device");
+    tap(exit->reason == VSDK_EXIT_PIO && exit->address == PORT + 1 && exit->tag == 77,
+        "and shows the next with its tag");
+    vsdk_vcpu_get_counters(r.vcpu, &counters, NULL);
+    tap(counters.exits == 3 && counters.pio == 3 && counters.claimed == 1, "all are counted");
+    exit->value = 6;
+    tap(!vsdk_vcpu_complete(r.vcpu, NULL) && puppet_answer(r.vcpu) == 6 &&
+            exit->reason == VSDK_EXIT_NONE,
+        "the last is finished");
+    rig_close(&r);
+}
+
 int main(void)
 {
+    parts_of_an_access_go_to_whom_they_belong();
     no_callback_begins_after_detach();
     a_pause_waits_for_a_locked_device();
     a_device_resumes_inside_a_drain();
