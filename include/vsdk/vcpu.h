@@ -330,8 +330,9 @@ vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *
  *   sregs  The registers.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or the values contradict each other (EFER.LMA without
- *                     CR0.PG or CR4.PAE)
+ *   INVALID_ARGUMENT  a pointer is NULL, or the values contradict each other (CR0.PG without
+ *                     CR0.PE, EFER.LMA that is not what CR0.PG and EFER.LME make it, or is without
+ *                     CR4.PAE), or CR0 has a reserved bit
  *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
  *                     lacks VSDK_CAPABILITY_DOWN_REGS
  *   GONE              the virtual machine was destroyed

@@ -181,8 +181,9 @@ struct backend_ops {
     void (*vcpu_interrupt)(backend_vcpu *vcpu);
     vsdk_status (*vcpu_complete)(backend_vcpu *vcpu, vsdk_error *error);
 
-    /* State. The core has checked that the vCPU is AT_EXIT or HELD. With an access pending,
-     * vcpu_set_regs comes only for non-string PIO writes and leaves RIP alone. */
+    /* State. The core has checked that the vCPU is AT_EXIT or HELD, and that the architecture has
+     * such values. With an access pending, vcpu_set_regs comes only for non-string PIO writes and
+     * leaves RIP alone. */
     vsdk_status (*vcpu_get_regs)(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
     vsdk_status (*vcpu_set_regs)(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
     vsdk_status (*vcpu_get_sregs)(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);

@@ -188,15 +188,31 @@ vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *
     return status;
 }
 
-enum { CR4_PAE = 1 << 5, EFER_LMA = 1 << 10 };
+enum { CR0_PE = 1 << 0, CR4_PAE = 1 << 5, EFER_LME = 1 << 8, EFER_LMA = 1 << 10 };
 #define CR0_PG (UINT64_C(1) << 31)
+
+/* Of the architecture, here once for all backends; these check what their hypervisor alone knows.
+ */
+static const char *contradiction(const vsdk_sregs *sregs)
+{
+    int paging = (sregs->cr0 & CR0_PG) != 0, active = (sregs->efer & EFER_LMA) != 0;
+
+    if (sregs->cr0 >> 32)
+        return "cr0 has reserved bits";
+    if (paging && !(sregs->cr0 & CR0_PE))
+        return "cr0 has PG but no PE";
+    if (active != (paging && (sregs->efer & EFER_LME)))
+        return "LMA of efer is not what PG of cr0 and LME of efer make it";
+    return active && !(sregs->cr4 & CR4_PAE) ? "efer has LMA but cr4 has no PAE" : NULL;
+}
 
 static vsdk_status check_sregs(const vsdk_sregs *sregs, const char *operation, vsdk_error *error)
 {
-    if (!(sregs->efer & EFER_LMA) || ((sregs->cr0 & CR0_PG) && (sregs->cr4 & CR4_PAE)))
+    const char *what = contradiction(sregs);
+
+    if (!what)
         return VSDK_OK;
-    return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                     "efer has LMA but cr0 has no PG or cr4 no PAE");
+    return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s", what);
 }
 
 vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)

@@ -115,19 +115,35 @@ Test(regs, segment_and_control_registers_round_trip)
     cr_assert_eq(got.efer, set.efer);
 }
 
+/* Flips bits of the registers that the machine has and that are sound. */
+static void refuse_flipped(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+    vsdk_sregs sregs;
+
+    ok(vsdk_vcpu_get_sregs(m.vcpu, &sregs, E));
+    sregs.cr0 ^= cr0;
+    sregs.cr4 ^= cr4;
+    sregs.efer ^= efer;
+    fails(INVALID_ARGUMENT, vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
+}
+
 Test(regs, contradicting_control_registers_are_refused)
 {
-    vsdk_sregs sregs, after;
+    const uint64_t pe = 1, pg = UINT64_C(1) << 31, pae = 1 << 5, lme = 1 << 8, lma = 1 << 10;
+    vsdk_sregs before, after;
 
     machine_load(&m, &guest_out_forever, native_cpl(m.host), NULL);
-    ok(vsdk_vcpu_get_sregs(m.vcpu, &sregs, E));
-    sregs.cr0 &= ~UINT64_C(0x80000000);
-    fails(INVALID_ARGUMENT, vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
-    sregs.cr0 |= UINT64_C(0x80000000);
-    sregs.cr4 &= ~UINT64_C(0x20);
-    fails(INVALID_ARGUMENT, vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
+    ok(vsdk_vcpu_get_sregs(m.vcpu, &before, E));
+    refuse_flipped(pg, 0, 0);
+    refuse_flipped(pe, 0, 0);
+    refuse_flipped(pe, 0, lme | lma);
+    refuse_flipped(UINT64_C(1) << 32, 0, 0);
+    refuse_flipped(0, pae, 0);
+    refuse_flipped(0, 0, lme);
+    refuse_flipped(0, 0, lma);
+    refuse_flipped(pg, 0, lme);
     ok(vsdk_vcpu_get_sregs(m.vcpu, &after, E));
-    cr_assert(after.cr4 & 0x20, "a refused call changed something");
+    cr_assert(memcmp(&before, &after, sizeof after) == 0, "a refused call changed something");
     ok(vsdk_vm_resume(m.vm, E));
     run_to_write(&m, PORT_OUT);
 }

@@ -428,8 +428,6 @@ static void test_sregs(void)
     CHECK(ops->vcpu_set_sregs(&m.vcpu[0], &sregs, &error) == VSDK_OK);
     CHECK(ops->vcpu_get_sregs(&m.vcpu[0], &again, &error) == VSDK_OK);
     CHECK(memcmp(&sregs, &again, sizeof sregs) == 0);
-    sregs.efer &= ~0x100ull;
-    CHECK(ops->vcpu_set_sregs(&m.vcpu[0], &sregs, &error) == VSDK_ERROR_INVALID_ARGUMENT);
     ops->vcpu_get_regs(&m.vcpu[0], &regs, &error);
     regs.r15 = 5;
     ops->vcpu_set_regs(&m.vcpu[0], &regs, &error);
@@ -599,8 +597,6 @@ static void test_floating(void)
     CHECK(ops->vcpu_get_regs(&m.vcpu[0], &regs, &error) == VSDK_OK &&
           ops->vcpu_set_regs(&m.vcpu[0], &regs, &error) == VSDK_OK);
     CHECK(is_out(run(&m), 0x100, 0x3f800000));
-    fpu.mxcsr = 1u << 31;
-    CHECK(ops->vcpu_set_fpu(&m.vcpu[0], &fpu, &error) == VSDK_ERROR_INVALID_ARGUMENT);
     close_machine(&m);
 }
 

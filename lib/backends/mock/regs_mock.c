@@ -114,18 +114,12 @@ vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_sregs *sregs, vsdk_e
 static vsdk_status check(const vsdk_sregs *s, vsdk_error *error)
 {
     static const char operation[] = "vsdk_vcpu_set_sregs";
-    int paging = (s->cr0 & CR0_PG) != 0, active = (s->efer & EFER_LMA) != 0;
 
-    if (active && (!paging || !(s->cr4 & CR4_PAE)))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "EFER.LMA without CR0.PG or CR4.PAE");
-    if (paging && !(s->cr0 & CR0_PE))
-        return error_set(error, VSDK_ERROR_SYSTEM, operation, "CR0.PG without CR0.PE");
-    if (paging && !active)
+    if ((s->cr0 & CR0_PG) && !(s->efer & EFER_LMA))
         return error_set(error, VSDK_ERROR_SYSTEM, operation,
                          "the mock interprets paging in long mode only (EFER.LMA)");
-    if ((s->cr0 | s->cr4) >> 32)
-        return error_set(error, VSDK_ERROR_SYSTEM, operation, "reserved bits of CR0 or CR4");
+    if (s->cr4 >> 32)
+        return error_set(error, VSDK_ERROR_SYSTEM, operation, "reserved bits of CR4");
     return VSDK_OK;
 }
 
@@ -179,12 +173,8 @@ vsdk_status mock_vcpu_get_fpu(backend_vcpu *backend, vsdk_fpu *fpu, vsdk_error *
 vsdk_status mock_vcpu_set_fpu(backend_vcpu *backend, const vsdk_fpu *fpu, vsdk_error *error)
 {
     cpu *c = &mock_vcpu_of(backend)->cpu;
-    vsdk_status status = VSDK_OK;
+    vsdk_status status = reach(backend, "vsdk_vcpu_set_fpu", error);
 
-    if (fpu->mxcsr & ~(uint32_t)MXCSR_KNOWN)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_vcpu_set_fpu",
-                         "MXCSR has reserved bits: 0x%x", fpu->mxcsr);
-    status = reach(backend, "vsdk_vcpu_set_fpu", error);
     if (status)
         return status;
     c->fpu = *fpu;

@@ -113,9 +113,6 @@ vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error
     xen_vcpu *made = xen_vcpu_of(vcpu);
     int result;
 
-    if (fpu->mxcsr & ~(uint32_t)MXCSR_BITS)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_vcpu_set_fpu",
-                         "MXCSR %#x has a reserved bit", fpu->mxcsr);
     if (!made->vm->started) {
         made->fpu = *fpu;
         made->fpu.mxcsr_mask = MXCSR_BITS;

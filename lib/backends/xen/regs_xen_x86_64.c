@@ -18,11 +18,6 @@ enum {
 #define DR7_RESET 0x400ull
 #define APIC_BASE_BOOT 0xfee00900ull
 #define APIC_BASE_OTHER 0xfee00800ull
-#define EFER_LME (1ull << 8)
-#define EFER_LMA (1ull << 10)
-#define CR0_PE 1ull
-#define CR0_PG (1ull << 31)
-#define CR4_PAE (1ull << 5)
 
 static uint64_t apic_base(const xen_vcpu *vcpu)
 {
@@ -286,22 +281,6 @@ vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error
     return VSDK_OK;
 }
 
-static vsdk_status contradiction(const vsdk_sregs *sregs, vsdk_error *error)
-{
-    const char *what = NULL;
-    int paging = !!(sregs->cr0 & CR0_PG);
-
-    if (paging && !(sregs->cr0 & CR0_PE))
-        what = "CR0.PG is set and CR0.PE is not";
-    else if (!!(sregs->efer & EFER_LMA) != (paging && (sregs->efer & EFER_LME)))
-        what = "EFER.LMA is not what CR0.PG and EFER.LME make it";
-    else if ((sregs->efer & EFER_LMA) && !(sregs->cr4 & CR4_PAE))
-        what = "EFER.LMA is set and CR4.PAE is not";
-    if (!what)
-        return VSDK_OK;
-    return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_vcpu_set_sregs", "%s", what);
-}
-
 /* All processors as they are, but one. Time in the guest stands still between the two calls. */
 static int set_one(xen_vcpu *vcpu, const vsdk_sregs *sregs)
 {
@@ -330,11 +309,8 @@ static int set_one(xen_vcpu *vcpu, const vsdk_sregs *sregs)
 vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
-    vsdk_status status = contradiction(sregs, error);
     int result;
 
-    if (status)
-        return status;
     if (!made->vm->started) {
         made->sregs = *sregs;
         made->sregs.apic_base = apic_base(made);
