@@ -35,7 +35,7 @@ struct vsdk_host {
 /* Where the thread that has a vCPU stands; it alone changes it, but for PLACE_LOCKED.
  * BUSY: in the guest. ASIDE: between exits, in a callback, or waiting for a device. WAIT: for a
  * writer of the topology. PARKED: the virtual machine is not RUNNING, or a pause is coming. LOCKED
- * is added to OUT and PARKED while another thread reaches for the registers. */
+ * is added to OUT and PARKED while another thread reaches for the registers or moves the record. */
 enum vcpu_place {
     PLACE_OUT = 0,
     PLACE_BUSY = 1,

@@ -3,6 +3,7 @@
 #include "base/record.h"
 #include "core/host.h"
 #include "core/vcpu_state.h"
+#include <sched.h>
 #include <string.h>
 
 static const char creating[] = "vsdk_vcpu_create";
@@ -129,12 +130,28 @@ vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
     return status;
 }
 
+/* Nobody is inside run, and nobody comes in until it is unlocked. A pause does not wait for that.
+ */
+static int lock_out(vsdk_vcpu *vcpu)
+{
+    uint32_t out = PLACE_OUT;
+
+    while (!atomic_compare_exchange_weak(&vcpu->place, &out, PLACE_OUT | PLACE_LOCKED)) {
+        if (out & ~(uint32_t)PLACE_LOCKED)
+            return 0;
+        if (out)
+            sched_yield();
+        out = PLACE_OUT;
+    }
+    return 1;
+}
+
 /* The caller's record may go with the last reference; the virtual machine keeps the vCPU. */
 static void take_record_home(vsdk_vcpu *vcpu)
 {
     vsdk_exit *given = vcpu->backend.exit;
 
-    if (given == &vcpu->exit || !vcpu_come_in(vcpu))
+    if (given == &vcpu->exit || !lock_out(vcpu))
         return;
     vcpu->exit = *given;
     if (given->data == (uintptr_t)&given->value)
@@ -174,9 +191,13 @@ static vsdk_vcpu_state state_now(vsdk_vcpu *vcpu)
     pthread_mutex_lock(&vm->lock);
     int running = vm->state == VSDK_VM_RUNNING;
     pthread_mutex_unlock(&vm->lock);
-    if (!running || place == PLACE_PARKED)
+    if (!running)
         return VSDK_VCPU_HELD;
-    return place == PLACE_OUT && !vm_autonomous(vm) ? VSDK_VCPU_AT_EXIT : VSDK_VCPU_IN_GUEST;
+    if (vm_autonomous(vm))
+        return VSDK_VCPU_IN_GUEST;
+    if (place == PLACE_PARKED)
+        return VSDK_VCPU_HELD;
+    return place == PLACE_OUT ? VSDK_VCPU_AT_EXIT : VSDK_VCPU_IN_GUEST;
 }
 
 vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error)

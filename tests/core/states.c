@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { PORT_DEVICE = 0x100, PORT_FREE = 0x200 };
 
@@ -576,6 +577,84 @@ static void detach_in_a_circle(int autonomous)
     rig_close(&r);
 }
 
+/* A record whose reader is held back: the page faults, and the handler waits. */
+static void *held_page;
+
+static void hold_reader(int number)
+{
+    atomic_store(&in_callback, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+    mprotect(held_page, 4096, PROT_READ | PROT_WRITE);
+}
+
+static void *close_it(void *argument)
+{
+    vsdk_vcpu_close(argument);
+    return NULL;
+}
+
+/* Closing the last handle copies the caller's record home. */
+static void pause_request_while_a_vcpu_is_closed(void)
+{
+    struct sigaction action = {.sa_handler = hold_reader}, before;
+    vsdk_vcpu_config config = {.size = sizeof config};
+    pthread_t closer;
+    vsdk_vcpu *vcpu;
+    rig r;
+
+    puppet_script = idle;
+    rig_open(&r, 0, 0, NULL);
+    held_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    config.exit = held_page;
+    vsdk_vcpu_create(r.vm, 0, &config, &vcpu, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    sigaction(SIGSEGV, &action, &before);
+    mprotect(held_page, 4096, PROT_NONE);
+    pthread_create(&closer, NULL, close_it, vcpu);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    vsdk_vm_pause_request(r.vm, NULL);
+    atomic_store(&go_on, 1);
+    pthread_join(closer, NULL);
+    sigaction(SIGSEGV, &before, NULL);
+    tap(state_of(r.vm) == VSDK_VM_PAUSED, "a pause requested while a vCPU is closed is taken");
+    munmap(held_page, 4096);
+    rig_close(&r);
+}
+
+static void state_while_a_pause_waits(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
+    vsdk_vcpu_state state = 99;
+    run_thread t[2];
+    vsdk_regs regs;
+    rig r;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 2, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t[0], r.vcpus[0], 0);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    run_start(&t[1], r.vcpus[1], 0);
+    vsdk_vm_pause_request(r.vm, NULL);
+    PUPPET_WAIT(place_of(r.vcpus[1]) == PLACE_PARKED);
+    vsdk_vcpu_get_state(r.vcpus[1], &state, NULL);
+    vsdk_status status = vsdk_vcpu_get_regs(r.vcpus[1], &regs, NULL);
+    tap(autonomous ? state == VSDK_VCPU_IN_GUEST && status == VSDK_ERROR_STATE
+                   : state == VSDK_VCPU_HELD && !status,
+        "%s: a vCPU whose thread waits for a pause is %s", label,
+        autonomous ? "in the guest until it is taken" : "held");
+    atomic_store(&go_on, 1);
+    tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED) &&
+            !vsdk_vcpu_get_state(r.vcpus[1], &state, NULL) && state == VSDK_VCPU_HELD &&
+            !vsdk_vcpu_get_regs(r.vcpus[1], &regs, NULL),
+        "%s: and held after it", label);
+    vsdk_vm_destroy(r.vm, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        run_join(&t[i]);
+    rig_close(&r);
+}
+
 static _Atomic unsigned devices_paused, devices_resumed;
 
 static void count_pause(void *user)
@@ -665,7 +744,9 @@ int main(void)
         detach_in_a_circle(autonomous);
         devices_are_told(autonomous);
         run_whole(autonomous);
+        state_while_a_pause_waits(autonomous);
     }
+    pause_request_while_a_vcpu_is_closed();
     complete_and_drain();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
