@@ -127,11 +127,12 @@ uint64_t sys_clock(void)
 
 int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
-                             .tv_nsec = (long)(deadline_ns % 1000000000u)};
+    uint64_t end = deadline_ns ? deadline_ns : UINT64_MAX; /* without one signals may restart it */
+    struct timespec until = {.tv_sec = (time_t)(end / 1000000000u),
+                             .tv_nsec = (long)(end % 1000000000u)};
     int kept = errno;
-    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-                          deadline_ns ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, &until,
+                          NULL, FUTEX_BITSET_MATCH_ANY);
     int answer = result < 0 ? -errno : 0;
 
     errno = kept;

@@ -26,7 +26,7 @@ void sys_unmap(void *address, size_t bytes);
 
 uint64_t sys_clock(void); /* CLOCK_MONOTONIC in ns */
 /* Waits while *word is `expected`, until a wake or the absolute deadline (0: none): 0, -EAGAIN,
- * -EINTR or -ETIMEDOUT. Both keep errno and are async-signal-safe. */
+ * -EINTR (with SA_RESTART too) or -ETIMEDOUT. Both keep errno and are async-signal-safe. */
 int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void sys_futex_wake(_Atomic uint32_t *word); /* all who wait */
 

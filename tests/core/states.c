@@ -655,6 +655,35 @@ static void state_while_a_pause_waits(int autonomous)
     rig_close(&r);
 }
 
+static void count_signal(int number)
+{
+    atomic_fetch_add(&turn, 1);
+}
+
+/* Also where the system would start the wait again by itself. */
+static void a_signal_ends_a_wait(int autonomous, int flags)
+{
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = flags}, before;
+    run_thread t;
+    rig r;
+
+    puppet_script = idle;
+    rig_open(&r, autonomous, 1, NULL);
+    sigaction(SIGUSR1, &action, &before);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
+    for (unsigned i = 0; i < 1000 && !atomic_load(&t.done); i++) {
+        pthread_kill(t.thread, SIGUSR1);
+        puppet_nap();
+    }
+    tap(PUPPET_WAIT(atomic_load(&t.done)) && is_kick(&t, VSDK_KICK_SIGNAL),
+        "%s: a signal ends the wait in CREATED (flags %#x)", label, (unsigned)flags);
+    vsdk_vcpu_kick(r.vcpus[0], NULL);
+    run_join(&t);
+    sigaction(SIGUSR1, &before, NULL);
+    rig_close(&r);
+}
+
 static _Atomic unsigned devices_paused, devices_resumed;
 
 static void count_pause(void *user)
@@ -745,6 +774,8 @@ int main(void)
         devices_are_told(autonomous);
         run_whole(autonomous);
         state_while_a_pause_waits(autonomous);
+        a_signal_ends_a_wait(autonomous, 0);
+        a_signal_ends_a_wait(autonomous, SA_RESTART);
     }
     pause_request_while_a_vcpu_is_closed();
     complete_and_drain();
