@@ -351,8 +351,8 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
  * Choose the CPUID leaves of the guest.
  *
  * Replaces the default of vsdk_host_get_cpuid. The library then fills in, for each vCPU, the leaves
- * that carry its APIC id and the topology (1, 4, 0xb, 0x1f, 0x80000008, 0x8000001d, 0x8000001e),
- * the same on every backend. On Xen only leaves that its policy has can be changed.
+ * that carry its APIC id and the topology (1, 4, 0xb, 0x1f, 0x80000001, 0x80000008, 0x8000001d,
+ * 0x8000001e), the same on every backend. On Xen only leaves that its policy has can be changed.
  *
  *   vm       The virtual machine.
  *   entries  (count elements) The leaves. Copied.
@@ -380,9 +380,10 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  * are blocked in them.
  *
  * Accesses that no device claims read all ones and drop writes, and are told to the log once an
- * address. In a machine without interrupt controllers (VSDK_IRQCHIP_NONE) a HALT does not end it:
- * the processor goes on after the HLT, a millisecond later. Ends with the virtual machine STOPPED,
- * or PAUSED when the time was over or it was cancelled.
+ * address, the first 128 of them (VSDK_LOG_DEBUG). In a machine without interrupt controllers
+ * (VSDK_IRQCHIP_NONE) a HALT does not end it: the processor goes on after the HLT, a millisecond
+ * later. Ends with the virtual machine STOPPED, or PAUSED when the time was over or it was
+ * cancelled.
  *
  *   vm          The virtual machine.
  *   timeout_ns  (ns) Real time; 0 and UINT64_MAX for no limit.
@@ -399,7 +400,7 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  *   LIMIT             no more descriptors for the loop
  *   SYSTEM            a run failed, or the guest could not be started or, at the end, paused
  * Threads: any; one at a time a virtual machine. Blocks: until the guest has ended. From callbacks:
- * no: VSDK_ERROR_BUSY. States: CREATED or PAUSED, with at least one vCPU and nobody inside
+ * no: VSDK_ERROR_BUSY. States: CREATED, RUNNING or PAUSED, with at least one vCPU and nobody inside
  * vsdk_vcpu_run. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_error *error);

@@ -48,7 +48,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_vm_get_info", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE"},
     {"vsdk_vm_list_reserved", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE"},
     {"vsdk_vm_set_cpuid", "0.1", 1, 2, "CREATED, before the first `vsdk_vcpu_create`", "INVALID_ARGUMENT LIMIT STATE UNSUPPORTED NO_MEMORY GONE"},
-    {"vsdk_vm_run", "0.1", 1, 1, "CREATED or PAUSED, with at least one vCPU and nobody inside `vsdk_vcpu_run`", "INVALID_ARGUMENT STATE BUSY GONE NO_MEMORY LIMIT SYSTEM"},
+    {"vsdk_vm_run", "0.1", 1, 1, "CREATED, RUNNING or PAUSED, with at least one vCPU and nobody inside `vsdk_vcpu_run`", "INVALID_ARGUMENT STATE BUSY GONE NO_MEMORY LIMIT SYSTEM"},
     {"vsdk_vm_run_cancel", "0.1", 1, 1, "any", "INVALID_ARGUMENT GONE"},
     {"vsdk_vcpu_state_name", "0.1", 0, 0, "any", ""},
     {"vsdk_vcpu_create", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT LIMIT EXISTS STATE UNSUPPORTED NO_MEMORY SYSTEM BUSY GONE"},
