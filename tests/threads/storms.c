@@ -149,6 +149,7 @@ static void many_pausers(void)
         thread_join(threads[i]);
     must(vsdk_vm_resume(storm.rig.vm, E));
     rig_wait(&storm.reads, atomic_load(&storm.reads) + 10, "accesses after the last pause");
+    must(vsdk_vm_pause(storm.rig.vm, E));
     check(storm.plain > 0 && atomic_load(&storm.overlaps) == 0, "two callbacks at once");
     storm_end(&storm);
     vsdk_host_close(host);
