@@ -1,7 +1,7 @@
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 
-int exit_dispatch_access(vsdk_vcpu *vcpu)
+static int dispatch_access(vsdk_vcpu *vcpu)
 {
     vsdk_exit *exit = vcpu->backend.exit;
 
@@ -42,7 +42,7 @@ int exit_dispatch(vsdk_vcpu *vcpu)
 
     counter_add(&vcpu->counters.exits, 1);
     if (reason == VSDK_EXIT_PIO || reason == VSDK_EXIT_MMIO)
-        return exit_dispatch_access(vcpu);
+        return dispatch_access(vcpu);
     if (reason == VSDK_EXIT_HALT)
         counter_add(&vcpu->counters.halts, 1);
     return is_terminal(reason) ? dispatch_end(vcpu) : 0;

@@ -44,7 +44,5 @@ void vcpu_fill_end(vsdk_vcpu *vcpu);
 /* exit_dispatch.c: after the backend filled the record. 1: run goes on, 0: the record is the
  * embedder's. Place ASIDE. */
 int exit_dispatch(vsdk_vcpu *vcpu);
-/* The bus's part of it, for an access in the record. */
-int exit_dispatch_access(vsdk_vcpu *vcpu);
 
 #endif
