@@ -73,11 +73,6 @@ static void note_unclaimed(struct vm_run *run, const vsdk_exit *exit)
                  exit->address);
 }
 
-static void nap(vsdk_vcpu *vcpu)
-{
-    sys_futex_wait(&vcpu->backend.requests, 0, sys_clock() + NAP_NS);
-}
-
 /* 1: run it again. */
 static int go_on(runner *r, const vsdk_exit *exit)
 {
@@ -87,9 +82,6 @@ static int go_on(runner *r, const vsdk_exit *exit)
     case VSDK_EXIT_PIO:
     case VSDK_EXIT_MMIO:
         note_unclaimed(r->run, exit);
-        return 1;
-    case VSDK_EXIT_HALT:
-        nap(r->vcpu);
         return 1;
     case VSDK_EXIT_KICKED:
         return !atomic_load(&r->run->quit);

@@ -36,8 +36,6 @@ Test(vm_create, configuration_is_checked)
 
     ok(create_with(host, NULL));
     ok(create_with(host, &config));
-    config.name = "a name";
-    ok(create_with(host, &config));
     config.irqchip = 99;
     fails(INVALID_ARGUMENT, create_with(host, &config));
     config.irqchip = 0;
@@ -315,6 +313,26 @@ Test(vm_create, halt_exits_where_nobody_can_wake)
     cr_assert_eq(run(&none)->reason, VSDK_EXIT_HALT);
     cr_assert_eq(run_to_write(&none, PORT_OUT)->value, 0x55);
     cr_assert_eq(run(&none)->reason, VSDK_EXIT_HALT);
+    machine_end(&none);
+}
+
+Test(vm_create, halt_ends_the_run_of_all_where_nobody_can_wake)
+{
+    vsdk_vm_config config = {.size = sizeof config, .irqchip = VSDK_IRQCHIP_NONE};
+    struct machine none;
+    vsdk_exit end;
+
+    none.host = open_host();
+    need(none.host, VSDK_CAPABILITY_IRQCHIP_NONE);
+    need(none.host, VSDK_CAPABILITY_HALT_EXIT);
+    vsdk_host_close(none.host);
+    machine_make_with(&none, &config);
+    machine_load(&none, &guest_halt, 0, NULL);
+    ok(vsdk_vm_run(none.vm, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_HALT);
+    cr_assert_eq(vm_state(none.vm), VSDK_VM_PAUSED);
+    ok(vsdk_vm_run(none.vm, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_HALT);
     machine_end(&none);
 }
 
