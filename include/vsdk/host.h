@@ -210,13 +210,11 @@ typedef struct vsdk_cpuid_entry {
  * 128 bytes. Since 0.1.
  */
 typedef struct vsdk_orphan {
-    uint64_t id;          /* What vsdk_host_reap takes: unique among the guests alive now */
-    uint32_t domain;      /* The hypervisor's number of the guest (Xen domid) */
-    uint32_t owner_pid;   /* Process id that its owner had */
-    uint64_t memory;      /* Bytes of memory that it holds */
-    char name[64];        /* Empty in this version: Xen's mark of the owner has no room for a
-                             name */
-    uint8_t reserved[40]; /* Zero */
+    uint64_t id;           /* What vsdk_host_reap takes: unique among the guests alive now */
+    uint32_t domain;       /* The hypervisor's number of the guest (Xen domid) */
+    uint32_t owner_pid;    /* Process id that its owner had */
+    uint64_t memory;       /* Bytes of memory that it holds */
+    uint64_t reserved[13]; /* Zero */
 } vsdk_orphan;
 
 /*

@@ -96,9 +96,7 @@ typedef struct vsdk_vm_config {
     vsdk_irqchip irqchip; /* Interrupt controllers */
     uint64_t memory_max;  /* (bytes) Most guest memory that will ever be mapped at a time, 0 for
                              4 GiB. Xen sizes its tables by it. */
-    const char *name;     /* (may be NULL) For people; cut to 63 bytes. Copied. Nothing shows it
-                             in this version. */
-    uint64_t reserved[4]; /* Zero */
+    uint64_t reserved[5]; /* Zero */
 } vsdk_vm_config;
 
 /*
@@ -380,16 +378,14 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  * are blocked in them.
  *
  * Accesses that no device claims read all ones and drop writes, and are told to the log once an
- * address, the first 128 of them (VSDK_LOG_DEBUG). In a machine without interrupt controllers
- * (VSDK_IRQCHIP_NONE) a HALT does not end it: the processor goes on after the HLT, a millisecond
- * later. Ends with the virtual machine STOPPED, or PAUSED when the time was over or it was
- * cancelled.
+ * address, the first 128 of them (VSDK_LOG_DEBUG). Ends with the virtual machine STOPPED, or PAUSED
+ * when something else ended it.
  *
  *   vm          The virtual machine.
  *   timeout_ns  (ns) Real time; 0 and UINT64_MAX for no limit.
  *   end         (out, may be NULL) The terminal exit, or KICKED with VSDK_KICK_DEADLINE or
- *               VSDK_KICK_REQUEST, or an exit that no run can go on from (INTERNAL_ERROR,
- *               FAIL_ENTRY, MEMORY_FAULT, UNKNOWN).
+ *               VSDK_KICK_REQUEST, HALT where no interrupt can come (VSDK_IRQCHIP_NONE), or an exit
+ *               that no run can go on from (INTERNAL_ERROR, FAIL_ENTRY, MEMORY_FAULT, UNKNOWN).
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL

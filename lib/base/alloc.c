@@ -21,11 +21,6 @@ void *alloc_aligned(size_t align, size_t bytes)
     return memset(memory, 0, bytes);
 }
 
-char *alloc_text(const char *text, size_t most)
-{
-    return strndup(text, most);
-}
-
 void alloc_free(void *memory)
 {
     free(memory);

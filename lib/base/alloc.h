@@ -7,7 +7,6 @@
 void *alloc_zeroed(size_t bytes);                /* NULL when there is none */
 void *alloc_array(size_t count, size_t bytes);   /* zeroed, overflow checked */
 void *alloc_aligned(size_t align, size_t bytes); /* zeroed; freed with alloc_free */
-char *alloc_text(const char *text, size_t most); /* a copy of at most `most` bytes and a NUL */
 void alloc_free(void *memory);
 
 #endif

@@ -12,7 +12,7 @@ vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t kn
                         const char *operation, vsdk_error *error);
 
 /* Copies `known` bytes of a result to a caller's output record as far as its size allows, keeping
- * its `size`; a size below `least` is VSDK_ERROR_INVALID_ARGUMENT. */
+ * its `size`; a size below `least`, what the first version had, is VSDK_ERROR_INVALID_ARGUMENT. */
 vsdk_status record_write(void *given, const void *result, size_t known, size_t least,
                          const char *operation, vsdk_error *error);
 

@@ -57,7 +57,7 @@ struct backend_host {
 
 struct backend_vm {
     backend_host *host;
-    vsdk_vm_config config; /* checked copy: vcpus_max and memory_max are set, name may be NULL */
+    vsdk_vm_config config; /* checked copy: vcpus_max and memory_max are set */
     backend_vcpu **vcpus;  /* config.vcpus_max entries, NULL where none is created yet */
     uint64_t domain;       /* set by vm_create: the hypervisor's number, 0 if it has none */
     void *data;
@@ -164,9 +164,9 @@ struct backend_ops {
      * looks and calls again), VSDK_KICK_SIGNAL or VSDK_KICK_DEADLINE. Everything internal is
      * handled inside. When requests is not zero it finishes a pending PIO or MMIO (autonomous:
      * sends the answer; driven: completes it if that takes no guest instruction) and returns KICKED
-     * without executing the guest, or returns the next fragment. With REQUEST_KICK alone and nothing
-     * pending it shows an access at which an autonomous guest waits already, or its end. Called on any
-     * thread, different vCPUs in parallel. Nothing is allocated or locked.
+     * without executing the guest, or returns the next fragment. With REQUEST_KICK alone and
+     * nothing pending it shows an access at which an autonomous guest waits already, or its end.
+     * Called on any thread, different vCPUs in parallel. Nothing is allocated or locked.
      *
      * vcpu_interrupt: makes a thread inside vcpu_run return soon; called after a bit was set in
      * requests; any thread, async-signal-safe, and harmless when nobody is inside.

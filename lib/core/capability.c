@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FIRST_SIZE = 224 };
+
 vsdk_status host_ask(vsdk_host *host, vsdk_capability capability, vsdk_capability_info *info,
                      vsdk_error *error)
 {
@@ -49,8 +51,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     if (!info)
         return error_null(error, operation, "info");
     memset(&answer, 0, sizeof answer);
-    vsdk_status status =
-        record_write(info, &answer, sizeof answer, sizeof answer, operation, error);
+    vsdk_status status = record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
     if (status)
         return status;
     if (capability < VSDK_CAPABILITY_AUTONOMOUS || capability > VSDK_CAPABILITY_PV)
@@ -59,7 +60,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     status = host_ask(host, capability, &answer, error);
     if (status)
         return status;
-    return record_write(info, &answer, sizeof answer, sizeof answer, operation, error);
+    return record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
 }
 
 static vsdk_status check_list(const void *host, const void *entries, const char *name,

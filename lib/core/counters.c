@@ -3,6 +3,8 @@
 #include "base/record.h"
 #include "core/object.h"
 
+enum { FIRST_SIZE = 96 };
+
 static uint64_t now(const uint64_t *counter)
 {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -35,7 +37,7 @@ vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters
         .internal = atomic_load_explicit(&vcpu->backend.internal, memory_order_relaxed),
         .doorbells = now(&c->doorbells),
     };
-    status = record_write(counters, &copy, sizeof copy, sizeof copy, operation, error);
+    status = record_write(counters, &copy, sizeof copy, FIRST_SIZE, operation, error);
     vm_use_end(use);
     return status;
 }

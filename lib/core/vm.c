@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { NAME_MOST = 63, CPUID_MOST = 256 };
+enum { CPUID_MOST = 256 };
 #define DEFAULT_MEMORY (UINT64_C(4) << 30)
 
 static const char creating[] = "vsdk_vm_create";
@@ -87,10 +87,9 @@ static int fill(vsdk_vm *vm, vsdk_host *host, const vsdk_vm_config *config)
     vm->host = host;
     vm->backend.host = &host->backend;
     vm->backend.config = *config;
-    vm->backend.config.name = config->name ? alloc_text(config->name, NAME_MOST) : NULL;
     vm->vcpus = alloc_array(config->vcpus_max, sizeof *vm->vcpus);
     vm->backend.vcpus = alloc_array(config->vcpus_max, sizeof *vm->backend.vcpus);
-    return vm->vcpus && vm->backend.vcpus && (!config->name || vm->backend.config.name);
+    return vm->vcpus && vm->backend.vcpus;
 }
 
 static void free_memory(vsdk_vm *vm)
@@ -100,7 +99,6 @@ static void free_memory(vsdk_vm *vm)
     vsdk_loop_close(vm->loop);
     alloc_free(vm->vcpus);
     alloc_free(vm->backend.vcpus);
-    alloc_free((void *)vm->backend.config.name);
     pthread_mutex_destroy(&vm->lock);
     pthread_mutex_destroy(&vm->serial);
     alloc_free(vm);

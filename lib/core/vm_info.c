@@ -3,6 +3,8 @@
 #include "base/sys.h"
 #include "core/vm_state.h"
 
+enum { FIRST_SIZE = 64 };
+
 static void fill(vsdk_vm *vm, vsdk_vm_info *info)
 {
     uint64_t clock = vm_clock(vm);
@@ -39,5 +41,5 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
         return status;
     fill(vm, &answer);
     vm_use_end(use);
-    return record_write(info, &answer, sizeof answer, sizeof answer, operation, error);
+    return record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
 }

@@ -63,8 +63,7 @@ static vsdk_status reap(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_vm(struct scenario *s, vsdk_error *error)
 {
-    vsdk_vm_config config = {
-        .size = sizeof config, .vcpus_max = 2, .memory_max = 16u << 20, .name = "faults"};
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = 2, .memory_max = 16u << 20};
     return vsdk_vm_create(s->host, &config, &s->vm, error);
 }
 

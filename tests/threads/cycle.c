@@ -6,7 +6,7 @@ enum { THREADS = 8, HOST_EVERY = 16 };
 
 static vsdk_status make(struct cycle *cycle, vsdk_host *host, vsdk_error *error)
 {
-    vsdk_vm_config config = {.size = sizeof config, .memory_max = 16u << 20, .name = "cycle"};
+    vsdk_vm_config config = {.size = sizeof config, .memory_max = 16u << 20};
     vsdk_status status = vsdk_vm_create(host, &config, &cycle->vm, error);
 
     if (!status)

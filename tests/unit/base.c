@@ -146,9 +146,6 @@ Test(base, memory_is_zeroed)
             cr_assert_eq(memory[i], 0);
         alloc_free(memory);
     }
-    char *text = alloc_text("abcdef", 3);
-    cr_assert_str_eq(text, "abc");
-    alloc_free(text);
 }
 
 Test(base, descriptors_are_high_and_do_not_outlive_exec)

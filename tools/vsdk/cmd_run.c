@@ -59,8 +59,7 @@ static vsdk_status make_vm(machine *m)
     vsdk_vm_config vm_config = {.size = sizeof vm_config,
                                 .vcpus_max = o->vcpus,
                                 .irqchip = o->irqchip,
-                                .memory_max = o->memory + (16 << 20),
-                                .name = o->image};
+                                .memory_max = o->memory + (16 << 20)};
     vsdk_status status = vsdk_host_open(o->backend, &host_config, &m->host, &error);
 
     if (status != VSDK_OK)
