@@ -246,7 +246,8 @@ Test(kick, foreign_signal_is_told)
     expect_signal_is_told();
 }
 
-/* The write before it is over: RIP may be set. The next interrupt returns to the beginning. */
+/* The write before it is over: RIP may be set. The signal came before the guest halted, and it
+ * begins again at once, or after, and the interrupt returns to the beginning. */
 Test(kick, registers_can_be_set_after_a_foreign_signal)
 {
     vsdk_regs regs;
@@ -261,8 +262,10 @@ Test(kick, registers_can_be_set_after_a_foreign_signal)
     ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
-    cr_assert_eq(run_to_write(&m, PORT_IRQ)->value, VECTOR);
-    run_to_write(&m, PORT_READY);
+    uint64_t first = run(&m)->address, second = run(&m)->address;
+    cr_assert((first == PORT_IRQ && second == PORT_READY) ||
+                  (first == PORT_READY && second == PORT_IRQ),
+              "writes at %#llx and %#llx", (unsigned long long)first, (unsigned long long)second);
 }
 
 Test(kick, foreign_signal_is_told_before_the_start_and_in_pause)
