@@ -147,7 +147,8 @@ uint64_t vsdk_ram_size(const vsdk_ram *ram);
  * Show memory to the guest at an address.
  *
  * Contents are kept. Where VSDK_CAPABILITY_RAM_ALIAS is missing a byte of RAM can be at one guest
- * address at a time.
+ * address at a time. Where a RUNNING guest does not go on after it, VSDK_ERROR_SYSTEM says so: the
+ * change stands, the guest pauses, and vsdk_vm_resume tries again.
  *
  *   vm      The virtual machine that the memory was made for.
  *   gpa     Guest physical address, a multiple of 4096.
@@ -181,7 +182,7 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
  * Take memory away from the guest.
  *
  * The range is exactly one that was mapped. Contents are kept in the RAM object. Pins by
- * vsdk_dma_map stay valid pointers.
+ * vsdk_dma_map stay valid pointers. A guest that does not go on after it: as vsdk_vm_map.
  *
  *   vm      The virtual machine.
  *   gpa     As mapped.
@@ -200,6 +201,8 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
 
 /*
  * Change how mapped memory appears to the guest.
+ *
+ * A guest that does not go on after it: as vsdk_vm_map.
  *
  *   vm      The virtual machine.
  *   gpa     As mapped.

@@ -382,7 +382,8 @@ vsdk_status vsdk_vcpu_set_fpu(vsdk_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *
 /*
  * What CPUID answers on this vCPU.
  *
- * Leaves and subleaves that do not exist answer VSDK_ERROR_NOT_FOUND.
+ * Leaves and subleaves that do not exist answer VSDK_ERROR_NOT_FOUND. So do those of the hypervisor
+ * (0x40000000 to 0x4fffffff) on Xen, which makes them when the guest asks.
  *
  *   vcpu     The vCPU.
  *   leaf     EAX.

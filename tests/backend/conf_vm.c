@@ -82,6 +82,12 @@ Test(vm_create, interrupt_controller_is_a_capability)
 
 enum { LEAF_HYPERVISOR = 0x40000000 };
 
+static int on_xen(void)
+{
+    return strcmp(test_backend(), "xen") == 0;
+}
+
+/* Xen makes the leaf when the guest asks, and does not tell it. */
 static int tells_of_hypervisor(const vsdk_vm_config *config)
 {
     vsdk_cpuid_entry entry;
@@ -92,7 +98,8 @@ static int tells_of_hypervisor(const vsdk_vm_config *config)
     int bit = entry.ecx >> 31,
         leaf = !vsdk_vcpu_get_cpuid(other.vcpu, LEAF_HYPERVISOR, 0, &entry, E);
     machine_end(&other);
-    cr_assert_eq(bit, leaf, "the bit is %d, the leaf is %sthere", bit, leaf ? "" : "not ");
+    cr_assert_eq(leaf, bit && !on_xen(), "the bit is %d, the leaf is %sthere", bit,
+                 leaf ? "" : "not ");
     return bit;
 }
 
@@ -102,7 +109,7 @@ Test(vm_create, hypervisor_can_be_hidden_but_on_xen)
     vsdk_vm_config config = {.size = sizeof config, .flags = VSDK_VM_HIDE_HYPERVISOR};
 
     cr_assert(tells_of_hypervisor(NULL));
-    if (strcmp(test_backend(), "xen") == 0)
+    if (on_xen())
         fails(UNSUPPORTED, create_with(host, &config));
     else
         cr_assert(!tells_of_hypervisor(&config));

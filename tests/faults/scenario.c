@@ -421,8 +421,18 @@ static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
     return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
 }
 
+/* A change stands where the guest did not go on after it: then that is what is left to do. */
+static int is_mapped(struct scenario *s)
+{
+    uint8_t byte;
+
+    return vsdk_dma_read(s->vm, EXTRA_RAM, &byte, sizeof byte, NULL) == VSDK_OK;
+}
+
 static vsdk_status map_extra(struct scenario *s, vsdk_error *error)
 {
+    if (is_mapped(s))
+        return vsdk_vm_resume(s->vm, error);
     return vsdk_vm_map(s->vm, EXTRA_RAM, s->extra, 0, EXTRA_BYTES, 0, error);
 }
 
@@ -433,6 +443,8 @@ static vsdk_status protect_extra(struct scenario *s, vsdk_error *error)
 
 static vsdk_status unmap_extra(struct scenario *s, vsdk_error *error)
 {
+    if (!is_mapped(s))
+        return vsdk_vm_resume(s->vm, error);
     return vsdk_vm_unmap(s->vm, EXTRA_RAM, EXTRA_BYTES, error);
 }
 
