@@ -12,9 +12,14 @@
  * vsdk_boot_apply gives it that state. vsdk_pc_boot (machine.h) does both, with a machine around
  * it.
  *
- * Small structures go to fixed places below 640 KiB (a stack below 0x6000, the descriptor table at
- * 0x6000, boot information at 0x7000, page tables at 0x9000, the command line at 0x20000), or to
- * other free RAM below 640 KiB if the image is there.
+ * Small structures go to fixed places below 640 KiB (a stack at 0x5000 to 0x5fff, the descriptor
+ * table at 0x6000, boot information at 0x7000, page tables at 0x9000 to 0xefff, the command line at
+ * 0x20000), or to other addresses below 640 KiB if the image is there or the memory map has no RAM
+ * there. Without a memory map any address is taken for RAM.
+ *
+ * A flat image gets a stack, in PROTECTED and LONG mode a descriptor table, in LONG mode page
+ * tables; it gets no command line and no memory map, and an initial RAM disk that it is not told
+ * of. The stack is not written, so a guest that uses none needs no RAM there.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -61,7 +66,8 @@ typedef uint32_t vsdk_boot_format;
 enum vsdk_boot_mode_values {
     VSDK_BOOT_REAL = 0,      /* 16-bit real mode; IP below 64 KiB and the rest of the entry in CS */
     VSDK_BOOT_PROTECTED = 1, /* 32-bit, flat segments, no paging */
-    VSDK_BOOT_LONG = 2,      /* 64-bit, flat segments, the low 4 GiB mapped to themselves */
+    VSDK_BOOT_LONG = 2,      /* 64-bit, flat segments, the low 4 GiB mapped to themselves, for
+                                CPL 3 too */
 };
 typedef uint32_t vsdk_boot_mode;
 
@@ -104,7 +110,7 @@ typedef struct vsdk_boot_config {
     const void *initrd;              /* (may be NULL) Initial RAM disk; of a multiboot guest, its
                                         module */
     uint64_t initrd_length;          /* (bytes) Its length, 0 for none */
-    const char *command_line;        /* (may be NULL) Command line */
+    const char *command_line;        /* (may be NULL) Command line; FLAT has none */
     const char *image_name;          /* (may be NULL) Multiboot: put before the command line, as
                                         its first word; NULL for image */
     uint64_t address;                /* FLAT: where the image goes */
@@ -129,7 +135,7 @@ typedef struct vsdk_boot_entry {
     vsdk_boot_format format; /* The format that was loaded */
     vsdk_boot_mode mode;     /* Processor mode */
     uint64_t rip;            /* Where to begin, a physical address */
-    uint64_t rsp;            /* Top of a stack of 4 KiB */
+    uint64_t rsp;            /* Top of a stack of 4 KiB; whether RAM is there is not looked at */
     uint64_t rax;            /* RAX */
     uint64_t rbx;            /* RBX */
     uint64_t rsi;            /* RSI */

@@ -94,9 +94,9 @@ static vsdk_status boot_not_ram(boot_gate *gate, vsdk_status status, uint64_t st
 {
     if (status != VSDK_ERROR_RANGE)
         return status;
-    return error_set(gate->error, status, OPERATION,
-                     "%s: 0x%llx bytes at 0x%llx are not writable RAM", what,
-                     (unsigned long long)length, (unsigned long long)start);
+    error_set(gate->error, status, OPERATION, "%s: 0x%llx bytes at 0x%llx are not writable RAM",
+              what, (unsigned long long)length, (unsigned long long)start);
+    return error_hint(gate->error, status, "map RAM there by vsdk_vm_map first");
 }
 
 vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
