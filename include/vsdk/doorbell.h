@@ -100,7 +100,7 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
 void vsdk_doorbell_close(vsdk_doorbell *doorbell);
 
 /*
- * The descriptor that becomes readable.
+ * The descriptor that is readable from a ring to the next vsdk_doorbell_take.
  *
  *   doorbell  The doorbell.
  *

@@ -72,8 +72,8 @@ enum vsdk_exit_reason_values {
     VSDK_EXIT_KICKED = 12,         /* The run was interrupted; see vsdk_kick_detail */
     /*
      * The hypervisor could not go on (KVM_EXIT_INTERNAL_ERROR): most often there is no code where
-     * the processor is, or an instruction that the hypervisor can't emulate. The registers tell
-     * where.
+     * the processor is, or an instruction that the hypervisor can't emulate (for KVM detail is 1
+     * then). The registers tell where.
      */
     VSDK_EXIT_INTERNAL_ERROR = 13,
     VSDK_EXIT_FAIL_ENTRY = 14,     /* The processor refused the state (KVM_EXIT_FAIL_ENTRY) */
