@@ -11,7 +11,9 @@ vsdk_status vm_gone(const char *operation, vsdk_error *error)
 
 vsdk_status vm_ended(const char *operation, vsdk_error *error)
 {
-    return error_set(error, VSDK_ERROR_STATE, operation, "the guest has ended");
+    vsdk_status status = error_set(error, VSDK_ERROR_STATE, operation, "the guest has ended");
+
+    return error_hint(error, status, "create another virtual machine to run it again");
 }
 
 int vm_autonomous(const vsdk_vm *vm)

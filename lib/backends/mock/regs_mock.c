@@ -194,6 +194,6 @@ vsdk_status mock_vcpu_get_cpuid(backend_vcpu *backend, uint32_t leaf, uint32_t s
     mock_leave(vm);
     if (found)
         return VSDK_OK;
-    return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vcpu_get_cpuid", "no leaf 0x%x, 0x%x", leaf,
-                     subleaf);
+    return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vcpu_get_cpuid",
+                     "the vCPU has no leaf 0x%x, subleaf 0x%x", leaf, subleaf);
 }
