@@ -63,6 +63,15 @@ def statuses():
     result(done.returncode == 125 and b"too large" in done.stderr, f"a number of 67 bits: {done.stderr}")
 
 
+def endings():
+    for code, word in [(b"\xd9\xe8", b"vCPU 0 is at 0x7c00"), (b"\xba\x00\x06\xb0\x24\xee\xf4", b"suspend, 0x1")]:
+        with tempfile.NamedTemporaryFile() as image:
+            image.write(code)
+            image.flush()
+            done = vsdk("run", "--backend", "mock", "--format", "flat", image.name)
+        result(done.returncode == 125 and word in done.stderr, f"what no status tells: {done.stderr}")
+
+
 def words():
     result(b"usage" in vsdk("--help").stdout, "help")
     result(re.fullmatch(rb"vsdk \d+\.\d+\.\d+\n", vsdk("--version").stdout), "version")
@@ -201,6 +210,7 @@ def redirected():
 
 
 statuses()
+endings()
 words()
 warned()
 terminal()

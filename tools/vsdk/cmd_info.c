@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] = "usage: vsdk info [--json] [--backend NAME]\n";
+static const char usage[] = "usage: vsdk info [--json] [--backend NAME]\n"
+                            "  --json          one object, for programs\n"
+                            "  --backend NAME  that one only: kvm, xen, mock or mock-autonomous\n";
 
 static json_t *describe_capability(vsdk_capability c, const vsdk_capability_info *info)
 {

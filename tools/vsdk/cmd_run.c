@@ -95,11 +95,42 @@ static vsdk_status make_machine(machine *m)
     return status == VSDK_OK ? vsdk_pc_boot(m->pc, &boot, &error) : status;
 }
 
+/* Where each processor is that the guest could not go on with. */
+static void tell_where(const machine *m, vsdk_exit_reason reason)
+{
+    vsdk_vcpu *vcpu;
+    vsdk_regs regs;
+    vsdk_sregs sregs;
+
+    for (uint32_t i = 0; (vcpu = vsdk_pc_vcpu(m->pc, i)) != NULL; i++)
+        if (vsdk_vcpu_exit(vcpu)->reason == reason &&
+            vsdk_vcpu_get_regs(vcpu, &regs, NULL) == VSDK_OK &&
+            vsdk_vcpu_get_sregs(vcpu, &sregs, NULL) == VSDK_OK)
+            complain("vCPU %u is at %#llx (rip %#llx)", i,
+                     (unsigned long long)(sregs.cs.base + regs.rip), (unsigned long long)regs.rip);
+}
+
+static int tell_end(const vsdk_exit *end)
+{
+    return complain("the guest ended: %s, %#llx", vsdk_exit_reason_name(end->reason),
+                    (unsigned long long)end->value);
+}
+
+static int cannot_go_on(const machine *m, const vsdk_exit *end)
+{
+    complain("the guest can't go on: %s (native %#llx, detail %#llx)",
+             vsdk_exit_reason_name(end->reason), (unsigned long long)end->native,
+             (unsigned long long)end->detail);
+    tell_where(m, end->reason);
+    if (m->options.format == VSDK_BOOT_FLAT) /* else it was said before */
+        warn_if_emulated(m->host);
+    return STATUS_FAILED;
+}
+
 static int exit_status(const machine *m, const vsdk_exit *end)
 {
     if (m->options.verbose)
-        complain("the guest ended: %s, %#llx", vsdk_exit_reason_name(end->reason),
-                 (unsigned long long)end->value);
+        tell_end(end);
     switch (end->reason) {
     case VSDK_EXIT_DEBUG_EXIT:
         return m->options.debug_exit_qemu ? (int)((end->value << 1 | 1) & 0xff)
@@ -111,10 +142,10 @@ static int exit_status(const machine *m, const vsdk_exit *end)
         return STATUS_CRASH;
     case VSDK_EXIT_KICKED:
         return end->detail == VSDK_KICK_DEADLINE ? STATUS_TIMEOUT : STATUS_LEFT;
-    default:
-        return complain("the guest can't go on: %s (native %#llx, detail %#llx)",
-                        vsdk_exit_reason_name(end->reason), (unsigned long long)end->native,
-                        (unsigned long long)end->detail);
+    default: /* what no status tells */
+        if (!(end->flags & VSDK_EXIT_TERMINAL))
+            return cannot_go_on(m, end);
+        return m->options.verbose ? STATUS_FAILED : tell_end(end);
     }
 }
 
