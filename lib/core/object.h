@@ -99,7 +99,7 @@ struct vsdk_vm {
         uint32_t guest_paused; /* by vm_hold */
         uint32_t transition;   /* vm_transition: one that is on its way, and calls the devices */
     } writer;
-    uint32_t pausers;       /* threads inside vsdk_vm_pause */
+    uint32_t pausers;       /* threads inside vsdk_vm_pause that wait for the next one to end */
     uint64_t pauses;        /* pauses that came to be */
     uint64_t pauses_failed; /* that the hypervisor refused, the last of them for this: */
     vsdk_error pause_error;

@@ -22,6 +22,7 @@ static void end_pause(vsdk_vm *vm)
     if (vm->state == VSDK_VM_RUNNING)
         vm->state = VSDK_VM_PAUSED;
     vm->pauses++;
+    vm->pausers = 0;
 }
 
 /* vm->lock held: the guest goes on as if there had been no pause. */
@@ -35,6 +36,7 @@ static void take_back_pause(vsdk_vm *vm, const vsdk_error *why)
     atomic_store(&vm->resume_wanted, 0);
     vm->pause_error = *why;
     vm->pauses_failed++;
+    vm->pausers = 0;
 }
 
 static void take_pause(vsdk_vm *vm)
@@ -136,6 +138,11 @@ static vsdk_status refused(const vsdk_vm *vm, vsdk_error *error)
     return vm->pause_error.code;
 }
 
+static uint64_t pauses_ended(const vsdk_vm *vm)
+{
+    return vm->pauses + vm->pauses_failed;
+}
+
 static vsdk_status wait_for_pause(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
     uint64_t before = vm->pauses, failed = vm->pauses_failed;
@@ -171,9 +178,11 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error)
                                     "called from a callback of this virtual machine"),
                           "use vsdk_vm_pause_request");
     pthread_mutex_lock(&vm->lock);
+    uint64_t before = pauses_ended(vm);
     vm->pausers++;
     vsdk_status status = wait_for_pause(vm, operation, error);
-    vm->pausers--;
+    if (pauses_ended(vm) == before)
+        vm->pausers--;
     vm_changed(vm);
     while (vm_settle_once(vm))
         ;

@@ -205,8 +205,9 @@ static void checked_event(void *user)
         atomic_store(&late, 1);
 }
 
-/* A thread that dawdles wherever it gives a lock back. */
-static _Thread_local int dawdles;
+/* A thread that dawdles wherever it gives a lock back, and one that stays there. */
+static _Thread_local int dawdles, stays;
+static _Atomic unsigned may_move;
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 
@@ -215,6 +216,8 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
     int result = __real_pthread_mutex_unlock(lock);
 
     if (dawdles)
+        puppet_nap();
+    while (stays && !atomic_load(&may_move))
         puppet_nap();
     return result;
 }
@@ -301,6 +304,80 @@ static void parts_of_an_access_go_to_whom_they_belong(void)
     rig_close(&r);
 }
 
+static enum puppet_act write_twice(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1) > 1)
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_WRITE, PORT, 7);
+    return PUPPET_EXIT;
+}
+
+static _Atomic unsigned writes;
+
+/* The first waits, the second resumes. */
+static void waiting_or_resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                                      uint64_t value)
+{
+    rig *r = user;
+
+    atomic_store(&in_callback, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+    if (atomic_load(&writes))
+        vsdk_vm_resume(r->vm, NULL);
+    atomic_fetch_add(&writes, 1);
+}
+
+static void *slow_pause(void *argument)
+{
+    stays = 1;
+    return (void *)(intptr_t)vsdk_vm_pause(argument, NULL);
+}
+
+static void *run_once(void *argument)
+{
+    return (void *)(intptr_t)vsdk_vcpu_run(argument, 0, NULL);
+}
+
+static uint32_t pausers(vsdk_vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    uint32_t n = vm->pausers;
+    pthread_mutex_unlock(&vm->lock);
+    return n;
+}
+
+/* The thread that paused learns of it when the guest runs again and a callback has resumed that. */
+static void a_resume_is_for_no_later_pause(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_or_resuming_write};
+    pthread_t runner, other;
+    void *status;
+    rig r;
+
+    rig_open(&r, write_twice, &ops);
+    atomic_store(&writes, 0);
+    atomic_store(&may_move, 0);
+    vsdk_vm_resume(r.vm, NULL);
+    pthread_create(&runner, NULL, run_once, r.vcpu);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    pthread_create(&other, NULL, slow_pause, r.vm);
+    PUPPET_WAIT(pausers(r.vm));
+    atomic_store(&go_on, 1);
+    PUPPET_WAIT(state_of(&r) == VSDK_VM_PAUSED);
+    vsdk_vm_resume(r.vm, NULL);
+    tap(PUPPET_WAIT(atomic_load(&writes) == 2) && state_of(&r) == VSDK_VM_RUNNING,
+        "a callback resumes a guest that runs");
+    atomic_store(&may_move, 1);
+    pthread_join(other, &status);
+    tap(!status && !vsdk_vm_pause(r.vm, NULL) && state_of(&r) == VSDK_VM_PAUSED,
+        "that is no resume after the next pause");
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_kick(r.vcpu, NULL);
+    pthread_join(runner, NULL);
+    rig_close(&r);
+}
+
 int main(void)
 {
     parts_of_an_access_go_to_whom_they_belong();
@@ -308,6 +385,7 @@ int main(void)
     a_pause_waits_for_a_locked_device();
     a_device_resumes_inside_a_drain();
     a_resume_under_a_lock_waits_for_the_unlock();
+    a_resume_is_for_no_later_pause();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();
