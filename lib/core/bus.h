@@ -58,7 +58,7 @@ bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit);
  * called with vm->lock held: when the guest ends, and for a pause before pause_wanted is cleared.
  */
 void bus_quiet(vsdk_vm *vm);
-/* The reverse; no lock held. */
+/* The reverse, unless the guest has ended meanwhile; no lock held. */
 void bus_unquiet(vsdk_vm *vm);
 /* Returns when no callback of a device runs and all pause callbacks have returned. The vCPUs stand,
  * no lock is held. */

@@ -90,7 +90,10 @@ void bus_wake_sources(vsdk_vm *vm)
 
 void bus_unquiet(vsdk_vm *vm)
 {
-    atomic_store(&vm->bus.quiet, 0);
+    pthread_mutex_lock(&vm->lock);
+    if (vm->state == VSDK_VM_RUNNING)
+        atomic_store(&vm->bus.quiet, 0);
+    pthread_mutex_unlock(&vm->lock);
     bus_wake_sources(vm);
 }
 

@@ -4,6 +4,8 @@
 #include "puppet.h"
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { PORT = 0x100, LINE = 5 };
 
@@ -378,6 +380,41 @@ static void a_resume_is_for_no_later_pause(void)
     rig_close(&r);
 }
 
+static void stopping_event(void *user)
+{
+    rig *r = user;
+
+    vsdk_vm_stop(r->vm, VSDK_EXIT_STOP, 0, 0, NULL);
+}
+
+static void on_ready(void *user, int32_t descriptor, uint32_t events)
+{
+}
+
+static void nothing_fires_after_an_end_inside_a_resume(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .resume = stopping_event};
+    int ready = eventfd(1, EFD_CLOEXEC);
+    vsdk_watch *watch = NULL;
+    uint32_t running = 0, ended = 0;
+    vsdk_loop *loop;
+    rig r;
+
+    rig_open(&r, idle, &ops);
+    vsdk_vm_get_loop(r.vm, &loop, NULL);
+    vsdk_watch_create(loop, r.device, ready, VSDK_LOOP_READ, on_ready, NULL, NULL, &watch, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_loop_dispatch(loop, 0, &running, NULL);
+    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_loop_dispatch(loop, 0, &ended, NULL);
+    tap(running == 1 && !ended && state_of(&r) == VSDK_VM_STOPPED,
+        "a guest that is stopped inside a resume has ended for its devices too");
+    vsdk_watch_close(watch);
+    close(ready);
+    rig_close(&r);
+}
+
 int main(void)
 {
     parts_of_an_access_go_to_whom_they_belong();
@@ -386,6 +423,7 @@ int main(void)
     a_device_resumes_inside_a_drain();
     a_resume_under_a_lock_waits_for_the_unlock();
     a_resume_is_for_no_later_pause();
+    nothing_fires_after_an_end_inside_a_resume();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();
