@@ -190,6 +190,17 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error)
     return status;
 }
 
+/* vm->lock held. What a callback has asked for before counts no more. */
+static void ask_for_pause(vsdk_vm *vm)
+{
+    atomic_store(&vm->resume_wanted, 0);
+    if (vm->state != VSDK_VM_RUNNING)
+        return;
+    vm_want_pause(vm);
+    while (vm_settle_once(vm))
+        ;
+}
+
 vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
 {
     const char *operation = "vsdk_vm_pause_request";
@@ -202,12 +213,8 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
         status = vm_gone(operation, error);
     else if (vm->state == VSDK_VM_STOPPED)
         status = vm_ended(operation, error);
-    else if (vm->state == VSDK_VM_RUNNING) {
-        atomic_store(&vm->resume_wanted, 0);
-        vm_want_pause(vm);
-        while (vm_settle_once(vm))
-            ;
-    }
+    else
+        ask_for_pause(vm);
     pthread_mutex_unlock(&vm->lock);
     return status;
 }

@@ -127,6 +127,7 @@ static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
 }
 
 static _Atomic unsigned resumed_inside, drain_over;
+static int pauses_last;
 
 static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
                            uint64_t value)
@@ -134,6 +135,8 @@ static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_
     rig *r = user;
 
     atomic_store(&resumed_inside, !vsdk_vm_resume(r->vm, NULL));
+    if (pauses_last)
+        vsdk_vm_pause_request(r->vm, NULL);
 }
 
 static void *drain(void *argument)
@@ -146,7 +149,7 @@ static void *drain(void *argument)
 }
 
 /* The first part of the access is nobody's, the next the device's. */
-static void a_device_resumes_inside_a_drain(void)
+static void a_device_resumes_inside_a_drain(int last)
 {
     const vsdk_device_ops ops = {
         .size = sizeof ops, .write = resuming_write, .pause = on_pause, .resume = on_resume};
@@ -154,6 +157,8 @@ static void a_device_resumes_inside_a_drain(void)
     void *status;
     rig r;
 
+    pauses_last = last;
+    atomic_store(&drain_over, 0);
     rig_open(&r, write_once, &ops);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_run(r.vcpu, 0, NULL);
@@ -163,8 +168,10 @@ static void a_device_resumes_inside_a_drain(void)
     tap(PUPPET_WAIT(atomic_load(&drain_over)) && atomic_load(&resumed_inside),
         "a device's callback inside a drain resumes");
     pthread_join(thread, &status);
-    tap(!status && state_of(&r) == VSDK_VM_RUNNING && atomic_load(&resumed) == 1,
-        "and it takes effect after the callback");
+    tap(!status && state_of(&r) == (last ? VSDK_VM_PAUSED : VSDK_VM_RUNNING) &&
+            atomic_load(&resumed) == !last,
+        last ? "and a pause that it asks for then counts"
+             : "and it takes effect after the callback");
     rig_close(&r);
 }
 
@@ -420,7 +427,8 @@ int main(void)
     parts_of_an_access_go_to_whom_they_belong();
     no_callback_begins_after_detach();
     a_pause_waits_for_a_locked_device();
-    a_device_resumes_inside_a_drain();
+    a_device_resumes_inside_a_drain(0);
+    a_device_resumes_inside_a_drain(1);
     a_resume_under_a_lock_waits_for_the_unlock();
     a_resume_is_for_no_later_pause();
     nothing_fires_after_an_end_inside_a_resume();
