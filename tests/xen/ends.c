@@ -148,6 +148,11 @@ static void number_of_another(void)
     domain = rig_domain(&rig);
     domain->handle[15] ^= 1;
     expect(&rig, rig_run(&rig, PATIENCE_MS), VSDK_EXIT_STOP);
+    domain->pauses = 1;
+    check(!rig_ops->vm_resume(&rig.vm, &rig_error) && domain->pauses == 1,
+          "another's domain was resumed");
+    check(!rig_ops->vm_pause(&rig.vm, &rig_error) && domain->pauses == 1,
+          "another's domain was paused");
     rig_end(&rig);
     check(fake.destroyed == 0 && fake_find(domain->domid), "another's domain was destroyed");
     fake_reset();

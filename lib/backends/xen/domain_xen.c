@@ -167,12 +167,20 @@ void xen_vm_free(backend_vm *vm)
     vm->data = NULL;
 }
 
+/* Its number may be another's by now. Nothing executes, and a run tells of the end. */
+static int is_gone(const xen_vm *vm)
+{
+    return vm->ended == COMPAT_DYING;
+}
+
 vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
     vsdk_status status = VSDK_OK;
     int result;
 
+    if (is_gone(made))
+        return VSDK_OK;
     if (!made->started)
         status = regs_start(made, error);
     if (status)
@@ -187,7 +195,7 @@ vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
 vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
-    int result = compat_pause(made->host->control, made->domid);
+    int result = is_gone(made) ? 0 : compat_pause(made->host->control, made->domid);
 
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_pausedomain", "the guest does not stop");
