@@ -2,7 +2,10 @@
  * is kicked, or stands at an access. */
 #include "base/sys.h"
 #include "rig.h"
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
@@ -118,6 +121,69 @@ static void signalled_while_polling(void)
     end(&rig);
 }
 
+/* A thread on the way from its look at what is to be told to its sleep. */
+static _Thread_local int dawdles;
+static _Atomic int falls_asleep, may_sleep, is_over;
+int __real_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *wait,
+                 const sigset_t *set);
+int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *wait,
+                 const sigset_t *set);
+
+int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *wait, const sigset_t *set)
+{
+    if (dawdles)
+        falls_asleep = 1;
+    while (dawdles && !may_sleep)
+        sched_yield();
+    return __real_ppoll(fds, count, wait, set);
+}
+
+static void *run_slowly(void *of)
+{
+    struct rig *rig = of;
+
+    dawdles = 1;
+    rig->vcpu.deadline_ns = 0;
+    rig_ops->vcpu_run(&rig->vcpu, &rig_error);
+    is_over = 1;
+    return NULL;
+}
+
+/* Another thread takes the event just then, and Xen does not say what it was about. */
+static void event_taken_by_another(void)
+{
+    struct rig rig;
+    vsdk_exit exit;
+    backend_vcpu other = {.index = 1, .exit = &exit};
+    pthread_t thread;
+
+    falls_asleep = may_sleep = is_over = 0;
+    if (!begin(&rig, 0))
+        return;
+    other.vm = &rig.vm;
+    rig.list[1] = &other;
+    check(!rig_ops->vcpu_create(&other, &rig_error), "%s", rig_error.message);
+    pthread_create(&thread, NULL, run_slowly, &rig);
+    while (!falls_asleep)
+        sched_yield();
+    fake.refused = EAGAIN;
+    fake_shut(rig_domain(&rig), 1);
+    other.requests = REQUEST_KICK;
+    check(!rig_ops->vcpu_run(&other, &rig_error) && exit.reason == VSDK_EXIT_KICKED, "reason %u",
+          exit.reason);
+    fake.refused = 0;
+    may_sleep = 1;
+    for (int i = 0; !is_over && i < PATIENCE_MS / 5; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    check(is_over, "the other thread sleeps on");
+    rig.vcpu.requests = REQUEST_KICK;
+    rig_ops->vcpu_interrupt(&rig.vcpu);
+    pthread_join(thread, NULL);
+    expect(&rig, &rig.exit, VSDK_EXIT_RESET);
+    rig_ops->vcpu_destroy(&other);
+    end(&rig);
+}
+
 static const struct ioreq read_a_port = {
     .type = IOREQ_TYPE_PIO, .dir = IOREQ_READ, .addr = 0x104, .size = 2, .count = 1};
 
@@ -184,6 +250,7 @@ int main(void)
         {"an end comes before kicks that precede each run", kicked_before_each_run},
         {"kicks do not keep a polling run from the end", kicked_while_polling},
         {"signals do not keep a polling run from the end", signalled_while_polling},
+        {"an event that another thread takes in vain", event_taken_by_another},
         {"destroyed by another at an access", destroyed_at_an_access},
         {"the number is another's: it is left alone", number_of_another},
         {"views of a destroyed domain are zero pages", gone_and_closed},

@@ -101,14 +101,19 @@ void death_remove_vcpu(xen_vcpu *vcpu)
     pthread_mutex_unlock(&deaths.lock);
 }
 
+static void wake(const xen_vm *vm)
+{
+    for (uint32_t i = 0; i < XEN_VCPUS_MAX; i++)
+        if (vm->vcpus[i])
+            xen_vcpu_interrupt(vm->vcpus[i]->vcpu);
+}
+
 static void tell(xen_vm *vm, int32_t ended)
 {
     if (ended == COMPAT_ALIVE || vm->ended != COMPAT_ALIVE)
         return;
     vm->ended = ended;
-    for (uint32_t i = 0; i < XEN_VCPUS_MAX; i++)
-        if (vm->vcpus[i])
-            xen_vcpu_interrupt(vm->vcpus[i]->vcpu);
+    wake(vm);
 }
 
 static int is_domain_of(const xen_vm *vm, const compat_domain *domain)
@@ -171,11 +176,23 @@ static int take_event(void)
     return 1;
 }
 
+/* Whoever sleeps without an end, since there was an event to come, is to ask from now on. */
+static void poll_from_now(void)
+{
+    deaths.missed = 1;
+    for (const xen_vm *vm = deaths.vms; vm; vm = vm->next)
+        wake(vm);
+}
+
 static void look(xen_host *host)
 {
     pthread_mutex_lock(&deaths.lock);
-    if (take_event())
-        deaths.missed = look_at_all(host) < 0;
+    if (take_event()) {
+        if (look_at_all(host) < 0)
+            poll_from_now();
+        else
+            deaths.missed = 0;
+    }
     pthread_mutex_unlock(&deaths.lock);
 }
 
