@@ -242,8 +242,9 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL or no serial port, or bytes is NULL with a length
- * Threads: any. Blocks: until a callback of the device has returned. From callbacks: yes, from the
- * port's own output and space callbacks too. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: until a callback of the device has returned, and while it takes a pause
+ * that waited for that, which calls the devices. From callbacks: yes, from the port's own output
+ * and space callbacks too. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
                               uint64_t *accepted, vsdk_error *error);

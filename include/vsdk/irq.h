@@ -68,7 +68,8 @@ vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_erro
  *   irq  (may be NULL) Or NULL.
  *
  * Given NULL: does nothing.
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: while it takes a pause that waited for the controller's callback, which
+ * calls the devices. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 void vsdk_irq_close(vsdk_irq *irq);
 
@@ -84,7 +85,8 @@ void vsdk_irq_close(vsdk_irq *irq);
  *   NOT_FOUND         no controller serves this line
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: while it takes a pause that waited for the controller's callback, which
+ * calls the devices. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error);
 
@@ -100,7 +102,8 @@ vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error);
  *   NOT_FOUND         no controller serves this line any more
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: while it takes a pause that waited for the controller's callback, which
+ * calls the devices. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error);
 
@@ -116,7 +119,8 @@ vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error);
  *   NOT_FOUND         no controller serves this line
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: while it takes a pause that waited for the controller's callback, which
+ * calls the devices. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error);
 
