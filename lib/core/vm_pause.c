@@ -108,7 +108,7 @@ int vm_settle_once(vsdk_vm *vm)
         take_halt(vm);
         return 1;
     }
-    if (atomic_load(&vm->resume_wanted) && vm_stands(vm) && !callback_in_vm(vm)) {
+    if (atomic_load(&vm->resume_wanted) && vm_stands(vm) && everybody_stands(vm)) {
         take_wanted_resume(vm);
         return 1;
     }

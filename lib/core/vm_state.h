@@ -37,8 +37,8 @@ static inline int vm_seat_is_mine(const vsdk_vm *vm)
 }
 
 /* Takes what is due: a pause that was requested, a resume that waited for it, the halt of an
- * autonomous guest after STOPPED. No lock held; calls devices, and so takes no resume inside a
- * callback. */
+ * autonomous guest after STOPPED. No lock held; calls devices, and so takes no resume while there
+ * is a callback. */
 void vm_settle(vsdk_vm *vm);
 /* The same with vm->lock held, given back meanwhile; 1 if something was done. */
 int vm_settle_once(vsdk_vm *vm);

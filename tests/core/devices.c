@@ -175,6 +175,43 @@ static void a_device_resumes_inside_a_drain(int last)
     rig_close(&r);
 }
 
+static void quiet_line(void *user, uint32_t gsi, uint32_t level)
+{
+}
+
+static void resuming_and_waiting_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
+                                       uint64_t value)
+{
+    resuming_write(user, region, offset, width, value);
+    atomic_store(&in_callback, 1);
+    PUPPET_WAIT(atomic_load(&go_on));
+}
+
+/* The end of another thread's callback is not that of the one that resumes. */
+static void a_resume_waits_for_the_callback_that_asked(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = resuming_and_waiting_write};
+    pthread_t thread;
+    rig r;
+
+    pauses_last = 0;
+    rig_open(&r, write_once, &ops);
+    vsdk_irq_controller_attach(r.vm, LINE, 1, quiet_line, NULL, NULL, NULL);
+    vsdk_irq_create(r.vm, LINE, &r.irq, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_run(r.vcpu, 0, NULL);
+    vsdk_vm_pause(r.vm, NULL);
+    atomic_store(&puppet_fragments, 1);
+    pthread_create(&thread, NULL, drain, &r);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    vsdk_irq_pulse(r.irq, NULL);
+    tap(state_of(&r) == VSDK_VM_PAUSED, "a resume waits for the callback that asked for it");
+    atomic_store(&go_on, 1);
+    pthread_join(thread, NULL);
+    tap(state_of(&r) == VSDK_VM_RUNNING, "and is taken after it");
+    rig_close(&r);
+}
+
 static void *locked_resume(void *argument)
 {
     rig *r = argument;
@@ -429,6 +466,7 @@ int main(void)
     a_pause_waits_for_a_locked_device();
     a_device_resumes_inside_a_drain(0);
     a_device_resumes_inside_a_drain(1);
+    a_resume_waits_for_the_callback_that_asked();
     a_resume_under_a_lock_waits_for_the_unlock();
     a_resume_is_for_no_later_pause();
     nothing_fires_after_an_end_inside_a_resume();
