@@ -58,6 +58,7 @@ struct vsdk_vcpu {
     backend_vcpu backend;
     vsdk_vm *vm;
     refs refs;
+    _Atomic uint32_t closed; /* the last handle, and the record is at home */
     _Atomic uint32_t place;
     _Atomic uint32_t pending; /* the last access is unfinished */
     uint32_t settable;        /* of that access: VSDK_EXIT_REGS_SETTABLE */

@@ -162,11 +162,21 @@ static void take_record_home(vsdk_vcpu *vcpu)
     atomic_store(&vcpu->place, PLACE_OUT);
 }
 
+int vcpu_keep_record(vsdk_vcpu *vcpu)
+{
+    if (refs_try_get(&vcpu->refs))
+        return 1;
+    while (!atomic_load(&vcpu->closed))
+        sched_yield();
+    return 0;
+}
+
 void vsdk_vcpu_close(vsdk_vcpu *vcpu)
 {
     if (!vcpu || host_is_foreign(vcpu->vm->host) || !refs_put(&vcpu->refs))
         return;
     take_record_home(vcpu);
+    atomic_store(&vcpu->closed, 1);
     vm_put(vcpu->vm);
 }
 

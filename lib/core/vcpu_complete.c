@@ -97,11 +97,18 @@ static vsdk_status drain_inside(vsdk_vcpu *vcpu, const char *operation, vsdk_err
 
 static vsdk_status drain_vcpu(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
 {
-    if (!vcpu_come_in(vcpu))
-        return error_set(error, VSDK_ERROR_BUSY, operation, "a thread is inside run of vCPU %u",
-                         vcpu->backend.index);
-    vsdk_status status = drain_inside(vcpu, operation, error);
-    vcpu_go_out(vcpu);
+    int counted = vcpu_keep_record(vcpu);
+    vsdk_status status;
+
+    if (vcpu_come_in(vcpu)) {
+        status = drain_inside(vcpu, operation, error);
+        vcpu_go_out(vcpu);
+    } else {
+        status = error_set(error, VSDK_ERROR_BUSY, operation, "a thread is inside run of vCPU %u",
+                           vcpu->backend.index);
+    }
+    if (counted)
+        vsdk_vcpu_close(vcpu);
     return status;
 }
 

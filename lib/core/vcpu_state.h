@@ -9,6 +9,10 @@
 int vcpu_come_in(vsdk_vcpu *vcpu);
 void vcpu_go_out(vsdk_vcpu *vcpu);
 
+/* For who has no handle: takes one (1, to be closed), or waits until the last is closed and a
+ * record of the caller's is used no more (0). No lock held. */
+int vcpu_keep_record(vsdk_vcpu *vcpu);
+
 /* From the guest to aside, and back on the way to the guest. */
 static inline void vcpu_step_aside(vsdk_vcpu *vcpu)
 {

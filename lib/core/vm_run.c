@@ -257,9 +257,14 @@ static void take_vcpus(vsdk_vm *vm, struct vm_run *run)
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
         vsdk_vcpu *vcpu = vm->vcpus[i];
         if (vcpu)
-            run->runners[run->count++] =
-                (runner){.run = run, .vcpu = vcpu, .counted = refs_try_get(&vcpu->refs)};
+            run->runners[run->count++] = (runner){.run = run, .vcpu = vcpu};
     }
+}
+
+static void keep_vcpus(struct vm_run *run)
+{
+    for (uint32_t i = 0; i < run->count; i++)
+        run->runners[i].counted = vcpu_keep_record(run->runners[i].vcpu);
 }
 
 static void give_vcpus(struct vm_run *run)
@@ -285,8 +290,9 @@ static vsdk_status run_claimed(struct vm_run *run, uint64_t timeout_ns, vsdk_exi
                                vsdk_error *error)
 {
     vsdk_vm *vm = run->vm;
-    vsdk_status status = run_threads(run, timeout_ns, error);
 
+    keep_vcpus(run);
+    vsdk_status status = run_threads(run, timeout_ns, error);
     if (!status)
         status = result_of(run, end, error);
     pthread_mutex_lock(&vm->lock);

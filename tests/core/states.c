@@ -622,6 +622,44 @@ static void pause_request_while_a_vcpu_is_closed(void)
     rig_close(&r);
 }
 
+static void *run_for_a_moment(void *argument)
+{
+    vsdk_exit end;
+
+    return (void *)(intptr_t)vsdk_vm_run(argument, 5000000, &end, NULL);
+}
+
+/* Whoever comes first, the caller's record is not used when the last handle has been closed. */
+static void run_while_a_vcpu_is_closed(void)
+{
+    static uint8_t record[64] __attribute__((aligned(64)));
+    vsdk_vcpu_config config = {.size = sizeof config, .exit = (vsdk_exit *)(void *)record};
+    pthread_t closer, runner;
+    unsigned touched = 0;
+    vsdk_vcpu *vcpu;
+    rig r;
+
+    puppet_script = idle;
+    for (unsigned i = 0; i < 20; i++) {
+        rig_open(&r, 0, 0, NULL);
+        vsdk_vcpu_create(r.vm, 0, &config, &vcpu, NULL);
+        atomic_store(&vcpu->place, PLACE_OUT | PLACE_LOCKED);
+        pthread_create(&closer, NULL, close_it, vcpu);
+        PUPPET_WAIT(!atomic_load(&vcpu->refs.count));
+        pthread_create(&runner, NULL, run_for_a_moment, r.vm);
+        for (unsigned turn = 0; turn < 20; turn++)
+            puppet_nap();
+        atomic_store(&vcpu->place, PLACE_OUT);
+        pthread_join(closer, NULL);
+        memset(record, 0xaa, sizeof record);
+        pthread_join(runner, NULL);
+        for (unsigned at = 0; at < sizeof record; at++)
+            touched += record[at] != 0xaa;
+        rig_close(&r);
+    }
+    tap(!touched, "vsdk_vm_run uses no record of a vCPU that was closed");
+}
+
 static void state_while_a_pause_waits(int autonomous)
 {
     const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
@@ -778,6 +816,7 @@ int main(void)
         a_signal_ends_a_wait(autonomous, SA_RESTART);
     }
     pause_request_while_a_vcpu_is_closed();
+    run_while_a_vcpu_is_closed();
     complete_and_drain();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
