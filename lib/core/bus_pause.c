@@ -34,7 +34,8 @@ static int paused_change(vsdk_device *device, uint32_t paused)
 
     pthread_mutex_lock(&b->lock);
     int news = device->ranges && device->paused != paused;
-    device->paused = device->ranges ? paused : 0;
+    if (device->ranges)
+        device->paused = paused;
     pthread_mutex_unlock(&b->lock);
     return news;
 }

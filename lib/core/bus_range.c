@@ -190,6 +190,7 @@ vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t a
     pthread_mutex_lock(&device->vm->bus.lock);
     status = range_add(device->vm, space, &range, op, error);
     if (!status && !device->ranges++) {
+        device->paused &= atomic_load(&device->vm->bus.quiet);
         refs_get(&device->refs);
         reach_set(device, 1);
     }
@@ -210,7 +211,6 @@ int bus_remove_ranges(vsdk_vm *vm, vsdk_device *device)
     if (!device || !device->ranges)
         return 0;
     device->ranges = 0;
-    device->paused = 0;
     reach_set(device, 0);
     return 1;
 }

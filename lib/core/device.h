@@ -31,7 +31,8 @@ struct vsdk_device {
 
     /* Under bus.lock. */
     vsdk_device *next, *previous;
-    uint32_t ranges, paused;
+    uint32_t ranges;
+    uint32_t paused; /* as it was told, also if it is attached anew in the same pause */
     uint64_t visited;
 
     /* Under lock. Order: bus.lock, this, a loop's, vm->lock. */

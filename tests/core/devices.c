@@ -350,6 +350,30 @@ static void parts_of_an_access_go_to_whom_they_belong(void)
     rig_close(&r);
 }
 
+static void a_device_moves_in_a_pause(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .pause = on_pause, .resume = on_resume};
+    rig r;
+
+    rig_open(&r, idle, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vm_pause(r.vm, NULL);
+    vsdk_device_detach(r.device, NULL);
+    vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT + 16, 8, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    tap(atomic_load(&paused) == 1 && atomic_load(&resumed) == 1,
+        "a device that is moved in a pause is told of its end");
+    vsdk_vm_pause(r.vm, NULL);
+    vsdk_device_detach(r.device, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    tap(atomic_load(&paused) == 3 && atomic_load(&resumed) == 2,
+        "one that comes back after it is told of the next");
+    rig_close(&r);
+}
+
 static enum puppet_act write_twice(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1) > 1)
@@ -468,6 +492,7 @@ int main(void)
     a_device_resumes_inside_a_drain(1);
     a_resume_waits_for_the_callback_that_asked();
     a_resume_under_a_lock_waits_for_the_unlock();
+    a_device_moves_in_a_pause();
     a_resume_is_for_no_later_pause();
     nothing_fires_after_an_end_inside_a_resume();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
