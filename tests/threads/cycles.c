@@ -53,7 +53,22 @@ static void compare(const struct process_state *before)
     process_state_free(&after);
 }
 
-/* Xen frees a domain's pages in its own time. */
+/* Xen frees a domain's pages in its own time: first those of earlier domains. */
+static int read_settled(struct xen_resources *resources)
+{
+    struct xen_resources earlier;
+    int known = xen_resources_read(resources);
+
+    for (int i = 0; known && i < SETTLE_TRIES; i++) {
+        earlier = *resources;
+        rig_sleep_us(SETTLE_US);
+        known = xen_resources_read(resources);
+        if (memcmp(&earlier, resources, sizeof earlier) == 0)
+            break;
+    }
+    return known;
+}
+
 static void compare_xen(const struct xen_resources *before)
 {
     struct xen_resources after = {0};
@@ -79,7 +94,7 @@ static void leave_no_trace(void)
     vsdk_host *host = rig_host();
 
     cycles_from_threads(host, rig_size(&warm_up));
-    int on_xen = rig_place() == PLACE_XEN && xen_resources_read(&xen);
+    int on_xen = rig_place() == PLACE_XEN && read_settled(&xen);
     process_state_take(&before);
     uint64_t begin = rig_now_ns();
     cycles_from_threads(host, rig_size(&cycles));
