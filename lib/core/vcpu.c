@@ -199,7 +199,7 @@ static vsdk_vcpu_state state_now(vsdk_vcpu *vcpu)
     if (place == PLACE_OUT && pending)
         return VSDK_VCPU_AT_EXIT;
     pthread_mutex_lock(&vm->lock);
-    int running = vm->state == VSDK_VM_RUNNING;
+    int running = vm->state == VSDK_VM_RUNNING || vm->guest_runs;
     pthread_mutex_unlock(&vm->lock);
     if (!running)
         return VSDK_VCPU_HELD;

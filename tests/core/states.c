@@ -693,6 +693,38 @@ static void state_while_a_pause_waits(int autonomous)
     rig_close(&r);
 }
 
+static enum puppet_act work_for_long(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    atomic_store(&in_callback, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+    return PUPPET_WORK;
+}
+
+/* An autonomous guest executes until it is halted, which waits for the threads inside. */
+static void state_of_a_guest_that_was_stopped(void)
+{
+    vsdk_vcpu_state state[2] = {99, 99};
+    run_thread t;
+    vsdk_regs regs;
+    rig r;
+
+    puppet_script = work_for_long;
+    rig_open(&r, 1, 2, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], 0);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    vsdk_vm_stop(r.vm, VSDK_EXIT_STOP, 0, 0, NULL);
+    vsdk_vcpu_get_state(r.vcpus[1], &state[0], NULL);
+    vsdk_status status = vsdk_vcpu_get_regs(r.vcpus[1], &regs, NULL);
+    atomic_store(&go_on, 1);
+    run_join(&t);
+    vsdk_vcpu_get_state(r.vcpus[1], &state[1], NULL);
+    tap(state[0] == VSDK_VCPU_IN_GUEST && status == VSDK_ERROR_STATE && state[1] == VSDK_VCPU_HELD,
+        "a vCPU of a stopped guest is in the guest until that is halted");
+    rig_close(&r);
+}
+
 static void count_signal(int number)
 {
     atomic_fetch_add(&turn, 1);
@@ -817,6 +849,7 @@ int main(void)
     }
     pause_request_while_a_vcpu_is_closed();
     run_while_a_vcpu_is_closed();
+    state_of_a_guest_that_was_stopped();
     complete_and_drain();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
