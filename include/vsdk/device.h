@@ -112,8 +112,12 @@ typedef struct vsdk_device_ops {
     uint32_t flags;              /* Zero */
     vsdk_device_read_fn read;    /* (may be NULL) The guest reads */
     vsdk_device_write_fn write;  /* (may be NULL) The guest writes */
-    vsdk_device_event_fn pause;  /* (may be NULL) Become quiet: no vCPU is in the guest. Not
-                                    called for a pause in CREATED. */
+    /*
+     * (may be NULL) Become quiet: no vCPU is in the guest. Not called for a pause in CREATED; but
+     * where a first resume failed, and devices had been told of it, they are told to be quiet
+     * again.
+     */
+    vsdk_device_event_fn pause;
     vsdk_device_event_fn resume; /* (may be NULL) Go on; after a pause only */
     vsdk_release_fn release;     /* (may be NULL) The device is gone: called once */
     uint64_t reserved[2];        /* Zero */
@@ -193,7 +197,8 @@ vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t a
  *
  * When it returns none of the device's callbacks is running and none will start, its timers and
  * watches included: those that exist are over for good, also if the device has no range. It may be
- * attached again, and given new ones.
+ * attached again, and given new ones. One that was detached in a pause and is attached after it is
+ * told of no resume: attach it before the resume.
  *
  *   device  The device.
  *
@@ -226,8 +231,10 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops);
  * Takes the device's lock, so that no callback of it runs until vsdk_device_unlock. For input that
  * arrives on another thread. Not recursive; does nothing for a CONCURRENT device. Until the unlock
  * the thread is as in a callback of this device: a pause waits for it, and pause, destroy, run and
- * a detach of the device are VSDK_ERROR_BUSY. Leave the memory as it is meanwhile: map, unmap and
- * protect wait for a pause that has begun, and that waits for the lock.
+ * a detach of the device are VSDK_ERROR_BUSY. Leave the memory and CPUID as they are meanwhile:
+ * map, unmap, protect and vsdk_vm_set_cpuid wait for a pause or resume that has begun, and that
+ * waits for the lock. A language that moves its code between threads pins it to one from lock to
+ * unlock.
  *
  *   device  The device.
  *

@@ -235,6 +235,9 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
  * driver sets the port up. Bytes given while the virtual machine is paused reach the guest when it
  * goes on.
  *
+ * Two ports that feed each other from their outputs can wait for each other for ever when two vCPUs
+ * write to them at a time: hand the bytes over by vsdk_loop_defer.
+ *
  *   device    A device of vsdk_serial_create.
  *   bytes     (length bytes) The bytes.
  *   length    (bytes) How many; 0 does nothing.
@@ -257,10 +260,11 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  *
  * Periodic, alarm and update-ended events show in register C, and make interrupts where they are
  * enabled in register B; the line is high until the guest reads C. A timer of the virtual machine's
- * loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no interrupts. It
- * is made when a guest first asks for one, stands while an interrupt is unanswered, and ends with a
- * detach. The portable machine's tables say that it has no such clock, so that guests which believe
- * them neither ask nor wait for it.
+ * loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no interrupts.
+ * Timer and loop are made when a guest first asks for one (where new descriptors are forbidden once
+ * the guest runs, call vsdk_vm_get_loop before); the timer stands while an interrupt is unanswered,
+ * and ends with a detach. The portable machine's tables say that it has no such clock, so that
+ * guests which believe them neither ask nor wait for it.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.
