@@ -1,4 +1,5 @@
 #include "base/readers.h"
+#include "base/exit_path.h"
 #include <time.h>
 
 /* Which stripe: by where the thread's stack is. Thread-local storage would do, but must not be
@@ -10,7 +11,7 @@ static unsigned stripe_of_thread(void)
     return (unsigned)((place * UINT64_C(0x9e3779b97f4a7c15)) >> 60) % READERS_STRIPES;
 }
 
-readers_token readers_enter(readers *r)
+EXIT_PATH readers_token readers_enter(readers *r)
 {
     uint32_t phase = atomic_load(&r->phase) & 1;
     readers_token token = &r->stripes[stripe_of_thread()].count[phase];

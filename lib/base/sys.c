@@ -1,4 +1,5 @@
 #include "base/sys.h"
+#include "base/exit_path.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -47,7 +48,7 @@ void sys_close(int fd)
     errno = kept;
 }
 
-int sys_ioctl(int fd, unsigned long request, uintptr_t argument)
+EXIT_PATH int sys_ioctl(int fd, unsigned long request, uintptr_t argument)
 {
     int result = ioctl(fd, request, argument);
 

@@ -1,5 +1,6 @@
 #include "core/bus.h"
 #include "base/alloc.h"
+#include "base/exit_path.h"
 #include "core/counters.h"
 #include "core/device.h"
 #include "core/doorbell.h"
@@ -106,7 +107,8 @@ static void device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *range, in
 }
 
 /* Elements that ring are taken out; 1 if all rang. The record is changed only if some did not. */
-static int bells_ring(const snapshot *bells, vsdk_vcpu *vcpu, vsdk_exit *exit)
+__attribute__((noinline)) static int bells_ring(const snapshot *bells, vsdk_vcpu *vcpu,
+                                                vsdk_exit *exit)
 {
     uint8_t *data = (uint8_t *)(uintptr_t)exit->data;
     uint32_t width = exit->width, kept = 0;
@@ -128,7 +130,7 @@ static int bells_ring(const snapshot *bells, vsdk_vcpu *vcpu, vsdk_exit *exit)
     return 0;
 }
 
-bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
+EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
 {
     vsdk_space space = exit->reason == VSDK_EXIT_MMIO ? VSDK_SPACE_MMIO : VSDK_SPACE_PIO;
     readers_token token = readers_enter(&vm->readers);

@@ -1,10 +1,11 @@
+#include "base/exit_path.h"
 #include "core/device.h"
 #include "core/vm_state.h"
 
 /* Static thread-local storage: a signal handler may look here. */
 static _Thread_local callback_frame *innermost __attribute__((tls_model("initial-exec")));
 
-int callback_in_vm(const vsdk_vm *vm)
+EXIT_PATH int callback_in_vm(const vsdk_vm *vm)
 {
     for (const callback_frame *f = innermost; f; f = f->outer)
         if (f->vm == vm)
@@ -72,13 +73,13 @@ static void take_wanted(vsdk_vm *vm)
 
 /* Callbacks on a vCPU's way keep its thread aside; the others are counted, so that a pause waits
  * for them. */
-void callback_enter(callback_frame *frame)
+EXIT_PATH void callback_enter(callback_frame *frame)
 {
     frame->counted = frame->vm && !frame->vcpu && !callback_in_vm(frame->vm);
     push(frame);
 }
 
-void callback_leave(callback_frame *frame)
+EXIT_PATH void callback_leave(callback_frame *frame)
 {
     pop(frame);
     if (frame->counted)

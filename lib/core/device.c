@@ -1,6 +1,7 @@
 #include "core/device.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/exit_path.h"
 #include "base/record.h"
 #include "core/host.h"
 #include "core/loop.h"
@@ -13,7 +14,7 @@ void device_wait(vsdk_device *device)
         ;
 }
 
-void device_leave(vsdk_device *device)
+EXIT_PATH void device_leave(vsdk_device *device)
 {
     vsdk_vm *vm = device->vm;
     int concurrent = (int)device->concurrent;

@@ -1,3 +1,4 @@
+#include "base/exit_path.h"
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 
@@ -24,7 +25,7 @@ static int is_terminal(vsdk_exit_reason reason)
 }
 
 /* The guest ended by itself. Another reason may have come first. */
-static int dispatch_end(vsdk_vcpu *vcpu)
+OFF_EXIT_PATH static int dispatch_end(vsdk_vcpu *vcpu)
 {
     vsdk_vm *vm = vcpu->vm;
 
@@ -36,7 +37,7 @@ static int dispatch_end(vsdk_vcpu *vcpu)
     return 0;
 }
 
-int exit_dispatch(vsdk_vcpu *vcpu)
+EXIT_PATH int exit_dispatch(vsdk_vcpu *vcpu)
 {
     vsdk_exit_reason reason = vcpu->backend.exit->reason;
 

@@ -1,5 +1,6 @@
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/exit_path.h"
 #include "base/sys.h"
 #include "core/counters.h"
 #include "core/vcpu_state.h"
@@ -33,7 +34,7 @@ void vcpu_go_out(vsdk_vcpu *vcpu)
 }
 
 /* The backend came back without an exit: to tell the caller of it, or to look again. */
-static int kick_ends_run(vsdk_vcpu *vcpu)
+OFF_EXIT_PATH static int kick_ends_run(vsdk_vcpu *vcpu)
 {
     const uint32_t first = REQUEST_GONE | REQUEST_STOP | REQUEST_KICK;
     uint32_t detail = (uint32_t)vcpu->backend.exit->detail;
@@ -106,7 +107,7 @@ static vsdk_status run_inside(vsdk_vcpu *vcpu, vsdk_error *error)
     return status;
 }
 
-vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *error)
+EXIT_PATH vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *error)
 {
     if (!vcpu)
         return error_null(error, operation, "vcpu");

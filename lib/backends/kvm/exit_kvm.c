@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/kvm/objects_kvm.h"
+#include "base/exit_path.h"
 #include <string.h>
 
 _Static_assert((int)KVM_EXIT_IO_IN == (int)VSDK_READ && (int)KVM_EXIT_IO_OUT == (int)VSDK_WRITE,
@@ -128,7 +129,7 @@ static int mmio(vcpu_kvm *v)
     return mmio_part(v);
 }
 
-void kvm_exit_answer(vcpu_kvm *v)
+EXIT_PATH void kvm_exit_answer(vcpu_kvm *v)
 {
     const vsdk_exit *x = v->vcpu->exit;
     if (v->answer)
@@ -136,7 +137,7 @@ void kvm_exit_answer(vcpu_kvm *v)
     v->answer = NULL;
 }
 
-int kvm_exit_next_part(vcpu_kvm *v)
+EXIT_PATH int kvm_exit_next_part(vcpu_kvm *v)
 {
     const struct kvm_run *run = run_of(v);
     if (run->exit_reason != KVM_EXIT_MMIO || v->mmio_done >= run->mmio.len)
@@ -177,7 +178,7 @@ static int system_event(vcpu_kvm *v)
     }
 }
 
-static int other(vcpu_kvm *v)
+OFF_EXIT_PATH static int other(vcpu_kvm *v)
 {
     const struct kvm_run *run = run_of(v);
     switch (run->exit_reason) {
@@ -205,7 +206,7 @@ static int other(vcpu_kvm *v)
     }
 }
 
-int kvm_exit_fill(vcpu_kvm *v)
+EXIT_PATH int kvm_exit_fill(vcpu_kvm *v)
 {
     switch (run_of(v)->exit_reason) {
     case KVM_EXIT_IO:

@@ -2,6 +2,7 @@
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/exit_path.h"
 #include "base/sys.h"
 #include "base/topology_x86_64.h"
 #include <errno.h>
@@ -128,7 +129,7 @@ static int must_leave(const vcpu_kvm *v)
 static int kvm_run(vcpu_kvm *v)
 {
     int r = sys_ioctl(v->fd, KVM_RUN, 0);
-    v->regs_in_run = atomic_load_explicit(&v->run, memory_order_relaxed)->kvm_valid_regs != 0;
+    v->regs_in_run = v->vcpu->flags & VSDK_VCPU_SYNC_GENERAL;
     v->sregs_known = 0;
     if (r >= 0)
         v->started = 1;
@@ -158,7 +159,7 @@ static int finish_access(vcpu_kvm *v)
     return 0;
 }
 
-static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error *error)
+OFF_EXIT_PATH static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error *error)
 {
     const struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
     if ((result == -EFAULT || result == -EHWPOISON) && run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
@@ -171,7 +172,7 @@ static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error *error)
     return kvm_system_error(error, result, "KVM_RUN", "the vCPU can't run");
 }
 
-static vsdk_status leave_guest(vcpu_kvm *v, vsdk_error *error)
+OFF_EXIT_PATH static vsdk_status leave_guest(vcpu_kvm *v, vsdk_error *error)
 {
     int r = finish_access(v);
     if (r < 0)
@@ -181,14 +182,14 @@ static vsdk_status leave_guest(vcpu_kvm *v, vsdk_error *error)
     return VSDK_OK;
 }
 
-static void inject_nmi(vcpu_kvm *v)
+OFF_EXIT_PATH static void inject_nmi(vcpu_kvm *v)
 {
     if (atomic_exchange(&v->nmi, 0))
         sys_ioctl_retry(v->fd, KVM_NMI, 0);
 }
 
 /* 1 when run is to return with the record as it is. */
-static int interrupted(vcpu_kvm *v)
+OFF_EXIT_PATH static int interrupted(vcpu_kvm *v)
 {
     v->pending = 0;
     if (kvm_kick_take(v) || must_leave(v)) {
@@ -223,7 +224,7 @@ static vsdk_status run_guest(vcpu_kvm *v, vsdk_error *error)
     }
 }
 
-vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
+EXIT_PATH vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
     if (v->pending) {
