@@ -32,20 +32,22 @@ static double *room(size_t count)
 
 /* Ours comes first, second and third in turn, so that what the one leaves behind for the next
  * (caches, freed memory) falls on all alike. */
-series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, void *user)
+series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, series_fn again,
+                   void *user)
 {
+    const series_fn fn[3] = {ours, raw, again};
     series s = {pairs, room(pairs), room(pairs), room(pairs)};
     for (size_t i = 0; i < warm_up + pairs; i++) {
         double value[3];
         for (size_t k = 0; k < 3; k++) {
             size_t which = (k + i) % 3;
-            value[which] = which ? raw(user) : ours(user);
+            value[which] = fn[which](user);
         }
         if (i < warm_up)
             continue;
         s.ours[i - warm_up] = value[0];
-        s.raw[i - warm_up] = value[1 + i / 3 % 2];
-        s.again[i - warm_up] = value[2 - i / 3 % 2];
+        s.raw[i - warm_up] = value[1];
+        s.again[i - warm_up] = value[2];
     }
     return s;
 }
@@ -58,6 +60,7 @@ static int by_value(const void *a, const void *b)
 
 typedef struct middle {
     double low, median, high;
+    double least, most; /* where 95 % of the single values lie */
 } middle;
 
 static middle middle_of(const double *values, size_t count)
@@ -67,7 +70,9 @@ static middle middle_of(const double *values, size_t count)
     qsort(sorted, count, sizeof *sorted, by_value);
     double half = 0.98 * sqrt((double)count);
     size_t low = half < count / 2.0 ? (size_t)(count / 2.0 - half) : 0;
-    middle m = {sorted[low], sorted[count / 2], sorted[count - 1 - low]};
+    size_t tail = count / 40;
+    middle m = {sorted[low], sorted[count / 2], sorted[count - 1 - low], sorted[tail],
+                sorted[count - 1 - tail]};
     free(sorted);
     return m;
 }
@@ -98,10 +103,11 @@ void series_print(series *s, const char *name, const char *place, const char *un
     middle noise = middle_of_ratios(s->again, s->raw, s->pairs);
     printf("{\"name\": \"%s\", \"place\": \"%s\", \"unit\": \"%s\", \"ours\": %.4g, \"raw\": %.4g, "
            "\"ratio\": %.4f, \"low\": %.4f, \"high\": %.4f, \"noise\": %.4f, \"noise_low\": %.4f, "
-           "\"noise_high\": %.4f, \"runs\": %zu, \"limit\": %g}\n",
+           "\"noise_high\": %.4f, \"pair_low\": %.4f, \"pair_high\": %.4f, \"runs\": %zu, "
+           "\"limit\": %g}\n",
            name, place, unit, middle_of(s->ours, s->pairs).median,
            middle_of(s->raw, s->pairs).median, ratio.median, ratio.low, ratio.high, noise.median,
-           noise.low, noise.high, s->pairs, limit);
+           noise.low, noise.high, noise.least, noise.most, s->pairs, limit);
     fflush(stdout);
 }
 

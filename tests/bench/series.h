@@ -1,5 +1,6 @@
 /* Paired measurements and what is told of them: the median of the ratios ours to raw with its 95 %
- * interval by order statistics, and raw to raw, measured in the same pairs, as the noise. */
+ * interval by order statistics, and raw to raw, measured in the same pairs, as the noise: of its
+ * median, which any number of pairs makes small, and of a single pair. */
 #ifndef TESTS_BENCH_SERIES_H
 #define TESTS_BENCH_SERIES_H
 
@@ -15,7 +16,10 @@ typedef double (*series_fn)(void *user);
 
 double series_now_us(void);
 double series_thread_us(void); /* of this thread's own time */
-series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, void *user);
+/* `again` is raw once more, on a machine of its own where `raw` has one: two of them differ by
+ * where their memory lies, too. */
+series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, series_fn again,
+                   void *user);
 /* One JSON object on a line. A limit of 0 is none. */
 void series_print(series *s, const char *name, const char *place, const char *unit, double limit);
 double series_median_difference(const series *s); /* ours less raw */

@@ -42,6 +42,12 @@ def noise(row):
     return f"{row['noise']:.3f} [{row['noise_low']:.3f}, {row['noise_high']:.3f}]"
 
 
+def noise_of_a_pair(row):
+    if row.get("pair_low") is None:
+        return "-"
+    return f"{row['pair_low']:.3f} to {row['pair_high']:.3f}"
+
+
 def verdict(row):
     """A ratio is judged by its interval's lower end, a figure by itself."""
     limit = row.get("limit")
@@ -54,12 +60,13 @@ def verdict(row):
 
 
 def print_table(rows):
-    line = "{:<16} {:<9} {:<13} {:>9} {:>9}  {:<22} {:<22} {:>5}  {}"
-    print(line.format("name", "place", "unit", "ours", "raw", "ratio", "noise", "runs", "limit"))
+    line = "{:<16} {:<9} {:<13} {:>9} {:>9}  {:<22} {:<22} {:<15} {:>5}  {}"
+    print(line.format("name", "place", "unit", "ours", "raw", "ratio", "noise", "a pair's noise",
+                      "runs", "limit"))
     for row in rows:
         print(line.format(row["name"], row["place"], row["unit"], figure(row["ours"]),
-                          figure(row["raw"]), interval(row), noise(row), row["runs"],
-                          verdict(row)))
+                          figure(row["raw"]), interval(row), noise(row), noise_of_a_pair(row),
+                          row["runs"], verdict(row)))
 
 
 def main():
