@@ -63,6 +63,14 @@ static void make_rtc(void)
     vsdk_device_close(device);
 }
 
+enum { NOON = 946728000 }; /* 2000-01-01 12:00:00 */
+
+static void make_rtc_at(time_t second)
+{
+    stopped = (struct timespec){.tv_sec = second};
+    make_rtc();
+}
+
 /* time() is behind by up to a tick of the kernel. */
 static time_t wall_time(void)
 {
@@ -80,7 +88,7 @@ Test(rtc, tells_wall_time)
     now = cmos_time();
     cr_assert(now >= before && now <= wall_time());
     cr_assert(eq(u8, cmos(11), 2));
-    cr_assert(eq(u8, cmos(12), 0));
+    cr_assert(eq(u8, cmos(12) & ~0x10, 0)); /* a second may have ended meanwhile */
     cr_assert(eq(u8, cmos(13), 0x80));
 }
 
@@ -105,7 +113,7 @@ Test(rtc, update_in_progress_is_shown, .timeout = 60)
 
 Test(rtc, status_is_not_writable)
 {
-    make_rtc();
+    make_rtc_at(NOON);
     cmos_set(12, 0xff);
     cmos_set(13, 0);
     cr_assert(eq(u8, cmos(12), 0));
@@ -192,14 +200,6 @@ Test(rtc, memory_and_alarm_are_plain)
     cr_assert(eq(u8, fake_in(&vm, 0x70), 0x40));
     fake_write(&vm, VSDK_SPACE_PIO, 0x70, 2, 0x5541);
     cr_assert(eq(u8, cmos(0x41), 0x55));
-}
-
-enum { NOON = 946728000 }; /* 2000-01-01 12:00:00 */
-
-static void make_rtc_at(time_t second)
-{
-    stopped = (struct timespec){.tv_sec = second};
-    make_rtc();
 }
 
 Test(rtc, update_in_progress_is_before_each_second)
