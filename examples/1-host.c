@@ -24,7 +24,7 @@ int main(void)
 {
     const char *name;
 
-    for (uint32_t i = 0; (name = vsdk_backend_name(i)) != NULL; i++) {
+    for (uint32_t i = 0; (name = vsdk_backend_at(i)) != NULL; i++) {
         vsdk_host *host;
         vsdk_error error;
 

@@ -39,7 +39,7 @@ static vsdk_status load(vsdk_vm *vm)
     if (status == VSDK_OK)
         status = vsdk_vm_map(vm, 0x1000, ram, 0, 4096, 0, &error);
     if (status == VSDK_OK)
-        status = vsdk_dma_write(vm, 0x1000, code, sizeof code, &error);
+        status = vsdk_vm_write(vm, 0x1000, code, sizeof code, &error);
     vsdk_ram_close(ram); /* the mapping keeps it */
     return status;
 }
@@ -47,24 +47,27 @@ static vsdk_status load(vsdk_vm *vm)
 /* Real mode at 0:0x1000, 2 in AL and 3 in BL. */
 static vsdk_status set_start(vsdk_vcpu *vcpu)
 {
-    vsdk_regs regs = {.rip = 0x1000, .rax = 2, .rbx = 3, .rflags = 2};
-    vsdk_sregs sregs;
-    vsdk_status status = vsdk_vcpu_get_sregs(vcpu, &sregs, &error);
+    vsdk_x86_regs regs = {.rip = 0x1000, .rax = 2, .rbx = 3, .rflags = 2};
+    vsdk_x86_sregs sregs;
+    vsdk_status status =
+        vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), &error);
 
     if (status != VSDK_OK)
         return status;
     sregs.cs.base = 0;
     sregs.cs.selector = 0;
-    status = vsdk_vcpu_set_sregs(vcpu, &sregs, &error);
-    return status == VSDK_OK ? vsdk_vcpu_set_regs(vcpu, &regs, &error) : status;
+    status = vsdk_vcpu_set_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), &error);
+    return status == VSDK_OK
+               ? vsdk_vcpu_set_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &error)
+               : status;
 }
 
 /* The loop over exits: the heart of any program that uses the library. */
 static int run(vsdk_vcpu *vcpu)
 {
-    const vsdk_exit *exit = vsdk_vcpu_exit(vcpu);
+    const vsdk_exit *exit = vsdk_vcpu_record(vcpu);
 
-    while (vsdk_vcpu_run(vcpu, 0, &error) == VSDK_OK) {
+    while (vsdk_vcpu_run(vcpu, VSDK_FOREVER, &error) == VSDK_OK) {
         if (exit->reason == VSDK_EXIT_PIO && exit->address == 0x3f8) {
             putchar((int)exit->value);
         } else if (exit->reason == VSDK_EXIT_PIO && exit->address == 0xf4) {

@@ -43,26 +43,28 @@ static vsdk_status attach(vsdk_vm *vm, struct counter *counter)
     vsdk_status status = vsdk_device_create(vm, &counter_ops, counter, NULL, &device, &error);
 
     if (status == VSDK_OK)
-        status = vsdk_device_attach(device, VSDK_SPACE_PIO, 0x80, 1, 0, &error);
+        status = vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x80, 1, 0, &error);
     vsdk_device_close(device); /* while attached the virtual machine keeps it */
     return status;
 }
 
 static vsdk_status load(vsdk_vm *vm, vsdk_vcpu *vcpu)
 {
-    vsdk_regs regs = {.rip = 0x1000, .rflags = 2};
-    vsdk_sregs sregs;
+    vsdk_x86_regs regs = {.rip = 0x1000, .rflags = 2};
+    vsdk_x86_sregs sregs;
     vsdk_ram *ram = NULL;
     vsdk_status status;
 
     if ((status = vsdk_ram_create(vm, 4096, NULL, &ram, &error)) == VSDK_OK &&
         (status = vsdk_vm_map(vm, 0x1000, ram, 0, 4096, 0, &error)) == VSDK_OK &&
-        (status = vsdk_dma_write(vm, 0x1000, code, sizeof code, &error)) == VSDK_OK &&
-        (status = vsdk_vcpu_get_sregs(vcpu, &sregs, &error)) == VSDK_OK) {
+        (status = vsdk_vm_write(vm, 0x1000, code, sizeof code, &error)) == VSDK_OK &&
+        (status = vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs),
+                                      &error)) == VSDK_OK) {
         sregs.cs.base = 0;
         sregs.cs.selector = 0;
-        if ((status = vsdk_vcpu_set_sregs(vcpu, &sregs, &error)) == VSDK_OK)
-            status = vsdk_vcpu_set_regs(vcpu, &regs, &error);
+        if ((status = vsdk_vcpu_set_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs),
+                                          &error)) == VSDK_OK)
+            status = vsdk_vcpu_set_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &error);
     }
     vsdk_ram_close(ram);
     return status;
@@ -87,10 +89,10 @@ int main(int argc, char **argv)
     if (status == VSDK_OK)
         status = vsdk_vm_resume(vm, &error);
     if (status == VSDK_OK)
-        status = vsdk_vcpu_run(vcpu, 0, &error);
+        status = vsdk_vcpu_run(vcpu, VSDK_FOREVER, &error);
 
     if (status == VSDK_OK) {
-        const vsdk_exit *exit = vsdk_vcpu_exit(vcpu);
+        const vsdk_exit *exit = vsdk_vcpu_record(vcpu);
         printf("the guest wrote %llu to port %#llx\n", (unsigned long long)exit->value,
                (unsigned long long)exit->address);
     } else {

@@ -78,6 +78,10 @@ class Checker:
 
     def name(self, item):
         name = item.name
+        if item.kind == "constant":
+            if not re.fullmatch(r"VSDK(_[A-Z0-9]+)+", name):
+                raise item.error(f"`{name}` is not of the form VSDK_<UPPER_CASE>", "name")
+            return
         if not re.fullmatch(r"vsdk(_[a-z0-9]+)+", name):
             raise item.error(f"`{name}` is not of the form vsdk_<lower_case>", "name")
         if not re.fullmatch(r"\d+\.\d+", item.since):
@@ -132,6 +136,10 @@ class Checker:
 
     def handle(self, item):
         pass
+
+    def constant(self, item):
+        if not 0 <= item.data["value"] < 2 ** (8 * SCALARS[item.data["type"]]):
+            raise item.error(f"`{item.name}` does not fit {item.data['type']}", "value")
 
     def typedef(self, item):
         if item.data["type"] not in SCALARS:

@@ -50,7 +50,9 @@ def struct_asserts(api, struct):
 def asserts(api):
     lines = []
     for item in (item for obj in api.objects for item in obj.items):
-        if item.kind == "enum":
+        if item.kind == "constant":
+            lines.append(f'ASSERT({item.name} == {item.literal}, "{item.name}");')
+        elif item.kind == "enum":
             lines += enum_asserts(item)
         elif item.kind == "struct":
             lines += struct_asserts(api, item)

@@ -176,6 +176,11 @@ def typedef_lines(item):
     return comment(lines) + [f"typedef {item.data['type']} {item.name};"]
 
 
+def constant_lines(constant):
+    lines = prose_lines(f"{sentence(constant.doc)} Since {constant.since}.", INNER)
+    return comment(lines) + [f"#define {constant.name} {constant.literal}"]
+
+
 def handle_lines(handle):
     lines = prose_lines(f"{sentence(handle.doc)} Since {handle.since}.", INNER)
     return comment(lines) + [f"typedef struct {handle.name} {handle.name};"]
@@ -223,7 +228,7 @@ class TypeWriter:
     def lines(self, item):
         if item.kind == "struct":
             return struct_lines(item, item.name in self.forward)
-        return {"handle": handle_lines, "typedef": typedef_lines, "enum": enum_lines,
+        return {"constant": constant_lines, "handle": handle_lines, "typedef": typedef_lines, "enum": enum_lines,
                 "callback": callback_lines}[item.kind](item)
 
 

@@ -45,7 +45,8 @@ def function(item):
         "errors": item.errors, "required": [param.name for param in item.required]}
 
 
-DETAIL = {"handle": lambda item: {}, "typedef": lambda item: {"type": item.data["type"]},
+DETAIL = {"constant": lambda item: {"type": item.data["type"], "value": item.data["value"]},
+          "handle": lambda item: {}, "typedef": lambda item: {"type": item.data["type"]},
           "enum": enum, "struct": struct, "callback": callback, "function": function}
 
 

@@ -108,6 +108,15 @@ class Variable(Item):
         return ""
 
 
+class Constant(Item):
+    """A number that is too large for an enum; a macro in C."""
+
+    @property
+    def literal(self):
+        suffix = {"uint64_t": "UINT64_C", "uint32_t": "UINT32_C"}[self.data["type"]]
+        return f"{suffix}({hex(self.data['value'] % 2**64)})"
+
+
 class Enum(Item):
     @property
     def values(self):
@@ -194,7 +203,7 @@ class Function(Call):
         return backends if isinstance(backends, str) else ", ".join(backends)
 
 
-KINDS = {"handle": Item, "typedef": Item, "enum": Enum, "struct": Struct, "callback": Callback,
+KINDS = {"constant": Constant, "handle": Item, "typedef": Item, "enum": Enum, "struct": Struct, "callback": Callback,
          "function": Function}
 
 

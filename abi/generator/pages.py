@@ -25,6 +25,10 @@ def facts(rows):
     return [f"- {name}: {sentence(text)}" for name, text in rows if text] + [""]
 
 
+def constant_page(item):
+    return code([f"#define {item.name} {item.literal}"])
+
+
 def handle_page(item):
     return code([f"typedef struct {item.name} {item.name};"])
 
@@ -83,7 +87,7 @@ def function_page(function):
     return lines
 
 
-PAGES = {"handle": handle_page, "typedef": typedef_page, "enum": enum_page, "struct": struct_page,
+PAGES = {"constant": constant_page, "handle": handle_page, "typedef": typedef_page, "enum": enum_page, "struct": struct_page,
          "callback": callback_page, "function": function_page}
 
 

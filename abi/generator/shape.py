@@ -4,9 +4,10 @@ from .model import load_object
 from .text import plain, prose_lines
 
 WORD_LIMIT = 90
-TOP = {"object", "handle", "typedef", "enum", "struct", "callback", "function"}
+TOP = {"object", "constant", "handle", "typedef", "enum", "struct", "callback", "function"}
 REQUIRED = {
     "object": {"name": str, "title": str, "order": int, "doc": str},
+    "constant": {"name": str, "type": str, "value": int, "doc": str},
     "handle": {"name": str, "doc": str},
     "typedef": {"name": str, "type": str, "doc": str},
     "enum": {"name": str, "type": str, "doc": str, "values": list},
@@ -21,6 +22,7 @@ REQUIRED = {
 }
 OPTIONAL = {
     "object": {"needs": list, "prefixes": list},
+    "constant": {"since": str, "unit": str},
     "handle": {"since": str},
     "typedef": {"since": str},
     "enum": {"since": str, "namer": str, "flags": bool, "source": str},
@@ -40,6 +42,7 @@ CHOICES = {
     ("params", "dir"): {"in", "out", "inout"},
     ("params", "ownership"): {"borrowed", "new", "static", "transferred"},
     ("returns", "ownership"): {"borrowed", "new", "static", "transferred"},
+    ("constant", "type"): {"uint32_t", "uint64_t"},
     ("enum", "type"): {"uint8_t", "uint16_t", "uint32_t", "int32_t"},
 }
 def check_table(source, path, kind, data):

@@ -236,7 +236,7 @@ vsdk_status vsdk_boot_load(vsdk_vm *vm, const vsdk_boot_config *config, vsdk_boo
  *   STATE             the vCPU is IN_GUEST or its access is unfinished
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused the values
- * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_set_regs. States: as vsdk_vcpu_set_sregs.
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_set_state. States: as vsdk_vcpu_set_state.
  * Backends: all. Since 0.1.
  */
 vsdk_status vsdk_boot_apply(vsdk_vcpu *vcpu, const vsdk_boot_entry *entry, vsdk_error *error);

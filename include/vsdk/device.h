@@ -189,8 +189,8 @@ void vsdk_device_close(vsdk_device *device);
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
-                               uint64_t length, uint32_t region, vsdk_error *error);
+vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_t address,
+                                  uint64_t length, uint32_t region, vsdk_error *error);
 
 /*
  * Take all ranges of a device away.
@@ -232,7 +232,7 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops);
  * arrives on another thread. Not recursive; does nothing for a CONCURRENT device. Until the unlock
  * the thread is as in a callback of this device: a pause waits for it, and pause, destroy, run and
  * a detach of the device are VSDK_ERROR_BUSY. Leave the memory and CPUID as they are meanwhile:
- * map, unmap, protect and vsdk_vm_set_cpuid wait for a pause or resume that has begun, and that
+ * map, unmap, protect and vsdk_x86_vm_set_cpuid wait for a pause or resume that has begun, and that
  * waits for the lock. A language that moves its code between threads pins it to one from lock to
  * unlock.
  *
@@ -274,7 +274,7 @@ void vsdk_device_unlock(vsdk_device *device);
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                               uint64_t tag, vsdk_error *error);
 
 /*
@@ -291,7 +291,8 @@ vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, u
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error);
+vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address,
+                                 vsdk_error *error);
 
 #pragma GCC visibility pop
 

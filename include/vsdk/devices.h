@@ -130,16 +130,16 @@ typedef struct vsdk_acpi_pm_config {
 } vsdk_acpi_pm_config;
 
 /*
- * How to make a debug-exit port.
+ * How to make a exit-port port.
  *
  * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
  */
-typedef struct vsdk_debug_exit_config {
-    uint32_t size;        /* sizeof(vsdk_debug_exit_config) */
+typedef struct vsdk_exit_port_config {
+    uint32_t size;        /* sizeof(vsdk_exit_port_config) */
     uint32_t flags;       /* Zero */
     uint64_t address;     /* First of 4 ports; 0 for 0xf4 */
     uint64_t reserved[2]; /* Zero */
-} vsdk_debug_exit_config;
+} vsdk_exit_port_config;
 
 /*
  * How to make a debug console.
@@ -348,7 +348,7 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
 /*
  * A port by which a guest ends with a code.
  *
- * A write of any width to the first port stops the virtual machine with VSDK_EXIT_DEBUG_EXIT and
+ * A write of any width to the first port stops the virtual machine with VSDK_EXIT_GUEST_EXIT and
  * the value written. Reads give all ones.
  *
  *   vm      The virtual machine.
@@ -366,8 +366,8 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *config,
-                                   vsdk_device **device, vsdk_error *error);
+vsdk_status vsdk_exit_port_create(vsdk_vm *vm, const vsdk_exit_port_config *config,
+                                  vsdk_device **device, vsdk_error *error);
 
 /*
  * A port that takes text.

@@ -37,8 +37,8 @@ extern "C" {
  * Since 0.1.
  */
 enum vsdk_dma_intent_values {
-    VSDK_DMA_READ = 0x1,  /* The library's side reads */
-    VSDK_DMA_WRITE = 0x2, /* The library's side writes */
+    VSDK_DMA_FROM_GUEST = 0x1, /* The library's side reads */
+    VSDK_DMA_TO_GUEST = 0x2,   /* The library's side writes */
 };
 typedef uint32_t vsdk_dma_intent;
 
@@ -73,8 +73,8 @@ typedef struct vsdk_dma_view {
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
-                          vsdk_error *error);
+vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                         vsdk_error *error);
 
 /*
  * Copy to guest memory.
@@ -93,8 +93,8 @@ vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t leng
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
-                           vsdk_error *error);
+vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                          vsdk_error *error);
 
 /*
  * Pin guest memory and get a pointer to it.
@@ -111,7 +111,7 @@ vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, size too small, the length 0 or the intent unknown
- *   RANGE             as vsdk_dma_read and vsdk_dma_write, or it spans two mappings
+ *   RANGE             as vsdk_vm_read and vsdk_vm_write, or it spans two mappings
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */

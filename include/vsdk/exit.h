@@ -11,8 +11,8 @@
  *
  * - PIO, MMIO: address, width, direction, count, data, value (of a write with count 1,
  *   zero-extended), tag (of the range attached there, else 0).
- * - POWEROFF, RESET, CRASH, SUSPEND, WATCHDOG, SOFT_RESET, DEBUG_EXIT, STOP (terminal): value is
- *   the code given to vsdk_vm_stop or by the guest, detail a vsdk_crash_detail for CRASH.
+ * - POWEROFF, RESET, CRASH, SUSPEND, WATCHDOG, SOFT_RESET, EXIT_PORT, STOP (terminal): value is the
+ *   code given to vsdk_vm_stop or by the guest, detail a vsdk_crash_detail for CRASH.
  * - KICKED: detail is a vsdk_kick_detail.
  * - INTERNAL_ERROR, FAIL_ENTRY, UNKNOWN: native and detail as the hypervisor gave them.
  * - MEMORY_FAULT: address (gpa), detail as the hypervisor gave it.
@@ -44,7 +44,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Why a run returned. The reasons from POWEROFF to STOP are terminal: the virtual machine is
+ * Why a run returned. A terminal reason has VSDK_EXIT_TERMINAL in its flags: the virtual machine is
  * STOPPED, and each further run returns the same.
  *
  * Since 0.1.
@@ -65,7 +65,7 @@ enum vsdk_exit_reason_values {
     VSDK_EXIT_WATCHDOG = 8,        /* Terminal: a watchdog expired */
     VSDK_EXIT_SOFT_RESET = 9,      /* Terminal: the guest asked to be started again in its own
                                       memory */
-    VSDK_EXIT_DEBUG_EXIT = 10,     /* Terminal: the guest wrote its exit code to a debug-exit
+    VSDK_EXIT_GUEST_EXIT = 10,     /* Terminal: the guest wrote its exit code to a exit-port
                                       device */
     VSDK_EXIT_STOP = 11,           /* Terminal: the embedder or a device stopped it for another
                                       reason */
@@ -83,6 +83,9 @@ enum vsdk_exit_reason_values {
     VSDK_EXIT_MSR = 18,            /* Reserved: model-specific register access */
     VSDK_EXIT_CPUID = 19,          /* Reserved: CPUID */
     VSDK_EXIT_IRQ_WINDOW = 20,     /* Reserved: interrupts can be taken */
+    VSDK_EXIT_HALTED = 21,         /* Terminal: every processor halted with interrupts off, so
+                                      that nothing in the guest can go on. Not a power-off: a
+                                      guest that panicked may end like this. */
 };
 typedef uint32_t vsdk_exit_reason;
 
@@ -99,7 +102,7 @@ enum vsdk_exit_flags_values {
      */
     VSDK_EXIT_REGS_SETTABLE = 0x1,
     VSDK_EXIT_TERMINAL = 0x2,      /* The virtual machine is STOPPED */
-    VSDK_EXIT_REGS_SYNCED = 0x4,   /* The general registers are at vsdk_vcpu_sync_regs */
+    VSDK_EXIT_REGS_SYNCED = 0x4,   /* The general registers are at vsdk_x86_vcpu_sync_regs */
 };
 typedef uint32_t vsdk_exit_flags;
 
@@ -109,8 +112,8 @@ typedef uint32_t vsdk_exit_flags;
  * Since 0.1.
  */
 enum vsdk_direction_values {
-    VSDK_READ = 0,  /* The guest reads: IN, load */
-    VSDK_WRITE = 1, /* The guest writes: OUT, store */
+    VSDK_DIRECTION_READ = 0,  /* The guest reads: IN, load */
+    VSDK_DIRECTION_WRITE = 1, /* The guest writes: OUT, store */
 };
 typedef uint8_t vsdk_direction;
 

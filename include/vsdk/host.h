@@ -60,14 +60,15 @@ enum vsdk_capability_values {
                                              nothing after it */
     VSDK_CAPABILITY_SYNC_GENERAL = 9,     /* General registers with each exit at a fixed address;
                                              emulated costs a call an exit */
-    VSDK_CAPABILITY_SYNC_OTHER = 10,      /* Other register classes with each exit */
+    VSDK_CAPABILITY_SYNC_SREGS = 10,      /* Segment and control registers with each exit at a
+                                             fixed address; emulated costs a call an exit */
     VSDK_CAPABILITY_DOORBELL_KERNEL = 11, /* A doorbell rings without leaving the hypervisor;
                                              emulated means that the vCPU's thread rings it */
     VSDK_CAPABILITY_IRQ_LEVEL = 12,       /* Level-triggered lines in the portable machine */
     VSDK_CAPABILITY_MSI = 13,             /* Direct message-signalled interrupts */
     VSDK_CAPABILITY_MSI_ALL_MODES = 14,   /* Messages in every delivery mode; without it fixed
                                              and lowest priority only */
-    VSDK_CAPABILITY_NMI = 15,             /* vsdk_vcpu_inject_nmi */
+    VSDK_CAPABILITY_NMI = 15,             /* vsdk_x86_vcpu_inject_nmi */
     VSDK_CAPABILITY_READONLY = 16,        /* Read-only guest memory whose writes come as MMIO
                                              exits */
     VSDK_CAPABILITY_RAM_ALIAS = 17,       /* One RAM object at two guest addresses */
@@ -82,7 +83,9 @@ enum vsdk_capability_values {
     VSDK_CAPABILITY_EXIT_MSR = 25,        /* MSR exits */
     VSDK_CAPABILITY_EXIT_CPUID = 26,      /* CPUID exits */
     VSDK_CAPABILITY_EXIT_IRQ_WINDOW = 27, /* IRQ_WINDOW exits */
-    VSDK_CAPABILITY_DEADLINE = 28,        /* A run may have a deadline */
+    VSDK_CAPABILITY_DIRECT_IO = 28,       /* Direct I/O and registered buffers of io_uring can
+                                             reach guest memory; without it data goes through a
+                                             buffer of the library's */
     VSDK_CAPABILITY_DEATH_EVENT = 29,     /* The end of a guest is told at once; emulated means
                                              that it is polled for */
     VSDK_CAPABILITY_DOWN_REGS = 30,       /* All registers of a processor that is down (not
@@ -94,7 +97,8 @@ enum vsdk_capability_values {
                                              and reaped */
     VSDK_CAPABILITY_CPUID_SET = 33,       /* CPUID leaves may be chosen before the first vCPU */
     VSDK_CAPABILITY_FPU = 34,             /* x87, SSE and extended state can be read and set */
-    VSDK_CAPABILITY_PV = 35,              /* Paravirtual (Xen PV) guests */
+    VSDK_CAPABILITY_MSI_DESCRIPTOR = 35,  /* A message that is sent by writing to a descriptor,
+                                             without a call of the library's (irqfd) */
 };
 typedef uint32_t vsdk_capability;
 
@@ -187,22 +191,6 @@ typedef struct vsdk_capability_info {
     uint64_t value;     /* The number for capabilities that have one, else 0 */
     char reason[200];   /* Why, in one sentence; never empty unless the answer is yes */
 } vsdk_capability_info;
-
-/*
- * One CPUID leaf.
- *
- * 32 bytes. Since 0.1.
- */
-typedef struct vsdk_cpuid_entry {
-    uint32_t leaf;     /* EAX before CPUID */
-    uint32_t subleaf;  /* ECX before CPUID; 0 for leaves that have none */
-    uint32_t flags;    /* 1 if the leaf depends on the subleaf */
-    uint32_t reserved; /* Zero */
-    uint32_t eax;      /* EAX after CPUID */
-    uint32_t ebx;      /* EBX after CPUID */
-    uint32_t ecx;      /* ECX after CPUID */
-    uint32_t edx;      /* EDX after CPUID */
-} vsdk_cpuid_entry;
 
 /*
  * A guest of this library whose owner died.
@@ -312,7 +300,7 @@ const char *vsdk_host_backend(const vsdk_host *host);
  * Returns the name, or NULL after the last (static).
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-const char *vsdk_backend_name(uint32_t index);
+const char *vsdk_backend_at(uint32_t index);
 
 /*
  * Ask what a host can do, and why not.
@@ -329,26 +317,6 @@ const char *vsdk_backend_name(uint32_t index);
  */
 vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_capability_info *info,
                             vsdk_error *error);
-
-/*
- * CPUID leaves that guests of this host get by default.
- *
- * Before the topology of a particular vCPU is filled in. Copies at most capacity entries and always
- * tells how many there are.
- *
- *   host      The host.
- *   entries   (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
- *   capacity  (entries) Room in entries.
- *   needed    (out, entries) How many there are.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  host or needed is NULL, or entries is NULL with a capacity
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
- * Source: Linux api.rst, KVM_GET_SUPPORTED_CPUID; xenctrl.h, xc_cpu_policy.
- */
-vsdk_status vsdk_host_get_cpuid(vsdk_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                uint32_t *needed, vsdk_error *error);
 
 /*
  * Guests whose owner died.

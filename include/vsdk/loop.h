@@ -139,7 +139,7 @@ int32_t vsdk_loop_descriptor(vsdk_loop *loop);
  * wait.
  *
  *   loop        The loop.
- *   timeout_ns  (ns) Longest wait; 0 does not wait, UINT64_MAX has no end.
+ *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *   dispatched  (out, may be NULL) How many callbacks ran.
  *
  * Errors, VSDK_ERROR_...:

@@ -23,7 +23,7 @@
  * | serial port | 0x3f8, line 4 |
  * | clock | 0x70, line 8 |
  * | keyboard controller (reset only) | 0x60, 0x64 |
- * | debug exit | 0xf4 |
+ * | exit port | 0xf4 |
  * | debug console | 0x402 |
  * | pvpanic | 0x505 |
  * | fw_cfg | 0x510 |
@@ -73,7 +73,7 @@ enum vsdk_pc_part_values {
     VSDK_PC_RTC = 1,           /* Clock */
     VSDK_PC_I8042 = 2,         /* Keyboard controller */
     VSDK_PC_ACPI_PM = 3,       /* Power management */
-    VSDK_PC_DEBUG_EXIT = 4,    /* Debug exit */
+    VSDK_PC_EXIT_PORT = 4,     /* Exit port */
     VSDK_PC_DEBUG_CONSOLE = 5, /* Debug console */
     VSDK_PC_FW_CFG = 6,        /* Firmware configuration */
     VSDK_PC_PVPANIC = 7,       /* Panic port */
@@ -101,7 +101,7 @@ typedef struct vsdk_pc_config {
     void *debug_user;               /* (may be NULL) Given to debug */
     vsdk_release_fn debug_release;  /* (may be NULL) Called once with debug_user when the debug
                                        console is gone */
-    uint32_t debug_exit;            /* First of the debug exit's 4 ports; 0 for 0xf4 */
+    uint32_t exit_port;             /* First of the exit port's 4 ports; 0 for 0xf4 */
     uint32_t reserved;              /* Zero */
     uint64_t reserved2[3];          /* Zero */
 } vsdk_pc_config;
@@ -133,11 +133,11 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
  *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves the
- *                     debug exit's ports itself
- *   RANGE             the debug exit's 4 ports leave their space
+ *                     exit port's ports itself
+ *   RANGE             the exit port's 4 ports leave their space
  *   LIMIT             more than 127 vCPUs, or more memory than the virtual machine's memory_max
- *   EXISTS            memory or a device is there already, or the debug exit is where another
- *                     device is
+ *   EXISTS            memory or a device is there already, or the exit port is where another device
+ *                     is
  *   STATE             the guest was started already
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   GONE              the virtual machine was destroyed

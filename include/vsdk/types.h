@@ -88,6 +88,9 @@ enum vsdk_version_number_values {
 };
 typedef uint32_t vsdk_version_number;
 
+/* As a timeout: no end. A timeout of 0 does not wait. Since 0.1. */
+#define VSDK_FOREVER UINT64_C(0xffffffffffffffff)
+
 /*
  * What went wrong, for a program and for a person. Owned by the caller, filled on failure only;
  * every text is NUL-terminated UTF-8, cut at a character boundary. Frozen: its size never changes.

@@ -30,7 +30,6 @@
 
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
-#include <vsdk/regs.h>
 #include <vsdk/types.h>
 #include <vsdk/vm.h>
 
@@ -48,7 +47,7 @@ typedef struct vsdk_vcpu vsdk_vcpu;
  *
  * Since 0.1.
  */
-enum vsdk_vcpu_state_values {
+enum vsdk_vcpu_phase_values {
     VSDK_VCPU_HELD = 0,     /* Stands still because its virtual machine is CREATED, PAUSED or
                                STOPPED */
     VSDK_VCPU_IN_GUEST = 1, /* Executes, or may: someone is inside run, or the backend is
@@ -56,7 +55,7 @@ enum vsdk_vcpu_state_values {
     VSDK_VCPU_AT_EXIT = 2,  /* Stands at an exit that its last run returned; on an autonomous
                                backend, at an access that is not answered yet */
 };
-typedef uint32_t vsdk_vcpu_state;
+typedef uint32_t vsdk_vcpu_phase;
 
 /*
  * Flags of vsdk_vcpu_config.
@@ -65,7 +64,7 @@ typedef uint32_t vsdk_vcpu_state;
  */
 enum vsdk_vcpu_flags_values {
     VSDK_VCPU_SYNC_GENERAL = 0x1, /* Deliver the general registers with each exit that returns to
-                                     the embedder, at vsdk_vcpu_sync_regs */
+                                     the embedder, at vsdk_x86_vcpu_sync_regs */
 };
 typedef uint32_t vsdk_vcpu_flags;
 
@@ -105,24 +104,24 @@ typedef struct vsdk_vcpu_counters {
 } vsdk_vcpu_counters;
 
 /*
- * The name of a vsdk_vcpu_state: held, in_guest, at_exit.
+ * The name of a vsdk_vcpu_phase: held, in_guest, at_exit.
  *
  *   value  Any value.
  *
  * Returns the name in lower case, unknown for a value without one (static).
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-const char *vsdk_vcpu_state_name(vsdk_vcpu_state value);
+const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value);
 
 /*
  * Create a virtual processor.
  *
  * Number 0 is the boot processor: its registers are the caller's to set before the start, by
- * vsdk_boot_apply or vsdk_vcpu_set_sregs and vsdk_vcpu_set_regs. Until then it has the
- * architectural reset state: real mode at 0xfffffff0, where a machine without firmware has no
- * memory. To begin in real mode at an address below 64 KiB read vsdk_sregs, make base and selector
- * of cs 0, set them, and set rip (with rflags 2). The others wait inside run for INIT and SIPI. The
- * APIC id is 2 * index. The first creation freezes the platform.
+ * vsdk_boot_apply or vsdk_vcpu_set_state. Until then it has the architectural reset state: real
+ * mode at 0xfffffff0, where a machine without firmware has no memory. To begin in real mode at an
+ * address below 64 KiB read vsdk_x86_sregs, make base and selector of cs 0, set them, and set rip
+ * (with rflags 2). The others wait inside run for INIT and SIPI. The APIC id is 2 * index. The
+ * first creation freezes the platform.
  *
  *   vm      The virtual machine.
  *   index   0 to vcpus_max - 1.
@@ -168,22 +167,7 @@ void vsdk_vcpu_close(vsdk_vcpu *vcpu);
  * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_exit *vsdk_vcpu_exit(vsdk_vcpu *vcpu);
-
-/*
- * Where the general registers are after an exit.
- *
- * For a vCPU made with VSDK_VCPU_SYNC_GENERAL. Valid when the exit has VSDK_EXIT_REGS_SYNCED;
- * reading only, set registers with vsdk_vcpu_set_regs.
- *
- *   vcpu  The vCPU.
- *
- * Returns the registers: the same address for the vCPU's life; NULL without SYNC_GENERAL
- * (borrowed).
- * Given NULL: returns NULL.
- * Threads: any. Blocks: no. From callbacks: yes. States: AT_EXIT. Backends: all. Since 0.1.
- */
-const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu);
+vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
 
 /*
  * Execute the guest until something needs the embedder.
@@ -204,7 +188,8 @@ const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu);
  * that kicks.
  *
  *   vcpu        The vCPU.
- *   timeout_ns  (ns) Deadline from now in real time; 0 and UINT64_MAX for none.
+ *   timeout_ns  (ns) Longest time from now, in real time; 0 does not enter the guest, VSDK_FOREVER
+ *               has no end.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
@@ -265,156 +250,55 @@ vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error);
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error);
+vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_error *error);
 
 /*
- * Read the general registers.
+ * Read one class of a vCPU's state.
  *
- * With an access unfinished RIP and the destination of a read are unspecified.
+ * The classes and their records stand in the architecture's header (x86.h).
  *
- *   vcpu  The vCPU.
- *   regs  (out) Filled.
+ *   vcpu         The vCPU.
+ *   state_class  Which class, such as VSDK_X86_REGS.
+ *   state        (out, bytes bytes) Filled with the class's record.
+ *   bytes        (bytes) The size of the record, by sizeof.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
+ *   INVALID_ARGUMENT  a pointer is NULL, the class is unknown or bytes is not its size
  *   STATE             the vCPU is IN_GUEST
+ *   UNSUPPORTED       the backend has no such state
+ *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: no. From callbacks: from callbacks of this vCPU's own accesses. States:
  * AT_EXIT, HELD. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vcpu_get_regs(vsdk_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
+vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, uint32_t state_class, void *state, uint64_t bytes,
+                                vsdk_error *error);
 
 /*
- * Set the general registers.
+ * Set one class of a vCPU's state.
  *
- * With an access unfinished VSDK_ERROR_STATE, unless the exit has VSDK_EXIT_REGS_SETTABLE: then all
- * but RIP are set.
- *
- *   vcpu  The vCPU.
- *   regs  The registers.
+ *   vcpu         The vCPU.
+ *   state_class  Which class, such as VSDK_X86_REGS.
+ *   state        (bytes bytes) The class's record.
+ *   bytes        (bytes) The size of the record, by sizeof.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
+ *   INVALID_ARGUMENT  a pointer is NULL, the class is unknown, bytes is not its size, or the values
+ *                     contradict each other: CR0.PG without CR0.PE, EFER.LMA that is not what
+ *                     CR0.PG and EFER.LME make it or is without CR4.PAE, a reserved bit of CR0 or
+ *                     MXCSR
  *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
  *                     lacks VSDK_CAPABILITY_DOWN_REGS
- *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused the values
- * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
- * unfinished access, HELD. Backends: all. Since 0.1.
- */
-vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
-
-/*
- * Read segment, descriptor-table and control registers.
- *
- * Of a processor that is down (not started, or halted for good) a backend without
- * VSDK_CAPABILITY_DOWN_REGS tells control registers only; the rest is zero, or as it was set before
- * the start.
- *
- *   vcpu   The vCPU.
- *   sregs  (out) Filled.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
- *   STATE             the vCPU is IN_GUEST
- *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT, HELD. Backends:
- * all. Since 0.1.
- */
-vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
-
-/*
- * Set segment, descriptor-table and control registers.
- *
- *   vcpu   The vCPU.
- *   sregs  The registers.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or the values contradict each other (CR0.PG without
- *                     CR0.PE, EFER.LMA that is not what CR0.PG and EFER.LME make it, or is without
- *                     CR4.PAE), or CR0 has a reserved bit
- *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
- *                     lacks VSDK_CAPABILITY_DOWN_REGS
- *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused the values
- * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
- * unfinished access, HELD. Backends: all. Since 0.1.
- */
-vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
-
-/*
- * Read x87 and SSE state.
- *
- *   vcpu  The vCPU.
- *   fpu   (out) Filled.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
- *   STATE             the vCPU is IN_GUEST
- *   UNSUPPORTED       the backend has no floating point
+ *   UNSUPPORTED       the backend has no such state
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT, HELD. Backends:
- * all; see VSDK_CAPABILITY_FPU. Since 0.1.
+ *   SYSTEM            the hypervisor refused the values
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_state. States: AT_EXIT without an
+ * unfinished access, HELD. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vcpu_get_fpu(vsdk_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
-
-/*
- * Set x87 and SSE state; extended state above it is kept.
- *
- *   vcpu  The vCPU.
- *   fpu   The state.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or MXCSR has a reserved bit
- *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
- *                     lacks VSDK_CAPABILITY_DOWN_REGS
- *   UNSUPPORTED       the backend has no floating point
- *   NO_MEMORY         no memory
- *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_regs. States: AT_EXIT without an
- * unfinished access, HELD. Backends: all; see VSDK_CAPABILITY_FPU. Since 0.1.
- */
-vsdk_status vsdk_vcpu_set_fpu(vsdk_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
-
-/*
- * What CPUID answers on this vCPU.
- *
- * Leaves and subleaves that do not exist answer VSDK_ERROR_NOT_FOUND. So do those of the hypervisor
- * (0x40000000 to 0x4fffffff) on Xen, which makes them when the guest asks.
- *
- *   vcpu     The vCPU.
- *   leaf     EAX.
- *   subleaf  ECX; ignored for leaves without subleaves.
- *   entry    (out) Filled.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
- *   NOT_FOUND         no such leaf
- *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
- */
-vsdk_status vsdk_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                                vsdk_cpuid_entry *entry, vsdk_error *error);
-
-/*
- * Send a non-maskable interrupt.
- *
- *   vcpu  The vCPU.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  vcpu is NULL
- *   UNSUPPORTED       the backend has none
- *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all; see
- * VSDK_CAPABILITY_NMI. Since 0.1.
- */
-vsdk_status vsdk_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error);
+vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const void *state,
+                                uint64_t bytes, vsdk_error *error);
 
 /*
  * Exit counters.

@@ -346,30 +346,6 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
                                   uint32_t *needed, vsdk_error *error);
 
 /*
- * Choose the CPUID leaves of the guest.
- *
- * Replaces the default of vsdk_host_get_cpuid. The library then fills in, for each vCPU, the leaves
- * that carry its APIC id and the topology (1, 4, 0xb, 0x1f, 0x80000001, 0x80000008, 0x8000001d,
- * 0x8000001e), the same on every backend. On Xen only leaves that its policy has can be changed.
- *
- *   vm       The virtual machine.
- *   entries  (count elements) The leaves. Copied.
- *   count    (entries) 1 to 256.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL or count is 0
- *   LIMIT             count is above 256
- *   STATE             a vCPU exists already
- *   UNSUPPORTED       the backend can't, or refused a leaf
- *   NO_MEMORY         no memory
- *   GONE              it was destroyed
- * Threads: any. Blocks: no. From callbacks: yes. States: CREATED, before the first
- * vsdk_vcpu_create. Backends: kvm, xen; see VSDK_CAPABILITY_CPUID_SET. Since 0.1.
- */
-vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
-                              vsdk_error *error);
-
-/*
  * Run the whole guest from one call, the convenience for simple programs.
  *
  * Resumes the virtual machine, runs every vCPU that exists, each on a thread made for it, and its
@@ -382,7 +358,8 @@ vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint
  * when something else ended it.
  *
  *   vm          The virtual machine.
- *   timeout_ns  (ns) Real time; 0 and UINT64_MAX for no limit.
+ *   timeout_ns  (ns) Longest time from now, in real time; 0 returns at once, VSDK_FOREVER has no
+ *               end.
  *   end         (out, may be NULL) The terminal exit, or KICKED with VSDK_KICK_DEADLINE or
  *               VSDK_KICK_REQUEST, HALT where no interrupt can come (VSDK_IRQCHIP_NONE), or an exit
  *               that no run can go on from (INTERNAL_ERROR, FAIL_ENTRY, MEMORY_FAULT, UNKNOWN).

@@ -19,9 +19,9 @@
 #include <vsdk/loop.h>
 #include <vsdk/machine.h>
 #include <vsdk/ram.h>
-#include <vsdk/regs.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/vm.h>
+#include <vsdk/x86.h>
 
 #endif /* VSDK_VSDK_H */

@@ -1,4 +1,5 @@
 #include "base/sys.h"
+#include "base/checked.h"
 #include "base/exit_path.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <vsdk/types.h>
 
 enum { LOWEST = 3, EINTR_TRIES = 100 };
 
@@ -124,6 +126,11 @@ uint64_t sys_clock(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t sys_deadline(uint64_t timeout_ns)
+{
+    return timeout_ns == VSDK_FOREVER ? 0 : add_capped(sys_clock(), timeout_ns);
 }
 
 int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)

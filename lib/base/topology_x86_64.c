@@ -10,7 +10,7 @@ static uint32_t bits_of_ids(uint32_t vcpus)
 }
 
 /* Caches: the third level is shared by all, the others by nobody. Each field holds ids less one. */
-static void share_caches(vsdk_cpuid_entry *entry, uint32_t vcpus)
+static void share_caches(vsdk_x86_cpuid_entry *entry, uint32_t vcpus)
 {
     uint32_t ids = 2 * vcpus - 1;
     uint32_t cores = ids > 63 ? 63 : ids;
@@ -22,7 +22,7 @@ static void share_caches(vsdk_cpuid_entry *entry, uint32_t vcpus)
         entry->eax |= ids << 14;
 }
 
-int topology_apply(vsdk_cpuid_entry *entry, uint32_t index, uint32_t vcpus)
+int topology_apply(vsdk_x86_cpuid_entry *entry, uint32_t index, uint32_t vcpus)
 {
     uint32_t id = topology_apic_id(index);
 

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 #include <vsdk/boot.h>
-#include <vsdk/regs.h>
+#include <vsdk/x86.h>
 
 enum { SELECTOR_CODE = 0x10, SELECTOR_DATA = 0x18, GDT_LIMIT = 31 };
 enum {
@@ -20,44 +20,44 @@ enum { CR0_REAL = 0x10, CR0_PROTECTED = 0x11, CR4_LONG = 0x620, EFER_LONG = 0x50
 
 static const uint64_t CR0_LONG = 0x80050033;
 
-static void apply_data(vsdk_sregs *s, vsdk_segment segment)
+static void apply_data(vsdk_x86_sregs *s, vsdk_x86_segment segment)
 {
     s->ds = s->es = s->fs = s->gs = s->ss = segment;
 }
 
-static void apply_real(vsdk_sregs *s, const vsdk_boot_entry *entry)
+static void apply_real(vsdk_x86_sregs *s, const vsdk_boot_entry *entry)
 {
     uint16_t code = (uint16_t)((entry->rip & ~UINT64_C(0xffff)) >> 4);
 
-    s->cs = (vsdk_segment){
+    s->cs = (vsdk_x86_segment){
         .base = (uint64_t)code << 4, .limit = 0xffff, .selector = code, .access = ACCESS_CODE_16};
-    apply_data(s, (vsdk_segment){.limit = 0xffff, .access = ACCESS_DATA_16});
-    s->gdt = (vsdk_table){.limit = 0xffff};
-    s->idt = (vsdk_table){.limit = 0x3ff};
+    apply_data(s, (vsdk_x86_segment){.limit = 0xffff, .access = ACCESS_DATA_16});
+    s->gdt = (vsdk_x86_table){.limit = 0xffff};
+    s->idt = (vsdk_x86_table){.limit = 0x3ff};
     s->cr0 = CR0_REAL;
     s->cr3 = s->cr4 = s->efer = 0;
 }
 
-static void apply_flat(vsdk_sregs *s, const vsdk_boot_entry *entry)
+static void apply_flat(vsdk_x86_sregs *s, const vsdk_boot_entry *entry)
 {
     int wide = entry->mode == VSDK_BOOT_LONG;
 
-    s->cs = (vsdk_segment){.limit = UINT32_MAX,
-                           .selector = SELECTOR_CODE,
-                           .access = wide ? ACCESS_CODE_64 : ACCESS_CODE_32};
-    apply_data(
-        s, (vsdk_segment){.limit = UINT32_MAX, .selector = SELECTOR_DATA, .access = ACCESS_DATA});
-    s->gdt = (vsdk_table){.base = entry->gdt, .limit = GDT_LIMIT};
-    s->idt = (vsdk_table){.limit = 0};
+    s->cs = (vsdk_x86_segment){.limit = UINT32_MAX,
+                               .selector = SELECTOR_CODE,
+                               .access = wide ? ACCESS_CODE_64 : ACCESS_CODE_32};
+    apply_data(s, (vsdk_x86_segment){
+                      .limit = UINT32_MAX, .selector = SELECTOR_DATA, .access = ACCESS_DATA});
+    s->gdt = (vsdk_x86_table){.base = entry->gdt, .limit = GDT_LIMIT};
+    s->idt = (vsdk_x86_table){.limit = 0};
     s->cr0 = wide ? CR0_LONG : CR0_PROTECTED;
     s->cr3 = wide ? entry->page_table : 0;
     s->cr4 = wide ? CR4_LONG : 0;
     s->efer = wide ? EFER_LONG : 0;
 }
 
-static vsdk_regs apply_regs(const vsdk_boot_entry *entry)
+static vsdk_x86_regs apply_regs(const vsdk_boot_entry *entry)
 {
-    return (vsdk_regs){
+    return (vsdk_x86_regs){
         .rax = entry->rax,
         .rbx = entry->rbx,
         .rsi = entry->rsi,
@@ -87,25 +87,26 @@ static vsdk_status apply_check(const vsdk_boot_entry *entry, vsdk_boot_entry *co
 vsdk_status vsdk_boot_apply(vsdk_vcpu *vcpu, const vsdk_boot_entry *entry, vsdk_error *error)
 {
     vsdk_boot_entry e;
-    vsdk_sregs sregs;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_regs regs;
     vsdk_status status;
 
     if (!vcpu || !entry)
         return error_null(error, __func__, vcpu ? "entry" : "vcpu");
     status = apply_check(entry, &e, error);
     if (!status)
-        status = vsdk_vcpu_get_sregs(vcpu, &sregs, error);
+        status = vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
     if (status)
         return status;
     if (e.mode == VSDK_BOOT_REAL)
         apply_real(&sregs, &e);
     else
         apply_flat(&sregs, &e);
-    sregs.tr = (vsdk_segment){.limit = 0x67, .access = ACCESS_TSS};
-    sregs.ldt = (vsdk_segment){.limit = 0xffff, .access = ACCESS_LDT};
+    sregs.tr = (vsdk_x86_segment){.limit = 0x67, .access = ACCESS_TSS};
+    sregs.ldt = (vsdk_x86_segment){.limit = 0xffff, .access = ACCESS_LDT};
     sregs.cr2 = 0;
     regs = apply_regs(&e);
-    status = vsdk_vcpu_set_sregs(vcpu, &sregs, error);
-    return status ? status : vsdk_vcpu_set_regs(vcpu, &regs, error);
+    status = vsdk_vcpu_set_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
+    return status ? status
+                  : vsdk_vcpu_set_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), error);
 }

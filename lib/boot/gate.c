@@ -107,7 +107,7 @@ vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, co
 
     if (status || !length)
         return status;
-    status = vsdk_dma_read(gate->vm, start + length - 1, &last, 1, gate->error);
+    status = vsdk_vm_read(gate->vm, start + length - 1, &last, 1, gate->error);
     if (status)
         return boot_not_ram(gate, status, start, length, what);
     if (!entry->image_end || start < entry->image_start)
@@ -133,7 +133,7 @@ vsdk_status boot_write(boot_gate *gate, uint64_t start, const void *bytes, uint6
 
     if (!length)
         return VSDK_OK;
-    status = vsdk_dma_write(gate->vm, start, bytes, length, gate->error);
+    status = vsdk_vm_write(gate->vm, start, bytes, length, gate->error);
     return boot_not_ram(gate, status, start, length, what);
 }
 

@@ -16,12 +16,12 @@
 #include <vsdk/host.h>
 #include <vsdk/irq.h>
 #include <vsdk/ram.h>
-#include <vsdk/regs.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/vm.h>
+#include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 1 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 2 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -68,7 +68,7 @@ struct backend_vcpu {
     uint32_t index;
     uint32_t flags;            /* vsdk_vcpu_flags */
     vsdk_exit *exit;           /* the record */
-    vsdk_regs *sync_regs;      /* where to put general registers at an exit; NULL: not wanted */
+    vsdk_x86_regs *sync_regs;  /* where to put general registers at an exit; NULL: not wanted */
     _Atomic uint32_t requests; /* backend_request; not zero: leave the guest */
     uint64_t deadline_ns;      /* absolute CLOCK_MONOTONIC of this run, 0: none */
     _Atomic uint64_t internal; /* count of what the backend handled itself */
@@ -103,8 +103,8 @@ struct backend_ops {
     void (*host_close)(backend_host *host);
     vsdk_status (*host_query)(backend_host *host, vsdk_capability capability,
                               vsdk_capability_info *info, vsdk_error *error);
-    vsdk_status (*host_get_cpuid)(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                  uint32_t *needed, vsdk_error *error);
+    vsdk_status (*host_get_cpuid)(backend_host *host, vsdk_x86_cpuid_entry *entries,
+                                  uint32_t capacity, uint32_t *needed, vsdk_error *error);
     /* Optional: NULL where guests die with their owner. */
     vsdk_status (*host_list_orphans)(backend_host *host, vsdk_orphan *orphans, uint32_t capacity,
                                      uint32_t *needed, vsdk_error *error);
@@ -120,10 +120,15 @@ struct backend_ops {
      * nothing. Optional otherwise. */
     vsdk_status (*vm_resume)(backend_vm *vm, vsdk_error *error);
     vsdk_status (*vm_pause)(backend_vm *vm, vsdk_error *error);
+    /* The vCPUs and the hypervisor's controllers become what they were when they were created:
+     * vCPU 0 at the architecture's reset state, the others waiting for INIT and SIPI; a pending
+     * access is dropped, a shutdown of the guest forgotten. Memory, slots, doorbells and message
+     * descriptors stay. The guest is paused or has ended, nobody is inside. */
+    vsdk_status (*vm_reset)(backend_vm *vm, vsdk_error *error);
     vsdk_status (*vm_list_reserved)(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                     uint32_t *needed, vsdk_error *error);
     /* Optional. Before the first vCPU; entries is a checked copy, valid during the call. */
-    vsdk_status (*vm_set_cpuid)(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+    vsdk_status (*vm_set_cpuid)(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
                                 vsdk_error *error);
 
     /* Memory. ram_create sets ram->memory; contents survive map, unmap and map elsewhere, and so
@@ -151,6 +156,13 @@ struct backend_ops {
     uint32_t (*irq_lines)(backend_vm *vm);
     vsdk_status (*irq_set_line)(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_error *error);
     vsdk_status (*vm_send_msi)(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error);
+    /* Messages by descriptor; both NULL: VSDK_CAPABILITY_MSI_DESCRIPTOR is no. From then on each
+     * write to the eventfd sends the message, without the library. `id` is small and unique among
+     * those of the virtual machine that are assigned; assigning one again changes its message.
+     * Serialised, vCPUs may be running; after deassign nothing reads the descriptor. */
+    vsdk_status (*msi_assign)(backend_vm *vm, uint32_t id, uint64_t address, uint32_t data,
+                              uint32_t device_id, int fd, vsdk_error *error);
+    void (*msi_deassign)(backend_vm *vm, uint32_t id, int fd);
     vsdk_status (*vcpu_inject_nmi)(backend_vcpu *vcpu, vsdk_error *error);
 
     /* vCPUs. The first vcpu_create freezes the platform.
@@ -181,17 +193,23 @@ struct backend_ops {
     void (*vcpu_interrupt)(backend_vcpu *vcpu);
     vsdk_status (*vcpu_complete)(backend_vcpu *vcpu, vsdk_error *error);
 
+    /* A processor that halted for good (HLT with interrupts off, nothing pending), 1 if that is
+     * what it did. Optional; the vCPU is not inside vcpu_run. */
+    int (*vcpu_is_halted)(backend_vcpu *vcpu);
+
     /* State. The core has checked that the vCPU is AT_EXIT or HELD, and that the architecture has
-     * such values. With an access pending, vcpu_set_regs comes only for non-string PIO writes and
+     * such values. Setting general registers of a processor that halted makes it runnable again.
+     * With an access pending, vcpu_set_regs comes only for non-string PIO writes and
      * leaves RIP alone. */
-    vsdk_status (*vcpu_get_regs)(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
-    vsdk_status (*vcpu_set_regs)(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
-    vsdk_status (*vcpu_get_sregs)(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
-    vsdk_status (*vcpu_set_sregs)(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
-    vsdk_status (*vcpu_get_fpu)(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
-    vsdk_status (*vcpu_set_fpu)(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+    vsdk_status (*vcpu_get_regs)(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
+    vsdk_status (*vcpu_set_regs)(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
+    vsdk_status (*vcpu_get_sregs)(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);
+    vsdk_status (*vcpu_set_sregs)(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs,
+                                  vsdk_error *error);
+    vsdk_status (*vcpu_get_fpu)(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *error);
+    vsdk_status (*vcpu_set_fpu)(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_error *error);
     vsdk_status (*vcpu_get_cpuid)(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                                  vsdk_cpuid_entry *entry, vsdk_error *error);
+                                  vsdk_x86_cpuid_entry *entry, vsdk_error *error);
 };
 
 /* Built in. A module exports `vsdk_backend_module`, a function of this type. */

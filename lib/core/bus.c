@@ -79,7 +79,7 @@ static void device_access(const bus_range *range, vsdk_exit *exit)
     uint32_t width = exit->width;
 
     for (uint32_t i = 0; i < exit->count; i++, data += width) {
-        if (exit->direction == VSDK_WRITE) {
+        if (exit->direction == VSDK_DIRECTION_WRITE) {
             if (device->ops.write)
                 device->ops.write(device->user, range->region, offset, width,
                                   element_get(data, width));
@@ -136,7 +136,8 @@ EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
     readers_token token = readers_enter(&vm->readers);
     const snapshot *bells = snapshot_live(&vm->bus.bells[space]);
 
-    if (snapshot_count(bells) && exit->direction == VSDK_WRITE && bells_ring(bells, vcpu, exit)) {
+    if (snapshot_count(bells) && exit->direction == VSDK_DIRECTION_WRITE &&
+        bells_ring(bells, vcpu, exit)) {
         readers_leave(token);
         return BUS_RUNG;
     }

@@ -174,10 +174,10 @@ static void reach_set(vsdk_device *device, int attached)
     pthread_mutex_unlock(&device->lock);
 }
 
-vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
-                               uint64_t length, uint32_t region, vsdk_error *error)
+vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_t address,
+                                  uint64_t length, uint32_t region, vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_attach";
+    static const char op[] = "vsdk_device_add_range";
 
     if (!device)
         return error_null(error, op, "device");
@@ -215,10 +215,10 @@ int bus_remove_ranges(vsdk_vm *vm, vsdk_device *device)
     return 1;
 }
 
-vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                               uint64_t tag, vsdk_error *error)
 {
-    static const char op[] = "vsdk_range_attach";
+    static const char op[] = "vsdk_vm_add_range";
 
     if (!vm)
         return error_null(error, op, "vm");
@@ -242,9 +242,9 @@ static int is_tagged_at(const void *item, void *address)
     return !range->device && range->first == *(const uint64_t *)address;
 }
 
-vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
+vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
 {
-    static const char op[] = "vsdk_range_detach";
+    static const char op[] = "vsdk_vm_remove_range";
 
     if (!vm)
         return error_null(error, op, "vm");

@@ -54,7 +54,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     vsdk_status status = record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
     if (status)
         return status;
-    if (capability < VSDK_CAPABILITY_AUTONOMOUS || capability > VSDK_CAPABILITY_PV)
+    if (capability < VSDK_CAPABILITY_AUTONOMOUS || capability > VSDK_CAPABILITY_MSI_DESCRIPTOR)
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "no capability %u in this version",
                          capability);
     status = host_ask(host, capability, &answer, error);
@@ -63,9 +63,9 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     return record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
 }
 
-static vsdk_status check_list(const void *host, const void *entries, const char *name,
-                              uint32_t capacity, uint32_t *needed, const char *operation,
-                              vsdk_error *error)
+vsdk_status host_check_list(const void *host, const void *entries, const char *name,
+                            uint32_t capacity, uint32_t *needed, const char *operation,
+                            vsdk_error *error)
 {
     if (needed)
         *needed = 0;
@@ -76,22 +76,12 @@ static vsdk_status check_list(const void *host, const void *entries, const char 
     return !entries && capacity ? error_null(error, operation, name) : VSDK_OK;
 }
 
-vsdk_status vsdk_host_get_cpuid(vsdk_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                uint32_t *needed, vsdk_error *error)
-{
-    const char *operation = "vsdk_host_get_cpuid";
-    vsdk_status status = check_list(host, entries, "entries", capacity, needed, operation, error);
-
-    if (status)
-        return status;
-    return host->backend.ops->host_get_cpuid(&host->backend, entries, capacity, needed, error);
-}
-
 vsdk_status vsdk_host_list_orphans(vsdk_host *host, vsdk_orphan *orphans, uint32_t capacity,
                                    uint32_t *needed, vsdk_error *error)
 {
     const char *operation = "vsdk_host_list_orphans";
-    vsdk_status status = check_list(host, orphans, "orphans", capacity, needed, operation, error);
+    vsdk_status status =
+        host_check_list(host, orphans, "orphans", capacity, needed, operation, error);
 
     if (status || !host->backend.ops->host_list_orphans)
         return status;

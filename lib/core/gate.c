@@ -109,23 +109,23 @@ static vsdk_status copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, u
     return status;
 }
 
-vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
-                          vsdk_error *error)
+vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                         vsdk_error *error)
 {
-    return copy(vm, gpa, buffer, NULL, length, "vsdk_dma_read", error);
+    return copy(vm, gpa, buffer, NULL, length, "vsdk_vm_read", error);
 }
 
-vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
-                           vsdk_error *error)
+vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                          vsdk_error *error)
 {
-    return copy(vm, gpa, NULL, buffer, length, "vsdk_dma_write", error);
+    return copy(vm, gpa, NULL, buffer, length, "vsdk_vm_write", error);
 }
 
 static vsdk_status pin(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
                        vsdk_dma_view *view, const char *op, vsdk_error *error)
 {
     const gpa_entry *entry =
-        range_check(vm, gpa, length, (intent & VSDK_DMA_WRITE) != 0, op, error);
+        range_check(vm, gpa, length, (intent & VSDK_DMA_TO_GUEST) != 0, op, error);
 
     if (!entry)
         return VSDK_ERROR_RANGE;
@@ -159,7 +159,7 @@ vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t in
                          view->size, sizeof *view);
     if (!length)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the length is 0");
-    if (!intent || (intent & ~(uint32_t)(VSDK_DMA_READ | VSDK_DMA_WRITE)))
+    if (!intent || (intent & ~(uint32_t)(VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST)))
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "intent %#x is unknown", intent);
     vsdk_status status = vm_use_begin(vm, &use, op, error);
     if (status)

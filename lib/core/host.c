@@ -32,7 +32,7 @@ static const struct known_backend {
 };
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
 
-const char *vsdk_backend_name(uint32_t index)
+const char *vsdk_backend_at(uint32_t index)
 {
     return index < BACKENDS ? backends[index].name : NULL;
 }

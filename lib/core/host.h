@@ -20,7 +20,11 @@ void host_put(vsdk_host *host);
  * may be held by threads that the child does not have. A close there does nothing at all. */
 int host_is_foreign(const vsdk_host *host);
 
-/* capability.c: what vm_create asks each time, cached in the host. */
+/* capability.c: the arguments of a function that fills a list. *needed becomes 0. */
+vsdk_status host_check_list(const void *host, const void *entries, const char *name,
+                            uint32_t capacity, uint32_t *needed, const char *operation,
+                            vsdk_error *error);
+/* What vm_create asks each time, cached in the host. */
 void host_ask_limits(vsdk_host *host);
 /* The answer of the backend, with a reason unless it is yes. */
 vsdk_status host_ask(vsdk_host *host, vsdk_capability capability, vsdk_capability_info *info,

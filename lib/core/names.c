@@ -71,8 +71,8 @@ const char *vsdk_capability_name(vsdk_capability value)
         return "complete_exact";
     case VSDK_CAPABILITY_SYNC_GENERAL:
         return "sync_general";
-    case VSDK_CAPABILITY_SYNC_OTHER:
-        return "sync_other";
+    case VSDK_CAPABILITY_SYNC_SREGS:
+        return "sync_sregs";
     case VSDK_CAPABILITY_DOORBELL_KERNEL:
         return "doorbell_kernel";
     case VSDK_CAPABILITY_IRQ_LEVEL:
@@ -107,8 +107,8 @@ const char *vsdk_capability_name(vsdk_capability value)
         return "exit_cpuid";
     case VSDK_CAPABILITY_EXIT_IRQ_WINDOW:
         return "exit_irq_window";
-    case VSDK_CAPABILITY_DEADLINE:
-        return "deadline";
+    case VSDK_CAPABILITY_DIRECT_IO:
+        return "direct_io";
     case VSDK_CAPABILITY_DEATH_EVENT:
         return "death_event";
     case VSDK_CAPABILITY_DOWN_REGS:
@@ -121,8 +121,8 @@ const char *vsdk_capability_name(vsdk_capability value)
         return "cpuid_set";
     case VSDK_CAPABILITY_FPU:
         return "fpu";
-    case VSDK_CAPABILITY_PV:
-        return "pv";
+    case VSDK_CAPABILITY_MSI_DESCRIPTOR:
+        return "msi_descriptor";
     default:
         return "unknown";
     }
@@ -181,8 +181,8 @@ const char *vsdk_exit_reason_name(vsdk_exit_reason value)
         return "watchdog";
     case VSDK_EXIT_SOFT_RESET:
         return "soft_reset";
-    case VSDK_EXIT_DEBUG_EXIT:
-        return "debug_exit";
+    case VSDK_EXIT_GUEST_EXIT:
+        return "guest_exit";
     case VSDK_EXIT_STOP:
         return "stop";
     case VSDK_EXIT_KICKED:
@@ -203,6 +203,8 @@ const char *vsdk_exit_reason_name(vsdk_exit_reason value)
         return "cpuid";
     case VSDK_EXIT_IRQ_WINDOW:
         return "irq_window";
+    case VSDK_EXIT_HALTED:
+        return "halted";
     default:
         return "unknown";
     }
@@ -211,9 +213,9 @@ const char *vsdk_exit_reason_name(vsdk_exit_reason value)
 const char *vsdk_direction_name(vsdk_direction value)
 {
     switch (value) {
-    case VSDK_READ:
+    case VSDK_DIRECTION_READ:
         return "read";
-    case VSDK_WRITE:
+    case VSDK_DIRECTION_WRITE:
         return "write";
     default:
         return "unknown";
@@ -290,7 +292,7 @@ const char *vsdk_irqchip_name(vsdk_irqchip value)
     }
 }
 
-const char *vsdk_vcpu_state_name(vsdk_vcpu_state value)
+const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value)
 {
     switch (value) {
     case VSDK_VCPU_HELD:
@@ -391,8 +393,8 @@ const char *vsdk_pc_part_name(vsdk_pc_part value)
         return "i8042";
     case VSDK_PC_ACPI_PM:
         return "acpi_pm";
-    case VSDK_PC_DEBUG_EXIT:
-        return "debug_exit";
+    case VSDK_PC_EXIT_PORT:
+        return "exit_port";
     case VSDK_PC_DEBUG_CONSOLE:
         return "debug_console";
     case VSDK_PC_FW_CFG:

@@ -67,7 +67,7 @@ struct vsdk_vcpu {
     vsdk_exit answer;
     vsdk_vcpu_counters counters; /* written by the runner only, relaxed: see counters.h */
     vsdk_exit exit __attribute__((aligned(64))); /* the record, unless the caller gave one */
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 };
 
 struct vsdk_vm {

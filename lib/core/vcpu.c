@@ -180,17 +180,12 @@ void vsdk_vcpu_close(vsdk_vcpu *vcpu)
     vm_put(vcpu->vm);
 }
 
-vsdk_exit *vsdk_vcpu_exit(vsdk_vcpu *vcpu)
+vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu)
 {
     return vcpu ? vcpu->backend.exit : NULL;
 }
 
-const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu)
-{
-    return vcpu ? vcpu->backend.sync_regs : NULL;
-}
-
-static vsdk_vcpu_state state_now(vsdk_vcpu *vcpu)
+static vsdk_vcpu_phase state_now(vsdk_vcpu *vcpu)
 {
     vsdk_vm *vm = vcpu->vm;
     uint32_t place = atomic_load(&vcpu->place) & ~(uint32_t)PLACE_LOCKED;
@@ -210,9 +205,9 @@ static vsdk_vcpu_state state_now(vsdk_vcpu *vcpu)
     return place == PLACE_OUT ? VSDK_VCPU_AT_EXIT : VSDK_VCPU_IN_GUEST;
 }
 
-vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error)
+vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_error *error)
 {
-    const char *operation = "vsdk_vcpu_get_state";
+    const char *operation = "vsdk_vcpu_get_phase";
     vm_use use;
 
     if (state)

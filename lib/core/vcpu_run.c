@@ -1,4 +1,3 @@
-#include "base/checked.h"
 #include "base/error.h"
 #include "base/exit_path.h"
 #include "base/sys.h"
@@ -119,7 +118,7 @@ EXIT_PATH vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_e
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "another thread is inside run of vCPU %u", vcpu->backend.index);
     vm_get(vm);
-    vcpu->backend.deadline_ns = timeout_ns ? add_capped(sys_clock(), timeout_ns) : 0;
+    vcpu->backend.deadline_ns = sys_deadline(timeout_ns);
     vsdk_status status = run_inside(vcpu, error);
     vcpu_go_out(vcpu);
     vm_put(vm);

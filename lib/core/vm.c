@@ -5,9 +5,7 @@
 #include "core/vm_state.h"
 #include <inttypes.h>
 #include <stddef.h>
-#include <string.h>
 
-enum { CPUID_MOST = 256 };
 #define DEFAULT_MEMORY (UINT64_C(4) << 30)
 
 static const char creating[] = "vsdk_vm_create";
@@ -209,48 +207,5 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
     status = vm->backend.host->ops->vm_list_reserved(&vm->backend, ranges, capacity, needed, error);
     pthread_mutex_unlock(&vm->serial);
     vm_use_end(use);
-    return status;
-}
-
-static vsdk_status set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
-                             const char *operation, vsdk_error *error)
-{
-    const backend_ops *ops = vm->backend.host->ops;
-
-    if (vm->vcpu_count)
-        return error_set(error, VSDK_ERROR_STATE, operation, "a vCPU exists already");
-    if (!ops->vm_set_cpuid)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                         "the %s backend has no CPUID to choose", ops->name);
-    vsdk_cpuid_entry *copy = alloc_array(count, sizeof *copy);
-    if (!copy)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the leaves");
-    memcpy(copy, entries, count * sizeof *copy);
-    pthread_mutex_lock(&vm->serial);
-    vsdk_status status = ops->vm_set_cpuid(&vm->backend, copy, count, error);
-    pthread_mutex_unlock(&vm->serial);
-    alloc_free(copy);
-    return status;
-}
-
-vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
-                              vsdk_error *error)
-{
-    const char *operation = "vsdk_vm_set_cpuid";
-
-    if (!vm)
-        return error_null(error, operation, "vm");
-    if (!entries)
-        return error_null(error, operation, "entries");
-    if (!count)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "count is 0");
-    if (count > CPUID_MOST)
-        return error_set(error, VSDK_ERROR_LIMIT, operation, "count %u is above %d", count,
-                         CPUID_MOST);
-    vsdk_status status = vm_hold(vm, 0, operation, error);
-    if (status)
-        return status;
-    status = set_cpuid(vm, entries, count, operation, error);
-    vm_release(vm, NULL);
     return status;
 }

@@ -1,5 +1,4 @@
 #include "base/alloc.h"
-#include "base/checked.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/log.h"
@@ -99,7 +98,7 @@ static void *run_vcpu(void *argument)
     vsdk_error error;
 
     do
-        status = vsdk_vcpu_run(r->vcpu, 0, &error);
+        status = vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, &error);
     while (!status && go_on(r, r->vcpu->backend.exit));
     if (status)
         report(r->run, status, &none, &error);
@@ -193,7 +192,7 @@ static vsdk_status pause_at_end(vsdk_vm *vm, vsdk_error *error)
 
 static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_error *error)
 {
-    uint64_t deadline = timeout_ns ? add_capped(sys_clock(), timeout_ns) : 0;
+    uint64_t deadline = sys_deadline(timeout_ns);
     vsdk_status status = vm_need_loop(run->vm, operation, error);
 
     if (!status)

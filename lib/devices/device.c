@@ -46,8 +46,8 @@ vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,
     vsdk_status status = vsdk_device_create(vm, ops, self, config, &made, error);
 
     for (uint32_t i = 0; !status && i < count; i++)
-        status = vsdk_device_attach(made, ranges[i].space, ranges[i].address, ranges[i].length,
-                                    ranges[i].region, error);
+        status = vsdk_device_add_range(made, ranges[i].space, ranges[i].address, ranges[i].length,
+                                       ranges[i].region, error);
     if (status && made) {
         vsdk_device_detach(made, NULL);
         vsdk_device_close(made);

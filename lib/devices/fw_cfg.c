@@ -98,12 +98,12 @@ static int fw_cfg_copy(fw_cfg *cfg, uint64_t address, uint32_t length)
     static const uint8_t zero[4096];
     const uint8_t *bytes;
     uint32_t n = fw_cfg_next(cfg, &bytes, length);
-    int copied = length - n <= DMA_BEYOND && !vsdk_dma_write(cfg->vm, address, bytes, n, NULL);
+    int copied = length - n <= DMA_BEYOND && !vsdk_vm_write(cfg->vm, address, bytes, n, NULL);
 
     while (copied && n < length) {
         uint32_t piece = length - n < sizeof zero ? length - n : (uint32_t)sizeof zero;
 
-        copied = !vsdk_dma_write(cfg->vm, address + n, zero, piece, NULL);
+        copied = !vsdk_vm_write(cfg->vm, address + n, zero, piece, NULL);
         n += piece;
     }
     return copied;
@@ -130,12 +130,12 @@ static void fw_cfg_dma(fw_cfg *cfg, uint64_t gpa)
     fw_cfg_access access;
     uint32_t answer = DMA_ERROR;
 
-    if (!vsdk_dma_read(cfg->vm, gpa, &access, sizeof access, NULL))
+    if (!vsdk_vm_read(cfg->vm, gpa, &access, sizeof access, NULL))
         answer =
             fw_cfg_transfer(cfg, __builtin_bswap32(access.control),
                             __builtin_bswap32(access.length), __builtin_bswap64(access.address));
     answer = __builtin_bswap32(answer);
-    vsdk_dma_write(cfg->vm, gpa, &answer, sizeof answer, NULL);
+    vsdk_vm_write(cfg->vm, gpa, &answer, sizeof answer, NULL);
 }
 
 static void fw_cfg_write_dma(fw_cfg *cfg, uint64_t offset, uint32_t width, uint64_t value)

@@ -69,7 +69,7 @@ static vsdk_status pc_make(vsdk_pc *pc, vsdk_error *error)
 /* The callbacks of a configuration that may be malformed otherwise. */
 static void pc_adopt_outputs(vsdk_pc *pc, const vsdk_pc_config *config)
 {
-    if (!config || config->size < offsetof(vsdk_pc_config, debug_exit))
+    if (!config || config->size < offsetof(vsdk_pc_config, exit_port))
         return;
     pc->output = (pc_output){config->output, config->output_user, config->output_release};
     pc->debug = (pc_output){config->debug, config->debug_user, config->debug_release};
@@ -87,7 +87,7 @@ static vsdk_status pc_configure(vsdk_pc *pc, vsdk_vm *vm, const vsdk_pc_config *
         return status;
     pc->vm = vm;
     pc->memory = c.memory ? c.memory : MEMORY_DEFAULT;
-    pc->debug_exit = c.debug_exit ? c.debug_exit : PC_DEBUG_EXIT;
+    pc->exit_port = c.exit_port ? c.exit_port : PC_EXIT_PORT;
     return vm ? VSDK_OK : error_null(error, "vsdk_pc_create", "vm");
 }
 

@@ -13,7 +13,7 @@ enum {
     PC_KEYBOARD = 0x60,
     PC_RTC = 0x70,
     PC_POST = 0x80,
-    PC_DEBUG_EXIT = 0xf4,
+    PC_EXIT_PORT = 0xf4,
     PC_SERIAL = 0x3f8,
     PC_SERIAL_GSI = 4,
     PC_DEBUG_CONSOLE = 0x402,
@@ -52,7 +52,7 @@ struct vsdk_pc {
     vsdk_irqchip irqchip;
     uint32_t vcpus;
     uint64_t memory;
-    uint32_t debug_exit;
+    uint32_t exit_port;
     pc_output output, debug; /* until their device has them */
     vsdk_vm_range *served;   /* by the hypervisor; while the machine is made */
     uint32_t served_count;

@@ -64,11 +64,11 @@ static vsdk_status make_acpi_pm(vsdk_pc *pc, vsdk_device **device, vsdk_error *e
     return vsdk_acpi_pm_create(pc->vm, &config, device, error);
 }
 
-static vsdk_status make_debug_exit(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
+static vsdk_status make_exit_port(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
 {
-    vsdk_debug_exit_config config = {.size = sizeof config, .address = pc->debug_exit};
+    vsdk_exit_port_config config = {.size = sizeof config, .address = pc->exit_port};
 
-    return vsdk_debug_exit_create(pc->vm, &config, device, error);
+    return vsdk_exit_port_create(pc->vm, &config, device, error);
 }
 
 static vsdk_status make_debug_console(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
@@ -123,7 +123,7 @@ static const struct pc_part {
     [VSDK_PC_RTC] = {make_rtc, PC_RTC, VSDK_SPACE_PIO},
     [VSDK_PC_I8042] = {make_i8042, PC_KEYBOARD, VSDK_SPACE_PIO},
     [VSDK_PC_ACPI_PM] = {make_acpi_pm, PC_PM_RESET, VSDK_SPACE_PIO},
-    [VSDK_PC_DEBUG_EXIT] = {make_debug_exit, PC_DEBUG_EXIT, VSDK_SPACE_PIO},
+    [VSDK_PC_EXIT_PORT] = {make_exit_port, PC_EXIT_PORT, VSDK_SPACE_PIO},
     [VSDK_PC_DEBUG_CONSOLE] = {make_debug_console, PC_DEBUG_CONSOLE, VSDK_SPACE_PIO},
     [VSDK_PC_FW_CFG] = {make_fw_cfg, PC_FW_CFG, VSDK_SPACE_PIO},
     [VSDK_PC_PVPANIC] = {make_pvpanic, PC_PVPANIC, VSDK_SPACE_PIO},
@@ -145,9 +145,9 @@ static vsdk_status make_absent(vsdk_pc *pc, vsdk_error *error)
     vsdk_status status = vsdk_device_create(pc->vm, &absent_ops, NULL, &config, &pc->absent, error);
 
     if (!status && pc->irqchip == VSDK_IRQCHIP_PORTABLE)
-        status = vsdk_device_attach(pc->absent, VSDK_SPACE_PIO, PC_PIT, 4, REGION_ZERO, error);
+        status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_PIT, 4, REGION_ZERO, error);
     if (!status && !pc_is_served(pc, VSDK_SPACE_PIO, PC_POST, 1))
-        status = vsdk_device_attach(pc->absent, VSDK_SPACE_PIO, PC_POST, 1, REGION_ONES, error);
+        status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_POST, 1, REGION_ONES, error);
     return status;
 }
 

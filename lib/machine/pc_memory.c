@@ -50,7 +50,7 @@ static vsdk_status pc_write_reset_stub(vsdk_pc *pc, uint16_t port, vsdk_error *e
     const uint8_t stub[9] = {0xba, (uint8_t)port, (uint8_t)(port >> 8), 0xb0, 0x01, 0xee, 0xf4,
                              0xeb, 0xfd};
 
-    return vsdk_dma_write(pc->vm, PC_RESET_STUB, stub, sizeof stub, error);
+    return vsdk_vm_write(pc->vm, PC_RESET_STUB, stub, sizeof stub, error);
 }
 
 vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
@@ -73,6 +73,6 @@ vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
     if (pc->irqchip == VSDK_IRQCHIP_NONE)
         return VSDK_OK;
     acpi_build(&machine, area);
-    status = vsdk_dma_write(pc->vm, PC_ACPI, area, sizeof area, error);
+    status = vsdk_vm_write(pc->vm, PC_ACPI, area, sizeof area, error);
     return status ? status : pc_write_reset_stub(pc, machine.reset, error);
 }

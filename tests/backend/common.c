@@ -49,7 +49,7 @@ void machine_make_bare(struct machine *m, const vsdk_vm_config *config)
 void machine_add_vcpu(struct machine *m)
 {
     ok(vsdk_vcpu_create(m->vm, 0, NULL, &m->vcpu, E));
-    m->exit = vsdk_vcpu_exit(m->vcpu);
+    m->exit = vsdk_vcpu_record(m->vcpu);
     cr_assert(m->exit, "no exit record");
 }
 
@@ -132,22 +132,22 @@ int native_cpl(vsdk_host *host)
     return capability(host, VSDK_CAPABILITY_KERNEL_MODE) == VSDK_ANSWER_YES ? 0 : 3;
 }
 
-void machine_load(struct machine *m, const struct guest *guest, int cpl, const vsdk_regs *regs)
+void machine_load(struct machine *m, const struct guest *guest, int cpl, const vsdk_x86_regs *regs)
 {
-    vsdk_regs start = regs ? *regs : (vsdk_regs){0};
-    vsdk_sregs sregs;
+    vsdk_x86_regs start = regs ? *regs : (vsdk_x86_regs){0};
+    vsdk_x86_sregs sregs;
 
     start.rip = CODE;
     start.rsp = STACK;
     start.rflags = FLAGS_RESERVED | (cpl ? FLAGS_IOPL : 0);
-    ok(vsdk_dma_write(m->vm, CODE, guest->code, (uint64_t)(guest->end - guest->code), E));
-    ok(vsdk_vcpu_get_sregs(m->vcpu, &sregs, E));
+    ok(vsdk_vm_write(m->vm, CODE, guest->code, (uint64_t)(guest->end - guest->code), E));
+    ok(vsdk_vcpu_get_state(m->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
     start_set_long_mode(&sregs, cpl);
-    ok(vsdk_vcpu_set_sregs(m->vcpu, &sregs, E));
-    ok(vsdk_vcpu_set_regs(m->vcpu, &start, E));
+    ok(vsdk_vcpu_set_state(m->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
+    ok(vsdk_vcpu_set_state(m->vcpu, VSDK_X86_REGS, &start, sizeof(vsdk_x86_regs), E));
 }
 
-void machine_start(struct machine *m, const struct guest *guest, const vsdk_regs *regs)
+void machine_start(struct machine *m, const struct guest *guest, const vsdk_x86_regs *regs)
 {
     machine_load(m, guest, native_cpl(m->host), regs);
     ok(vsdk_vm_resume(m->vm, E));
@@ -156,7 +156,7 @@ void machine_start(struct machine *m, const struct guest *guest, const vsdk_regs
 const vsdk_exit *run(struct machine *m)
 {
     do
-        ok(vsdk_vcpu_run(m->vcpu, 0, E));
+        ok(vsdk_vcpu_run(m->vcpu, VSDK_FOREVER, E));
     while (m->exit->reason == VSDK_EXIT_KICKED);
     return m->exit;
 }
@@ -176,12 +176,12 @@ static const vsdk_exit *run_to(struct machine *m, uint16_t port, vsdk_direction 
 
 const vsdk_exit *run_to_write(struct machine *m, uint16_t port)
 {
-    return run_to(m, port, VSDK_WRITE);
+    return run_to(m, port, VSDK_DIRECTION_WRITE);
 }
 
 const vsdk_exit *run_to_read(struct machine *m, uint16_t port)
 {
-    return run_to(m, port, VSDK_READ);
+    return run_to(m, port, VSDK_DIRECTION_READ);
 }
 
 uint64_t run_to_end(struct machine *m)
@@ -200,10 +200,10 @@ void answer(const vsdk_exit *exit, uint64_t value)
 static void *runner_main(void *argument)
 {
     struct runner *runner = argument;
-    vsdk_exit *exit = vsdk_vcpu_exit(runner->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(runner->vcpu);
 
     for (;;) {
-        runner->status = vsdk_vcpu_run(runner->vcpu, 0, NULL);
+        runner->status = vsdk_vcpu_run(runner->vcpu, VSDK_FOREVER, NULL);
         if (runner->status != VSDK_OK)
             break;
         runner->last = *exit;
@@ -249,15 +249,15 @@ struct wanted {
 static int vcpu_is(void *user)
 {
     struct wanted *wanted = user;
-    vsdk_vcpu_state state;
+    vsdk_vcpu_phase state;
 
-    ok(vsdk_vcpu_get_state(wanted->object, &state, E));
+    ok(vsdk_vcpu_get_phase(wanted->object, &state, E));
     return state == wanted->state;
 }
 
-void wait_for_vcpu(vsdk_vcpu *vcpu, vsdk_vcpu_state state)
+void wait_for_vcpu(vsdk_vcpu *vcpu, vsdk_vcpu_phase state)
 {
-    wait_for(vcpu_is, &(struct wanted){vcpu, state}, vsdk_vcpu_state_name(state));
+    wait_for(vcpu_is, &(struct wanted){vcpu, state}, vsdk_vcpu_phase_name(state));
 }
 
 vsdk_vm_state vm_state(vsdk_vm *vm)

@@ -53,9 +53,9 @@ int native_cpl(vsdk_host *host);
 
 /* Puts a guest at CODE and sets the processor to begin there; `regs` (may be NULL) gives general
  * registers, whose rip, rsp and rflags are ignored. */
-void machine_load(struct machine *m, const struct guest *guest, int cpl, const vsdk_regs *regs);
+void machine_load(struct machine *m, const struct guest *guest, int cpl, const vsdk_x86_regs *regs);
 /* Loads at the native level and starts. */
-void machine_start(struct machine *m, const struct guest *guest, const vsdk_regs *regs);
+void machine_start(struct machine *m, const struct guest *guest, const vsdk_x86_regs *regs);
 
 /* Runs until something other than KICKED; asserts success. */
 const vsdk_exit *run(struct machine *m);
@@ -83,7 +83,7 @@ void runner_join(struct runner *runner);
 
 /* Waits until a condition holds; fails the test after a minute. */
 void wait_for(int (*holds)(void *), void *user, const char *what);
-void wait_for_vcpu(vsdk_vcpu *vcpu, vsdk_vcpu_state state);
+void wait_for_vcpu(vsdk_vcpu *vcpu, vsdk_vcpu_phase state);
 void wait_for_vm(vsdk_vm *vm, vsdk_vm_state state);
 vsdk_vm_state vm_state(vsdk_vm *vm);
 void sleep_ms(unsigned ms);

@@ -66,9 +66,9 @@ Test(device, answers_each_width_in_both_spaces)
     vsdk_vcpu_counters counters = {.size = sizeof counters};
 
     notes.reply = 0xffeeddccbbaa9988;
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 7, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, MMIO, 0x1000, 8, E));
-    machine_start(&m, &guest_many_widths, &(vsdk_regs){.rbx = MMIO + 0x10});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 7, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_MMIO, MMIO, 0x1000, 8, E));
+    machine_start(&m, &guest_many_widths, &(vsdk_x86_regs){.rbx = MMIO + 0x10});
     cr_assert_eq(run_to_end(&m), 0x88, "the last read was not the device's");
     cr_assert_str_eq(notes.text, "w7+0.1=1 w7+0.2=203 w7+0.4=4050607 r7+0.1=0 r7+0.2=0 r7+0.4=0 "
                                  "w8+11.1=88 w8+13.2=9988 w8+15.4=bbaa9988 w8+18.8=bbaa9988 "
@@ -85,9 +85,9 @@ Test(device, answer_is_cut_to_the_width)
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, 0);
 
     notes.reply = 0xffeeddccbbaa9988;
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    machine_start(&m, &guest_widths_in, &(vsdk_regs){.rdi = RESULT});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    machine_start(&m, &guest_widths_in, &(vsdk_x86_regs){.rdi = RESULT});
     run_to_end(&m);
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT), 0x1122334455667788);
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT + 8), 0x1122334455669988);
@@ -100,9 +100,9 @@ Test(device, strings_come_element_by_element)
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, 0);
 
     notes.reply = 0x31;
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    ok(vsdk_dma_write(m.vm, DATA, "abcdefghijklmno", 15, E));
-    machine_start(&m, &guest_strings_out, &(vsdk_regs){.rsi = DATA, .rbx = 2});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    ok(vsdk_vm_write(m.vm, DATA, "abcdefghijklmno", 15, E));
+    machine_start(&m, &guest_strings_out, &(vsdk_x86_regs){.rsi = DATA, .rbx = 2});
     run_to_end(&m);
     cr_assert_str_eq(notes.text, "w0+0.1=61 w0+0.1=62 w0+0.2=6463 w0+0.2=6665 w0+0.4=6a696867 "
                                  "w0+0.4=6e6d6c6b w0+0.1=6e w0+0.1=6d ");
@@ -114,8 +114,8 @@ Test(device, string_reads_are_answered_one_by_one)
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, 0);
 
     notes.reply = 0x31;
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    machine_start(&m, &guest_strings_in, &(vsdk_regs){.rdi = RESULT, .rbx = 3});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    machine_start(&m, &guest_strings_in, &(vsdk_x86_regs){.rdi = RESULT, .rbx = 3});
     run_to_write(&m, PORT_OUT);
     cr_assert_str_eq(notes.text, "r0+0.1=0 r0+0.1=0 r0+0.1=0 r0+0.2=0 r0+0.2=0 r0+0.2=0 "
                                  "r0+0.4=0 r0+0.4=0 r0+0.4=0 ");
@@ -129,7 +129,7 @@ Test(device, access_that_leaves_the_range_is_unclaimed)
 {
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 2, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 2, 0, E));
     machine_start(&m, &guest_widths_out, NULL);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->width, 4);
     cr_assert_str_eq(notes.text, "w0+0.1=11 w0+0.2=2211 ");
@@ -141,9 +141,9 @@ Test(device, without_callbacks_reads_ones)
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    machine_start(&m, &guest_widths_in, &(vsdk_regs){.rdi = RESULT});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    machine_start(&m, &guest_widths_in, &(vsdk_x86_regs){.rdi = RESULT});
     run_to_end(&m);
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT), 0x11223344556677ff);
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT + 16), 0xffffffff);
@@ -155,13 +155,13 @@ Test(device, detached_claims_nothing)
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, 0);
 
     ok(vsdk_device_detach(device, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
     machine_start(&m, &guest_echo, NULL);
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0);
     ok(vsdk_device_detach(device, E));
     answer(run_to_read(&m, PORT_IN), 5);
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 5);
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0);
     cr_assert_eq(notes.released, 0);
     vsdk_device_close(device);
@@ -175,21 +175,21 @@ Test(device, arguments_of_attach_are_checked)
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
 
-    fails(INVALID_ARGUMENT, vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 0, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_device_attach(device, 7, 1, 1, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_device_attach(NULL, VSDK_SPACE_PIO, 1, 1, 0, E));
-    fails(RANGE, vsdk_device_attach(device, VSDK_SPACE_PIO, 0x10000, 1, 0, E));
-    fails(RANGE, vsdk_device_attach(device, VSDK_SPACE_PIO, 0xffff, 2, 0, E));
-    fails(RANGE, vsdk_device_attach(device, VSDK_SPACE_PIO, 1, UINT64_MAX, 0, E));
-    fails(RANGE, vsdk_device_attach(device, VSDK_SPACE_MMIO, UINT64_MAX, 2, 0, E));
-    fails(EXISTS, vsdk_device_attach(device, VSDK_SPACE_MMIO, 0, 1, 0, E));
-    fails(EXISTS, vsdk_device_attach(device, VSDK_SPACE_MMIO, RAM_BYTES - 1, 2, 0, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 8, 0, E));
-    fails(EXISTS, vsdk_device_attach(device, VSDK_SPACE_PIO, 0x507, 1, 1, E));
-    fails(EXISTS, vsdk_device_attach(device, VSDK_SPACE_PIO, 0x4ff, 2, 1, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x508, 1, 1, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x4ff, 1, 1, E));
-    fails(EXISTS, vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 0x500, 1, 9, E));
+    fails(INVALID_ARGUMENT, vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 0, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_device_add_range(device, 7, 1, 1, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_device_add_range(NULL, VSDK_SPACE_PIO, 1, 1, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x10000, 1, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, VSDK_SPACE_PIO, 0xffff, 2, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, UINT64_MAX, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, VSDK_SPACE_MMIO, UINT64_MAX, 2, 0, E));
+    fails(EXISTS, vsdk_device_add_range(device, VSDK_SPACE_MMIO, 0, 1, 0, E));
+    fails(EXISTS, vsdk_device_add_range(device, VSDK_SPACE_MMIO, RAM_BYTES - 1, 2, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 8, 0, E));
+    fails(EXISTS, vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x507, 1, 1, E));
+    fails(EXISTS, vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x4ff, 2, 1, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x508, 1, 1, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x4ff, 1, 1, E));
+    fails(EXISTS, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 0x500, 1, 9, E));
     vsdk_device_close(device);
 }
 
@@ -209,9 +209,9 @@ Test(device, what_the_hypervisor_serves_cannot_be_claimed)
                                        .width = 1};
         vsdk_doorbell *doorbell;
 
-        fails(UNSUPPORTED, vsdk_device_attach(device, ranges[i].space, ranges[i].address,
-                                              ranges[i].length, 0, E));
-        fails(UNSUPPORTED, vsdk_range_attach(m.vm, ranges[i].space, ranges[i].address, 1, 1, E));
+        fails(UNSUPPORTED, vsdk_device_add_range(device, ranges[i].space, ranges[i].address,
+                                                 ranges[i].length, 0, E));
+        fails(UNSUPPORTED, vsdk_vm_add_range(m.vm, ranges[i].space, ranges[i].address, 1, 1, E));
         fails(UNSUPPORTED, vsdk_doorbell_create(m.vm, &config, &doorbell, E));
     }
     vsdk_device_close(device);
@@ -220,18 +220,18 @@ Test(device, what_the_hypervisor_serves_cannot_be_claimed)
 Test(device, tagged_range_returns_with_its_tag)
 {
     machine_start(&m, &guest_echo, NULL);
-    ok(vsdk_range_attach(m.vm, VSDK_SPACE_PIO, PORT_IN, 4, 0x1234567890abcdef, E));
+    ok(vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, PORT_IN, 4, 0x1234567890abcdef, E));
     cr_assert_eq(run_to_read(&m, PORT_IN)->tag, 0x1234567890abcdef);
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->tag, 0, "the access leaves the range");
-    ok(vsdk_range_detach(m.vm, VSDK_SPACE_PIO, PORT_IN, E));
+    ok(vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, PORT_IN, E));
     cr_assert_eq(run_to_read(&m, PORT_IN)->tag, 0);
 }
 
 Test(device, tagged_ranges_of_memory)
 {
-    machine_start(&m, &guest_mmio_out, &(vsdk_regs){.rbx = MMIO});
-    ok(vsdk_range_attach(m.vm, VSDK_SPACE_MMIO, MMIO, 4, 1, E));
-    ok(vsdk_range_attach(m.vm, VSDK_SPACE_MMIO, MMIO + 4, 8, 2, E));
+    machine_start(&m, &guest_mmio_out, &(vsdk_x86_regs){.rbx = MMIO});
+    ok(vsdk_vm_add_range(m.vm, VSDK_SPACE_MMIO, MMIO, 4, 1, E));
+    ok(vsdk_vm_add_range(m.vm, VSDK_SPACE_MMIO, MMIO + 4, 8, 2, E));
     for (unsigned i = 0; i < 4; i++) {
         static const uint64_t tags[] = {1, 1, 2, 0}; /* the last one leaves its range */
 
@@ -242,20 +242,20 @@ Test(device, tagged_ranges_of_memory)
 
 Test(device, arguments_of_tagged_ranges_are_checked)
 {
-    fails(INVALID_ARGUMENT, vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 1, 1, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 1, 0, 1, E));
-    fails(INVALID_ARGUMENT, vsdk_range_attach(m.vm, 9, 1, 1, 1, E));
-    fails(INVALID_ARGUMENT, vsdk_range_attach(NULL, VSDK_SPACE_PIO, 1, 1, 1, E));
-    fails(RANGE, vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 0xffff, 2, 1, E));
-    fails(EXISTS, vsdk_range_attach(m.vm, VSDK_SPACE_MMIO, 0x1000, 1, 1, E));
-    ok(vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 0x500, 2, 1, E));
-    fails(EXISTS, vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 0x501, 2, 1, E));
-    fails(NOT_FOUND, vsdk_range_detach(m.vm, VSDK_SPACE_PIO, 0x501, E));
-    fails(NOT_FOUND, vsdk_range_detach(m.vm, VSDK_SPACE_MMIO, 0x500, E));
-    fails(INVALID_ARGUMENT, vsdk_range_detach(m.vm, 9, 0x500, E));
-    fails(INVALID_ARGUMENT, vsdk_range_detach(NULL, VSDK_SPACE_PIO, 0x500, E));
-    ok(vsdk_range_detach(m.vm, VSDK_SPACE_PIO, 0x500, E));
-    fails(NOT_FOUND, vsdk_range_detach(m.vm, VSDK_SPACE_PIO, 0x500, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 1, 1, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 1, 0, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_add_range(m.vm, 9, 1, 1, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_add_range(NULL, VSDK_SPACE_PIO, 1, 1, 1, E));
+    fails(RANGE, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 0xffff, 2, 1, E));
+    fails(EXISTS, vsdk_vm_add_range(m.vm, VSDK_SPACE_MMIO, 0x1000, 1, 1, E));
+    ok(vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 0x500, 2, 1, E));
+    fails(EXISTS, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 0x501, 2, 1, E));
+    fails(NOT_FOUND, vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, 0x501, E));
+    fails(NOT_FOUND, vsdk_vm_remove_range(m.vm, VSDK_SPACE_MMIO, 0x500, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_remove_range(m.vm, 9, 0x500, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_remove_range(NULL, VSDK_SPACE_PIO, 0x500, E));
+    ok(vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, 0x500, E));
+    fails(NOT_FOUND, vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, 0x500, E));
 }
 
 /* Two devices that act upon each other and themselves. */
@@ -274,7 +274,7 @@ static void act(void *user, uint32_t region, uint64_t offset, uint32_t width, ui
         return;
     actor->of_self = vsdk_device_detach(actor->self, NULL);
     actor->of_other = vsdk_device_detach(actor->other, NULL);
-    actor->attached = vsdk_device_attach(actor->self, VSDK_SPACE_PIO, PORT_ECHO, 4, 1, NULL);
+    actor->attached = vsdk_device_add_range(actor->self, VSDK_SPACE_PIO, PORT_ECHO, 4, 1, NULL);
 }
 
 Test(device, detach_and_attach_from_a_callback)
@@ -285,8 +285,8 @@ Test(device, detach_and_attach_from_a_callback)
     notes.reply = 0x77;
     actor.other = make_device(m.vm, &noting_ops, &notes, 0);
     actor.self = make_device(m.vm, &ops, &actor, 0);
-    ok(vsdk_device_attach(actor.other, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
-    ok(vsdk_device_attach(actor.self, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
+    ok(vsdk_device_add_range(actor.other, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
+    ok(vsdk_device_add_range(actor.self, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
     machine_start(&m, &guest_widths_out, NULL);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->width, 2);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->width, 4);
@@ -324,7 +324,7 @@ static int is_inside(void *user)
 static int stop_at_read(struct runner *runner, vsdk_exit *exit)
 {
     (void)runner;
-    return exit->direction != VSDK_READ;
+    return exit->direction != VSDK_DIRECTION_READ;
 }
 
 Test(device, detach_waits_for_a_running_callback)
@@ -334,9 +334,9 @@ Test(device, detach_waits_for_a_running_callback)
     struct runner runner = {.vcpu = m.vcpu, .on_exit = stop_at_read};
     vsdk_device *device = make_device(m.vm, &ops, &slow, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_IN, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_IN, 1, 0, E));
     ok(vsdk_device_detach(device, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
     machine_start(&m, &guest_echo, NULL);
     runner_start(&runner);
     wait_for(is_inside, &slow, "the callback");
@@ -369,7 +369,7 @@ Test(device, lock_keeps_callbacks_out)
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, 0);
 
     notes.reply = 1;
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
     machine_start(&m, &guest_widths_out, NULL);
     vsdk_device_lock(device);
     runner_start(&runner);
@@ -393,8 +393,8 @@ Test(device, concurrent_device_has_no_lock)
     vsdk_device_unlock(device);
     vsdk_device_lock(NULL);
     vsdk_device_unlock(NULL);
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    machine_start(&m, &guest_many_widths, &(vsdk_regs){.rbx = MMIO});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    machine_start(&m, &guest_many_widths, &(vsdk_x86_regs){.rbx = MMIO});
     cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
     cr_assert(strstr(notes.text, "w0+0.4=4050607"));
     vsdk_device_close(device);
@@ -433,7 +433,7 @@ static void stop_the_guest(void *user, uint32_t region, uint64_t offset, uint32_
                            uint64_t value)
 {
     (void)region, (void)offset, (void)width;
-    *(vsdk_status *)user = vsdk_vm_stop(m.vm, VSDK_EXIT_DEBUG_EXIT, value, 0, NULL);
+    *(vsdk_status *)user = vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, value, 0, NULL);
 }
 
 Test(device, ends_a_run_by_stopping_the_guest)
@@ -442,11 +442,11 @@ Test(device, ends_a_run_by_stopping_the_guest)
     vsdk_status status = 1;
     vsdk_device *device = make_device(m.vm, &ops, &status, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
     machine_start(&m, &guest_out_forever, NULL);
     run(&m);
     ok(status);
-    cr_assert_eq(m.exit->reason, VSDK_EXIT_DEBUG_EXIT);
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(m.exit->value, 1);
     cr_assert(m.exit->flags & VSDK_EXIT_TERMINAL);
     vsdk_device_close(device);

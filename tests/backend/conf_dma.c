@@ -21,9 +21,9 @@ Test(dma, copies_both_ways)
 {
     for (unsigned i = 0; i < 300; i++)
         bytes[i] = (uint8_t)i;
-    ok(vsdk_dma_write(m.vm, RESULT + 3, bytes, 300, E));
+    ok(vsdk_vm_write(m.vm, RESULT + 3, bytes, 300, E));
     memset(bytes, 0, 300);
-    ok(vsdk_dma_read(m.vm, RESULT + 3, bytes, 300, E));
+    ok(vsdk_vm_read(m.vm, RESULT + 3, bytes, 300, E));
     for (unsigned i = 0; i < 300; i++)
         cr_assert_eq(bytes[i], (uint8_t)i);
     cr_assert(memcmp(m.memory + RESULT + 3, bytes, 300) == 0);
@@ -31,12 +31,12 @@ Test(dma, copies_both_ways)
 
 Test(dma, of_nothing_succeeds)
 {
-    ok(vsdk_dma_read(m.vm, 0, bytes, 0, E));
-    ok(vsdk_dma_write(m.vm, 0, bytes, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_read(m.vm, 0, NULL, 1, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_write(m.vm, 0, NULL, 1, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_read(NULL, 0, bytes, 1, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_write(NULL, 0, bytes, 1, E));
+    ok(vsdk_vm_read(m.vm, 0, bytes, 0, E));
+    ok(vsdk_vm_write(m.vm, 0, bytes, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_read(m.vm, 0, NULL, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_write(m.vm, 0, NULL, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_read(NULL, 0, bytes, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_write(NULL, 0, bytes, 1, E));
 }
 
 /* Each bad range, by each function of the gate. */
@@ -44,10 +44,11 @@ static void refused(uint64_t gpa, uint64_t length)
 {
     vsdk_dma_view view = {.size = sizeof view};
 
-    fails(RANGE, vsdk_dma_read(m.vm, gpa, bytes, length, E));
-    fails(RANGE, vsdk_dma_write(m.vm, gpa, bytes, length, E));
-    fails(RANGE, vsdk_dma_map(m.vm, gpa, length, VSDK_DMA_READ, &view, E));
-    fails(RANGE, vsdk_dma_map(m.vm, gpa, length, VSDK_DMA_READ | VSDK_DMA_WRITE, &view, E));
+    fails(RANGE, vsdk_vm_read(m.vm, gpa, bytes, length, E));
+    fails(RANGE, vsdk_vm_write(m.vm, gpa, bytes, length, E));
+    fails(RANGE, vsdk_dma_map(m.vm, gpa, length, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(RANGE,
+          vsdk_dma_map(m.vm, gpa, length, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, E));
 }
 
 Test(dma, refuses_what_is_not_memory)
@@ -55,7 +56,7 @@ Test(dma, refuses_what_is_not_memory)
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, MMIO, 4096, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_MMIO, MMIO, 4096, 0, E));
     refused(RAM_BYTES - 1, 2);
     refused(RAM_BYTES, 1);
     refused(MMIO, 4);
@@ -71,11 +72,11 @@ Test(dma, refuses_what_is_not_memory)
 Test(dma, is_all_or_nothing)
 {
     memset(bytes, 0x5a, sizeof bytes);
-    fails(RANGE, vsdk_dma_write(m.vm, RAM_BYTES - 16, bytes, 32, E));
+    fails(RANGE, vsdk_vm_write(m.vm, RAM_BYTES - 16, bytes, 32, E));
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(m.memory[RAM_BYTES - 16 + i], 0, "some of it was written");
     memset(bytes, 0, 16);
-    fails(RANGE, vsdk_dma_read(m.vm, RAM_BYTES - 16, bytes, 32, E));
+    fails(RANGE, vsdk_vm_read(m.vm, RAM_BYTES - 16, bytes, 32, E));
 }
 
 Test(dma, crosses_mappings_side_by_side)
@@ -87,11 +88,11 @@ Test(dma, crosses_mappings_side_by_side)
     ok(vsdk_ram_create(m.vm, 0x2000, NULL, &ram, E));
     ok(vsdk_vm_map(m.vm, RAM_BYTES, ram, 0x1000, 0x1000, 0, E));
     ok(vsdk_vm_map(m.vm, RAM_BYTES + 0x1000, ram, 0, 0x1000, 0, E));
-    ok(vsdk_dma_write(m.vm, RAM_BYTES - 8, "left....right...", 16, E));
-    ok(vsdk_dma_read(m.vm, RAM_BYTES - 8, got, 16, E));
+    ok(vsdk_vm_write(m.vm, RAM_BYTES - 8, "left....right...", 16, E));
+    ok(vsdk_vm_read(m.vm, RAM_BYTES - 8, got, 16, E));
     cr_assert(memcmp(got, "left....right...", 16) == 0);
-    ok(vsdk_dma_write(m.vm, RAM_BYTES - 0x800, bytes, 0x2000, E));
-    fails(RANGE, vsdk_dma_map(m.vm, RAM_BYTES - 8, 16, VSDK_DMA_READ, &view, E));
+    ok(vsdk_vm_write(m.vm, RAM_BYTES - 0x800, bytes, 0x2000, E));
+    fails(RANGE, vsdk_dma_map(m.vm, RAM_BYTES - 8, 16, VSDK_DMA_FROM_GUEST, &view, E));
     vsdk_ram_close(ram);
 }
 
@@ -103,10 +104,10 @@ Test(dma, does_not_write_to_read_only_memory)
     need(m.host, VSDK_CAPABILITY_READONLY);
     ok(vsdk_ram_create(m.vm, 0x1000, NULL, &ram, E));
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, VSDK_MAP_READONLY, E));
-    ok(vsdk_dma_read(m.vm, EXTRA_RAM, bytes, 16, E));
-    fails(RANGE, vsdk_dma_write(m.vm, EXTRA_RAM, bytes, 16, E));
-    fails(RANGE, vsdk_dma_map(m.vm, EXTRA_RAM, 16, VSDK_DMA_WRITE, &view, E));
-    ok(vsdk_dma_map(m.vm, EXTRA_RAM, 16, VSDK_DMA_READ, &view, E));
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM, bytes, 16, E));
+    fails(RANGE, vsdk_vm_write(m.vm, EXTRA_RAM, bytes, 16, E));
+    fails(RANGE, vsdk_dma_map(m.vm, EXTRA_RAM, 16, VSDK_DMA_TO_GUEST, &view, E));
+    ok(vsdk_dma_map(m.vm, EXTRA_RAM, 16, VSDK_DMA_FROM_GUEST, &view, E));
     vsdk_dma_unmap(&view);
     vsdk_ram_close(ram);
 }
@@ -115,13 +116,13 @@ Test(dma, view_is_a_window)
 {
     vsdk_dma_view view = {.size = sizeof view}, zero = {0};
 
-    ok(vsdk_dma_map(m.vm, RESULT + 100, 50, VSDK_DMA_READ | VSDK_DMA_WRITE, &view, E));
+    ok(vsdk_dma_map(m.vm, RESULT + 100, 50, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, E));
     cr_assert(view.data == m.memory + RESULT + 100);
     cr_assert_eq(view.length, 50);
     cr_assert_eq(view.gpa, RESULT + 100);
-    cr_assert_eq(view.flags, VSDK_DMA_READ | VSDK_DMA_WRITE);
+    cr_assert_eq(view.flags, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST);
     memset(view.data, 7, 50);
-    ok(vsdk_dma_read(m.vm, RESULT + 100, bytes, 50, E));
+    ok(vsdk_vm_read(m.vm, RESULT + 100, bytes, 50, E));
     cr_assert_eq(bytes[49], 7);
     vsdk_dma_unmap(&view);
     view.size = 0;
@@ -134,13 +135,13 @@ Test(dma, arguments_of_a_view_are_checked)
 {
     vsdk_dma_view view = {.size = sizeof view};
 
-    fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 0, VSDK_DMA_READ, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 0, VSDK_DMA_FROM_GUEST, &view, E));
     fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 1, 0, &view, E));
     fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 1, 0x10, &view, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 1, VSDK_DMA_READ, NULL, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_map(NULL, RESULT, 1, VSDK_DMA_READ, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 1, VSDK_DMA_FROM_GUEST, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(NULL, RESULT, 1, VSDK_DMA_FROM_GUEST, &view, E));
     view.size = 8;
-    fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 1, VSDK_DMA_READ, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(m.vm, RESULT, 1, VSDK_DMA_FROM_GUEST, &view, E));
 }
 
 Test(dma, view_outlives_unmap_close_and_destroy)
@@ -150,7 +151,7 @@ Test(dma, view_outlives_unmap_close_and_destroy)
 
     ok(vsdk_ram_create(m.vm, 0x1000, NULL, &ram, E));
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
-    ok(vsdk_dma_map(m.vm, EXTRA_RAM, 0x1000, VSDK_DMA_WRITE, &view, E));
+    ok(vsdk_dma_map(m.vm, EXTRA_RAM, 0x1000, VSDK_DMA_TO_GUEST, &view, E));
     ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x1000, E));
     vsdk_ram_close(ram);
     memset(view.data, 1, 0x1000);
@@ -166,9 +167,9 @@ Test(dma, guest_sees_it_and_is_seen)
     const uint64_t value = 0x0123456789abcdef;
     uint64_t got = 0;
 
-    ok(vsdk_dma_write(m.vm, DATA, &value, 8, E));
-    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = DATA, .rdi = RESULT});
+    ok(vsdk_vm_write(m.vm, DATA, &value, 8, E));
+    machine_start(&m, &guest_copy, &(vsdk_x86_regs){.rbx = DATA, .rdi = RESULT});
     run_to_end(&m);
-    ok(vsdk_dma_read(m.vm, RESULT, &got, 8, E));
+    ok(vsdk_vm_read(m.vm, RESULT, &got, 8, E));
     cr_assert_eq(got, value);
 }

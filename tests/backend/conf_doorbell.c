@@ -42,7 +42,7 @@ static int is_readable(vsdk_doorbell *doorbell)
 
 static void start(void)
 {
-    machine_start(&m, &guest_doorbell, &(vsdk_regs){.rbx = MMIO});
+    machine_start(&m, &guest_doorbell, &(vsdk_x86_regs){.rbx = MMIO});
 }
 
 Test(doorbell, of_any_width_takes_all_writes)
@@ -129,8 +129,8 @@ Test(doorbell, comes_before_devices_and_tags)
     vsdk_doorbell *doorbell =
         make_doorbell((vsdk_doorbell_config){.address = PORT_WIDE, .width = 1});
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    ok(vsdk_range_attach(m.vm, VSDK_SPACE_MMIO, MMIO, 8, 5, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    ok(vsdk_vm_add_range(m.vm, VSDK_SPACE_MMIO, MMIO, 8, 5, E));
     start();
     cr_assert_eq(run(&m)->tag, 5);
     cr_assert_eq(writes, 2);

@@ -43,7 +43,7 @@ static void expect_pio_write(uint64_t port, uint16_t width, uint64_t value)
                                        .address = port,
                                        .width = width,
                                        .value = value,
-                                       .direction = VSDK_WRITE});
+                                       .direction = VSDK_DIRECTION_WRITE});
 }
 
 static void expect_mmio_write(uint64_t address, uint16_t width, uint64_t value)
@@ -52,7 +52,7 @@ static void expect_mmio_write(uint64_t address, uint16_t width, uint64_t value)
                                        .address = address,
                                        .width = width,
                                        .value = value,
-                                       .direction = VSDK_WRITE});
+                                       .direction = VSDK_DIRECTION_WRITE});
 }
 
 static uint64_t ones(unsigned width)
@@ -87,14 +87,14 @@ Test(exit, port_writes_of_each_width)
 static uint64_t result(unsigned index)
 {
     uint64_t value;
-    ok(vsdk_dma_read(m.vm, RESULT + 8 * index, &value, 8, E));
+    ok(vsdk_vm_read(m.vm, RESULT + 8 * index, &value, 8, E));
     return value;
 }
 
 /* Narrow reads keep the rest of RAX, 32-bit ones clear its upper half. */
 Test(exit, port_reads_of_each_width)
 {
-    machine_start(&m, &guest_widths_in, &(vsdk_regs){.rdi = RESULT});
+    machine_start(&m, &guest_widths_in, &(vsdk_x86_regs){.rdi = RESULT});
     for (unsigned i = 0; i < 2; i++) {
         uint64_t port = i ? PORT_WIDE : PORT_IN;
         expect_read(VSDK_EXIT_PIO, port, 1, 0xa1);
@@ -133,8 +133,8 @@ Test(exit, string_writes_in_each_width_and_downwards)
 
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i + 1);
-    ok(vsdk_dma_write(m.vm, DATA, bytes, sizeof bytes, E));
-    machine_start(&m, &guest_strings_out, &(vsdk_regs){.rsi = DATA, .rbx = ELEMENTS});
+    ok(vsdk_vm_write(m.vm, DATA, bytes, sizeof bytes, E));
+    machine_start(&m, &guest_strings_out, &(vsdk_x86_regs){.rsi = DATA, .rbx = ELEMENTS});
     expect_elements(bytes, ELEMENTS, 1, 0);
     expect_elements(bytes + ELEMENTS, ELEMENTS, 2, 0);
     expect_elements(bytes + 3 * ELEMENTS, ELEMENTS, 4, 0);
@@ -164,12 +164,12 @@ Test(exit, string_reads_in_each_width)
 {
     uint8_t bytes[ELEMENTS * 7 + 1];
 
-    machine_start(&m, &guest_strings_in, &(vsdk_regs){.rdi = RESULT, .rbx = ELEMENTS});
+    machine_start(&m, &guest_strings_in, &(vsdk_x86_regs){.rdi = RESULT, .rbx = ELEMENTS});
     answer_elements(ELEMENTS, 1);
     answer_elements(ELEMENTS, 2);
     answer_elements(ELEMENTS, 4);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, RESULT + ELEMENTS * 7);
-    ok(vsdk_dma_read(m.vm, RESULT, bytes, sizeof bytes, E));
+    ok(vsdk_vm_read(m.vm, RESULT, bytes, sizeof bytes, E));
     for (unsigned i = 0; i < ELEMENTS * 7; i++)
         cr_assert_eq(bytes[i], i);
     cr_assert_eq(bytes[ELEMENTS * 7], 0, "one byte too many");
@@ -177,7 +177,7 @@ Test(exit, string_reads_in_each_width)
 
 Test(exit, memory_writes_of_each_width)
 {
-    machine_start(&m, &guest_mmio_out, &(vsdk_regs){.rbx = MMIO});
+    machine_start(&m, &guest_mmio_out, &(vsdk_x86_regs){.rbx = MMIO});
     expect_mmio_write(MMIO, 1, 0x11);
     expect_mmio_write(MMIO + 2, 2, 0x2211);
     expect_mmio_write(MMIO + 4, 4, 0x44332211);
@@ -187,7 +187,7 @@ Test(exit, memory_writes_of_each_width)
 
 Test(exit, memory_reads_of_each_width)
 {
-    machine_start(&m, &guest_mmio_in, &(vsdk_regs){.rbx = MMIO, .rdi = RESULT});
+    machine_start(&m, &guest_mmio_in, &(vsdk_x86_regs){.rbx = MMIO, .rdi = RESULT});
     expect_read(VSDK_EXIT_MMIO, MMIO, 1, 0xa1);
     expect_read(VSDK_EXIT_MMIO, MMIO + 2, 2, 0xb1b2);
     expect_read(VSDK_EXIT_MMIO, MMIO + 4, 4, 0xc1c2c3c4);
@@ -201,7 +201,7 @@ Test(exit, memory_reads_of_each_width)
 
 Test(exit, unanswered_reads_are_all_ones)
 {
-    machine_start(&m, &guest_mmio_in, &(vsdk_regs){.rbx = MMIO, .rdi = RESULT});
+    machine_start(&m, &guest_mmio_in, &(vsdk_x86_regs){.rbx = MMIO, .rdi = RESULT});
     for (int i = 0; i < 4; i++)
         cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
     run_to_end(&m);
@@ -222,7 +222,7 @@ static void collect(uint8_t *bytes, uint64_t address, unsigned length, vsdk_dire
         cr_assert_eq(exit->direction, direction);
         cr_assert_eq(exit->address, address + done, "fragments are not ascending");
         cr_assert(exit->width <= length - done);
-        if (direction == VSDK_WRITE)
+        if (direction == VSDK_DIRECTION_WRITE)
             memcpy(bytes + done, data, exit->width);
         else
             memcpy(data, bytes + done, exit->width);
@@ -235,8 +235,8 @@ Test(exit, write_across_a_page)
     const uint64_t at = MMIO + 0xffc, value = 0x8877665544332211;
     uint64_t got = 0;
 
-    machine_start(&m, &guest_put, &(vsdk_regs){.rbx = at, .r8 = value});
-    collect((uint8_t *)&got, at, 8, VSDK_WRITE);
+    machine_start(&m, &guest_put, &(vsdk_x86_regs){.rbx = at, .r8 = value});
+    collect((uint8_t *)&got, at, 8, VSDK_DIRECTION_WRITE);
     cr_assert_eq(got, value);
     run_to_end(&m);
 }
@@ -246,8 +246,8 @@ Test(exit, read_across_a_page)
     const uint64_t at = MMIO + 0xffd;
     uint64_t value = 0x8877665544332211;
 
-    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = at, .rdi = RESULT});
-    collect((uint8_t *)&value, at, 8, VSDK_READ);
+    machine_start(&m, &guest_copy, &(vsdk_x86_regs){.rbx = at, .rdi = RESULT});
+    collect((uint8_t *)&value, at, 8, VSDK_DIRECTION_READ);
     run_to_end(&m);
     cr_assert_eq(result(0), value);
 }
@@ -261,47 +261,47 @@ Test(exit, write_to_read_only_memory)
     ok(vsdk_vm_unmap(m.vm, 0, RAM_BYTES, E));
     ok(vsdk_vm_map(m.vm, 0, m.ram, 0, SPARE, 0, E));
     ok(vsdk_vm_map(m.vm, SPARE, m.ram, SPARE, RAM_BYTES - SPARE, 0, E));
-    ok(vsdk_dma_write(m.vm, SPARE + 8, &before, 8, E));
+    ok(vsdk_vm_write(m.vm, SPARE + 8, &before, 8, E));
     ok(vsdk_vm_protect(m.vm, SPARE, RAM_BYTES - SPARE, VSDK_MAP_READONLY, E));
-    machine_start(&m, &guest_put, &(vsdk_regs){.rbx = SPARE + 8, .r8 = value});
-    collect((uint8_t *)&seen, SPARE + 8, 8, VSDK_WRITE);
+    machine_start(&m, &guest_put, &(vsdk_x86_regs){.rbx = SPARE + 8, .r8 = value});
+    collect((uint8_t *)&seen, SPARE + 8, 8, VSDK_DIRECTION_WRITE);
     cr_assert_eq(seen, value);
     run_to_end(&m);
-    ok(vsdk_dma_read(m.vm, SPARE + 8, &after, 8, E));
+    ok(vsdk_vm_read(m.vm, SPARE + 8, &after, 8, E));
     cr_assert_eq(after, before, "the memory was written");
 }
 
 Test(exit, registers_may_be_set_at_a_port_write)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
-    machine_start(&m, &guest_out_rax, &(vsdk_regs){.rax = 0x1000});
+    machine_start(&m, &guest_out_rax, &(vsdk_x86_regs){.rax = 0x1000});
     for (uint64_t value = 0x1000; value < 0x1005; value++) {
         const vsdk_exit *exit = run_to_write(&m, PORT_OUT);
 
         cr_assert(exit->flags & VSDK_EXIT_REGS_SETTABLE);
         cr_assert_eq(exit->value, value);
-        ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+        ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
         cr_assert_eq(regs.rax, value);
         regs.rax = value + 1;
         regs.rip = 0xdead0000; /* ignored */
-        ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+        ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     }
 }
 
 Test(exit, registers_come_with_the_exit_when_asked)
 {
     vsdk_vcpu_config config = {.size = sizeof config, .flags = VSDK_VCPU_SYNC_GENERAL};
-    const vsdk_regs *regs;
+    const vsdk_x86_regs *regs;
     struct machine other;
 
     need(m.host, VSDK_CAPABILITY_SYNC_GENERAL);
     machine_make_bare(&other, NULL);
     ok(vsdk_vcpu_create(other.vm, 0, &config, &other.vcpu, E));
-    other.exit = vsdk_vcpu_exit(other.vcpu);
-    regs = vsdk_vcpu_sync_regs(other.vcpu);
+    other.exit = vsdk_vcpu_record(other.vcpu);
+    regs = vsdk_x86_vcpu_sync_regs(other.vcpu);
     cr_assert(regs);
-    machine_start(&other, &guest_out_forever, &(vsdk_regs){.r12 = 0x1234567890, .rsi = 5});
+    machine_start(&other, &guest_out_forever, &(vsdk_x86_regs){.r12 = 0x1234567890, .rsi = 5});
     for (uint64_t value = 1; value < 4; value++) {
         const vsdk_exit *exit = run_to_write(&other, PORT_OUT);
 
@@ -309,7 +309,7 @@ Test(exit, registers_come_with_the_exit_when_asked)
         cr_assert_eq(regs->rax, value);
         cr_assert_eq(regs->r12, 0x1234567890);
         cr_assert_eq(regs->rsi, 5);
-        cr_assert(vsdk_vcpu_sync_regs(other.vcpu) == regs);
+        cr_assert(vsdk_x86_vcpu_sync_regs(other.vcpu) == regs);
     }
     machine_end(&other);
 }
@@ -321,7 +321,7 @@ Test(exit, record_stays_where_it_is)
     cr_assert_eq(m.exit->reason, VSDK_EXIT_NONE);
     machine_start(&m, &guest_out_forever, NULL);
     run_to_write(&m, PORT_OUT);
-    cr_assert(vsdk_vcpu_exit(m.vcpu) == m.exit);
+    cr_assert(vsdk_vcpu_record(m.vcpu) == m.exit);
 }
 
 Test(exit, counters_count)
@@ -332,7 +332,7 @@ Test(exit, counters_count)
     for (int i = 0; i < 7; i++)
         cr_assert_eq(run(&m)->reason, VSDK_EXIT_PIO);
     ok(vsdk_vcpu_kick(m.vcpu, E));
-    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
     ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
     cr_assert_eq(counters.pio, 7);
@@ -342,7 +342,7 @@ Test(exit, counters_count)
     cr_assert_eq(counters.kicked, 1);
     cr_assert(counters.runs >= 8 && counters.exits >= 7);
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
-    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
     cr_assert_eq(counters.returned, 8);
     counters.size = 8;

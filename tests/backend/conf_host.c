@@ -29,9 +29,9 @@ Test(host, names_of_backends_are_listed_and_end)
     uint32_t i;
 
     for (i = 0; i < sizeof expected / sizeof expected[0]; i++)
-        cr_assert_str_eq(vsdk_backend_name(i), expected[i]);
-    cr_assert(vsdk_backend_name(i) == NULL);
-    cr_assert(vsdk_backend_name(UINT32_MAX) == NULL);
+        cr_assert_str_eq(vsdk_backend_at(i), expected[i]);
+    cr_assert(vsdk_backend_at(i) == NULL);
+    cr_assert(vsdk_backend_at(UINT32_MAX) == NULL);
 }
 
 Test(host, unknown_name_is_not_found)
@@ -197,7 +197,7 @@ Test(host, every_capability_has_an_answer_and_a_reason)
     vsdk_host *host = open_host();
     vsdk_capability what;
 
-    for (what = VSDK_CAPABILITY_AUTONOMOUS; what <= VSDK_CAPABILITY_PV; what++) {
+    for (what = VSDK_CAPABILITY_AUTONOMOUS; what <= VSDK_CAPABILITY_MSI_DESCRIPTOR; what++) {
         vsdk_capability_info info = {.size = sizeof info};
 
         ok(vsdk_host_query(host, what, &info, E));
@@ -239,21 +239,21 @@ Test(host, queries_are_checked)
 
 Test(host, cpuid_is_listed_in_pieces)
 {
-    static vsdk_cpuid_entry all[512], few[2];
+    static vsdk_x86_cpuid_entry all[512], few[2];
     vsdk_host *host = open_host();
     uint32_t count = 0, again = 0;
 
-    ok(vsdk_host_get_cpuid(host, NULL, 0, &count, E));
+    ok(vsdk_x86_host_get_cpuid(host, NULL, 0, &count, E));
     cr_assert(count > 0 && count <= 512, "%u leaves", count);
-    ok(vsdk_host_get_cpuid(host, all, 512, &again, E));
+    ok(vsdk_x86_host_get_cpuid(host, all, 512, &again, E));
     cr_assert_eq(again, count);
-    ok(vsdk_host_get_cpuid(host, few, 1, &again, E));
+    ok(vsdk_x86_host_get_cpuid(host, few, 1, &again, E));
     cr_assert_eq(again, count);
     cr_assert(memcmp(few, all, sizeof few[0]) == 0);
     cr_assert(few[1].leaf == 0 && few[1].eax == 0, "more than the capacity was written");
-    fails(INVALID_ARGUMENT, vsdk_host_get_cpuid(host, NULL, 1, &again, E));
-    fails(INVALID_ARGUMENT, vsdk_host_get_cpuid(host, all, 512, NULL, E));
-    fails(INVALID_ARGUMENT, vsdk_host_get_cpuid(NULL, all, 512, &again, E));
+    fails(INVALID_ARGUMENT, vsdk_x86_host_get_cpuid(host, NULL, 1, &again, E));
+    fails(INVALID_ARGUMENT, vsdk_x86_host_get_cpuid(host, all, 512, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_x86_host_get_cpuid(NULL, all, 512, &again, E));
     vsdk_host_close(host);
 }
 

@@ -237,7 +237,7 @@ Test(irq_chip, nmi_needs_none)
     runner_start(&runner);
     wait_for_vcpu(m.vcpu, VSDK_VCPU_IN_GUEST);
     sleep_ms(5);
-    ok(vsdk_vcpu_inject_nmi(m.vcpu, E));
+    ok(vsdk_x86_vcpu_inject_nmi(m.vcpu, E));
     runner_join(&runner);
     ok(runner.status);
     cr_assert_eq(runner.last.address, PORT_NMI);
@@ -297,7 +297,7 @@ Test(irq, halted_processor_waits_inside_and_can_be_kicked)
     cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
     cr_assert_eq(m.exit->detail, VSDK_KICK_DEADLINE);
     ok(vsdk_vcpu_kick(m.vcpu, E));
-    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->detail, VSDK_KICK_REQUEST);
 }
 
@@ -327,10 +327,10 @@ Test(irq, nmi_reaches_the_guest)
 {
     start_interrupts(&guest_interrupts);
     if (capability(m.host, VSDK_CAPABILITY_NMI) == VSDK_ANSWER_NO) {
-        fails(UNSUPPORTED, vsdk_vcpu_inject_nmi(m.vcpu, E));
+        fails(UNSUPPORTED, vsdk_x86_vcpu_inject_nmi(m.vcpu, E));
     } else {
-        ok(vsdk_vcpu_inject_nmi(m.vcpu, E));
+        ok(vsdk_x86_vcpu_inject_nmi(m.vcpu, E));
         run_to_write(&m, PORT_NMI);
     }
-    fails(INVALID_ARGUMENT, vsdk_vcpu_inject_nmi(NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_x86_vcpu_inject_nmi(NULL, E));
 }

@@ -38,14 +38,14 @@ Test(kick, before_a_run_is_kept)
 {
     machine_start(&m, &guest_spin, NULL);
     ok(vsdk_vcpu_kick(m.vcpu, E));
-    expect_kicked(0, VSDK_KICK_REQUEST);
+    expect_kicked(VSDK_FOREVER, VSDK_KICK_REQUEST);
     expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
 }
 
 Test(kick, before_the_start_is_kept)
 {
     ok(vsdk_vcpu_kick(m.vcpu, E));
-    expect_kicked(0, VSDK_KICK_REQUEST);
+    expect_kicked(VSDK_FOREVER, VSDK_KICK_REQUEST);
     machine_start(&m, &guest_spin, NULL);
     expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
 }
@@ -55,7 +55,7 @@ Test(kick, several_are_one)
     machine_start(&m, &guest_spin, NULL);
     for (int i = 0; i < 10; i++)
         ok(vsdk_vcpu_kick(m.vcpu, E));
-    expect_kicked(0, VSDK_KICK_REQUEST);
+    expect_kicked(VSDK_FOREVER, VSDK_KICK_REQUEST);
     expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
 }
 
@@ -100,7 +100,7 @@ Test(kick, never_cancels_an_access)
     for (int i = 0; i < 20; i++) {
         ok(vsdk_vcpu_kick(m.vcpu, E));
         for (int exits = 0;; exits++) {
-            ok(vsdk_vcpu_run(m.vcpu, 0, E));
+            ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
             if (m.exit->reason == VSDK_EXIT_KICKED)
                 break;
             cr_assert_eq(m.exit->value, ++last);
@@ -118,7 +118,7 @@ Test(kick, before_each_run_keeps_no_access_away)
     for (uint64_t value = 1; value < 5; value++) {
         do {
             ok(vsdk_vcpu_kick(m.vcpu, E));
-            ok(vsdk_vcpu_run(m.vcpu, 0, E));
+            ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
         } while (m.exit->reason == VSDK_EXIT_KICKED);
         cr_assert_eq(m.exit->value, value);
     }
@@ -132,7 +132,7 @@ Test(kick, at_an_unanswered_read_keeps_the_read)
 
         answer(exit, value);
         ok(vsdk_vcpu_kick(m.vcpu, E));
-        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
         if (m.exit->reason == VSDK_EXIT_KICKED)
             run(&m);
         cr_assert_eq(m.exit->address, PORT_ECHO);
@@ -170,17 +170,17 @@ static int until_request(struct runner *runner, vsdk_exit *exit)
 Test(kick, before_every_run_does_not_keep_the_end)
 {
     int again = is_autonomous(m.host);
-    vsdk_sregs sregs;
+    vsdk_x86_sregs sregs;
 
     machine_load(&m, &guest_crash, native_cpl(m.host), NULL);
-    ok(vsdk_vcpu_get_sregs(m.vcpu, &sregs, E));
+    ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
     sregs.idt.limit = 0;
-    ok(vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
+    ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
     ok(vsdk_vm_resume(m.vm, E));
     for (int i = 0; i < ROUNDS && !(m.exit->flags & VSDK_EXIT_TERMINAL); i++) {
         if (i == 0 || again)
             ok(vsdk_vcpu_kick(m.vcpu, E));
-        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
         sleep_ms(1);
     }
     cr_assert_eq(m.exit->reason, VSDK_EXIT_CRASH, "%s", vsdk_exit_reason_name(m.exit->reason));
@@ -213,8 +213,8 @@ static void *run_once(void *user)
 {
     struct signalled *s = user;
 
-    s->runner.status = vsdk_vcpu_run(s->runner.vcpu, 0, NULL);
-    s->runner.last = *vsdk_vcpu_exit(s->runner.vcpu);
+    s->runner.status = vsdk_vcpu_run(s->runner.vcpu, VSDK_FOREVER, NULL);
+    s->runner.last = *vsdk_vcpu_record(s->runner.vcpu);
     atomic_store(&s->ended, 1);
     return NULL;
 }
@@ -250,16 +250,16 @@ Test(kick, foreign_signal_is_told)
  * begins again at once, or after, and the interrupt returns to the beginning. */
 Test(kick, registers_can_be_set_after_a_foreign_signal)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     machine_load(&m, &guest_interrupts_halted, 0, NULL);
     ok(vsdk_vm_resume(m.vm, E));
     run_to_write(&m, PORT_READY);
     expect_signal_is_told();
     ok(vsdk_vm_pause(m.vm, E));
-    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     regs.rip = CODE;
-    ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+    ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
     uint64_t first = run(&m)->address, second = run(&m)->address;
@@ -334,7 +334,7 @@ Test(kick, tickets_are_neither_lost_nor_spurious)
     while (atomic_load(&seen) < KICKERS * TICKETS) {
         unsigned long taken;
 
-        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
         cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
         cr_assert_eq(m.exit->detail, VSDK_KICK_REQUEST);
         taken = atomic_load(&tickets);

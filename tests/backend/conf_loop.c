@@ -263,7 +263,7 @@ Test(loop, dispatch_from_a_callback_of_a_device_is_busy)
     vsdk_status got = VSDK_OK;
     vsdk_device *device = make_device(m.vm, &ops, &got, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
     machine_start(&m, &guest_widths_out, NULL);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->width, 2);
     cr_assert_eq(got, VSDK_ERROR_BUSY);
@@ -422,7 +422,7 @@ Test(loop, timers_of_a_device_stand_in_pause)
     int count = 0;
     vsdk_timer *timer = make_timer(own, device, &count);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     ok(vsdk_timer_arm(timer, MS, 0, E));
     sleep_ms(3);
     cr_assert_eq(dispatch(own, 2 * MS), 0, "fired in CREATED");
@@ -448,7 +448,7 @@ Test(loop, watches_of_a_device_are_quiet_in_pause)
     int count = 0;
     vsdk_watch *watch = make_watch(device, ends[0], VSDK_LOOP_READ, &count);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     machine_start(&m, &guest_spin, NULL);
     ok(vsdk_vm_pause(m.vm, E));
     cr_assert(write(ends[1], "x", 1) == 1);
@@ -467,7 +467,7 @@ Test(loop, detach_ends_the_timers_of_a_device)
     vsdk_timer *timer = make_timer(loop, device, &count);
     vsdk_watch *watch = make_watch(device, ends[0], VSDK_LOOP_READ, &count);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     machine_start(&m, &guest_spin, NULL);
     ok(vsdk_timer_arm(timer, MS, MS, E));
     ok(vsdk_device_detach(device, E));

@@ -34,7 +34,7 @@ CREATE(serial)
 CREATE(rtc)
 CREATE(i8042)
 CREATE(acpi_pm)
-CREATE(debug_exit)
+CREATE(exit_port)
 CREATE(debug_console)
 CREATE(fw_cfg)
 CREATE(pvpanic)
@@ -52,8 +52,7 @@ static const struct kind {
     {"rtc", create_rtc, sizeof(vsdk_rtc_config), 0xffff, VSDK_SPACE_PIO, 0x2100},
     {"i8042", create_i8042, sizeof(vsdk_i8042_config), 0xfffe, VSDK_SPACE_PIO, 0x2200},
     {"acpi_pm", create_acpi_pm, sizeof(vsdk_acpi_pm_config), 0xffff, VSDK_SPACE_PIO, 0x2300},
-    {"debug_exit", create_debug_exit, sizeof(vsdk_debug_exit_config), 0xffff, VSDK_SPACE_PIO,
-     0x2400},
+    {"exit_port", create_exit_port, sizeof(vsdk_exit_port_config), 0xffff, VSDK_SPACE_PIO, 0x2400},
     {"debug_console", create_debug_console, sizeof(vsdk_debug_console_config), 0x10000,
      VSDK_SPACE_PIO, 0x2500},
     {"fw_cfg", create_fw_cfg, sizeof(vsdk_fw_cfg_config), 0xffff, VSDK_SPACE_PIO, 0x2600},
@@ -250,7 +249,7 @@ Test(devices, clock_interrupts)
     vsdk_device_close(clock);
 }
 
-/* Real mode: mov dx, 0x3f8; "Hi" to the port; 42 to the debug exit. */
+/* Real mode: mov dx, 0x3f8; "Hi" to the port; 42 to the exit port. */
 static const uint8_t program[] = {0xba, 0xf8, 0x03, 0xb0, 'H',  0xee, 0xb0, 'i',
                                   0xee, 0xb0, 42,   0xe6, 0xf4, 0xeb, 0xfe};
 
@@ -386,8 +385,8 @@ Test(pc, runs_a_program)
     fails(INVALID_ARGUMENT, vsdk_pc_get_memory_map(pc, NULL, 1, &again, E));
     ok(vsdk_pc_boot(pc, &config, E));
     cr_assert(vsdk_pc_vcpu(pc, 1) && !vsdk_pc_vcpu(pc, 2));
-    ok(vsdk_vm_run(vm, 0, &end, E));
-    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    ok(vsdk_vm_run(vm, VSDK_FOREVER, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 42);
     cr_assert_str_eq(output, "Hi");
     vsdk_pc_close(pc);
@@ -432,7 +431,7 @@ Test(pc, configuration_is_checked)
     vsdk_vm_close(vm);
     vm = make_vm(host, 1, PC_MEMORY_MAX);
     config.memory = PC_MEMORY;
-    config.debug_exit = 0xfffd;
+    config.exit_port = 0xfffd;
     fails(RANGE, create_pc(vm, &config));
     cr_assert_eq(released, 4);
     vsdk_vm_close(vm);

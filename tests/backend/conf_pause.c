@@ -25,7 +25,7 @@ static int is_exact(void)
 static uint64_t counter(void)
 {
     uint64_t value;
-    ok(vsdk_dma_read(m.vm, RESULT, &value, 8, E));
+    ok(vsdk_vm_read(m.vm, RESULT, &value, 8, E));
     return value;
 }
 
@@ -39,15 +39,15 @@ Test(pause, guest_stands_and_goes_on)
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
     uint64_t at = 0;
 
-    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    machine_start(&m, &guest_count, &(vsdk_x86_regs){.rbx = RESULT});
     runner_start(&runner);
     for (int i = 0; i < 3; i++) {
-        vsdk_vcpu_state state;
+        vsdk_vcpu_phase state;
 
         wait_for(has_counted, &at, "the guest to go on");
         ok(vsdk_vm_pause(m.vm, E));
         at = counter();
-        ok(vsdk_vcpu_get_state(m.vcpu, &state, E));
+        ok(vsdk_vcpu_get_phase(m.vcpu, &state, E));
         cr_assert_eq(state, VSDK_VCPU_HELD);
         sleep_ms(3);
         cr_assert_eq(counter(), at, "the guest went on in PAUSED");
@@ -64,7 +64,7 @@ Test(pause, works_with_nobody_inside)
 {
     uint64_t at;
 
-    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    machine_start(&m, &guest_count, &(vsdk_x86_regs){.rbx = RESULT});
     ok(vsdk_vcpu_run(m.vcpu, 2000000, E));
     ok(vsdk_vm_pause(m.vm, E));
     at = counter();
@@ -94,10 +94,10 @@ Test(pause, unanswered_read_is_answered_after_the_resume)
 
 static void expect_at_exit(void)
 {
-    vsdk_vcpu_state state;
+    vsdk_vcpu_phase state;
 
-    ok(vsdk_vcpu_get_state(m.vcpu, &state, E));
-    cr_assert_eq(state, VSDK_VCPU_AT_EXIT, "%s", vsdk_vcpu_state_name(state));
+    ok(vsdk_vcpu_get_phase(m.vcpu, &state, E));
+    cr_assert_eq(state, VSDK_VCPU_AT_EXIT, "%s", vsdk_vcpu_phase_name(state));
 }
 
 Test(pause, an_unfinished_access_is_at_exit_in_every_state)
@@ -139,13 +139,13 @@ Test(pause, runs_in_it_keep_the_answer)
 
 Test(pause, runs_in_it_keep_the_answer_for_complete)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
     machine_start(&m, &guest_echo, NULL);
     answer_and_be_kicked_in_pause(0x1234);
     ok(vsdk_vcpu_complete(m.vcpu, E));
-    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     cr_assert_eq(regs.rax, 0x1234);
     ok(vsdk_vm_resume(m.vm, E));
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
@@ -164,7 +164,7 @@ Test(pause, an_access_after_a_claimed_one_stays_unfinished)
     uint64_t echoed = 0;
     vsdk_device *device = make_device(m.vm, &ops, &echoed, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_ECHO, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_ECHO, 4, 0, E));
     machine_start(&m, &guest_echo, NULL);
     answer(run_to_read(&m, PORT_IN), 1);
     answer(run_to_read(&m, PORT_IN), 2);
@@ -180,7 +180,7 @@ Test(pause, an_access_after_a_claimed_one_stays_unfinished)
 
 Test(pause, unanswered_memory_read_is_answered_after_the_resume)
 {
-    machine_start(&m, &guest_echo_mmio, &(vsdk_regs){.rbx = MMIO});
+    machine_start(&m, &guest_echo_mmio, &(vsdk_x86_regs){.rbx = MMIO});
     for (uint64_t value = 1; value < 4; value++) {
         const vsdk_exit *exit = run(&m);
 
@@ -199,7 +199,7 @@ static int answer_next(struct runner *runner, vsdk_exit *exit)
 {
     uint64_t *state = runner->user; /* the last answer, how many to go */
 
-    if (exit->direction == VSDK_READ) {
+    if (exit->direction == VSDK_DIRECTION_READ) {
         answer(exit, ++state[0]);
         return 1;
     }
@@ -263,7 +263,7 @@ Test(pause, requested_by_a_callback_takes_effect_after_it)
     vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
     int calls;
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
     machine_start(&m, &guest_out_forever, NULL);
     runner_start(&runner);
     wait_for_vm(m.vm, VSDK_VM_PAUSED);
@@ -287,7 +287,7 @@ Test(pause, devices_are_not_told_in_created)
     struct requester requester = {0};
     vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
     ok(vsdk_vm_pause(m.vm, E));
     machine_start(&m, &guest_out_forever, NULL);
     cr_assert_eq(atomic_load(&requester.pauses) + atomic_load(&requester.resumes), 0);
@@ -360,7 +360,7 @@ Test(pause, request_that_is_withdrawn_leaves_nothing_behind)
     vsdk_device *other = make_device(m.vm, &(vsdk_device_ops){.size = sizeof ops}, NULL, 0);
     vsdk_timer *timer = NULL;
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
     ok(vsdk_timer_create(own_loop(), other, count_tick, &waiting, NULL, &timer, E));
     machine_start(&m, &guest_widths_out, NULL);
     runner_start(&runner);
@@ -409,7 +409,7 @@ Test(pause, waits_for_a_running_callback)
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
     vsdk_device *device = make_device(m.vm, &ops, &slow, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
     machine_start(&m, &guest_out_forever, NULL);
     runner_start(&runner);
     wait_for(is_inside, &slow, "the callback");
@@ -451,7 +451,7 @@ Test(pause, waits_for_a_callback_of_another_thread)
 
 Test(pause, drain_finishes_what_is_answered)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     fails(STATE, vsdk_vm_drain(m.vm, E));
     machine_start(&m, &guest_echo, NULL);
@@ -460,11 +460,11 @@ Test(pause, drain_finishes_what_is_answered)
     ok(vsdk_vm_pause(m.vm, E));
     if (is_exact()) {
         ok(vsdk_vm_drain(m.vm, E));
-        ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+        ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
         cr_assert_eq(regs.rax, 0x77665544);
         cr_assert_eq(regs.rip, CODE + 2, "RIP is %#llx", (unsigned long long)regs.rip);
         regs.rax = 0x11;
-        ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+        ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
         ok(vsdk_vm_drain(m.vm, E));
     } else {
         fails(UNSUPPORTED, vsdk_vm_drain(m.vm, E));
@@ -509,7 +509,7 @@ Test(pause, drain_stops_at_the_next_fragment)
     uint64_t got;
 
     need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
-    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = at, .rdi = RESULT});
+    machine_start(&m, &guest_copy, &(vsdk_x86_regs){.rbx = at, .rdi = RESULT});
     cr_assert_eq(run(&m)->address, at);
     cr_assert_eq(m.exit->width, 4, "width %u", m.exit->width);
     answer(m.exit, 0x11111111);
@@ -520,23 +520,23 @@ Test(pause, drain_stops_at_the_next_fragment)
     ok(vsdk_vm_drain(m.vm, E));
     ok(vsdk_vm_resume(m.vm, E));
     run_to_end(&m);
-    ok(vsdk_dma_read(m.vm, RESULT, &got, 8, E));
+    ok(vsdk_vm_read(m.vm, RESULT, &got, 8, E));
     cr_assert_eq(got, 0x2222222211111111);
 }
 
 Test(pause, complete_finishes_one_access)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
     machine_start(&m, &guest_echo, NULL);
     answer(run_to_read(&m, PORT_IN), 0xabcd);
     ok(vsdk_vcpu_complete(m.vcpu, E));
     ok(vsdk_vcpu_complete(m.vcpu, E));
-    ok(vsdk_vcpu_get_regs(m.vcpu, &regs, E));
+    ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     cr_assert_eq(regs.rax, 0xabcd);
     regs.rax = 0x1234;
-    ok(vsdk_vcpu_set_regs(m.vcpu, &regs, E));
+    ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
 }
 
@@ -556,13 +556,13 @@ Test(pause, complete_gives_the_next_fragment_to_its_device)
     uint64_t got;
 
     need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
-    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, MMIO + 0x1000, 0x1000, 0, E));
-    machine_start(&m, &guest_copy, &(vsdk_regs){.rbx = MMIO + 0xffc, .rdi = RESULT});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_MMIO, MMIO + 0x1000, 0x1000, 0, E));
+    machine_start(&m, &guest_copy, &(vsdk_x86_regs){.rbx = MMIO + 0xffc, .rdi = RESULT});
     answer(run(&m), 0x11111111);
     ok(vsdk_vcpu_complete(m.vcpu, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_NONE, "the next fragment came to the embedder");
     run_to_end(&m);
-    ok(vsdk_dma_read(m.vm, RESULT, &got, 8, E));
+    ok(vsdk_vm_read(m.vm, RESULT, &got, 8, E));
     cr_assert_eq(got, 0x3333333311111111);
     vsdk_device_close(device);
 }
@@ -594,7 +594,7 @@ Test(pause, stopped_while_paused)
     ok(vsdk_vm_pause(m.vm, E));
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 3, 0, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
-    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
     cr_assert_eq(m.exit->value, 3);
 }

@@ -88,7 +88,7 @@ Test(ram, overlaps_are_refused)
 
     fails(EXISTS, vsdk_vm_map(m.vm, 0, ram, 0, 0x1000, 0, E));
     fails(EXISTS, vsdk_vm_map(m.vm, RAM_BYTES - 0x1000, ram, 0, 0x2000, 0, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, EXTRA_RAM + 0x1800, 4, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_MMIO, EXTRA_RAM + 0x1800, 4, 0, E));
     fails(EXISTS, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
     ok(vsdk_device_detach(device, E));
@@ -135,8 +135,8 @@ Test(ram, alias_is_a_capability)
         fails(EXISTS, vsdk_vm_map(m.vm, EXTRA_RAM + 0x10000, ram, 0, 0x1000, 0, E));
     } else {
         ok(vsdk_vm_map(m.vm, EXTRA_RAM + 0x10000, ram, 0, 0x1000, 0, E));
-        ok(vsdk_dma_write(m.vm, EXTRA_RAM + 4, "abc", 4, E));
-        ok(vsdk_dma_read(m.vm, EXTRA_RAM + 0x10004, &value, 4, E));
+        ok(vsdk_vm_write(m.vm, EXTRA_RAM + 4, "abc", 4, E));
+        ok(vsdk_vm_read(m.vm, EXTRA_RAM + 0x10004, &value, 4, E));
         cr_assert_eq(value, 0x636261);
         ok(vsdk_vm_unmap(m.vm, EXTRA_RAM + 0x10000, 0x1000, E));
     }
@@ -169,13 +169,13 @@ Test(ram, keeps_its_contents_on_the_way)
     ok(vsdk_ram_data(ram, (void **)&data, E));
     memcpy(data + 0x1010, "unmapped", 8);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
-    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 0x1010, &value, 8, E));
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM + 0x1010, &value, 8, E));
     cr_assert(memcmp(&value, "unmapped", 8) == 0);
-    ok(vsdk_dma_write(m.vm, EXTRA_RAM + 0x1010, "mapped!!", 8, E));
+    ok(vsdk_vm_write(m.vm, EXTRA_RAM + 0x1010, "mapped!!", 8, E));
     ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x2000, E));
     cr_assert(memcmp(data + 0x1010, "mapped!!", 8) == 0);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM + 0x10000, ram, 0x1000, 0x1000, 0, E));
-    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 0x10010, &value, 8, E));
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM + 0x10010, &value, 8, E));
     cr_assert(memcmp(&value, "mapped!!", 8) == 0);
     cr_assert(memcmp(data + 0x1010, "mapped!!", 8) == 0);
     vsdk_ram_close(ram);
@@ -190,7 +190,7 @@ Test(ram, mapping_keeps_it_alive)
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
     vsdk_ram_close(ram);
     data[5] = 55;
-    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 5, &byte, 1, E));
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM + 5, &byte, 1, E));
     cr_assert_eq(byte, 55);
 }
 
@@ -199,11 +199,11 @@ Test(ram, mapping_keeps_it_alive)
 static void expect_turn_without_memory(uint64_t stored)
 {
     cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
-    cr_assert_eq(m.exit->direction, VSDK_WRITE);
+    cr_assert_eq(m.exit->direction, VSDK_DIRECTION_WRITE);
     cr_assert_eq(m.exit->address, EXTRA_RAM + 8);
     cr_assert_eq(m.exit->value, stored);
     cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
-    cr_assert_eq(m.exit->direction, VSDK_READ);
+    cr_assert_eq(m.exit->direction, VSDK_DIRECTION_READ);
     answer(m.exit, 0x5555);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 0x5555);
 }
@@ -214,12 +214,12 @@ Test(ram, added_while_running)
     vsdk_ram *ram = make_ram(0x1000);
     uint64_t value;
 
-    machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
     expect_turn_without_memory(100);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
     for (uint64_t expected = 101; expected < 104; expected++) {
         cr_assert_eq(run_to_write(&m, PORT_OUT)->value, expected);
-        ok(vsdk_dma_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
+        ok(vsdk_vm_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
         cr_assert_eq(value, expected);
     }
     vsdk_ram_close(ram);
@@ -231,13 +231,13 @@ Test(ram, taken_away_and_given_back_while_running)
     uint64_t value;
 
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
-    machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
     ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x1000, E));
-    fails(RANGE, vsdk_dma_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
+    fails(RANGE, vsdk_vm_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
     expect_turn_without_memory(101);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
-    ok(vsdk_dma_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM + 8, &value, 8, E));
     cr_assert_eq(value, 100, "the contents were lost");
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 102);
     vsdk_ram_close(ram);
@@ -267,7 +267,7 @@ Test(ram, changed_by_another_thread_while_the_guest_runs)
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
     pthread_t thread;
 
-    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    machine_start(&m, &guest_count, &(vsdk_x86_regs){.rbx = RESULT});
     runner_start(&runner);
     cr_assert(pthread_create(&thread, NULL, map_and_unmap, &hot) == 0);
     pthread_join(thread, NULL);
@@ -286,10 +286,10 @@ Test(ram, protection_can_be_changed_while_running)
     need(m.host, VSDK_CAPABILITY_READONLY);
     ram = make_ram(0x1000);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x1000, 0, E));
-    machine_start(&m, &guest_store_load, &(vsdk_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
     ok(vsdk_vm_protect(m.vm, EXTRA_RAM, 0x1000, VSDK_MAP_READONLY, E));
-    fails(RANGE, vsdk_dma_write(m.vm, EXTRA_RAM + 8, &value, 8, E));
+    fails(RANGE, vsdk_vm_write(m.vm, EXTRA_RAM + 8, &value, 8, E));
     cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
     cr_assert_eq(m.exit->address, EXTRA_RAM + 8);
     cr_assert_eq(m.exit->value, 101);

@@ -23,16 +23,16 @@ enum { SHORT_NS = 20000000 };
 static void end_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
 {
     (void)user, (void)region, (void)offset, (void)width;
-    vsdk_vm_stop(m.vm, VSDK_EXIT_DEBUG_EXIT, value, 0, NULL);
+    vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, value, 0, NULL);
 }
 
-/* A debug-exit device of the test's own. */
+/* A exit-port device of the test's own. */
 static void attach_end(uint16_t port)
 {
     static const vsdk_device_ops ops = {.size = sizeof ops, .write = end_write};
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, port, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, port, 1, 0, E));
     vsdk_device_close(device);
 }
 
@@ -42,11 +42,11 @@ Test(run, ends_with_the_guest)
 
     attach_end(PORT_END);
     machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
-    ok(vsdk_vm_run(m.vm, 0, &end, E));
-    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 0x11);
     cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
-    fails(STATE, vsdk_vm_run(m.vm, 0, &end, E));
+    fails(STATE, vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
 }
 
 Test(run, end_may_be_null)
@@ -62,8 +62,9 @@ Test(run, unclaimed_reads_are_ones)
     vsdk_exit end;
 
     attach_end(PORT_END);
-    machine_load(&m, &guest_mmio_in, native_cpl(m.host), &(vsdk_regs){.rbx = MMIO, .rdi = RESULT});
-    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    machine_load(&m, &guest_mmio_in, native_cpl(m.host),
+                 &(vsdk_x86_regs){.rbx = MMIO, .rdi = RESULT});
+    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT + 24), UINT64_MAX);
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT), 0x11223344556677ff);
 }
@@ -73,17 +74,17 @@ Test(run, timeout_leaves_it_paused_and_it_goes_on)
     uint64_t before, after;
     vsdk_exit end;
 
-    machine_load(&m, &guest_count, native_cpl(m.host), &(vsdk_regs){.rbx = RESULT});
+    machine_load(&m, &guest_count, native_cpl(m.host), &(vsdk_x86_regs){.rbx = RESULT});
     do {
         ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
         cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
         cr_assert_eq(end.detail, VSDK_KICK_DEADLINE);
         cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
-        ok(vsdk_dma_read(m.vm, RESULT, &before, 8, E));
+        ok(vsdk_vm_read(m.vm, RESULT, &before, 8, E));
     } while (before == 0);
     do {
         ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
-        ok(vsdk_dma_read(m.vm, RESULT, &after, 8, E));
+        ok(vsdk_vm_read(m.vm, RESULT, &after, 8, E));
     } while (after == before);
     cr_assert(after > before);
 }
@@ -94,7 +95,7 @@ Test(run, cancel_before_makes_it_return)
 
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
     ok(vsdk_vm_run_cancel(m.vm, E));
-    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
     cr_assert_eq(end.detail, VSDK_KICK_REQUEST);
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
@@ -114,7 +115,7 @@ static void *whole_main(void *user)
 {
     struct whole *whole = user;
 
-    whole->status = vsdk_vm_run(m.vm, 0, &whole->end, NULL);
+    whole->status = vsdk_vm_run(m.vm, VSDK_FOREVER, &whole->end, NULL);
     return NULL;
 }
 
@@ -185,11 +186,11 @@ Test(run, dispatches_the_loop_of_the_machine)
     vsdk_exit end;
     int fired = 0;
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     ok(vsdk_timer_create(loop_of(m.vm), device, end_by_timer, &fired, NULL, &timer, E));
     ok(vsdk_timer_arm(timer, SHORT_NS / 10, 0, E));
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
-    ok(vsdk_vm_run(m.vm, 0, &end, E));
+    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.value, 8);
     cr_assert(fired);
     vsdk_timer_close(timer);
@@ -208,7 +209,7 @@ Test(run, from_a_callback_is_busy)
 
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
     ok(vsdk_loop_defer(loop_of(m.vm), run_again, &got, NULL, E));
-    ok(vsdk_vm_run(m.vm, 0, NULL, E));
+    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, NULL, E));
     cr_assert_eq(got, VSDK_ERROR_BUSY);
 }
 
@@ -222,10 +223,10 @@ Test(run_bare, all_processors_run)
     ok(vsdk_vcpu_create(m.vm, 1, NULL, &second, E));
     attach_end(PORT_SECOND);
     machine_load(&m, &guest_second, 0, NULL);
-    ok(vsdk_dma_write(m.vm, SECOND_CODE, guest_second_start.code,
-                      (uint64_t)(guest_second_start.end - guest_second_start.code), E));
-    ok(vsdk_vm_run(m.vm, 0, &end, E));
-    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    ok(vsdk_vm_write(m.vm, SECOND_CODE, guest_second_start.code,
+                     (uint64_t)(guest_second_start.end - guest_second_start.code), E));
+    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 1);
     machine_end(&m);
     vsdk_vcpu_close(second);

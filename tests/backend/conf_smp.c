@@ -25,7 +25,7 @@ TestSuite(smp, .init = setup, .fini = teardown);
 static void load(const struct guest *first, const struct guest *other)
 {
     machine_load(&m, first, 0, NULL);
-    ok(vsdk_dma_write(m.vm, SECOND_CODE, other->code, (uint64_t)(other->end - other->code), E));
+    ok(vsdk_vm_write(m.vm, SECOND_CODE, other->code, (uint64_t)(other->end - other->code), E));
     ok(vsdk_vm_resume(m.vm, E));
 }
 
@@ -65,11 +65,11 @@ Test(smp, one_that_waits_for_sipi_can_be_kicked)
 {
     load(&guest_spin, &guest_second_start);
     ok(vsdk_vcpu_kick(second, E));
-    ok(vsdk_vcpu_run(second, 0, E));
-    cr_assert_eq(vsdk_vcpu_exit(second)->reason, VSDK_EXIT_KICKED);
-    cr_assert_eq(vsdk_vcpu_exit(second)->detail, VSDK_KICK_REQUEST);
+    ok(vsdk_vcpu_run(second, VSDK_FOREVER, E));
+    cr_assert_eq(vsdk_vcpu_record(second)->reason, VSDK_EXIT_KICKED);
+    cr_assert_eq(vsdk_vcpu_record(second)->detail, VSDK_KICK_REQUEST);
     ok(vsdk_vcpu_run(second, 3000000, E));
-    cr_assert_eq(vsdk_vcpu_exit(second)->detail, VSDK_KICK_DEADLINE);
+    cr_assert_eq(vsdk_vcpu_record(second)->detail, VSDK_KICK_DEADLINE);
 }
 
 Test(smp, one_that_waits_for_sipi_ends_with_the_machine)
@@ -84,7 +84,7 @@ Test(smp, one_that_waits_for_sipi_ends_with_the_machine)
     ok(runner.status);
     cr_assert_eq(runner.last.reason, VSDK_EXIT_STOP);
     cr_assert_eq(runner.last.value, 6);
-    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
 }
 
@@ -130,13 +130,13 @@ Test(smp, pause_holds_both)
     runner_start(&other);
     wait_for(flag_is_up, NULL, "the second processor");
     for (int i = 0; i < 5; i++) {
-        vsdk_vcpu_state state;
+        vsdk_vcpu_phase state;
         int at;
 
         ok(vsdk_vm_pause(m.vm, E));
-        ok(vsdk_vcpu_get_state(m.vcpu, &state, E));
+        ok(vsdk_vcpu_get_phase(m.vcpu, &state, E));
         cr_assert_neq(state, VSDK_VCPU_IN_GUEST);
-        ok(vsdk_vcpu_get_state(second, &state, E));
+        ok(vsdk_vcpu_get_phase(second, &state, E));
         cr_assert_neq(state, VSDK_VCPU_IN_GUEST);
         sleep_ms(2);
         at = atomic_load(&exits);
@@ -195,7 +195,7 @@ Test(smp, device_is_entered_by_one_at_a_time)
     struct runner first = {.vcpu = m.vcpu}, other = {.vcpu = second};
     vsdk_device *device = make_device(m.vm, &ops, writes, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_SECOND, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_SECOND, 1, 0, E));
     load(&guest_second_and_out, &guest_second_start);
     runner_start(&first);
     runner_start(&other);

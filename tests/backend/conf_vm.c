@@ -90,13 +90,13 @@ static int on_xen(void)
 /* Xen makes the leaf when the guest asks, and does not tell it. */
 static int tells_of_hypervisor(const vsdk_vm_config *config)
 {
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
     struct machine other;
 
     machine_make_with(&other, config);
-    ok(vsdk_vcpu_get_cpuid(other.vcpu, 1, 0, &entry, E));
+    ok(vsdk_x86_vcpu_get_cpuid(other.vcpu, 1, 0, &entry, E));
     int bit = entry.ecx >> 31,
-        leaf = !vsdk_vcpu_get_cpuid(other.vcpu, LEAF_HYPERVISOR, 0, &entry, E);
+        leaf = !vsdk_x86_vcpu_get_cpuid(other.vcpu, LEAF_HYPERVISOR, 0, &entry, E);
     machine_end(&other);
     cr_assert_eq(leaf, bit && !on_xen(), "the bit is %d, the leaf is %sthere", bit,
                  leaf ? "" : "not ");
@@ -221,7 +221,7 @@ Test(vm, terminal_exit_is_the_same_for_ever)
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_RESET, 1, 0, E));
     for (int i = 0; i < 3; i++) {
         ok(vsdk_vcpu_kick(m.vcpu, E));
-        ok(vsdk_vcpu_run(m.vcpu, 0, E));
+        ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
         expect_end(VSDK_EXIT_CRASH, 77, VSDK_CRASH_PANIC);
     }
     ok(vsdk_vm_get_info(m.vm, &info, E));
@@ -233,11 +233,11 @@ Test(vm, terminal_exit_is_the_same_for_ever)
 /* A call that lets an autonomous guest go on, if it may. */
 static uint64_t count_after_a_call(void)
 {
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
     uint64_t count;
 
-    ok(vsdk_vcpu_get_cpuid(m.vcpu, 0, 0, &entry, E));
-    ok(vsdk_dma_read(m.vm, RESULT, &count, 8, E));
+    ok(vsdk_x86_vcpu_get_cpuid(m.vcpu, 0, 0, &entry, E));
+    ok(vsdk_vm_read(m.vm, RESULT, &count, 8, E));
     return count;
 }
 
@@ -245,12 +245,12 @@ Test(vm, ended_guest_executes_nothing)
 {
     uint64_t at;
 
-    machine_start(&m, &guest_count, &(vsdk_regs){.rbx = RESULT});
+    machine_start(&m, &guest_count, &(vsdk_x86_regs){.rbx = RESULT});
     do
         ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
     while (count_after_a_call() == 0);
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
-    ok(vsdk_vcpu_run(m.vcpu, 0, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
     at = count_after_a_call();
     sleep_ms(3);
@@ -264,7 +264,7 @@ Test(vm, every_terminal_reason_can_be_given)
 
         machine_make(&other);
         ok(vsdk_vm_stop(other.vm, reason, reason + 1, 0, E));
-        ok(vsdk_vcpu_run(other.vcpu, 0, E));
+        ok(vsdk_vcpu_run(other.vcpu, VSDK_FOREVER, E));
         cr_assert_eq(other.exit->reason, reason);
         cr_assert_eq(other.exit->value, reason + 1);
         machine_end(&other);
@@ -290,12 +290,12 @@ Test(vm, stop_ends_a_run_that_is_under_way)
 
 Test(vm, triple_fault_is_a_crash)
 {
-    vsdk_sregs sregs;
+    vsdk_x86_sregs sregs;
 
     machine_load(&m, &guest_crash, native_cpl(m.host), NULL);
-    ok(vsdk_vcpu_get_sregs(m.vcpu, &sregs, E));
+    ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
     sregs.idt.limit = 0;
-    ok(vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
+    ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
     ok(vsdk_vm_resume(m.vm, E));
     run(&m);
     expect_end(VSDK_EXIT_CRASH, 0,
@@ -335,10 +335,10 @@ Test(vm_create, halt_ends_the_run_of_all_where_nobody_can_wake)
     vsdk_host_close(none.host);
     machine_make_with(&none, &config);
     machine_load(&none, &guest_halt, 0, NULL);
-    ok(vsdk_vm_run(none.vm, 0, &end, E));
+    ok(vsdk_vm_run(none.vm, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_HALT);
     cr_assert_eq(vm_state(none.vm), VSDK_VM_PAUSED);
-    ok(vsdk_vm_run(none.vm, 0, &end, E));
+    ok(vsdk_vm_run(none.vm, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_HALT);
     machine_end(&none);
 }
@@ -370,7 +370,7 @@ Test(vm, destroy_ends_a_run_and_answers_gone)
     ok(vsdk_vm_destroy(m.vm, E));
     runner_join(&runner);
     cr_assert_eq(runner.status, VSDK_ERROR_GONE);
-    fails(GONE, vsdk_vcpu_run(m.vcpu, 0, E));
+    fails(GONE, vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     ok(vsdk_vm_destroy(m.vm, E));
 }
 
@@ -403,7 +403,7 @@ static void ignore_watch(void *user, int32_t descriptor, uint32_t events)
 static void expect_vm_gone(void)
 {
     vsdk_vm_info info = {.size = sizeof info};
-    vsdk_cpuid_entry entry = {0};
+    vsdk_x86_cpuid_entry entry = {0};
     uint32_t needed;
 
     fails(GONE, vsdk_vm_resume(m.vm, E));
@@ -413,7 +413,7 @@ static void expect_vm_gone(void)
     fails(GONE, vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
     fails(GONE, vsdk_vm_get_info(m.vm, &info, E));
     fails(GONE, vsdk_vm_list_reserved(m.vm, NULL, 0, &needed, E));
-    fails(GONE, vsdk_vm_set_cpuid(m.vm, &entry, 1, E));
+    fails(GONE, vsdk_x86_vm_set_cpuid(m.vm, &entry, 1, E));
     fails(GONE, vsdk_vm_run(m.vm, 1, NULL, E));
     fails(GONE, vsdk_vm_run_cancel(m.vm, E));
     fails(GONE, vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
@@ -422,28 +422,28 @@ static void expect_vm_gone(void)
 static void expect_vcpu_gone(void)
 {
     vsdk_vcpu_counters counters = {.size = sizeof counters};
-    static vsdk_fpu fpu;
-    static vsdk_sregs sregs;
-    static vsdk_regs regs;
-    vsdk_cpuid_entry entry;
-    vsdk_vcpu_state state;
+    static vsdk_x86_fpu fpu;
+    static vsdk_x86_sregs sregs;
+    static vsdk_x86_regs regs;
+    vsdk_x86_cpuid_entry entry;
+    vsdk_vcpu_phase state;
     vsdk_vcpu *vcpu = NULL;
 
     fails(GONE, vsdk_vcpu_create(m.vm, 0, NULL, &vcpu, E));
-    fails(GONE, vsdk_vcpu_run(m.vcpu, 0, E));
+    fails(GONE, vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     fails(GONE, vsdk_vcpu_complete(m.vcpu, E));
     fails(GONE, vsdk_vcpu_kick(m.vcpu, E));
-    fails(GONE, vsdk_vcpu_get_state(m.vcpu, &state, E));
-    fails(GONE, vsdk_vcpu_get_regs(m.vcpu, &regs, E));
-    fails(GONE, vsdk_vcpu_set_regs(m.vcpu, &regs, E));
-    fails(GONE, vsdk_vcpu_get_sregs(m.vcpu, &sregs, E));
-    fails(GONE, vsdk_vcpu_set_sregs(m.vcpu, &sregs, E));
-    fails(GONE, vsdk_vcpu_get_fpu(m.vcpu, &fpu, E));
-    fails(GONE, vsdk_vcpu_set_fpu(m.vcpu, &fpu, E));
-    fails(GONE, vsdk_vcpu_get_cpuid(m.vcpu, 0, 0, &entry, E));
-    fails(GONE, vsdk_vcpu_inject_nmi(m.vcpu, E));
+    fails(GONE, vsdk_vcpu_get_phase(m.vcpu, &state, E));
+    fails(GONE, vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
+    fails(GONE, vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
+    fails(GONE, vsdk_vcpu_get_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
+    fails(GONE, vsdk_vcpu_set_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
+    fails(GONE, vsdk_vcpu_get_state(m.vcpu, VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), E));
+    fails(GONE, vsdk_vcpu_set_state(m.vcpu, VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), E));
+    fails(GONE, vsdk_x86_vcpu_get_cpuid(m.vcpu, 0, 0, &entry, E));
+    fails(GONE, vsdk_x86_vcpu_inject_nmi(m.vcpu, E));
     fails(GONE, vsdk_vcpu_get_counters(m.vcpu, &counters, E));
-    cr_assert(vsdk_vcpu_exit(m.vcpu) == m.exit);
+    cr_assert(vsdk_vcpu_record(m.vcpu) == m.exit);
 }
 
 static void expect_memory_gone(void)
@@ -456,9 +456,9 @@ static void expect_memory_gone(void)
     fails(GONE, vsdk_vm_map(m.vm, 0, m.ram, 0, 4096, 0, E));
     fails(GONE, vsdk_vm_unmap(m.vm, 0, RAM_BYTES, E));
     fails(GONE, vsdk_vm_protect(m.vm, 0, RAM_BYTES, 0, E));
-    fails(GONE, vsdk_dma_read(m.vm, 0, &byte, 1, E));
-    fails(GONE, vsdk_dma_write(m.vm, 0, &byte, 1, E));
-    fails(GONE, vsdk_dma_map(m.vm, 0, 1, VSDK_DMA_READ, &view, E));
+    fails(GONE, vsdk_vm_read(m.vm, 0, &byte, 1, E));
+    fails(GONE, vsdk_vm_write(m.vm, 0, &byte, 1, E));
+    fails(GONE, vsdk_dma_map(m.vm, 0, 1, VSDK_DMA_FROM_GUEST, &view, E));
 }
 
 /* Views of memory stay valid; on Xen their contents are lost. */
@@ -487,10 +487,10 @@ static void expect_devices_gone(vsdk_device *device, vsdk_irq *irq, vsdk_doorbel
     uint64_t rings;
 
     fails(GONE, vsdk_device_create(m.vm, &ops, NULL, NULL, &other, E));
-    fails(GONE, vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    fails(GONE, vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 1, 0, E));
     fails(GONE, vsdk_device_detach(device, E));
-    fails(GONE, vsdk_range_attach(m.vm, VSDK_SPACE_PIO, 1, 1, 1, E));
-    fails(GONE, vsdk_range_detach(m.vm, VSDK_SPACE_PIO, 1, E));
+    fails(GONE, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 1, 1, 1, E));
+    fails(GONE, vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, 1, E));
     fails(GONE, vsdk_irq_create(m.vm, 4, &line, E));
     fails(GONE, vsdk_irq_raise(irq, E));
     fails(GONE, vsdk_irq_lower(irq, E));
@@ -516,7 +516,7 @@ Test(vm, destroyed_answers_gone_everywhere)
     vsdk_loop *loop = loop_of(m.vm);
     vsdk_irq *irq = NULL;
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     ok(vsdk_irq_create(m.vm, 4, &irq, E));
     ok(vsdk_doorbell_create(m.vm, &config, &doorbell, E));
     machine_start(&m, &guest_out_forever, NULL);
@@ -544,7 +544,7 @@ static void try_from_a_callback(void *user, uint32_t region, uint64_t offset, ui
     got[1] = vsdk_vm_pause(m.vm, NULL);
     got[2] = vsdk_vm_drain(m.vm, NULL);
     got[3] = vsdk_vm_run(m.vm, 1, NULL, NULL);
-    got[4] = vsdk_vcpu_run(m.vcpu, 0, NULL);
+    got[4] = vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, NULL);
     got[5] = vsdk_vcpu_create(m.vm, 0, NULL, &vcpu, NULL);
     got[6] = vsdk_vcpu_complete(m.vcpu, NULL);
 }
@@ -555,8 +555,8 @@ Test(vm, callbacks_may_not_wait_for_themselves)
     vsdk_status got[7] = {0};
     vsdk_device *device = make_device(m.vm, &ops, got, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
-    machine_start(&m, &guest_many_widths, &(vsdk_regs){.rbx = MMIO});
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
+    machine_start(&m, &guest_many_widths, &(vsdk_x86_regs){.rbx = MMIO});
     run_to_write(&m, PORT_WIDE); /* two bytes wide: leaves the device's range */
     for (int i = 0; i < 7; i++)
         cr_assert_eq(got[i], VSDK_ERROR_BUSY, "call %d: %s", i, vsdk_status_name(got[i]));
@@ -574,7 +574,7 @@ Test(vm, resume_in_a_pause_callback_is_busy)
     vsdk_status got = VSDK_OK;
     vsdk_device *device = make_device(m.vm, &ops, &got, 0);
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
     machine_start(&m, &guest_out_forever, NULL);
     run_to_write(&m, PORT_OUT);
     ok(vsdk_vm_pause(m.vm, E));
@@ -653,14 +653,14 @@ Test(vm_create, processors_are_checked)
     config.size = sizeof config;
     memset(records, 0xff, sizeof records);
     ok(vsdk_vcpu_create(bare.vm, 0, &config, &bare.vcpu, E));
-    cr_assert(vsdk_vcpu_exit(bare.vcpu) == &records[0]);
+    cr_assert(vsdk_vcpu_record(bare.vcpu) == &records[0]);
     cr_assert(memcmp(&records[0], &(vsdk_exit){0}, sizeof records[0]) == 0);
     cr_assert_eq(records[1].reason, UINT32_MAX, "more than the record was written");
-    cr_assert(vsdk_vcpu_sync_regs(bare.vcpu) == NULL);
+    cr_assert(vsdk_x86_vcpu_sync_regs(bare.vcpu) == NULL);
     fails(EXISTS, vsdk_vcpu_create(bare.vm, 0, NULL, &second, E));
     machine_start(&bare, &guest_out_forever, NULL);
     fails(STATE, vsdk_vcpu_create(bare.vm, 1, NULL, &second, E));
-    ok(vsdk_vcpu_run(bare.vcpu, 0, E));
+    ok(vsdk_vcpu_run(bare.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(records[0].reason, VSDK_EXIT_PIO);
     machine_end(&bare);
 }

@@ -34,18 +34,18 @@ TEST(pio)
     static const uint32_t width[] = {1, 2, 4};
     for (unsigned i = 0; i < 3; i++) {
         CHECK(rig_run(&r) == VSDK_OK);
-        expect_access(VSDK_EXIT_PIO, 0x10 + 2 * i, width[i], VSDK_WRITE);
+        expect_access(VSDK_EXIT_PIO, 0x10 + 2 * i, width[i], VSDK_DIRECTION_WRITE);
         CHECK(r.exit.value == (0x11223344u & (0xffffffffu >> (32 - 8 * width[i]))));
         CHECK(r.exit.flags == VSDK_EXIT_REGS_SETTABLE);
     }
     for (unsigned i = 0; i < 3; i++) {
         CHECK(rig_run(&r) == VSDK_OK);
-        expect_access(VSDK_EXIT_PIO, 0x20 + 2 * i, width[i], VSDK_READ);
+        expect_access(VSDK_EXIT_PIO, 0x20 + 2 * i, width[i], VSDK_DIRECTION_READ);
         CHECK(r.exit.value == UINT64_MAX);
         r.exit.value = 0xa1b2c3d4;
     }
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x30, 4, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x30, 4, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 0xa1b2c3d4);
     rig_close(&r);
 }
@@ -61,16 +61,16 @@ TEST(mmio)
     rig_set(&r, 0, 0, 0, RIG_MMIO);
     for (unsigned i = 0; i < 4; i++) {
         CHECK(rig_run(&r) == VSDK_OK);
-        expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 8 * i, 1u << i, VSDK_WRITE);
+        expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 8 * i, 1u << i, VSDK_DIRECTION_WRITE);
         CHECK(r.exit.value == (0x1122334455667788u & (UINT64_MAX >> (64 - (8u << i)))));
         CHECK(r.exit.flags == 0);
     }
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 32, 8, VSDK_READ);
+    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 32, 8, VSDK_DIRECTION_READ);
     CHECK(r.exit.value == UINT64_MAX);
     r.exit.value = 0x8877665544332211;
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 40, 8, VSDK_WRITE);
+    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 40, 8, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 0x8877665544332211);
     rig_close(&r);
 }
@@ -89,7 +89,7 @@ static void expect_parts(vsdk_direction direction)
         CHECK(rig_run(&r) == VSDK_OK);
         expect_access(VSDK_EXIT_MMIO, RIG_MMIO + part[i].offset, part[i].width, direction);
         uint64_t bytes = 0x1122334455667788u >> shift & (UINT64_MAX >> (64 - 8 * part[i].width));
-        if (direction == VSDK_WRITE)
+        if (direction == VSDK_DIRECTION_WRITE)
             CHECK(r.exit.value == bytes);
         else
             r.exit.value = bytes;
@@ -101,10 +101,10 @@ TEST(mmio_across_pages)
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
     rig_load(&r, crossing_code, crossing_code_end);
     rig_set(&r, 0, 0, 0, RIG_MMIO);
-    expect_parts(VSDK_WRITE);
-    expect_parts(VSDK_READ);
+    expect_parts(VSDK_DIRECTION_WRITE);
+    expect_parts(VSDK_DIRECTION_READ);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_MMIO, 8, VSDK_WRITE);
+    expect_access(VSDK_EXIT_MMIO, RIG_MMIO, 8, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 0x1122334455667788);
     rig_close(&r);
 }
@@ -120,7 +120,7 @@ TEST(string_input)
     while (seen < 10 && rig_run(&r) == VSDK_OK && r.exit.reason == VSDK_EXIT_PIO &&
            r.exit.address == 0x40) {
         uint32_t *elements = (uint32_t *)(uintptr_t)r.exit.data;
-        CHECK(r.exit.width == 4 && r.exit.direction == VSDK_READ);
+        CHECK(r.exit.width == 4 && r.exit.direction == VSDK_DIRECTION_READ);
         for (uint32_t i = 0; i < r.exit.count; i++, seen++) {
             CHECK(elements[i] == UINT32_MAX);
             elements[i] = next++;
@@ -136,13 +136,13 @@ TEST(string_input)
 
 TEST(complete_finishes_exactly)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
     rig_load(&r, mmio_code, mmio_code_end);
     rig_set(&r, 0, 0, 0, RIG_MMIO);
     for (unsigned i = 0; i < 5; i++)
         CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 32, 8, VSDK_READ);
+    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 32, 8, VSDK_DIRECTION_READ);
     r.exit.value = 0x5a5a;
     CHECK(rig_ops->vcpu_complete(&r.vcpu, &r.error) == VSDK_OK);
     CHECK(r.exit.reason == VSDK_EXIT_NONE);
@@ -153,7 +153,7 @@ TEST(complete_finishes_exactly)
     CHECK(rig_ops->vcpu_set_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
     CHECK(rig_ops->vcpu_complete(&r.vcpu, &r.error) == VSDK_OK);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 40, 8, VSDK_WRITE);
+    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 40, 8, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 0xbeef);
     rig_close(&r);
 }
@@ -173,7 +173,7 @@ TEST(complete_shows_fragments)
 
 TEST(request_finishes_the_access)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
     rig_load(&r, mmio_code, mmio_code_end);
     rig_set(&r, 0, 0, 0, RIG_MMIO);
@@ -190,17 +190,17 @@ TEST(request_finishes_the_access)
     CHECK(r.exit.reason == VSDK_EXIT_KICKED);
     atomic_store(&r.vcpu.requests, 0);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 40, 8, VSDK_WRITE);
+    expect_access(VSDK_EXIT_MMIO, RIG_MMIO + 40, 8, VSDK_DIRECTION_WRITE);
     rig_close(&r);
 }
 
 TEST(registers_with_a_pending_write)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, VSDK_VCPU_SYNC_GENERAL);
     rig_load(&r, pio_code, pio_code_end);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x10, 1, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x10, 1, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.flags == (VSDK_EXIT_REGS_SETTABLE | VSDK_EXIT_REGS_SYNCED));
     CHECK(r.sync.rax == 0x11223344);
     CHECK(rig_ops->vcpu_get_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
@@ -209,7 +209,7 @@ TEST(registers_with_a_pending_write)
     regs.rip = 0xdead;
     CHECK(rig_ops->vcpu_set_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x12, 2, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x12, 2, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 0x99);
     CHECK(r.sync.rax == 0x99);
     rig_close(&r);
@@ -217,7 +217,7 @@ TEST(registers_with_a_pending_write)
 
 TEST(control_registers)
 {
-    vsdk_sregs s, t;
+    vsdk_x86_sregs s, t;
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
     CHECK(rig_ops->vcpu_get_sregs(&r.vcpu, &s, &r.error) == VSDK_OK);
     CHECK(s.cs.access == 0xa0fb && s.cs.selector == 0x0b);
@@ -239,7 +239,7 @@ GUEST(fpu_code, "movdqu %xmm1, (%rdi); out %al, $0x10; 1: jmp 1b");
 
 TEST(floating_point)
 {
-    vsdk_fpu fpu, back;
+    vsdk_x86_fpu fpu, back;
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
     rig_load(&r, fpu_code, fpu_code_end);
     rig_set(&r, 0, 0, 0, 0x18000);
@@ -280,7 +280,7 @@ TEST(read_only_memory)
     CHECK(rig_run(&r) == VSDK_OK);
     CHECK(r.exit.reason == VSDK_EXIT_PIO && r.exit.value == 0xcafe);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_ROM, 4, VSDK_WRITE);
+    expect_access(VSDK_EXIT_MMIO, RIG_ROM, 4, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 0x1234 && *word == 0xcafe);
     CHECK(rig_run(&r) == VSDK_OK);
     CHECK(r.exit.reason == VSDK_EXIT_PIO && r.exit.value == 0xcafe);
@@ -294,7 +294,7 @@ TEST(read_only_memory)
     CHECK(rig_ops->vm_unmap(&r.vm, &rom, &r.error) == VSDK_OK);
     rig_set(&r, 0, 0, 0, RIG_ROM);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_MMIO, RIG_ROM, 4, VSDK_READ);
+    expect_access(VSDK_EXIT_MMIO, RIG_ROM, 4, VSDK_DIRECTION_READ);
     rig_close(&r);
 }
 
@@ -338,10 +338,10 @@ TEST(doorbells)
     rig_load(&r, bell_code, bell_code_end);
     rig_set(&r, 0, 0, 0, RIG_MMIO);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x50, 1, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x50, 1, VSDK_DIRECTION_WRITE);
     CHECK(r.exit.value == 5);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x10, 1, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x10, 1, VSDK_DIRECTION_WRITE);
     CHECK(rings(port) == 1);
     CHECK(rings(page) == 2);
     rig_ops->doorbell_deassign(&r.vm, VSDK_SPACE_PIO, 0x50, 1, &six, port);
@@ -349,7 +349,7 @@ TEST(doorbells)
     rig_set(&r, 0, 0, 0, RIG_MMIO);
     CHECK(rig_run(&r) == VSDK_OK && r.exit.value == 5);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x50, 1, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x50, 1, VSDK_DIRECTION_WRITE);
     rig_close(&r);
     close(port);
     close(page);
@@ -374,7 +374,7 @@ GUEST(halt_code, "1: hlt; out %al, $0x10; jmp 1b");
 
 static void set_kernel_mode(void)
 {
-    vsdk_sregs s;
+    vsdk_x86_sregs s;
     CHECK(rig_ops->vcpu_get_sregs(&r.vcpu, &s, &r.error) == VSDK_OK);
     s.cs.access = 0xa09b;
     s.cs.selector = 8;
@@ -391,7 +391,7 @@ TEST(halt_and_triple_fault)
     CHECK(rig_run(&r) == VSDK_OK);
     CHECK(r.exit.reason == VSDK_EXIT_HALT);
     CHECK(rig_run(&r) == VSDK_OK);
-    expect_access(VSDK_EXIT_PIO, 0x10, 1, VSDK_WRITE);
+    expect_access(VSDK_EXIT_PIO, 0x10, 1, VSDK_DIRECTION_WRITE);
     CHECK(rig_ops->vm_send_msi(&r.vm, 0xfee00000, 0x40, &r.error) == VSDK_ERROR_UNSUPPORTED);
     CHECK(rig_ops->vcpu_inject_nmi(&r.vcpu, &r.error) == VSDK_OK);
     CHECK(rig_run(&r) == VSDK_OK);
@@ -401,7 +401,7 @@ TEST(halt_and_triple_fault)
 
 TEST(cpuid)
 {
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
     uint32_t needed = 0;
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
     CHECK(rig_ops->host_get_cpuid(&r.host, NULL, 0, &needed, &r.error) == VSDK_OK && needed > 10);
@@ -429,7 +429,7 @@ TEST(reserved_ranges)
 TEST(capabilities)
 {
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_PV; c++) {
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_MSI_DESCRIPTOR; c++) {
         vsdk_capability_info info = {.size = sizeof info};
         CHECK(rig_ops->host_query(&r.host, c, &info, &r.error) == VSDK_OK);
         CHECK(info.answer == VSDK_ANSWER_YES || info.reason[0]);

@@ -77,10 +77,10 @@ static void fill_tables(char *memory)
 
 static void set_long_mode(rig *r)
 {
-    vsdk_sregs s;
+    vsdk_x86_sregs s;
     must(rig_ops->vcpu_get_sregs(&r->vcpu, &s, &r->error), r, "get_sregs");
-    vsdk_segment cs = {.limit = UINT32_MAX, .selector = 0x0b, .access = 0xa0fb};
-    vsdk_segment ds = {.limit = UINT32_MAX, .selector = 0x13, .access = 0xc0f3};
+    vsdk_x86_segment cs = {.limit = UINT32_MAX, .selector = 0x0b, .access = 0xa0fb};
+    vsdk_x86_segment ds = {.limit = UINT32_MAX, .selector = 0x13, .access = 0xc0f3};
     s.cs = cs;
     s.ds = s.es = s.fs = s.gs = s.ss = ds;
     s.cr0 = 0x80050033;
@@ -136,7 +136,7 @@ void rig_load(rig *r, const char *begin, const char *end)
 
 void rig_set(rig *r, uint64_t rcx, uint64_t rdx, uint64_t rsi, uint64_t rdi)
 {
-    vsdk_regs regs = {.rip = RIG_CODE, .rflags = 0x3002, .rsp = RIG_STACK};
+    vsdk_x86_regs regs = {.rip = RIG_CODE, .rflags = 0x3002, .rsp = RIG_STACK};
     regs.rcx = rcx;
     regs.rdx = rdx;
     regs.rsi = rsi;

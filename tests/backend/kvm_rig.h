@@ -20,7 +20,7 @@ typedef struct rig {
     backend_ram ram;
     backend_slot slot;
     _Alignas(64) vsdk_exit exit;
-    vsdk_regs sync;
+    vsdk_x86_regs sync;
     vsdk_error error;
 } rig;
 

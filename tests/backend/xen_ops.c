@@ -108,29 +108,29 @@ static void page_tables(uint8_t *ram)
     }
 }
 
-static vsdk_segment flat(uint16_t selector, uint16_t access)
+static vsdk_x86_segment flat(uint16_t selector, uint16_t access)
 {
-    return (vsdk_segment){.limit = ~0u, .selector = selector, .access = access};
+    return (vsdk_x86_segment){.limit = ~0u, .selector = selector, .access = access};
 }
 
 static void long_mode(backend_vcpu *vcpu, uint64_t argument)
 {
-    vsdk_regs regs = {.rip = CODE, .rsp = STACK, .rdi = argument, .rflags = 2};
-    vsdk_segment data = flat(0x18, 0xc093);
-    vsdk_sregs sregs = {.cs = flat(0x10, 0xa09b),
-                        .ds = data,
-                        .es = data,
-                        .fs = data,
-                        .gs = data,
-                        .ss = data,
-                        .tr = {.limit = 0x67, .access = 0x8b},
-                        .ldt = {.access = 0x82},
-                        .gdt = {.base = 0x800, .limit = 31},
-                        .idt = {.base = IDT, .limit = 0xfff},
-                        .cr0 = 0x80050033,
-                        .cr3 = TABLES,
-                        .cr4 = 0x620,
-                        .efer = 0x500};
+    vsdk_x86_regs regs = {.rip = CODE, .rsp = STACK, .rdi = argument, .rflags = 2};
+    vsdk_x86_segment data = flat(0x18, 0xc093);
+    vsdk_x86_sregs sregs = {.cs = flat(0x10, 0xa09b),
+                            .ds = data,
+                            .es = data,
+                            .fs = data,
+                            .gs = data,
+                            .ss = data,
+                            .tr = {.limit = 0x67, .access = 0x8b},
+                            .ldt = {.access = 0x82},
+                            .gdt = {.base = 0x800, .limit = 31},
+                            .idt = {.base = IDT, .limit = 0xfff},
+                            .cr0 = 0x80050033,
+                            .cr3 = TABLES,
+                            .cr4 = 0x620,
+                            .efer = 0x500};
 
     ops->vcpu_set_regs(vcpu, &regs, &error);
     CHECK(ops->vcpu_set_sregs(vcpu, &sregs, &error) == VSDK_OK);
@@ -238,8 +238,8 @@ static vsdk_exit *run(machine *m)
 
 static int is_out(const vsdk_exit *e, uint64_t port, uint64_t value)
 {
-    return e->reason == VSDK_EXIT_PIO && e->direction == VSDK_WRITE && e->address == port &&
-           e->count == 1 && e->value == value;
+    return e->reason == VSDK_EXIT_PIO && e->direction == VSDK_DIRECTION_WRITE &&
+           e->address == port && e->count == 1 && e->value == value;
 }
 
 static int is_memory(const vsdk_exit *e, vsdk_direction direction, uint64_t address, uint32_t width)
@@ -252,9 +252,9 @@ static void test_host(void)
 {
     uint32_t needed = 0;
     int silent = 0;
-    vsdk_cpuid_entry entries[256];
+    vsdk_x86_cpuid_entry entries[256];
 
-    for (vsdk_capability i = VSDK_CAPABILITY_AUTONOMOUS; i <= VSDK_CAPABILITY_PV; i++) {
+    for (vsdk_capability i = VSDK_CAPABILITY_AUTONOMOUS; i <= VSDK_CAPABILITY_MSI_DESCRIPTOR; i++) {
         vsdk_capability_info info = {.size = sizeof info};
         if (ops->host_query(&host, i, &info, &error) || !info.reason[0])
             silent++;
@@ -280,7 +280,7 @@ static void test_refusals(void)
 static void test_port(void)
 {
     machine m;
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     if (!START(&m, port, 0))
         return;
@@ -292,7 +292,7 @@ static void test_port(void)
     CHECK(ops->vcpu_set_regs(&m.vcpu[0], &regs, &error) == VSDK_OK);
     CHECK(is_out(run(&m), 0x100, 0x5a) && m.exit->width == 1);
     run(&m);
-    CHECK(m.exit->reason == VSDK_EXIT_PIO && m.exit->direction == VSDK_READ &&
+    CHECK(m.exit->reason == VSDK_EXIT_PIO && m.exit->direction == VSDK_DIRECTION_READ &&
           m.exit->address == 0x104 && m.exit->width == 2 && m.exit->value == 0xffff);
     m.exit->value = 0x9876;
     CHECK(is_out(run(&m), 0x100, 0x9876));
@@ -308,20 +308,22 @@ static void test_memory(void)
 
     if (!START(&m, memory, 0))
         return;
-    CHECK(is_memory(run(&m), VSDK_WRITE, 0x3f000000, 1) && m.exit->value == 0x11);
-    CHECK(is_memory(run(&m), VSDK_WRITE, 0x3f000002, 2) && m.exit->value == 0x2222);
-    CHECK(is_memory(run(&m), VSDK_WRITE, 0x3f000004, 4) && m.exit->value == 0x33333333);
-    CHECK(is_memory(run(&m), VSDK_WRITE, 0x3f000008, 8) && m.exit->value == 0x4444444455555555);
-    CHECK(is_memory(run(&m), VSDK_READ, 0x3f000010, 8) && m.exit->value == ~0ull);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x3f000000, 1) && m.exit->value == 0x11);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x3f000002, 2) && m.exit->value == 0x2222);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x3f000004, 4) && m.exit->value == 0x33333333);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x3f000008, 8) &&
+          m.exit->value == 0x4444444455555555);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_READ, 0x3f000010, 8) && m.exit->value == ~0ull);
     m.exit->value = 0xabcdef;
-    CHECK(is_memory(run(&m), VSDK_READ, 0x3f000018, 1) && m.exit->value == 0xff);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_READ, 0x3f000018, 1) && m.exit->value == 0xff);
     m.exit->value = 0x6611;
     CHECK(is_out(run(&m), 0x100, 0xabcdef));
     CHECK(is_out(run(&m), 0x100, 0x11));
     for (uint64_t i = 0; i < 3; i++)
-        CHECK(is_memory(run(&m), VSDK_WRITE, 0x3f000100 + 4 * i, 4) && m.exit->value == 0x77);
+        CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x3f000100 + 4 * i, 4) &&
+              m.exit->value == 0x77);
     for (uint64_t i = 0; i < 2; i++) {
-        CHECK(is_memory(run(&m), VSDK_READ, 0x3f000200 + 4 * i, 4));
+        CHECK(is_memory(run(&m), VSDK_DIRECTION_READ, 0x3f000200 + 4 * i, 4));
         m.exit->value = 0x1000 + i;
     }
     CHECK(is_out(run(&m), 0x100, 0x1000));
@@ -349,7 +351,8 @@ static void test_string(void)
 
     if (!START(&m, string, 0))
         return;
-    while (given < 4 && run(&m)->reason == VSDK_EXIT_PIO && m.exit->direction == VSDK_READ)
+    while (given < 4 && run(&m)->reason == VSDK_EXIT_PIO &&
+           m.exit->direction == VSDK_DIRECTION_READ)
         for (uint32_t i = 0; i < m.exit->count; i++)
             ((uint8_t *)(uintptr_t)m.exit->data)[i] = (uint8_t)(0x10 + given++);
     CHECK(is_out(run(&m), 0x100, 0x13121110));
@@ -377,7 +380,7 @@ static void test_kick(void)
     machine m;
     pthread_t thread;
     struct sigaction action = {.sa_handler = on_signal};
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     uint64_t begin;
 
     if (!START(&m, spin, 0))
@@ -412,8 +415,8 @@ static void test_kick(void)
 static void test_sregs(void)
 {
     machine m;
-    vsdk_sregs sregs, again;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs, again;
+    vsdk_x86_regs regs;
 
     if (!START(&m, spin, 0))
         return;
@@ -456,7 +459,7 @@ static void test_readonly(void)
     open_vcpus(&m, 1, 0x8000000);
     CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
     CHECK(is_out(run(&m), 0x100, 0x1111));
-    CHECK(is_memory(run(&m), VSDK_WRITE, 0x8000000, 4) && m.exit->value == 0x99);
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x8000000, 4) && m.exit->value == 0x99);
     CHECK(is_out(run(&m), 0x100, 0x1111));
     ops->vm_pause(&m.vm, &error);
     CHECK(ops->vm_protect(&m.vm, &slot, 0, &error) == VSDK_OK);
@@ -565,7 +568,7 @@ static void test_config(void)
     CHECK(is_out(run(&m), 0xcf8, 0x80001804));
     run(&m);
     CHECK(m.exit->reason == VSDK_EXIT_PIO && m.exit->address == 0xcfe && m.exit->width == 2 &&
-          m.exit->direction == VSDK_READ);
+          m.exit->direction == VSDK_DIRECTION_READ);
     CHECK(is_out(run(&m), 0xcfc, 0xfeed));
     CHECK(is_out(run(&m), 0xcf8, 0x80002008));
     run(&m);
@@ -579,7 +582,7 @@ static void test_config(void)
 static void test_floating(void)
 {
     machine m;
-    vsdk_fpu fpu;
+    vsdk_x86_fpu fpu;
     uint32_t two = 0x40000000, one;
 
     if (!START(&m, floating, 0))
@@ -593,7 +596,7 @@ static void test_floating(void)
     CHECK(ops->vcpu_set_fpu(&m.vcpu[0], &fpu, &error) == VSDK_OK);
     ops->vm_resume(&m.vm, &error);
     CHECK(is_out(run(&m), 0x100, 0x40000000));
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     CHECK(ops->vcpu_get_regs(&m.vcpu[0], &regs, &error) == VSDK_OK &&
           ops->vcpu_set_regs(&m.vcpu[0], &regs, &error) == VSDK_OK);
     CHECK(is_out(run(&m), 0x100, 0x3f800000));
@@ -603,7 +606,7 @@ static void test_floating(void)
 static void test_identity(void)
 {
     machine m;
-    vsdk_cpuid_entry one = {0}, eleven = {0}, cores = {0};
+    vsdk_x86_cpuid_entry one = {0}, eleven = {0}, cores = {0};
 
     if (!START(&m, identity, 0))
         return;
@@ -620,8 +623,8 @@ static void test_identity(void)
 static void test_second(void)
 {
     machine m;
-    vsdk_regs regs;
-    vsdk_sregs sregs;
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
 
     if (!open_machine(&m, VSDK_IRQCHIP_PORTABLE, 2))
         return;
@@ -666,8 +669,8 @@ static void test_full(void)
 static void test_leaves(void)
 {
     machine m;
-    vsdk_cpuid_entry wanted = {.leaf = 0x80000002, .eax = 0x6b647376},
-                     strange = {.leaf = 0x77777777};
+    vsdk_x86_cpuid_entry wanted = {.leaf = 0x80000002, .eax = 0x6b647376},
+                         strange = {.leaf = 0x77777777};
 
     if (!open_machine(&m, VSDK_IRQCHIP_PORTABLE, 1))
         return;
@@ -720,8 +723,8 @@ static void test_neighbour(void)
     CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
     CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0xe9);
     CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0x62);
-    CHECK(is_memory(run(&m), VSDK_WRITE, 0xa0000, 1));
-    CHECK(is_memory(run(&m), VSDK_READ, 0xa0000, 1));
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0xa0000, 1));
+    CHECK(is_memory(run(&m), VSDK_DIRECTION_READ, 0xa0000, 1));
     CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0x100);
     close_machine(&m);
 }

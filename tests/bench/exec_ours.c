@@ -14,7 +14,7 @@ int main(int count, char **argument)
     ours_create(&vm, host, 128 << 20, GUEST_LONG);
     ours_set_count(&vm, 1);
     vsdk_error error;
-    if (vsdk_vcpu_run(vm.vcpu, 0, &error) != VSDK_OK || vm.exit->address != GUEST_PORT)
+    if (vsdk_vcpu_run(vm.vcpu, VSDK_FOREVER, &error) != VSDK_OK || vm.exit->address != GUEST_PORT)
         return 1;
     byte = (char)vm.exit->value;
     if (write(1, &byte, 1) != 1)

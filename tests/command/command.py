@@ -37,9 +37,9 @@ def flat(name, *more, backend="mock", **options):
 
 def statuses():
     done = flat("exit7.bin")
-    result(done.returncode == 7, f"the byte written to the debug exit: {done.returncode}")
-    result(flat("exit7.bin", "--debug-exit-qemu").returncode == 15, "the same as QEMU gives it")
-    result(flat("exit7.bin", "--debug-exit", "0x502", "--timeout", "0.5").returncode != 7,
+    result(done.returncode == 7, f"the byte written to the exit port: {done.returncode}")
+    result(flat("exit7.bin", "--exit-port-qemu").returncode == 15, "the same as QEMU gives it")
+    result(flat("exit7.bin", "--exit-port", "0x502", "--timeout", "0.5").returncode != 7,
            "another port is another port")
     result(flat("spin.bin", "--timeout", "0.3").returncode == 124, "124 at the timeout")
     stuck = subprocess.Popen([VSDK, "run", "--backend", "mock", "--format", "flat", "--timeout", "1",

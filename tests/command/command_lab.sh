@@ -30,7 +30,7 @@ for machine in portable kernel; do
     for vcpus in 1 2; do multiboot $machine $vcpus; done
 done
 
-$vsdk run --backend "$backend" --debug-exit-qemu ./multiboot.elf </dev/null >/dev/null
+$vsdk run --backend "$backend" --exit-port-qemu ./multiboot.elf </dev/null >/dev/null
 status=$?
 [ "$status" = 83 ]
 result $? "exit status as isa-debug-exit gives it: $status"

@@ -55,9 +55,9 @@ static void make_controllers(void)
 
 static void choose_cpuid(void)
 {
-    const vsdk_cpuid_entry entry = {0};
+    const vsdk_x86_cpuid_entry entry = {0};
 
-    fails(UNSUPPORTED, vsdk_vm_set_cpuid(vm, &entry, 1, E));
+    fails(UNSUPPORTED, vsdk_x86_vm_set_cpuid(vm, &entry, 1, E));
 }
 
 static void reap(void)

@@ -74,7 +74,7 @@ static void make_devices(int attached, int watched)
 
     ok(vsdk_device_create(all.vm, &ops, &all.released[1], NULL, &all.device, E));
     if (attached)
-        ok(vsdk_device_attach(all.device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
+        ok(vsdk_device_add_range(all.device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
     ok(vsdk_irq_controller_attach(all.vm, 0, 24, ignore_line, &all.released[5], count_release, E));
     ok(vsdk_irq_create(all.vm, 4, &all.irq, E));
     ok(vsdk_irq_raise(all.irq, E));

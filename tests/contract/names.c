@@ -21,7 +21,7 @@ NAMER(kick_detail)
 NAMER(crash_detail)
 NAMER(vm_state)
 NAMER(irqchip)
-NAMER(vcpu_state)
+NAMER(vcpu_phase)
 NAMER(ram_kind)
 NAMER(boot_format)
 NAMER(boot_mode)
@@ -35,17 +35,17 @@ static const struct {
     const char *first_name;
 } namers[] = {
     {call_status, VSDK_ERROR_SYSTEM, VSDK_OK, "system"},
-    {call_capability, VSDK_CAPABILITY_AUTONOMOUS, VSDK_CAPABILITY_PV, "autonomous"},
+    {call_capability, VSDK_CAPABILITY_AUTONOMOUS, VSDK_CAPABILITY_MSI_DESCRIPTOR, "autonomous"},
     {call_answer, VSDK_ANSWER_NO, VSDK_ANSWER_EMULATED, "no"},
     {call_log_level, VSDK_LOG_ERROR, VSDK_LOG_DEBUG, "error"},
     {call_exit_reason, VSDK_EXIT_NONE, VSDK_EXIT_IRQ_WINDOW, "none"},
-    {call_direction, VSDK_READ, VSDK_WRITE, "read"},
+    {call_direction, VSDK_DIRECTION_READ, VSDK_DIRECTION_WRITE, "read"},
     {call_space, VSDK_SPACE_PIO, VSDK_SPACE_MMIO, "pio"},
     {call_kick_detail, VSDK_KICK_REQUEST, VSDK_KICK_SIGNAL, "request"},
     {call_crash_detail, VSDK_CRASH_UNKNOWN, VSDK_CRASH_PANIC, NULL},
     {call_vm_state, VSDK_VM_CREATED, VSDK_VM_STOPPED, "created"},
     {call_irqchip, VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_NONE, "portable"},
-    {call_vcpu_state, VSDK_VCPU_HELD, VSDK_VCPU_AT_EXIT, "held"},
+    {call_vcpu_phase, VSDK_VCPU_HELD, VSDK_VCPU_AT_EXIT, "held"},
     {call_ram_kind, VSDK_RAM_ANONYMOUS, VSDK_RAM_CALLER, "anonymous"},
     {call_boot_format, VSDK_BOOT_AUTO, VSDK_BOOT_FLAT, "auto"},
     {call_boot_mode, VSDK_BOOT_REAL, VSDK_BOOT_LONG, "real"},

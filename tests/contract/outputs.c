@@ -81,13 +81,13 @@ Test(outputs, handles)
 Test(outputs, numbers)
 {
     zeroed(void *, vsdk_ram_data(NULL, &out, E));
-    zeroed(vsdk_vcpu_state, vsdk_vcpu_get_state(NULL, &out, E));
-    zeroed(vsdk_vcpu_state, vsdk_vcpu_get_state(vcpu, &out, E));
+    zeroed(vsdk_vcpu_phase, vsdk_vcpu_get_phase(NULL, &out, E));
+    zeroed(vsdk_vcpu_phase, vsdk_vcpu_get_phase(vcpu, &out, E));
     zeroed(uint64_t, vsdk_doorbell_take(NULL, &out, E));
     zeroed(vsdk_boot_format, vsdk_boot_probe(NULL, 0, &out, E));
     zeroed(uint64_t, vsdk_serial_input(NULL, "x", 1, &out, E));
     zeroed(uint32_t, vsdk_loop_dispatch(NULL, 0, &out, E));
-    zeroed(uint32_t, vsdk_host_get_cpuid(NULL, NULL, 0, &out, E));
+    zeroed(uint32_t, vsdk_x86_host_get_cpuid(NULL, NULL, 0, &out, E));
     zeroed(uint32_t, vsdk_host_list_orphans(NULL, NULL, 0, &out, E));
     zeroed(uint32_t, vsdk_vm_list_reserved(NULL, NULL, 0, &out, E));
     zeroed(uint32_t, vsdk_vm_list_reserved(vm, NULL, 0, &out, E));
@@ -98,21 +98,22 @@ Test(outputs, structures)
 {
     const vsdk_boot_config none = {.size = sizeof none};
 
-    zeroed(vsdk_regs, vsdk_vcpu_get_regs(NULL, &out, E));
-    zeroed(vsdk_regs, vsdk_vcpu_get_regs(vcpu, &out, E));
-    zeroed(vsdk_sregs, vsdk_vcpu_get_sregs(vcpu, &out, E));
-    zeroed(vsdk_fpu, vsdk_vcpu_get_fpu(vcpu, &out, E));
-    zeroed(vsdk_cpuid_entry, vsdk_vcpu_get_cpuid(vcpu, 0, 0, &out, E));
-    zeroed(vsdk_exit, vsdk_vm_run(NULL, 0, &out, E));
-    zeroed(vsdk_exit, vsdk_vm_run(vm, 0, &out, E));
+    zeroed(vsdk_x86_regs, vsdk_vcpu_get_state(NULL, VSDK_X86_REGS, &out, sizeof(vsdk_x86_regs), E));
+    zeroed(vsdk_x86_regs, vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, &out, sizeof(vsdk_x86_regs), E));
+    zeroed(vsdk_x86_sregs,
+           vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &out, sizeof(vsdk_x86_sregs), E));
+    zeroed(vsdk_x86_fpu, vsdk_vcpu_get_state(vcpu, VSDK_X86_FPU, &out, sizeof(vsdk_x86_fpu), E));
+    zeroed(vsdk_x86_cpuid_entry, vsdk_x86_vcpu_get_cpuid(vcpu, 0, 0, &out, E));
+    zeroed(vsdk_exit, vsdk_vm_run(NULL, VSDK_FOREVER, &out, E));
+    zeroed(vsdk_exit, vsdk_vm_run(vm, VSDK_FOREVER, &out, E));
     zeroed_struct(vsdk_capability_info, vsdk_host_query(host, 0, &out, E));
     zeroed_struct(vsdk_vm_info, vsdk_vm_get_info(NULL, &out, E));
     zeroed_struct(vsdk_vm_info, vsdk_vm_get_info(vm, &out, E));
     zeroed_struct(vsdk_vcpu_counters, vsdk_vcpu_get_counters(NULL, &out, E));
     zeroed_struct(vsdk_vcpu_counters, vsdk_vcpu_get_counters(vcpu, &out, E));
-    zeroed_struct(vsdk_dma_view, vsdk_dma_map(NULL, 0, 1, VSDK_DMA_READ, &out, E));
-    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 1, VSDK_DMA_READ, &out, E));
-    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 0, VSDK_DMA_READ, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(NULL, 0, 1, VSDK_DMA_FROM_GUEST, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 1, VSDK_DMA_FROM_GUEST, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 0, VSDK_DMA_FROM_GUEST, &out, E));
     zeroed_struct(vsdk_boot_entry, vsdk_boot_load(NULL, &none, &out, E));
     zeroed_struct(vsdk_boot_entry, vsdk_boot_load(vm, &none, &out, E));
     zeroed_struct(vsdk_boot_entry, vsdk_boot_load(vm, NULL, &out, E));

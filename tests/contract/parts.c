@@ -66,7 +66,7 @@ void *calloc(size_t count, size_t bytes)
 
 #define CONSTRUCTORS(X)                                                                            \
     X(serial)                                                                                      \
-    X(rtc) X(i8042) X(acpi_pm) X(debug_exit) X(debug_console) X(fw_cfg) X(pvpanic) X(ioapic)
+    X(rtc) X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(ioapic)
 
 typedef struct any_config { /* all begin so */
     uint32_t size, flags;
@@ -207,8 +207,8 @@ Test(devices, name_is_cut_at_a_character)
     vsdk_device *device;
 
     ok(vsdk_device_create(vm, &ops, NULL, &config, &device, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
-    fails(EXISTS, vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    fails(EXISTS, vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 1, 0, E));
     cr_assert(strstr(E->message, "\u00e4\u00e4\u00e4\u00e4") && is_utf8(E->message), "%s",
               E->message);
     vsdk_device_close(device);
@@ -331,8 +331,8 @@ Test(boot, apply_errors)
     later.mode = 3;
     fails(INVALID_ARGUMENT, vsdk_boot_apply(vcpu, &later, E));
     ok(vsdk_vm_resume(vm, E));
-    ok(vsdk_vcpu_run(vcpu, 0, E)); /* its access is unfinished */
-    cr_assert_eq(vsdk_vcpu_exit(vcpu)->reason, VSDK_EXIT_PIO);
+    ok(vsdk_vcpu_run(vcpu, VSDK_FOREVER, E)); /* its access is unfinished */
+    cr_assert_eq(vsdk_vcpu_record(vcpu)->reason, VSDK_EXIT_PIO);
     fails(STATE, vsdk_boot_apply(vcpu, &entry, E));
     ok(vsdk_vm_destroy(vm, E));
     fails(GONE, vsdk_boot_apply(vcpu, &entry, E));
@@ -403,7 +403,7 @@ Test(machine, without_interrupts)
     make_vm(VSDK_IRQCHIP_NONE);
     ok(make_pc(2 << 20));
     cr_assert_null(vsdk_pc_device(pc, VSDK_PC_IOAPIC));
-    ok(vsdk_dma_read(vm, 0xe0000, &rsdp, sizeof rsdp, E));
+    ok(vsdk_vm_read(vm, 0xe0000, &rsdp, sizeof rsdp, E));
     cr_assert_eq(rsdp, 0);
     vsdk_pc_close(pc);
 }
@@ -425,7 +425,7 @@ Test(pc_boot, runs)
     cr_assert_not_null(vsdk_pc_vcpu(pc, 1));
     cr_assert_null(vsdk_pc_vcpu(pc, 2));
     ok(vsdk_vm_run(vm, UINT64_C(60000000000), &end, E));
-    cr_assert_eq(end.reason, VSDK_EXIT_DEBUG_EXIT);
+    cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 42);
     fails(STATE, vsdk_pc_boot(pc, &c, E));
 }

@@ -32,15 +32,18 @@ struct guest {
 
 static vsdk_status set_start(vsdk_vcpu *vcpu)
 {
-    vsdk_regs regs = {.rip = 0x1000, .rflags = 2};
-    vsdk_sregs sregs;
-    vsdk_status status = vsdk_vcpu_get_sregs(vcpu, &sregs, NULL);
+    vsdk_x86_regs regs = {.rip = 0x1000, .rflags = 2};
+    vsdk_x86_sregs sregs;
+    vsdk_status status =
+        vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), NULL);
 
     if (status != VSDK_OK)
         return status;
     sregs.cs.base = sregs.cs.selector = 0;
-    status = vsdk_vcpu_set_sregs(vcpu, &sregs, NULL);
-    return status == VSDK_OK ? vsdk_vcpu_set_regs(vcpu, &regs, NULL) : status;
+    status = vsdk_vcpu_set_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), NULL);
+    return status == VSDK_OK
+               ? vsdk_vcpu_set_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL)
+               : status;
 }
 
 static vsdk_status guest_make(struct guest *g)
@@ -52,7 +55,7 @@ static vsdk_status guest_make(struct guest *g)
         (status = vsdk_vm_create(g->host, NULL, &g->vm, NULL)) == VSDK_OK &&
         (status = vsdk_ram_create(g->vm, 1 << 20, NULL, &g->ram, NULL)) == VSDK_OK &&
         (status = vsdk_vm_map(g->vm, 0, g->ram, 0, 0xa0000, 0, NULL)) == VSDK_OK &&
-        (status = vsdk_dma_write(g->vm, 0x1000, code, sizeof code, NULL)) == VSDK_OK &&
+        (status = vsdk_vm_write(g->vm, 0x1000, code, sizeof code, NULL)) == VSDK_OK &&
         (status = vsdk_vcpu_create(g->vm, 0, NULL, &g->vcpu, NULL)) == VSDK_OK &&
         (status = set_start(g->vcpu)) == VSDK_OK)
         status = vsdk_vm_resume(g->vm, NULL);
@@ -61,9 +64,9 @@ static vsdk_status guest_make(struct guest *g)
 
 static int guest_answers(struct guest *g)
 {
-    const vsdk_exit *exit = vsdk_vcpu_exit(g->vcpu);
+    const vsdk_exit *exit = vsdk_vcpu_record(g->vcpu);
 
-    return vsdk_vcpu_run(g->vcpu, 0, NULL) == VSDK_OK && exit->reason == VSDK_EXIT_PIO &&
+    return vsdk_vcpu_run(g->vcpu, VSDK_FOREVER, NULL) == VSDK_OK && exit->reason == VSDK_EXIT_PIO &&
            exit->address == 0xf4 && exit->value == 42;
 }
 
@@ -351,7 +354,7 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_watch_create(c->loop, NULL, c->pipe[0], VSDK_LOOP_READ, on_ready, NULL, on_release,
                               &c->watch, NULL) &&
            !vsdk_timer_create(c->loop, NULL, on_time, NULL, on_release, &c->timer, NULL) &&
-           !vsdk_dma_map(g->vm, 0, 4096, VSDK_DMA_READ, &c->view, NULL);
+           !vsdk_dma_map(g->vm, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
 static void children_close(struct children *c)

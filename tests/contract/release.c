@@ -86,7 +86,7 @@ Test(release, device_that_is_detached_last)
     vsdk_device *device;
 
     ok(vsdk_device_create(vm, &ops, &released, NULL, &device, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 1, 0, E));
     ok(vsdk_device_detach(device, E));
     cr_assert_eq(released, 0);
     released_once(vsdk_device_close(device));
@@ -97,7 +97,7 @@ Test(release, attached_device_when_the_machine_is_destroyed)
     vsdk_device *device;
 
     ok(vsdk_device_create(vm, &ops, &released, NULL, &device, E));
-    ok(vsdk_device_attach(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 1, 0, E));
     vsdk_device_close(device);
     cr_assert_eq(released, 0);
     released_once(ok(vsdk_vm_destroy(vm, E)));

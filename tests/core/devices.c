@@ -46,7 +46,7 @@ static void rig_open(rig *r, puppet_script_fn script, const vsdk_device_ops *ops
     r->host = puppet_open(0);
     r->vm = puppet_vm(r->host, 1, &r->vcpu);
     vsdk_device_create(r->vm, ops, r, NULL, &r->device, NULL);
-    vsdk_device_attach(r->device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    vsdk_device_add_range(r->device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
 }
 
 static void rig_close(rig *r)
@@ -84,9 +84,9 @@ static void *locked_raise(void *argument)
     under_lock[0] = vsdk_irq_pulse(r->irq, NULL);
     under_lock[1] = vsdk_vm_pause(r->vm, NULL);
     under_lock[2] = vsdk_vm_destroy(r->vm, NULL);
-    under_lock[3] = vsdk_vcpu_run(r->vcpu, 0, NULL);
+    under_lock[3] = vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, NULL);
     under_lock[4] = vsdk_device_detach(r->device, NULL);
-    under_lock[5] = vsdk_vm_run(r->vm, 0, NULL, NULL);
+    under_lock[5] = vsdk_vm_run(r->vm, VSDK_FOREVER, NULL, NULL);
     vsdk_device_unlock(r->device);
     atomic_store(&locked_over, 1);
     return NULL;
@@ -122,7 +122,7 @@ static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1))
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_WRITE, PORT - 1, 7);
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT - 1, 7);
     return PUPPET_EXIT;
 }
 
@@ -161,7 +161,7 @@ static void a_device_resumes_inside_a_drain(int last)
     atomic_store(&drain_over, 0);
     rig_open(&r, write_once, &ops);
     vsdk_vm_resume(r.vm, NULL);
-    vsdk_vcpu_run(r.vcpu, 0, NULL);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
     vsdk_vm_pause(r.vm, NULL);
     atomic_store(&puppet_fragments, 1);
     pthread_create(&thread, NULL, drain, &r);
@@ -199,7 +199,7 @@ static void a_resume_waits_for_the_callback_that_asked(void)
     vsdk_irq_controller_attach(r.vm, LINE, 1, quiet_line, NULL, NULL, NULL);
     vsdk_irq_create(r.vm, LINE, &r.irq, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    vsdk_vcpu_run(r.vcpu, 0, NULL);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
     vsdk_vm_pause(r.vm, NULL);
     atomic_store(&puppet_fragments, 1);
     pthread_create(&thread, NULL, drain, &r);
@@ -300,7 +300,7 @@ static void no_callback_begins_after_detach(void)
         atomic_store(&attached, 0);
         puppet_nap();
         atomic_store(&attached, 1);
-        vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+        vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
     }
     pthread_join(thread, NULL);
     tap(!atomic_load(&late), "no pause or resume callback begins after a detach");
@@ -316,7 +316,7 @@ static enum puppet_act read_once(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1))
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_READ, PORT - 1, 0);
+    puppet_pio(exit, VSDK_DIRECTION_READ, PORT - 1, 0);
     return PUPPET_EXIT;
 }
 
@@ -330,11 +330,11 @@ static void parts_of_an_access_go_to_whom_they_belong(void)
 
     rig_open(&r, read_once, &ops);
     vsdk_device_detach(r.device, NULL);
-    vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT, 1, 1, NULL);
-    vsdk_range_attach(r.vm, VSDK_SPACE_PIO, PORT + 1, 1, 77, NULL);
-    exit = vsdk_vcpu_exit(r.vcpu);
+    vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT, 1, 1, NULL);
+    vsdk_vm_add_range(r.vm, VSDK_SPACE_PIO, PORT + 1, 1, 77, NULL);
+    exit = vsdk_vcpu_record(r.vcpu);
     vsdk_vm_resume(r.vm, NULL);
-    vsdk_vcpu_run(r.vcpu, 0, NULL);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
     exit->value = 4;
     atomic_store(&puppet_fragments, 2);
     tap(!vsdk_vcpu_complete(r.vcpu, NULL) && puppet_answer(r.vcpu) == 5,
@@ -359,14 +359,14 @@ static void a_device_moves_in_a_pause(void)
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vm_pause(r.vm, NULL);
     vsdk_device_detach(r.device, NULL);
-    vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT + 16, 8, 1, NULL);
+    vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT + 16, 8, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
     tap(atomic_load(&paused) == 1 && atomic_load(&resumed) == 1,
         "a device that is moved in a pause is told of its end");
     vsdk_vm_pause(r.vm, NULL);
     vsdk_device_detach(r.device, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    vsdk_device_attach(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
     vsdk_vm_pause(r.vm, NULL);
     vsdk_vm_resume(r.vm, NULL);
     tap(atomic_load(&paused) == 3 && atomic_load(&resumed) == 2,
@@ -378,7 +378,7 @@ static enum puppet_act write_twice(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1) > 1)
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_WRITE, PORT, 7);
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT, 7);
     return PUPPET_EXIT;
 }
 
@@ -406,7 +406,7 @@ static void *slow_pause(void *argument)
 
 static void *run_once(void *argument)
 {
-    return (void *)(intptr_t)vsdk_vcpu_run(argument, 0, NULL);
+    return (void *)(intptr_t)vsdk_vcpu_run(argument, VSDK_FOREVER, NULL);
 }
 
 static uint32_t pausers(vsdk_vm *vm)

@@ -70,8 +70,8 @@ static vsdk_status host_query(backend_host *host, vsdk_capability capability,
     return VSDK_OK;
 }
 
-static vsdk_status host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                  uint32_t *needed, vsdk_error *error)
+static vsdk_status host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries,
+                                  uint32_t capacity, uint32_t *needed, vsdk_error *error)
 {
     *needed = 0;
     return VSDK_OK;
@@ -315,7 +315,7 @@ static vsdk_status vcpu_complete(backend_vcpu *vcpu, vsdk_error *error)
 }
 
 /* RIP counts the accesses that were finished. */
-static vsdk_status get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+static vsdk_status get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error)
 {
     puppet_cpu *cpu = vcpu->data;
 
@@ -325,7 +325,7 @@ static vsdk_status get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *err
     return VSDK_OK;
 }
 
-static vsdk_status set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+static vsdk_status set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     puppet_cpu *cpu = vcpu->data;
 
@@ -336,7 +336,7 @@ static vsdk_status set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_erro
 }
 
 static vsdk_status get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                             vsdk_cpuid_entry *entry, vsdk_error *error)
+                             vsdk_x86_cpuid_entry *entry, vsdk_error *error)
 {
     return VSDK_ERROR_NOT_FOUND;
 }
@@ -406,9 +406,9 @@ void puppet_pio(vsdk_exit *exit, vsdk_direction direction, uint64_t port, uint64
 {
     *exit = (vsdk_exit){
         .reason = VSDK_EXIT_PIO,
-        .flags = direction == VSDK_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0,
+        .flags = direction == VSDK_DIRECTION_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0,
         .address = port,
-        .value = direction == VSDK_WRITE ? value : 0xff,
+        .value = direction == VSDK_DIRECTION_WRITE ? value : 0xff,
         .data = (uintptr_t)&exit->value,
         .count = 1,
         .width = 1,

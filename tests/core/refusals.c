@@ -29,7 +29,7 @@ static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1))
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_WRITE, PORT, 1);
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT, 1);
     return PUPPET_EXIT;
 }
 
@@ -66,7 +66,7 @@ static void rig_open(rig *r, puppet_script_fn script, vsdk_device_write_fn write
     r->vm = puppet_vm(r->host, 1, &r->vcpu);
     vsdk_ram_create(r->vm, BYTES, NULL, &r->ram, NULL);
     vsdk_device_create(r->vm, &ops, r, NULL, &r->device, NULL);
-    vsdk_device_attach(r->device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    vsdk_device_add_range(r->device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
 }
 
 static void rig_close(rig *r)
@@ -102,7 +102,7 @@ static int is_mapped(rig *r)
 {
     uint8_t byte;
 
-    return !vsdk_dma_read(r->vm, GPA, &byte, 1, NULL);
+    return !vsdk_vm_read(r->vm, GPA, &byte, 1, NULL);
 }
 
 /* The error is the hypervisor's, with advice if there is any to give. */
@@ -143,7 +143,7 @@ static vsdk_status call_join(call *c)
 
 static vsdk_status run(rig *r)
 {
-    return vsdk_vcpu_run(r->vcpu, 0, NULL);
+    return vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, NULL);
 }
 
 static vsdk_status pause_it(rig *r)
@@ -159,7 +159,7 @@ static vsdk_status resume_it(rig *r)
 static int runs_until_kicked(rig *r)
 {
     vsdk_vcpu_kick(r->vcpu, NULL);
-    return !run(r) && vsdk_vcpu_exit(r->vcpu)->reason == VSDK_EXIT_KICKED;
+    return !run(r) && vsdk_vcpu_record(r->vcpu)->reason == VSDK_EXIT_KICKED;
 }
 
 static void a_change_needs_the_guest_to_stand(void)

@@ -23,7 +23,7 @@ static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1))
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_WRITE, PORT_DEVICE, 7);
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT_DEVICE, 7);
     return PUPPET_EXIT;
 }
 
@@ -32,7 +32,7 @@ static enum puppet_act read_once(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1))
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_READ, PORT_FREE, 0);
+    puppet_pio(exit, VSDK_DIRECTION_READ, PORT_FREE, 0);
     return PUPPET_EXIT;
 }
 
@@ -56,7 +56,7 @@ static void *run_once(void *argument)
     run_thread *r = argument;
 
     r->status = vsdk_vcpu_run(r->vcpu, r->timeout_ns, NULL);
-    r->exit = *vsdk_vcpu_exit(r->vcpu);
+    r->exit = *vsdk_vcpu_record(r->vcpu);
     atomic_store(&r->done, 1);
     return NULL;
 }
@@ -119,7 +119,7 @@ static void rig_open(rig *r, int autonomous, uint32_t vcpus, const vsdk_device_o
     if (!ops)
         return;
     vsdk_device_create(r->vm, ops, r, NULL, &r->device, NULL);
-    vsdk_device_attach(r->device, VSDK_SPACE_PIO, PORT_DEVICE, 8, 1, NULL);
+    vsdk_device_add_range(r->device, VSDK_SPACE_PIO, PORT_DEVICE, 8, 1, NULL);
 }
 
 /* In an odd order. */
@@ -142,13 +142,13 @@ static void kick_is_sticky(int autonomous)
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick before run", label);
     run_start(&t, r.vcpus[0], 20000000);
     run_join(&t);
     tap(is_kick(&t, VSDK_KICK_DEADLINE), "%s: two kicks are one; the deadline", label);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
     run_join(&t);
@@ -172,7 +172,7 @@ static void kick_at_the_deadline_is_one(int autonomous)
     puppet_script = kicked_at_the_deadline;
     rig_open(&r, autonomous, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick that meets the deadline", label);
     puppet_script = idle;
@@ -192,14 +192,15 @@ static void run_waits_until_resume(int autonomous)
     run_start(&t, r.vcpus[0], 30000000);
     run_join(&t);
     tap(is_kick(&t, VSDK_KICK_DEADLINE), "%s: a run in CREATED ends by its deadline", label);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     tap(PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED), "%s: a run in CREATED waits", label);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
     run_join(&t);
     tap(is_kick(&t, VSDK_KICK_REQUEST), "%s: a kick ends that wait", label);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
-    tap(vsdk_vcpu_run(r.vcpus[0], 0, NULL) == VSDK_ERROR_BUSY, "%s: a second run is BUSY", label);
+    tap(vsdk_vcpu_run(r.vcpus[0], VSDK_FOREVER, NULL) == VSDK_ERROR_BUSY,
+        "%s: a second run is BUSY", label);
     tap(!vsdk_vm_resume(r.vm, NULL), "%s: resume", label);
     run_join(&t);
     tap(!t.status && t.exit.reason == VSDK_EXIT_PIO && t.exit.address == PORT_FREE,
@@ -210,22 +211,25 @@ static void run_waits_until_resume(int autonomous)
 /* What every backend may count on. */
 static void registers_are_checked(int autonomous)
 {
-    vsdk_sregs sregs = {.efer = 1 << 10};
-    vsdk_fpu fpu = {.mxcsr = 0x10000};
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs = {.efer = 1 << 10};
+    vsdk_x86_fpu fpu = {.mxcsr = 0x10000};
+    vsdk_x86_regs regs;
     run_thread t;
     rig r;
 
     puppet_script = idle;
     rig_open(&r, autonomous, 1, NULL);
-    tap(vsdk_vcpu_set_sregs(r.vcpus[0], &sregs, NULL) == VSDK_ERROR_INVALID_ARGUMENT &&
-            vsdk_vcpu_set_fpu(r.vcpus[0], &fpu, NULL) == VSDK_ERROR_INVALID_ARGUMENT,
+    tap(vsdk_vcpu_set_state(r.vcpus[0], VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), NULL) ==
+                VSDK_ERROR_INVALID_ARGUMENT &&
+            vsdk_vcpu_set_state(r.vcpus[0], VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), NULL) ==
+                VSDK_ERROR_INVALID_ARGUMENT,
         "%s: contradicting registers do not reach the backend", label);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
-    tap(vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) == (autonomous ? VSDK_ERROR_STATE : VSDK_OK),
+    tap(vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) ==
+            (autonomous ? VSDK_ERROR_STATE : VSDK_OK),
         "%s: registers after a kick", label);
     rig_close(&r);
 }
@@ -241,7 +245,7 @@ static void memory_changes_while_it_runs(int autonomous)
     rig_open(&r, autonomous, 1, NULL);
     vsdk_ram_create(r.vm, 0x1000, NULL, &ram, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY);
     tap(!vsdk_vm_map(r.vm, 0x10000, ram, 0, 0x1000, 0, NULL) &&
             !vsdk_vm_protect(r.vm, 0x10000, 0x1000, VSDK_MAP_READONLY, NULL) &&
@@ -257,20 +261,22 @@ static void answer_survives_pause(int autonomous)
 {
     run_thread t;
     rig r;
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     puppet_script = read_once;
     rig_open(&r, autonomous, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
-    vsdk_vcpu_exit(r.vcpus[0])->value = 0x5a;
+    vsdk_vcpu_record(r.vcpus[0])->value = 0x5a;
     tap(!vsdk_vm_pause(r.vm, NULL), "%s: pause does not wait for an unanswered exit", label);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
-    tap(!vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) && regs.rip == 0,
+    tap(!vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
+            regs.rip == 0,
         "%s: the access is unfinished while PAUSED", label);
-    tap(vsdk_vcpu_set_regs(r.vcpus[0], &regs, NULL) == VSDK_ERROR_STATE,
+    tap(vsdk_vcpu_set_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) ==
+            VSDK_ERROR_STATE,
         "%s: registers can't be set then", label);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
     run_join(&t);
@@ -287,30 +293,31 @@ static void complete_and_drain(void)
 {
     run_thread t;
     rig r;
-    vsdk_regs regs;
-    vsdk_vcpu_state state;
+    vsdk_x86_regs regs;
+    vsdk_vcpu_phase state;
 
     puppet_script = read_once;
     rig_open(&r, 0, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
-    tap(!vsdk_vcpu_get_state(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_AT_EXIT,
+    tap(!vsdk_vcpu_get_phase(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_AT_EXIT,
         "driven: AT_EXIT");
-    vsdk_vcpu_exit(r.vcpus[0])->value = 0x11;
+    vsdk_vcpu_record(r.vcpus[0])->value = 0x11;
     tap(!vsdk_vcpu_complete(r.vcpus[0], NULL) && puppet_answer(r.vcpus[0]) == 0x11,
         "driven: complete takes the answer");
-    tap(!vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) && regs.rip == 1 &&
-            !vsdk_vcpu_set_regs(r.vcpus[0], &regs, NULL),
+    tap(!vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
+            regs.rip == 1 &&
+            !vsdk_vcpu_set_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL),
         "driven: registers after complete");
     atomic_store(&turn, 0);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
-    vsdk_vcpu_exit(r.vcpus[0])->value = 0x22;
+    vsdk_vcpu_record(r.vcpus[0])->value = 0x22;
     tap(vsdk_vm_drain(r.vm, NULL) == VSDK_ERROR_STATE, "driven: drain needs PAUSED");
     vsdk_vm_pause(r.vm, NULL);
     tap(!vsdk_vm_drain(r.vm, NULL) && puppet_answer(r.vcpus[0]) == 0x22, "driven: drain");
-    tap(!vsdk_vcpu_get_state(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD,
+    tap(!vsdk_vcpu_get_phase(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD,
         "driven: HELD after it");
     rig_close(&r);
 }
@@ -320,18 +327,19 @@ static void pause_waits_for_callbacks(int autonomous)
     const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
     run_thread t;
     rig r;
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     puppet_script = write_once;
     rig_open(&r, autonomous, 2, &ops);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(atomic_load(&in_callback));
     tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(r.vm) == VSDK_VM_RUNNING,
         "%s: a requested pause waits for a callback", label);
     atomic_store(&go_on, 1);
     tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED), "%s: and is taken after it", label);
-    tap(!vsdk_vcpu_get_regs(r.vcpus[0], &regs, NULL) && regs.rip == 1,
+    tap(!vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
+            regs.rip == 1,
         "%s: an access that a device answered is finished", label);
     tap(!vsdk_vm_pause(r.vm, NULL), "%s: pause in PAUSED", label);
     vsdk_vm_resume(r.vm, NULL);
@@ -382,7 +390,7 @@ static void callback_resumes_under_a_pause(int autonomous)
     puppet_script = write_once;
     rig_open(&r, autonomous, 1, &ops);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(atomic_load(&in_callback));
     pthread_create(&other, NULL, pause_it, r.vm);
     PUPPET_WAIT(pausers(r.vm));
@@ -399,7 +407,7 @@ static void callback_resumes_under_a_pause(int autonomous)
 static enum puppet_act read_and_ask_for_pause(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     vsdk_vm_pause_request(((vsdk_vcpu *)vcpu)->vm, NULL);
-    puppet_pio(exit, VSDK_READ, PORT_FREE, 0);
+    puppet_pio(exit, VSDK_DIRECTION_READ, PORT_FREE, 0);
     return PUPPET_EXIT;
 }
 
@@ -412,7 +420,7 @@ static void pause_is_taken_by_who_leaves(int autonomous)
     puppet_script = read_and_ask_for_pause;
     rig_open(&r, autonomous, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     tap(!t.status && t.exit.reason == VSDK_EXIT_PIO && state_of(r.vm) == VSDK_VM_PAUSED,
         "%s: a requested pause is taken by a run that returns", label);
@@ -429,10 +437,10 @@ static void calling_write(void *user, uint32_t region, uint64_t offset, uint32_t
 
     from_callback[0] = vsdk_vm_pause(r->vm, NULL);
     from_callback[1] = vsdk_vm_destroy(r->vm, NULL);
-    from_callback[2] = vsdk_vcpu_run(r->vcpus[1], 0, NULL);
+    from_callback[2] = vsdk_vcpu_run(r->vcpus[1], VSDK_FOREVER, NULL);
     from_callback[3] = vsdk_vm_drain(r->vm, NULL);
-    from_callback[4] = vsdk_vm_run(r->vm, 0, NULL, NULL);
-    from_callback[5] = vsdk_vm_stop(r->vm, VSDK_EXIT_DEBUG_EXIT, 42, 0, NULL);
+    from_callback[4] = vsdk_vm_run(r->vm, VSDK_FOREVER, NULL, NULL);
+    from_callback[5] = vsdk_vm_stop(r->vm, VSDK_EXIT_GUEST_EXIT, 42, 0, NULL);
     called_vm = r->vm;
 }
 
@@ -447,20 +455,20 @@ static void stop_from_callback(int autonomous)
     rig_open(&r, autonomous, 2, &ops);
     vsdk_vm_resume(r.vm, NULL);
     for (unsigned i = 0; i < 2; i++)
-        run_start(&t[i], r.vcpus[i], 0);
+        run_start(&t[i], r.vcpus[i], VSDK_FOREVER);
     for (unsigned i = 0; i < 2; i++)
         run_join(&t[i]);
     for (unsigned i = 0; i < 5; i++)
         busy &= from_callback[i] == VSDK_ERROR_BUSY;
     tap(busy, "%s: pause, destroy, run and drain are BUSY in a callback", label);
-    tap(!t[0].status && t[0].exit.reason == VSDK_EXIT_DEBUG_EXIT && t[0].exit.value == 42 &&
+    tap(!t[0].status && t[0].exit.reason == VSDK_EXIT_GUEST_EXIT && t[0].exit.value == 42 &&
             t[0].exit.flags == VSDK_EXIT_TERMINAL,
         "%s: stop from a callback", label);
     tap(!memcmp(&t[0].exit, &t[1].exit, sizeof t[0].exit), "%s: the same end on both vCPUs", label);
     tap(!vsdk_vm_stop(r.vm, VSDK_EXIT_RESET, 1, 0, NULL), "%s: a second stop", label);
-    run_start(&t[0], r.vcpus[1], 0);
+    run_start(&t[0], r.vcpus[1], VSDK_FOREVER);
     run_join(&t[0]);
-    tap(t[0].exit.reason == VSDK_EXIT_DEBUG_EXIT, "%s: the first reason stays", label);
+    tap(t[0].exit.reason == VSDK_EXIT_GUEST_EXIT, "%s: the first reason stays", label);
     tap(vsdk_vm_pause(r.vm, NULL) == VSDK_ERROR_STATE &&
             vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_STATE,
         "%s: no pause and resume in STOPPED", label);
@@ -476,15 +484,15 @@ static void guest_ends(int autonomous)
     rig_open(&r, autonomous, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     tap(t.exit.reason == VSDK_EXIT_POWEROFF && t.exit.value == 3 && t.exit.native == 99 &&
             t.exit.flags == VSDK_EXIT_TERMINAL && state_of(r.vm) == VSDK_VM_STOPPED,
         "%s: the guest turns itself off", label);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     tap(t.exit.reason == VSDK_EXIT_POWEROFF, "%s: the terminal exit comes before a kick", label);
     rig_close(&r);
@@ -506,7 +514,7 @@ static void destroy_twice(int autonomous)
     rig_open(&r, autonomous, 2, NULL);
     vsdk_vm_resume(r.vm, NULL);
     for (unsigned i = 0; i < 2; i++)
-        run_start(&t[i], r.vcpus[i], 0);
+        run_start(&t[i], r.vcpus[i], VSDK_FOREVER);
     pthread_create(&other, NULL, destroy_it, r.vm);
     tap(!vsdk_vm_destroy(r.vm, NULL), "%s: destroy", label);
     pthread_join(other, &result);
@@ -517,7 +525,7 @@ static void destroy_twice(int autonomous)
         label);
     tap(vsdk_vcpu_kick(r.vcpus[0], NULL) == VSDK_ERROR_GONE &&
             vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_GONE &&
-            vsdk_vcpu_run(r.vcpus[0], 0, NULL) == VSDK_ERROR_GONE &&
+            vsdk_vcpu_run(r.vcpus[0], VSDK_FOREVER, NULL) == VSDK_ERROR_GONE &&
             vsdk_vcpu_complete(r.vcpus[0], NULL) == VSDK_ERROR_GONE,
         "%s: so is everything else", label);
     rig_close(&r);
@@ -535,7 +543,7 @@ static enum puppet_act write_to_own_device(backend_vcpu *vcpu, vsdk_exit *exit)
 {
     if (atomic_fetch_add(&turn, 1) >= CIRCLE)
         return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_WRITE, PORT_DEVICE + vcpu->index, 7);
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT_DEVICE + vcpu->index, 7);
     return PUPPET_EXIT;
 }
 
@@ -563,7 +571,7 @@ static void detach_in_a_circle(int autonomous)
     memset(&circle, 0, sizeof circle);
     for (uint32_t i = 0; i < CIRCLE; i++) {
         vsdk_device_create(r.vm, &ops, NULL, NULL, &circle.devices[i], NULL);
-        vsdk_device_attach(circle.devices[i], VSDK_SPACE_PIO, PORT_DEVICE + i, 1, i, NULL);
+        vsdk_device_add_range(circle.devices[i], VSDK_SPACE_PIO, PORT_DEVICE + i, 1, i, NULL);
     }
     vsdk_vm_resume(r.vm, NULL);
     for (unsigned i = 0; i < CIRCLE; i++)
@@ -663,29 +671,30 @@ static void run_while_a_vcpu_is_closed(void)
 static void state_while_a_pause_waits(int autonomous)
 {
     const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
-    vsdk_vcpu_state state = 99;
+    vsdk_vcpu_phase state = 99;
     run_thread t[2];
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r;
 
     puppet_script = write_once;
     rig_open(&r, autonomous, 2, &ops);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t[0], r.vcpus[0], 0);
+    run_start(&t[0], r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(atomic_load(&in_callback));
-    run_start(&t[1], r.vcpus[1], 0);
+    run_start(&t[1], r.vcpus[1], VSDK_FOREVER);
     vsdk_vm_pause_request(r.vm, NULL);
     PUPPET_WAIT(place_of(r.vcpus[1]) == PLACE_PARKED);
-    vsdk_vcpu_get_state(r.vcpus[1], &state, NULL);
-    vsdk_status status = vsdk_vcpu_get_regs(r.vcpus[1], &regs, NULL);
+    vsdk_vcpu_get_phase(r.vcpus[1], &state, NULL);
+    vsdk_status status =
+        vsdk_vcpu_get_state(r.vcpus[1], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
     tap(autonomous ? state == VSDK_VCPU_IN_GUEST && status == VSDK_ERROR_STATE
                    : state == VSDK_VCPU_HELD && !status,
         "%s: a vCPU whose thread waits for a pause is %s", label,
         autonomous ? "in the guest until it is taken" : "held");
     atomic_store(&go_on, 1);
     tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED) &&
-            !vsdk_vcpu_get_state(r.vcpus[1], &state, NULL) && state == VSDK_VCPU_HELD &&
-            !vsdk_vcpu_get_regs(r.vcpus[1], &regs, NULL),
+            !vsdk_vcpu_get_phase(r.vcpus[1], &state, NULL) && state == VSDK_VCPU_HELD &&
+            !vsdk_vcpu_get_state(r.vcpus[1], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL),
         "%s: and held after it", label);
     vsdk_vm_destroy(r.vm, NULL);
     for (unsigned i = 0; i < 2; i++)
@@ -704,22 +713,23 @@ static enum puppet_act work_for_long(backend_vcpu *vcpu, vsdk_exit *exit)
 /* An autonomous guest executes until it is halted, which waits for the threads inside. */
 static void state_of_a_guest_that_was_stopped(void)
 {
-    vsdk_vcpu_state state[2] = {99, 99};
+    vsdk_vcpu_phase state[2] = {99, 99};
     run_thread t;
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r;
 
     puppet_script = work_for_long;
     rig_open(&r, 1, 2, NULL);
     vsdk_vm_resume(r.vm, NULL);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(atomic_load(&in_callback));
     vsdk_vm_stop(r.vm, VSDK_EXIT_STOP, 0, 0, NULL);
-    vsdk_vcpu_get_state(r.vcpus[1], &state[0], NULL);
-    vsdk_status status = vsdk_vcpu_get_regs(r.vcpus[1], &regs, NULL);
+    vsdk_vcpu_get_phase(r.vcpus[1], &state[0], NULL);
+    vsdk_status status =
+        vsdk_vcpu_get_state(r.vcpus[1], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
     atomic_store(&go_on, 1);
     run_join(&t);
-    vsdk_vcpu_get_state(r.vcpus[1], &state[1], NULL);
+    vsdk_vcpu_get_phase(r.vcpus[1], &state[1], NULL);
     tap(state[0] == VSDK_VCPU_IN_GUEST && status == VSDK_ERROR_STATE && state[1] == VSDK_VCPU_HELD,
         "a vCPU of a stopped guest is in the guest until that is halted");
     rig_close(&r);
@@ -740,7 +750,7 @@ static void a_signal_ends_a_wait(int autonomous, int flags)
     puppet_script = idle;
     rig_open(&r, autonomous, 1, NULL);
     sigaction(SIGUSR1, &action, &before);
-    run_start(&t, r.vcpus[0], 0);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
     for (unsigned i = 0; i < 1000 && !atomic_load(&t.done); i++) {
         pthread_kill(t.thread, SIGUSR1);
@@ -805,8 +815,8 @@ static void run_whole(int autonomous)
 
     puppet_script = write_once;
     rig_open(&r, autonomous, 2, &ops);
-    vsdk_status status = vsdk_vm_run(r.vm, 0, &end, NULL);
-    tap(!status && end.reason == VSDK_EXIT_DEBUG_EXIT && end.value == 42,
+    vsdk_status status = vsdk_vm_run(r.vm, VSDK_FOREVER, &end, NULL);
+    tap(!status && end.reason == VSDK_EXIT_GUEST_EXIT && end.value == 42,
         "%s: vsdk_vm_run to the end of the guest", label);
     rig_close(&r);
 
@@ -817,7 +827,7 @@ static void run_whole(int autonomous)
             state_of(r.vm) == VSDK_VM_PAUSED,
         "%s: vsdk_vm_run to its deadline", label);
     vsdk_vm_run_cancel(r.vm, NULL);
-    status = vsdk_vm_run(r.vm, 0, &end, NULL);
+    status = vsdk_vm_run(r.vm, VSDK_FOREVER, &end, NULL);
     tap(!status && end.detail == VSDK_KICK_REQUEST, "%s: a cancel before vsdk_vm_run", label);
     tap(puppet_answer(r.vcpus[0]) == 0xff || puppet_answer(r.vcpus[1]) == 0xff,
         "%s: an unclaimed read is all ones", label);

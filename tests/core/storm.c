@@ -27,9 +27,10 @@ static enum puppet_act anything(backend_vcpu *vcpu, vsdk_exit *exit)
     uint32_t what = next_random(&guest_seed) % 16;
 
     if (what < 10)
-        puppet_pio(exit, what & 1 ? VSDK_READ : VSDK_WRITE, PORT_DEVICE + what % 4, what);
+        puppet_pio(exit, what & 1 ? VSDK_DIRECTION_READ : VSDK_DIRECTION_WRITE,
+                   PORT_DEVICE + what % 4, what);
     else if (what < 12)
-        puppet_pio(exit, VSDK_READ, PORT_FREE, 0);
+        puppet_pio(exit, VSDK_DIRECTION_READ, PORT_FREE, 0);
     else
         return what < 15 ? PUPPET_WORK : PUPPET_IDLE;
     return PUPPET_EXIT;
@@ -67,8 +68,8 @@ static void *kicked_runner(void *argument)
 
     while (!atomic_load(&kick_over)) {
         uint64_t over = atomic_load(&ended);
-        vsdk_vcpu_run(vcpu, 0, NULL);
-        if (vsdk_vcpu_exit(vcpu)->reason != VSDK_EXIT_KICKED)
+        vsdk_vcpu_run(vcpu, VSDK_FOREVER, NULL);
+        if (vsdk_vcpu_record(vcpu)->reason != VSDK_EXIT_KICKED)
             continue;
         uint64_t now = atomic_load(&begun);
         atomic_fetch_add(&kicked_returns, 1);
@@ -135,9 +136,9 @@ static void storm_write(void *user, uint32_t region, uint64_t offset, uint32_t w
 
     atomic_fetch_add(&s->callbacks, 1);
     if (offset == 2)
-        vsdk_range_attach(s->vm, VSDK_SPACE_PIO, 0x300 + value, 1, 5, NULL);
+        vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, 0x300 + value, 1, 5, NULL);
     if (offset == 0)
-        vsdk_range_detach(s->vm, VSDK_SPACE_PIO, 0x300 + value, NULL);
+        vsdk_vm_remove_range(s->vm, VSDK_SPACE_PIO, 0x300 + value, NULL);
     atomic_fetch_sub(&s->callbacks, 1);
 }
 
@@ -146,7 +147,7 @@ static void *storm_runner(void *argument)
     vsdk_vcpu *vcpu = argument;
 
     guest_seed = (uint32_t)(uintptr_t)vcpu >> 4;
-    while (vsdk_vcpu_run(vcpu, 0, NULL) != VSDK_ERROR_GONE)
+    while (vsdk_vcpu_run(vcpu, VSDK_FOREVER, NULL) != VSDK_ERROR_GONE)
         sched_yield();
     return NULL;
 }
@@ -161,7 +162,7 @@ static int is_paused(vsdk_vm *vm)
 /* Pause must mean it. */
 static void check_pause(storm *s)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     pthread_mutex_lock(&s->quiet);
     vsdk_status status = vsdk_vm_pause(s->vm, NULL);
@@ -169,7 +170,9 @@ static void check_pause(storm *s)
         if (is_paused(s->vm) && atomic_load(&s->callbacks))
             atomic_store(&s->broken, 1);
         for (unsigned i = 0; i < VCPUS; i++)
-            if (vsdk_vcpu_get_regs(s->vcpus[i], &regs, NULL) && is_paused(s->vm))
+            if (vsdk_vcpu_get_state(s->vcpus[i], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs),
+                                    NULL) &&
+                is_paused(s->vm))
                 atomic_store(&s->broken, 2);
     }
     vsdk_vm_resume(s->vm, NULL);
@@ -178,7 +181,7 @@ static void check_pause(storm *s)
 
 static void storm_step(storm *s, uint32_t *seed)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     vsdk_loop *loop;
     vsdk_vm_info info = {.size = sizeof info};
     uint32_t which = next_random(seed);
@@ -193,7 +196,7 @@ static void storm_step(storm *s, uint32_t *seed)
             vsdk_vm_unmap(s->vm, 0, 4096, NULL);
         break;
     case 2:
-        vsdk_vcpu_get_regs(vcpu, &regs, NULL);
+        vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
         break;
     case 3:
         vsdk_vcpu_complete(vcpu, NULL);
@@ -206,7 +209,7 @@ static void storm_step(storm *s, uint32_t *seed)
         break;
     case 5:
         vsdk_device_detach(s->device, NULL);
-        vsdk_device_attach(s->device, VSDK_SPACE_PIO, PORT_DEVICE, 4, 0, NULL);
+        vsdk_device_add_range(s->device, VSDK_SPACE_PIO, PORT_DEVICE, 4, 0, NULL);
         break;
     case 6:
         vsdk_vm_get_info(s->vm, &info, NULL);
@@ -240,7 +243,7 @@ static void storm_open(storm *s, vsdk_host *host)
     pthread_mutex_init(&s->quiet, NULL);
     s->vm = puppet_vm(host, VCPUS, s->vcpus);
     vsdk_device_create(s->vm, &ops, s, NULL, &s->device, NULL);
-    vsdk_device_attach(s->device, VSDK_SPACE_PIO, PORT_DEVICE, 4, 0, NULL);
+    vsdk_device_add_range(s->device, VSDK_SPACE_PIO, PORT_DEVICE, 4, 0, NULL);
     vsdk_ram_create(s->vm, 4096, NULL, &s->ram, NULL);
     vsdk_vm_resume(s->vm, NULL);
 }

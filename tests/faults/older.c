@@ -76,12 +76,12 @@ static void end(struct machine *m)
         .address = 0x1000,
     };
     vsdk_boot_entry entry = {.size = sizeof entry};
-    const vsdk_exit *exit = vsdk_vcpu_exit(m->vcpu);
+    const vsdk_exit *exit = vsdk_vcpu_record(m->vcpu);
 
     must(vsdk_boot_load(m->vm, &config, &entry, E));
     must(vsdk_boot_apply(m->vcpu, &entry, E));
     must(vsdk_vm_resume(m->vm, E));
-    must(vsdk_vcpu_run(m->vcpu, 0, E));
+    must(vsdk_vcpu_run(m->vcpu, VSDK_FOREVER, E));
     check(exit->reason == VSDK_EXIT_PIO && exit->value == 0x41, "reason %u", exit->reason);
     vsdk_vcpu_close(m->vcpu);
     vsdk_ram_close(m->ram);
@@ -112,13 +112,13 @@ static void without_readonly_memory(void)
 
 static void without_floating_point(void)
 {
-    vsdk_fpu fpu = {0};
+    vsdk_x86_fpu fpu = {0};
 
     open_without(KVM_CAP_XSAVE);
     answers(VSDK_CAPABILITY_FPU, VSDK_ANSWER_NO, "KVM_CAP_XSAVE");
     struct machine m = make(VSDK_IRQCHIP_PORTABLE);
-    fails(UNSUPPORTED, vsdk_vcpu_get_fpu(m.vcpu, &fpu, E));
-    fails(UNSUPPORTED, vsdk_vcpu_set_fpu(m.vcpu, &fpu, E));
+    fails(UNSUPPORTED, vsdk_vcpu_get_state(m.vcpu, VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), E));
+    fails(UNSUPPORTED, vsdk_vcpu_set_state(m.vcpu, VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), E));
     end(&m);
 }
 
@@ -130,7 +130,7 @@ static void without_messages(void)
     answers(VSDK_CAPABILITY_NMI, VSDK_ANSWER_NO, "KVM_CAP_SIGNAL_MSI");
     struct machine m = make(VSDK_IRQCHIP_PORTABLE);
     fails(UNSUPPORTED, vsdk_vm_send_msi(m.vm, 0xfee00000, 0x40, E));
-    fails(UNSUPPORTED, vsdk_vcpu_inject_nmi(m.vcpu, E));
+    fails(UNSUPPORTED, vsdk_x86_vcpu_inject_nmi(m.vcpu, E));
     end(&m);
 }
 
@@ -139,7 +139,7 @@ static void without_nmi(void)
     open_without(KVM_CAP_USER_NMI);
     answers(VSDK_CAPABILITY_NMI, VSDK_ANSWER_NO, "KVM_CAP_USER_NMI");
     struct machine m = make(VSDK_IRQCHIP_NONE);
-    fails(UNSUPPORTED, vsdk_vcpu_inject_nmi(m.vcpu, E));
+    fails(UNSUPPORTED, vsdk_x86_vcpu_inject_nmi(m.vcpu, E));
     end(&m);
 }
 
@@ -183,12 +183,12 @@ static void without_doorbells(void)
     struct machine m = make(VSDK_IRQCHIP_NONE);
     must(vsdk_doorbell_create(m.vm, &config, &bell, E));
     static const uint8_t image[] = {0xe6, 0x42, 0xe6, 0x42, 0xf4};
-    must(vsdk_dma_write(m.vm, 0x1000, image, sizeof image, E));
+    must(vsdk_vm_write(m.vm, 0x1000, image, sizeof image, E));
     vsdk_boot_entry entry = {.size = sizeof entry, .mode = VSDK_BOOT_REAL, .rip = 0x1000};
     must(vsdk_boot_apply(m.vcpu, &entry, E));
     must(vsdk_vm_resume(m.vm, E));
-    must(vsdk_vcpu_run(m.vcpu, 0, E));
-    check(vsdk_vcpu_exit(m.vcpu)->reason == VSDK_EXIT_HALT, "no halt");
+    must(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
+    check(vsdk_vcpu_record(m.vcpu)->reason == VSDK_EXIT_HALT, "no halt");
     must(vsdk_doorbell_take(bell, &rings, E));
     check(rings == 2, "%llu rings", (unsigned long long)rings);
     vsdk_doorbell_close(bell);

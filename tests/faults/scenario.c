@@ -37,7 +37,7 @@ static vsdk_status query(struct scenario *s, vsdk_error *error)
 {
     vsdk_status status = VSDK_OK;
 
-    for (uint32_t what = 1; what <= VSDK_CAPABILITY_PV && !status; what++) {
+    for (uint32_t what = 1; what <= VSDK_CAPABILITY_MSI_DESCRIPTOR && !status; what++) {
         vsdk_capability_info info = {.size = sizeof info};
         status = vsdk_host_query(s->host, what, &info, error);
     }
@@ -46,9 +46,9 @@ static vsdk_status query(struct scenario *s, vsdk_error *error)
 
 static vsdk_status host_cpuid(struct scenario *s, vsdk_error *error)
 {
-    vsdk_cpuid_entry entries[256];
+    vsdk_x86_cpuid_entry entries[256];
     uint32_t needed;
-    vsdk_status status = vsdk_host_get_cpuid(s->host, entries, 256, &needed, error);
+    vsdk_status status = vsdk_x86_host_get_cpuid(s->host, entries, 256, &needed, error);
 
     return status ? status : vsdk_host_list_orphans(s->host, NULL, 0, &needed, error);
 }
@@ -138,12 +138,12 @@ static vsdk_status make_pc(struct scenario *s, vsdk_error *error)
 
 static vsdk_status set_cpuid(struct scenario *s, vsdk_error *error)
 {
-    vsdk_cpuid_entry entries[256];
+    vsdk_x86_cpuid_entry entries[256];
     uint32_t count;
-    vsdk_status status = vsdk_host_get_cpuid(s->host, entries, 256, &count, error);
+    vsdk_status status = vsdk_x86_host_get_cpuid(s->host, entries, 256, &count, error);
 
     if (!status)
-        status = vsdk_vm_set_cpuid(s->vm, entries, count, error);
+        status = vsdk_x86_vm_set_cpuid(s->vm, entries, count, error);
     return status == VSDK_ERROR_UNSUPPORTED ? VSDK_OK : status;
 }
 
@@ -188,17 +188,17 @@ static vsdk_status create_device(struct scenario *s, vsdk_error *error)
 
 static vsdk_status attach_device(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_device_attach(s->device, VSDK_SPACE_PIO, PORT_IN, 1, 0, error);
+    return vsdk_device_add_range(s->device, VSDK_SPACE_PIO, PORT_IN, 1, 0, error);
 }
 
 static vsdk_status attach_mmio(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_device_attach(s->device, VSDK_SPACE_MMIO, MMIO, 0x1000, 1, error);
+    return vsdk_device_add_range(s->device, VSDK_SPACE_MMIO, MMIO, 0x1000, 1, error);
 }
 
 static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_range_attach(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
+    return vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
 }
 
 static vsdk_status create_first(struct scenario *s, vsdk_error *error)
@@ -304,23 +304,26 @@ static vsdk_status pulse(struct scenario *s, vsdk_error *error)
 
 static vsdk_status set_registers(struct scenario *s, vsdk_error *error)
 {
-    vsdk_regs regs = {.rip = CODE, .rsp = STACK, .rflags = 2};
-    vsdk_sregs sregs;
-    vsdk_status status = vsdk_vcpu_get_sregs(s->vcpu, &sregs, error);
+    vsdk_x86_regs regs = {.rip = CODE, .rsp = STACK, .rflags = 2};
+    vsdk_x86_sregs sregs;
+    vsdk_status status =
+        vsdk_vcpu_get_state(s->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
 
     if (status)
         return status;
     start_set_long_mode(&sregs, 0);
-    status = vsdk_vcpu_set_sregs(s->vcpu, &sregs, error);
-    return status ? status : vsdk_vcpu_set_regs(s->vcpu, &regs, error);
+    status = vsdk_vcpu_set_state(s->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
+    return status
+               ? status
+               : vsdk_vcpu_set_state(s->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), error);
 }
 
 /* A processor that waits to be started. */
 static vsdk_status set_second_registers(struct scenario *s, vsdk_error *error)
 {
-    vsdk_regs regs = {.rflags = 2};
+    vsdk_x86_regs regs = {.rflags = 2};
 
-    return vsdk_vcpu_set_regs(s->second, &regs, error);
+    return vsdk_vcpu_set_state(s->second, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), error);
 }
 
 static vsdk_status resume(struct scenario *s, vsdk_error *error)
@@ -330,11 +333,11 @@ static vsdk_status resume(struct scenario *s, vsdk_error *error)
 
 static vsdk_status run(struct scenario *s, vsdk_error *error)
 {
-    vsdk_exit *exit = vsdk_vcpu_exit(s->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(s->vcpu);
     vsdk_status status;
 
     do
-        status = vsdk_vcpu_run(s->vcpu, 0, error);
+        status = vsdk_vcpu_run(s->vcpu, VSDK_FOREVER, error);
     while (!status && exit->reason == VSDK_EXIT_KICKED);
     return status;
 }
@@ -372,18 +375,20 @@ static vsdk_status drain(struct scenario *s, vsdk_error *error)
 
 static vsdk_status read_registers(struct scenario *s, vsdk_error *error)
 {
-    vsdk_regs regs;
-    vsdk_sregs sregs;
-    vsdk_fpu fpu;
-    vsdk_status status = vsdk_vcpu_get_regs(s->vcpu, &regs, error);
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_fpu fpu;
+    vsdk_status status =
+        vsdk_vcpu_get_state(s->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), error);
 
     if (!status)
-        status = vsdk_vcpu_get_sregs(s->vcpu, &sregs, error);
+        status =
+            vsdk_vcpu_get_state(s->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
     if (status)
         return status;
-    status = vsdk_vcpu_get_fpu(s->vcpu, &fpu, error);
+    status = vsdk_vcpu_get_state(s->vcpu, VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), error);
     if (!status)
-        status = vsdk_vcpu_set_fpu(s->vcpu, &fpu, error);
+        status = vsdk_vcpu_set_state(s->vcpu, VSDK_X86_FPU, &fpu, sizeof(vsdk_x86_fpu), error);
     return status == VSDK_ERROR_UNSUPPORTED || status == VSDK_ERROR_STATE ? VSDK_OK : status;
 }
 
@@ -391,29 +396,29 @@ static vsdk_status look(struct scenario *s, vsdk_error *error)
 {
     vsdk_vm_info info = {.size = sizeof info};
     vsdk_vcpu_counters counters = {.size = sizeof counters};
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
     uint32_t needed;
     vsdk_status status = vsdk_vm_get_info(s->vm, &info, error);
 
     if (!status)
         status = vsdk_vcpu_get_counters(s->vcpu, &counters, error);
     if (!status)
-        status = vsdk_vcpu_get_cpuid(s->vcpu, 1, 0, &entry, error);
+        status = vsdk_x86_vcpu_get_cpuid(s->vcpu, 1, 0, &entry, error);
     return status ? status : vsdk_vm_list_reserved(s->vm, NULL, 0, &needed, error);
 }
 
 static vsdk_status use_gate(struct scenario *s, vsdk_error *error)
 {
     uint64_t value = 5;
-    vsdk_status status = vsdk_dma_write(s->vm, DATA, &value, sizeof value, error);
+    vsdk_status status = vsdk_vm_write(s->vm, DATA, &value, sizeof value, error);
 
-    return status ? status : vsdk_dma_read(s->vm, DATA, &value, sizeof value, error);
+    return status ? status : vsdk_vm_read(s->vm, DATA, &value, sizeof value, error);
 }
 
 static vsdk_status pin(struct scenario *s, vsdk_error *error)
 {
     s->view = (vsdk_dma_view){.size = sizeof s->view};
-    return vsdk_dma_map(s->vm, DATA, 64, VSDK_DMA_READ, &s->view, error);
+    return vsdk_dma_map(s->vm, DATA, 64, VSDK_DMA_FROM_GUEST, &s->view, error);
 }
 
 static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
@@ -426,7 +431,7 @@ static int is_mapped(struct scenario *s)
 {
     uint8_t byte;
 
-    return vsdk_dma_read(s->vm, EXTRA_RAM, &byte, sizeof byte, NULL) == VSDK_OK;
+    return vsdk_vm_read(s->vm, EXTRA_RAM, &byte, sizeof byte, NULL) == VSDK_OK;
 }
 
 static vsdk_status map_extra(struct scenario *s, vsdk_error *error)
@@ -455,12 +460,12 @@ static vsdk_status send_msi(struct scenario *s, vsdk_error *error)
 
 static vsdk_status inject_nmi(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_vcpu_inject_nmi(s->second, error);
+    return vsdk_x86_vcpu_inject_nmi(s->second, error);
 }
 
 static vsdk_status detach_range(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_range_detach(s->vm, VSDK_SPACE_PIO, TAGGED, error);
+    return vsdk_vm_remove_range(s->vm, VSDK_SPACE_PIO, TAGGED, error);
 }
 
 static vsdk_status detach_device(struct scenario *s, vsdk_error *error)
@@ -482,7 +487,7 @@ static vsdk_status run_vm(struct scenario *s, vsdk_error *error)
 
     memset(code, 0x90, sizeof code);
     memcpy(code + sizeof code - sizeof spin, spin, sizeof spin);
-    vsdk_status status = vsdk_dma_write(s->vm, CODE, code, sizeof code, error);
+    vsdk_status status = vsdk_vm_write(s->vm, CODE, code, sizeof code, error);
     if (status)
         return status;
     return vsdk_vm_run(s->vm, RUN_NS, &end, error);
@@ -492,7 +497,7 @@ static vsdk_status stop(struct scenario *s, vsdk_error *error)
 {
     vsdk_status status = vsdk_vm_stop(s->vm, VSDK_EXIT_STOP, 1, 0, error);
 
-    return status ? status : vsdk_vcpu_run(s->vcpu, 0, error);
+    return status ? status : vsdk_vcpu_run(s->vcpu, VSDK_FOREVER, error);
 }
 
 static vsdk_status destroy(struct scenario *s, vsdk_error *error)

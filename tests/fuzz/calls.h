@@ -16,7 +16,7 @@ struct calls {
     size_t left;
     unsigned ops, depth;
     unsigned lines; /* calls of lines' that have not returned */
-    int threads; /* inside vsdk_vm_run: callbacks come from other threads */
+    int threads;    /* inside vsdk_vm_run: callbacks come from other threads */
 
     vsdk_host *hosts[FEW];
     vsdk_vm *vms[FEW];

@@ -43,7 +43,7 @@ static void host_query(void)
     if (CALL(vsdk_host_query, host, take8() % 40, &info) == VSDK_OK)
         demand(info.answer == VSDK_ANSWER_YES || info.reason[0], "a reason");
     CALL(vsdk_host_list_orphans, host, NULL, 0, &needed);
-    CALL(vsdk_host_get_cpuid, host, NULL, take8() & 1, &needed);
+    CALL(vsdk_x86_host_get_cpuid, host, NULL, take8() & 1, &needed);
 }
 
 static void vm_create(void)
@@ -114,9 +114,9 @@ static void vm_look(void)
 
 static void vm_set_cpuid(void)
 {
-    vsdk_cpuid_entry entries[2] = {{.leaf = 0, .eax = 1}, {.leaf = take8()}};
+    vsdk_x86_cpuid_entry entries[2] = {{.leaf = 0, .eax = 1}, {.leaf = take8()}};
 
-    CALL(vsdk_vm_set_cpuid, calls.vms[take_slot()], entries, take8() % 3);
+    CALL(vsdk_x86_vm_set_cpuid, calls.vms[take_slot()], entries, take8() % 3);
 }
 
 static void vm_run(void)
@@ -161,14 +161,14 @@ static void check_access(const vsdk_exit *exit)
     demand(exit->data && exit->count >= 1, "an access has data");
     demand(exit->width == 1 || exit->width == 2 || exit->width == 4 || exit->width == 8, "a width");
     demand(exit->reason == VSDK_EXIT_PIO || exit->count == 1, "MMIO comes one by one");
-    if (exit->direction == VSDK_READ)
+    if (exit->direction == VSDK_DIRECTION_READ)
         memset((void *)(uintptr_t)exit->data, take8(), (size_t)exit->count * exit->width);
 }
 
 static void vcpu_run(void)
 {
     vsdk_vcpu *vcpu = calls.vcpus[take_slot()];
-    vsdk_exit *exit = vsdk_vcpu_exit(vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(vcpu);
 
     if (CALL(vsdk_vcpu_run, vcpu, 1 + take8() * NS_A_UNIT) != VSDK_OK)
         return;
@@ -189,39 +189,39 @@ static void vcpu_kick(void)
 
 static void vcpu_nmi(void)
 {
-    CALL(vsdk_vcpu_inject_nmi, calls.vcpus[take_slot()]);
+    CALL(vsdk_x86_vcpu_inject_nmi, calls.vcpus[take_slot()]);
 }
 
 static void vcpu_look(void)
 {
     vsdk_vcpu *vcpu = calls.vcpus[take_slot()];
     vsdk_vcpu_counters counters = {.size = sizeof counters};
-    vsdk_cpuid_entry entry;
-    vsdk_vcpu_state state;
+    vsdk_x86_cpuid_entry entry;
+    vsdk_vcpu_phase state;
 
-    CALL(vsdk_vcpu_get_state, vcpu, &state);
+    CALL(vsdk_vcpu_get_phase, vcpu, &state);
     CALL(vsdk_vcpu_get_counters, vcpu, &counters);
-    CALL(vsdk_vcpu_get_cpuid, vcpu, take8(), take8() & 3, &entry);
-    vsdk_vcpu_sync_regs(vcpu);
+    CALL(vsdk_x86_vcpu_get_cpuid, vcpu, take8(), take8() & 3, &entry);
+    vsdk_x86_vcpu_sync_regs(vcpu);
 }
 
 static void vcpu_registers(void)
 {
     vsdk_vcpu *vcpu = calls.vcpus[take_slot()];
-    vsdk_regs regs;
-    vsdk_sregs sregs;
-    vsdk_fpu fpu;
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_fpu fpu;
 
-    if (CALL(vsdk_vcpu_get_regs, vcpu, &regs) == VSDK_OK) {
+    if (CALL(vsdk_vcpu_get_state, vcpu, VSDK_X86_REGS, &regs, sizeof regs) == VSDK_OK) {
         ((uint64_t *)&regs)[take8() % 18] = take_address();
-        CALL(vsdk_vcpu_set_regs, vcpu, &regs);
+        CALL(vsdk_vcpu_set_state, vcpu, VSDK_X86_REGS, &regs, sizeof regs);
     }
-    if (CALL(vsdk_vcpu_get_sregs, vcpu, &sregs) == VSDK_OK) {
+    if (CALL(vsdk_vcpu_get_state, vcpu, VSDK_X86_SREGS, &sregs, sizeof sregs) == VSDK_OK) {
         ((uint8_t *)&sregs)[take_number() % sizeof sregs] ^= take8();
-        CALL(vsdk_vcpu_set_sregs, vcpu, &sregs);
+        CALL(vsdk_vcpu_set_state, vcpu, VSDK_X86_SREGS, &sregs, sizeof sregs);
     }
-    if (CALL(vsdk_vcpu_get_fpu, vcpu, &fpu) == VSDK_OK)
-        CALL(vsdk_vcpu_set_fpu, vcpu, &fpu);
+    if (CALL(vsdk_vcpu_get_state, vcpu, VSDK_X86_FPU, &fpu, sizeof fpu) == VSDK_OK)
+        CALL(vsdk_vcpu_set_state, vcpu, VSDK_X86_FPU, &fpu, sizeof fpu);
 }
 
 /* The beginning of a guest in real mode: it reads and writes ports and memory where devices may be,
@@ -229,21 +229,21 @@ static void vcpu_registers(void)
 static void begin_guest(vsdk_vm *vm, vsdk_vcpu *vcpu)
 {
     static const uint8_t loop[] = {0xe4, 0x10, 0xe6, 0x11, 0xa0, 0x00, 0x50, 0xa2, 0x00, 0x60};
-    vsdk_regs regs = {.rip = CODE, .rflags = 2, .rsp = 0x900};
+    vsdk_x86_regs regs = {.rip = CODE, .rflags = 2, .rsp = 0x900};
     uint8_t code[sizeof loop + 10];
-    vsdk_sregs sregs;
+    vsdk_x86_sregs sregs;
 
     memcpy(code, loop, sizeof loop);
     for (unsigned i = 0; i < 8; i++)
         code[sizeof loop + i] = take8() ^ 0x90;
     memcpy(code + sizeof loop + 8, (uint8_t[]){0xeb, (uint8_t) - (int)sizeof code}, 2);
-    CALL(vsdk_dma_write, vm, CODE, code, sizeof code);
-    if (CALL(vsdk_vcpu_get_sregs, vcpu, &sregs) != VSDK_OK)
+    CALL(vsdk_vm_write, vm, CODE, code, sizeof code);
+    if (CALL(vsdk_vcpu_get_state, vcpu, VSDK_X86_SREGS, &sregs, sizeof sregs) != VSDK_OK)
         return;
     sregs.cs.base = 0;
     sregs.cs.selector = 0;
-    CALL(vsdk_vcpu_set_sregs, vcpu, &sregs);
-    CALL(vsdk_vcpu_set_regs, vcpu, &regs);
+    CALL(vsdk_vcpu_set_state, vcpu, VSDK_X86_SREGS, &sregs, sizeof sregs);
+    CALL(vsdk_vcpu_set_state, vcpu, VSDK_X86_REGS, &regs, sizeof regs);
 }
 
 static void load_guest(void)

@@ -63,8 +63,8 @@ static void dma(void)
     uint8_t bytes[64];
     uint64_t length = take8() % sizeof bytes;
 
-    if (CALL(vsdk_dma_read, vm, take_address(), bytes, length) == VSDK_OK)
-        CALL(vsdk_dma_write, vm, take_address(), bytes, length);
+    if (CALL(vsdk_vm_read, vm, take_address(), bytes, length) == VSDK_OK)
+        CALL(vsdk_vm_write, vm, take_address(), bytes, length);
 }
 
 static void dma_map(void)
@@ -153,7 +153,7 @@ static void device_attach(void)
     uint32_t space = take8() % 3;
     uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
 
-    CALL(vsdk_device_attach, device, space, address, take_number(), take8());
+    CALL(vsdk_device_add_range, device, space, address, take_number(), take8());
 }
 
 static void device_detach(void)
@@ -175,7 +175,7 @@ static void range_attach(void)
     vsdk_vm *vm = calls.vms[take_slot()];
     uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
 
-    CALL(vsdk_range_attach, vm, take8() % 3, address, take_number(), take8());
+    CALL(vsdk_vm_add_range, vm, take8() % 3, address, take_number(), take8());
 }
 
 static void range_detach(void)
@@ -183,7 +183,7 @@ static void range_detach(void)
     vsdk_vm *vm = calls.vms[take_slot()];
     uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
 
-    CALL(vsdk_range_detach, vm, take8() % 3, address);
+    CALL(vsdk_vm_remove_range, vm, take8() % 3, address);
 }
 
 static void controller_attach(void)
@@ -413,8 +413,8 @@ void calls_furnish(unsigned slot)
     for (unsigned i = 0; i < 3; i++)
         users[i] = promise();
     CALL(vsdk_device_create, vm, &device_ops, users[0], NULL, &calls.devices[slot]);
-    CALL(vsdk_device_attach, calls.devices[slot], VSDK_SPACE_PIO, 0x10, 2, 0);
-    CALL(vsdk_device_attach, calls.devices[slot], VSDK_SPACE_MMIO, 0x5000, 0x1000, 1);
+    CALL(vsdk_device_add_range, calls.devices[slot], VSDK_SPACE_PIO, 0x10, 2, 0);
+    CALL(vsdk_device_add_range, calls.devices[slot], VSDK_SPACE_MMIO, 0x5000, 0x1000, 1);
     CALL(vsdk_irq_controller_attach, vm, 0, 24, on_line, users[1], on_release);
     CALL(vsdk_irq_create, vm, 4, &calls.irqs[slot]);
     CALL(vsdk_timer_create, loop_of(vm), calls.devices[slot], on_event, users[2], on_release,

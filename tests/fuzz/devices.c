@@ -64,7 +64,7 @@ static void step(const uint8_t *b)
     else if (b[0] < 0xf0)
         pass(value);
     else /* what a DMA of fw_cfg finds in memory */
-        vsdk_dma_write(&vm, b[1] & 0x7f, b + 2, 4, NULL);
+        vsdk_vm_write(&vm, b[1] & 0x7f, b + 2, 4, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)

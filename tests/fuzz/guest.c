@@ -96,13 +96,13 @@ static void fill(fuzzed *g, unsigned kind, const uint8_t *bytes, size_t length)
 static void set_registers(fuzzed *g, unsigned kind, size_t code)
 {
     const backend_ops *ops = g->host.ops;
-    vsdk_sregs sregs;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_regs regs;
 
     ops->vcpu_get_sregs(&g->vcpu, &sregs, NULL);
     start_set_long_mode(&sregs, kind & 8 ? 3 : 0);
     sregs.idt.limit = 0xfff;
-    sregs.tr = (vsdk_segment){.base = DATA, .limit = 0x67, .selector = 0x30, .access = 0x8b};
+    sregs.tr = (vsdk_x86_segment){.base = DATA, .limit = 0x67, .selector = 0x30, .access = 0x8b};
     if (kind & 16)
         start_set_real_mode(&sregs);
     else if (kind & 32)
@@ -124,7 +124,8 @@ static void answer(fuzzed *g)
 
     if (g->exit.reason != VSDK_EXIT_PIO && g->exit.reason != VSDK_EXIT_MMIO)
         return;
-    for (size_t i = 0; g->exit.direction == VSDK_READ && i < g->exit.count * g->exit.width; i++)
+    for (size_t i = 0;
+         g->exit.direction == VSDK_DIRECTION_READ && i < g->exit.count * g->exit.width; i++)
         data[i] = (uint8_t)draw(g);
 }
 

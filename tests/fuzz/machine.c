@@ -259,7 +259,7 @@ static int answer(struct machine *m, vsdk_exit *exit)
         return 1;
     if (exit->reason != VSDK_EXIT_PIO)
         return 0;
-    if (exit->address == PORT_EVENT && exit->direction == VSDK_WRITE && exit->count == 1)
+    if (exit->address == PORT_EVENT && exit->direction == VSDK_DIRECTION_WRITE && exit->count == 1)
         happen(m, exit->value);
     return exit->address != PORT_END;
 }
@@ -307,9 +307,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     compile(&guest, &in);
     make(&m, &guest, backend);
     vsdk_vcpu *vcpu = vsdk_pc_vcpu(m.pc, 0);
-    vsdk_exit *exit = vsdk_vcpu_exit(vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(vcpu);
     for (unsigned i = 0; i < EXITS_MOST; i++) {
-        demand(vsdk_vcpu_run(vcpu, 0, NULL) == VSDK_OK, "it runs");
+        demand(vsdk_vcpu_run(vcpu, VSDK_FOREVER, NULL) == VSDK_OK, "it runs");
         if (!answer(&m, exit))
             break;
     }

@@ -51,20 +51,15 @@ static int64_t call_vsdk_host_backend(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_host_backend(NULL);
 }
 
-static int64_t call_vsdk_backend_name(vsdk_error *error)
+static int64_t call_vsdk_backend_at(vsdk_error *error)
 {
     (void)error;
-    return (int64_t)(intptr_t)vsdk_backend_name(0);
+    return (int64_t)(intptr_t)vsdk_backend_at(0);
 }
 
 static int64_t call_vsdk_host_query(vsdk_error *error)
 {
     return (int64_t)vsdk_host_query(NULL, 0, NULL, error);
-}
-
-static int64_t call_vsdk_host_get_cpuid(vsdk_error *error)
-{
-    return (int64_t)vsdk_host_get_cpuid(NULL, NULL, 0, NULL, error);
 }
 
 static int64_t call_vsdk_host_list_orphans(vsdk_error *error)
@@ -171,11 +166,6 @@ static int64_t call_vsdk_vm_list_reserved(vsdk_error *error)
     return (int64_t)vsdk_vm_list_reserved(NULL, NULL, 0, NULL, error);
 }
 
-static int64_t call_vsdk_vm_set_cpuid(vsdk_error *error)
-{
-    return (int64_t)vsdk_vm_set_cpuid(NULL, NULL, 0, error);
-}
-
 static int64_t call_vsdk_vm_run(vsdk_error *error)
 {
     return (int64_t)vsdk_vm_run(NULL, 0, NULL, error);
@@ -186,10 +176,10 @@ static int64_t call_vsdk_vm_run_cancel(vsdk_error *error)
     return (int64_t)vsdk_vm_run_cancel(NULL, error);
 }
 
-static int64_t call_vsdk_vcpu_state_name(vsdk_error *error)
+static int64_t call_vsdk_vcpu_phase_name(vsdk_error *error)
 {
     (void)error;
-    return (int64_t)(intptr_t)vsdk_vcpu_state_name(0);
+    return (int64_t)(intptr_t)vsdk_vcpu_phase_name(0);
 }
 
 static int64_t call_vsdk_vcpu_create(vsdk_error *error)
@@ -204,16 +194,10 @@ static int64_t call_vsdk_vcpu_close(vsdk_error *error)
     return 0;
 }
 
-static int64_t call_vsdk_vcpu_exit(vsdk_error *error)
+static int64_t call_vsdk_vcpu_record(vsdk_error *error)
 {
     (void)error;
-    return (int64_t)(intptr_t)vsdk_vcpu_exit(NULL);
-}
-
-static int64_t call_vsdk_vcpu_sync_regs(vsdk_error *error)
-{
-    (void)error;
-    return (int64_t)(intptr_t)vsdk_vcpu_sync_regs(NULL);
+    return (int64_t)(intptr_t)vsdk_vcpu_record(NULL);
 }
 
 static int64_t call_vsdk_vcpu_run(vsdk_error *error)
@@ -231,54 +215,50 @@ static int64_t call_vsdk_vcpu_kick(vsdk_error *error)
     return (int64_t)vsdk_vcpu_kick(NULL, error);
 }
 
+static int64_t call_vsdk_vcpu_get_phase(vsdk_error *error)
+{
+    return (int64_t)vsdk_vcpu_get_phase(NULL, NULL, error);
+}
+
 static int64_t call_vsdk_vcpu_get_state(vsdk_error *error)
 {
-    return (int64_t)vsdk_vcpu_get_state(NULL, NULL, error);
+    return (int64_t)vsdk_vcpu_get_state(NULL, 0, NULL, 0, error);
 }
 
-static int64_t call_vsdk_vcpu_get_regs(vsdk_error *error)
+static int64_t call_vsdk_vcpu_set_state(vsdk_error *error)
 {
-    return (int64_t)vsdk_vcpu_get_regs(NULL, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_set_regs(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_set_regs(NULL, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_get_sregs(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_get_sregs(NULL, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_set_sregs(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_set_sregs(NULL, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_get_fpu(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_get_fpu(NULL, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_set_fpu(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_set_fpu(NULL, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_get_cpuid(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_get_cpuid(NULL, 0, 0, NULL, error);
-}
-
-static int64_t call_vsdk_vcpu_inject_nmi(vsdk_error *error)
-{
-    return (int64_t)vsdk_vcpu_inject_nmi(NULL, error);
+    return (int64_t)vsdk_vcpu_set_state(NULL, 0, NULL, 0, error);
 }
 
 static int64_t call_vsdk_vcpu_get_counters(vsdk_error *error)
 {
     return (int64_t)vsdk_vcpu_get_counters(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_x86_host_get_cpuid(vsdk_error *error)
+{
+    return (int64_t)vsdk_x86_host_get_cpuid(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_x86_vm_set_cpuid(vsdk_error *error)
+{
+    return (int64_t)vsdk_x86_vm_set_cpuid(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_x86_vcpu_get_cpuid(vsdk_error *error)
+{
+    return (int64_t)vsdk_x86_vcpu_get_cpuid(NULL, 0, 0, NULL, error);
+}
+
+static int64_t call_vsdk_x86_vcpu_inject_nmi(vsdk_error *error)
+{
+    return (int64_t)vsdk_x86_vcpu_inject_nmi(NULL, error);
+}
+
+static int64_t call_vsdk_x86_vcpu_sync_regs(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_x86_vcpu_sync_regs(NULL);
 }
 
 static int64_t call_vsdk_ram_kind_name(vsdk_error *error)
@@ -325,14 +305,14 @@ static int64_t call_vsdk_vm_protect(vsdk_error *error)
     return (int64_t)vsdk_vm_protect(NULL, 0, 0, 0, error);
 }
 
-static int64_t call_vsdk_dma_read(vsdk_error *error)
+static int64_t call_vsdk_vm_read(vsdk_error *error)
 {
-    return (int64_t)vsdk_dma_read(NULL, 0, NULL, 0, error);
+    return (int64_t)vsdk_vm_read(NULL, 0, NULL, 0, error);
 }
 
-static int64_t call_vsdk_dma_write(vsdk_error *error)
+static int64_t call_vsdk_vm_write(vsdk_error *error)
 {
-    return (int64_t)vsdk_dma_write(NULL, 0, NULL, 0, error);
+    return (int64_t)vsdk_vm_write(NULL, 0, NULL, 0, error);
 }
 
 static int64_t call_vsdk_dma_map(vsdk_error *error)
@@ -359,9 +339,9 @@ static int64_t call_vsdk_device_close(vsdk_error *error)
     return 0;
 }
 
-static int64_t call_vsdk_device_attach(vsdk_error *error)
+static int64_t call_vsdk_device_add_range(vsdk_error *error)
 {
-    return (int64_t)vsdk_device_attach(NULL, 0, 0, 0, 0, error);
+    return (int64_t)vsdk_device_add_range(NULL, 0, 0, 0, 0, error);
 }
 
 static int64_t call_vsdk_device_detach(vsdk_error *error)
@@ -389,14 +369,14 @@ static int64_t call_vsdk_device_unlock(vsdk_error *error)
     return 0;
 }
 
-static int64_t call_vsdk_range_attach(vsdk_error *error)
+static int64_t call_vsdk_vm_add_range(vsdk_error *error)
 {
-    return (int64_t)vsdk_range_attach(NULL, 0, 0, 0, 0, error);
+    return (int64_t)vsdk_vm_add_range(NULL, 0, 0, 0, 0, error);
 }
 
-static int64_t call_vsdk_range_detach(vsdk_error *error)
+static int64_t call_vsdk_vm_remove_range(vsdk_error *error)
 {
-    return (int64_t)vsdk_range_detach(NULL, 0, 0, error);
+    return (int64_t)vsdk_vm_remove_range(NULL, 0, 0, error);
 }
 
 static int64_t call_vsdk_irq_create(vsdk_error *error)
@@ -578,9 +558,9 @@ static int64_t call_vsdk_acpi_pm_create(vsdk_error *error)
     return (int64_t)vsdk_acpi_pm_create(NULL, NULL, NULL, error);
 }
 
-static int64_t call_vsdk_debug_exit_create(vsdk_error *error)
+static int64_t call_vsdk_exit_port_create(vsdk_error *error)
 {
-    return (int64_t)vsdk_debug_exit_create(NULL, NULL, NULL, error);
+    return (int64_t)vsdk_exit_port_create(NULL, NULL, NULL, error);
 }
 
 static int64_t call_vsdk_debug_console_create(vsdk_error *error)
@@ -690,9 +670,8 @@ const struct null_call null_calls[] = {
     {"vsdk_host_open", NULL_REFUSED, 1, call_vsdk_host_open},
     {"vsdk_host_close", NULL_HARMLESS, 0, call_vsdk_host_close},
     {"vsdk_host_backend", NULL_HARMLESS, 0, call_vsdk_host_backend},
-    {"vsdk_backend_name", NULL_NO_CRASH, 0, call_vsdk_backend_name},
+    {"vsdk_backend_at", NULL_NO_CRASH, 0, call_vsdk_backend_at},
     {"vsdk_host_query", NULL_REFUSED, 1, call_vsdk_host_query},
-    {"vsdk_host_get_cpuid", NULL_REFUSED, 1, call_vsdk_host_get_cpuid},
     {"vsdk_host_list_orphans", NULL_REFUSED, 1, call_vsdk_host_list_orphans},
     {"vsdk_host_reap", NULL_REFUSED, 1, call_vsdk_host_reap},
     {"vsdk_exit_reason_name", NULL_NO_CRASH, 0, call_vsdk_exit_reason_name},
@@ -712,27 +691,24 @@ const struct null_call null_calls[] = {
     {"vsdk_vm_stop", NULL_REFUSED, 1, call_vsdk_vm_stop},
     {"vsdk_vm_get_info", NULL_REFUSED, 1, call_vsdk_vm_get_info},
     {"vsdk_vm_list_reserved", NULL_REFUSED, 1, call_vsdk_vm_list_reserved},
-    {"vsdk_vm_set_cpuid", NULL_REFUSED, 1, call_vsdk_vm_set_cpuid},
     {"vsdk_vm_run", NULL_REFUSED, 1, call_vsdk_vm_run},
     {"vsdk_vm_run_cancel", NULL_REFUSED, 1, call_vsdk_vm_run_cancel},
-    {"vsdk_vcpu_state_name", NULL_NO_CRASH, 0, call_vsdk_vcpu_state_name},
+    {"vsdk_vcpu_phase_name", NULL_NO_CRASH, 0, call_vsdk_vcpu_phase_name},
     {"vsdk_vcpu_create", NULL_REFUSED, 1, call_vsdk_vcpu_create},
     {"vsdk_vcpu_close", NULL_HARMLESS, 0, call_vsdk_vcpu_close},
-    {"vsdk_vcpu_exit", NULL_HARMLESS, 0, call_vsdk_vcpu_exit},
-    {"vsdk_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_vcpu_sync_regs},
+    {"vsdk_vcpu_record", NULL_HARMLESS, 0, call_vsdk_vcpu_record},
     {"vsdk_vcpu_run", NULL_REFUSED, 1, call_vsdk_vcpu_run},
     {"vsdk_vcpu_complete", NULL_REFUSED, 1, call_vsdk_vcpu_complete},
     {"vsdk_vcpu_kick", NULL_REFUSED, 1, call_vsdk_vcpu_kick},
+    {"vsdk_vcpu_get_phase", NULL_REFUSED, 1, call_vsdk_vcpu_get_phase},
     {"vsdk_vcpu_get_state", NULL_REFUSED, 1, call_vsdk_vcpu_get_state},
-    {"vsdk_vcpu_get_regs", NULL_REFUSED, 1, call_vsdk_vcpu_get_regs},
-    {"vsdk_vcpu_set_regs", NULL_REFUSED, 1, call_vsdk_vcpu_set_regs},
-    {"vsdk_vcpu_get_sregs", NULL_REFUSED, 1, call_vsdk_vcpu_get_sregs},
-    {"vsdk_vcpu_set_sregs", NULL_REFUSED, 1, call_vsdk_vcpu_set_sregs},
-    {"vsdk_vcpu_get_fpu", NULL_REFUSED, 1, call_vsdk_vcpu_get_fpu},
-    {"vsdk_vcpu_set_fpu", NULL_REFUSED, 1, call_vsdk_vcpu_set_fpu},
-    {"vsdk_vcpu_get_cpuid", NULL_REFUSED, 1, call_vsdk_vcpu_get_cpuid},
-    {"vsdk_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_vcpu_inject_nmi},
+    {"vsdk_vcpu_set_state", NULL_REFUSED, 1, call_vsdk_vcpu_set_state},
     {"vsdk_vcpu_get_counters", NULL_REFUSED, 1, call_vsdk_vcpu_get_counters},
+    {"vsdk_x86_host_get_cpuid", NULL_REFUSED, 1, call_vsdk_x86_host_get_cpuid},
+    {"vsdk_x86_vm_set_cpuid", NULL_REFUSED, 1, call_vsdk_x86_vm_set_cpuid},
+    {"vsdk_x86_vcpu_get_cpuid", NULL_REFUSED, 1, call_vsdk_x86_vcpu_get_cpuid},
+    {"vsdk_x86_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_x86_vcpu_inject_nmi},
+    {"vsdk_x86_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_regs},
     {"vsdk_ram_kind_name", NULL_NO_CRASH, 0, call_vsdk_ram_kind_name},
     {"vsdk_ram_create", NULL_REFUSED, 1, call_vsdk_ram_create},
     {"vsdk_ram_close", NULL_HARMLESS, 0, call_vsdk_ram_close},
@@ -741,19 +717,19 @@ const struct null_call null_calls[] = {
     {"vsdk_vm_map", NULL_REFUSED, 1, call_vsdk_vm_map},
     {"vsdk_vm_unmap", NULL_REFUSED, 1, call_vsdk_vm_unmap},
     {"vsdk_vm_protect", NULL_REFUSED, 1, call_vsdk_vm_protect},
-    {"vsdk_dma_read", NULL_REFUSED, 1, call_vsdk_dma_read},
-    {"vsdk_dma_write", NULL_REFUSED, 1, call_vsdk_dma_write},
+    {"vsdk_vm_read", NULL_REFUSED, 1, call_vsdk_vm_read},
+    {"vsdk_vm_write", NULL_REFUSED, 1, call_vsdk_vm_write},
     {"vsdk_dma_map", NULL_REFUSED, 1, call_vsdk_dma_map},
     {"vsdk_dma_unmap", NULL_HARMLESS, 0, call_vsdk_dma_unmap},
     {"vsdk_device_create", NULL_REFUSED, 1, call_vsdk_device_create},
     {"vsdk_device_close", NULL_HARMLESS, 0, call_vsdk_device_close},
-    {"vsdk_device_attach", NULL_REFUSED, 1, call_vsdk_device_attach},
+    {"vsdk_device_add_range", NULL_REFUSED, 1, call_vsdk_device_add_range},
     {"vsdk_device_detach", NULL_REFUSED, 1, call_vsdk_device_detach},
     {"vsdk_device_user", NULL_HARMLESS, 0, call_vsdk_device_user},
     {"vsdk_device_lock", NULL_HARMLESS, 0, call_vsdk_device_lock},
     {"vsdk_device_unlock", NULL_HARMLESS, 0, call_vsdk_device_unlock},
-    {"vsdk_range_attach", NULL_REFUSED, 1, call_vsdk_range_attach},
-    {"vsdk_range_detach", NULL_REFUSED, 1, call_vsdk_range_detach},
+    {"vsdk_vm_add_range", NULL_REFUSED, 1, call_vsdk_vm_add_range},
+    {"vsdk_vm_remove_range", NULL_REFUSED, 1, call_vsdk_vm_remove_range},
     {"vsdk_irq_create", NULL_REFUSED, 1, call_vsdk_irq_create},
     {"vsdk_irq_close", NULL_HARMLESS, 0, call_vsdk_irq_close},
     {"vsdk_irq_raise", NULL_REFUSED, 1, call_vsdk_irq_raise},
@@ -787,7 +763,7 @@ const struct null_call null_calls[] = {
     {"vsdk_i8042_create", NULL_REFUSED, 1, call_vsdk_i8042_create},
     {"vsdk_acpi_pm_kind_name", NULL_NO_CRASH, 0, call_vsdk_acpi_pm_kind_name},
     {"vsdk_acpi_pm_create", NULL_REFUSED, 1, call_vsdk_acpi_pm_create},
-    {"vsdk_debug_exit_create", NULL_REFUSED, 1, call_vsdk_debug_exit_create},
+    {"vsdk_exit_port_create", NULL_REFUSED, 1, call_vsdk_exit_port_create},
     {"vsdk_debug_console_create", NULL_REFUSED, 1, call_vsdk_debug_console_create},
     {"vsdk_fw_cfg_create", NULL_REFUSED, 1, call_vsdk_fw_cfg_create},
     {"vsdk_fw_cfg_add", NULL_REFUSED, 1, call_vsdk_fw_cfg_add},

@@ -61,9 +61,8 @@ enum function {
     FUNCTION_vsdk_host_open,
     FUNCTION_vsdk_host_close,
     FUNCTION_vsdk_host_backend,
-    FUNCTION_vsdk_backend_name,
+    FUNCTION_vsdk_backend_at,
     FUNCTION_vsdk_host_query,
-    FUNCTION_vsdk_host_get_cpuid,
     FUNCTION_vsdk_host_list_orphans,
     FUNCTION_vsdk_host_reap,
     FUNCTION_vsdk_exit_reason_name,
@@ -83,27 +82,24 @@ enum function {
     FUNCTION_vsdk_vm_stop,
     FUNCTION_vsdk_vm_get_info,
     FUNCTION_vsdk_vm_list_reserved,
-    FUNCTION_vsdk_vm_set_cpuid,
     FUNCTION_vsdk_vm_run,
     FUNCTION_vsdk_vm_run_cancel,
-    FUNCTION_vsdk_vcpu_state_name,
+    FUNCTION_vsdk_vcpu_phase_name,
     FUNCTION_vsdk_vcpu_create,
     FUNCTION_vsdk_vcpu_close,
-    FUNCTION_vsdk_vcpu_exit,
-    FUNCTION_vsdk_vcpu_sync_regs,
+    FUNCTION_vsdk_vcpu_record,
     FUNCTION_vsdk_vcpu_run,
     FUNCTION_vsdk_vcpu_complete,
     FUNCTION_vsdk_vcpu_kick,
+    FUNCTION_vsdk_vcpu_get_phase,
     FUNCTION_vsdk_vcpu_get_state,
-    FUNCTION_vsdk_vcpu_get_regs,
-    FUNCTION_vsdk_vcpu_set_regs,
-    FUNCTION_vsdk_vcpu_get_sregs,
-    FUNCTION_vsdk_vcpu_set_sregs,
-    FUNCTION_vsdk_vcpu_get_fpu,
-    FUNCTION_vsdk_vcpu_set_fpu,
-    FUNCTION_vsdk_vcpu_get_cpuid,
-    FUNCTION_vsdk_vcpu_inject_nmi,
+    FUNCTION_vsdk_vcpu_set_state,
     FUNCTION_vsdk_vcpu_get_counters,
+    FUNCTION_vsdk_x86_host_get_cpuid,
+    FUNCTION_vsdk_x86_vm_set_cpuid,
+    FUNCTION_vsdk_x86_vcpu_get_cpuid,
+    FUNCTION_vsdk_x86_vcpu_inject_nmi,
+    FUNCTION_vsdk_x86_vcpu_sync_regs,
     FUNCTION_vsdk_ram_kind_name,
     FUNCTION_vsdk_ram_create,
     FUNCTION_vsdk_ram_close,
@@ -112,19 +108,19 @@ enum function {
     FUNCTION_vsdk_vm_map,
     FUNCTION_vsdk_vm_unmap,
     FUNCTION_vsdk_vm_protect,
-    FUNCTION_vsdk_dma_read,
-    FUNCTION_vsdk_dma_write,
+    FUNCTION_vsdk_vm_read,
+    FUNCTION_vsdk_vm_write,
     FUNCTION_vsdk_dma_map,
     FUNCTION_vsdk_dma_unmap,
     FUNCTION_vsdk_device_create,
     FUNCTION_vsdk_device_close,
-    FUNCTION_vsdk_device_attach,
+    FUNCTION_vsdk_device_add_range,
     FUNCTION_vsdk_device_detach,
     FUNCTION_vsdk_device_user,
     FUNCTION_vsdk_device_lock,
     FUNCTION_vsdk_device_unlock,
-    FUNCTION_vsdk_range_attach,
-    FUNCTION_vsdk_range_detach,
+    FUNCTION_vsdk_vm_add_range,
+    FUNCTION_vsdk_vm_remove_range,
     FUNCTION_vsdk_irq_create,
     FUNCTION_vsdk_irq_close,
     FUNCTION_vsdk_irq_raise,
@@ -158,7 +154,7 @@ enum function {
     FUNCTION_vsdk_i8042_create,
     FUNCTION_vsdk_acpi_pm_kind_name,
     FUNCTION_vsdk_acpi_pm_create,
-    FUNCTION_vsdk_debug_exit_create,
+    FUNCTION_vsdk_exit_port_create,
     FUNCTION_vsdk_debug_console_create,
     FUNCTION_vsdk_fw_cfg_create,
     FUNCTION_vsdk_fw_cfg_add,
@@ -189,9 +185,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_host_open",
     "vsdk_host_close",
     "vsdk_host_backend",
-    "vsdk_backend_name",
+    "vsdk_backend_at",
     "vsdk_host_query",
-    "vsdk_host_get_cpuid",
     "vsdk_host_list_orphans",
     "vsdk_host_reap",
     "vsdk_exit_reason_name",
@@ -211,27 +206,24 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_vm_stop",
     "vsdk_vm_get_info",
     "vsdk_vm_list_reserved",
-    "vsdk_vm_set_cpuid",
     "vsdk_vm_run",
     "vsdk_vm_run_cancel",
-    "vsdk_vcpu_state_name",
+    "vsdk_vcpu_phase_name",
     "vsdk_vcpu_create",
     "vsdk_vcpu_close",
-    "vsdk_vcpu_exit",
-    "vsdk_vcpu_sync_regs",
+    "vsdk_vcpu_record",
     "vsdk_vcpu_run",
     "vsdk_vcpu_complete",
     "vsdk_vcpu_kick",
+    "vsdk_vcpu_get_phase",
     "vsdk_vcpu_get_state",
-    "vsdk_vcpu_get_regs",
-    "vsdk_vcpu_set_regs",
-    "vsdk_vcpu_get_sregs",
-    "vsdk_vcpu_set_sregs",
-    "vsdk_vcpu_get_fpu",
-    "vsdk_vcpu_set_fpu",
-    "vsdk_vcpu_get_cpuid",
-    "vsdk_vcpu_inject_nmi",
+    "vsdk_vcpu_set_state",
     "vsdk_vcpu_get_counters",
+    "vsdk_x86_host_get_cpuid",
+    "vsdk_x86_vm_set_cpuid",
+    "vsdk_x86_vcpu_get_cpuid",
+    "vsdk_x86_vcpu_inject_nmi",
+    "vsdk_x86_vcpu_sync_regs",
     "vsdk_ram_kind_name",
     "vsdk_ram_create",
     "vsdk_ram_close",
@@ -240,19 +232,19 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_vm_map",
     "vsdk_vm_unmap",
     "vsdk_vm_protect",
-    "vsdk_dma_read",
-    "vsdk_dma_write",
+    "vsdk_vm_read",
+    "vsdk_vm_write",
     "vsdk_dma_map",
     "vsdk_dma_unmap",
     "vsdk_device_create",
     "vsdk_device_close",
-    "vsdk_device_attach",
+    "vsdk_device_add_range",
     "vsdk_device_detach",
     "vsdk_device_user",
     "vsdk_device_lock",
     "vsdk_device_unlock",
-    "vsdk_range_attach",
-    "vsdk_range_detach",
+    "vsdk_vm_add_range",
+    "vsdk_vm_remove_range",
     "vsdk_irq_create",
     "vsdk_irq_close",
     "vsdk_irq_raise",
@@ -286,7 +278,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_i8042_create",
     "vsdk_acpi_pm_kind_name",
     "vsdk_acpi_pm_create",
-    "vsdk_debug_exit_create",
+    "vsdk_exit_port_create",
     "vsdk_debug_console_create",
     "vsdk_fw_cfg_create",
     "vsdk_fw_cfg_add",
@@ -496,11 +488,11 @@ const char *vsdk_host_backend(const vsdk_host *host)
     return result_;
 }
 
-const char *vsdk_backend_name(uint32_t index)
+const char *vsdk_backend_at(uint32_t index)
 {
-    __typeof__(&vsdk_backend_name) call_ = find(FUNCTION_vsdk_backend_name);
+    __typeof__(&vsdk_backend_at) call_ = find(FUNCTION_vsdk_backend_at);
     const char *result_ = call_(index);
-    note_return(FUNCTION_vsdk_backend_name, 0);
+    note_return(FUNCTION_vsdk_backend_at, 0);
     return result_;
 }
 
@@ -510,15 +502,6 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     __typeof__(&vsdk_host_query) call_ = find(FUNCTION_vsdk_host_query);
     vsdk_status result_ = call_(host, capability, info, error);
     note_status(FUNCTION_vsdk_host_query, result_, host == NULL || info == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_host_get_cpuid(vsdk_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                uint32_t *needed, vsdk_error *error)
-{
-    __typeof__(&vsdk_host_get_cpuid) call_ = find(FUNCTION_vsdk_host_get_cpuid);
-    vsdk_status result_ = call_(host, entries, capacity, needed, error);
-    note_status(FUNCTION_vsdk_host_get_cpuid, result_, host == NULL || needed == NULL);
     return result_;
 }
 
@@ -677,15 +660,6 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
     return result_;
 }
 
-vsdk_status vsdk_vm_set_cpuid(vsdk_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
-                              vsdk_error *error)
-{
-    __typeof__(&vsdk_vm_set_cpuid) call_ = find(FUNCTION_vsdk_vm_set_cpuid);
-    vsdk_status result_ = call_(vm, entries, count, error);
-    note_status(FUNCTION_vsdk_vm_set_cpuid, result_, vm == NULL || entries == NULL);
-    return result_;
-}
-
 vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_error *error)
 {
     __typeof__(&vsdk_vm_run) call_ = find(FUNCTION_vsdk_vm_run);
@@ -702,11 +676,11 @@ vsdk_status vsdk_vm_run_cancel(vsdk_vm *vm, vsdk_error *error)
     return result_;
 }
 
-const char *vsdk_vcpu_state_name(vsdk_vcpu_state value)
+const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value)
 {
-    __typeof__(&vsdk_vcpu_state_name) call_ = find(FUNCTION_vsdk_vcpu_state_name);
+    __typeof__(&vsdk_vcpu_phase_name) call_ = find(FUNCTION_vsdk_vcpu_phase_name);
     const char *result_ = call_(value);
-    note_return(FUNCTION_vsdk_vcpu_state_name, 0);
+    note_return(FUNCTION_vsdk_vcpu_phase_name, 0);
     return result_;
 }
 
@@ -726,19 +700,11 @@ void vsdk_vcpu_close(vsdk_vcpu *vcpu)
     note_return(FUNCTION_vsdk_vcpu_close, vcpu == NULL);
 }
 
-vsdk_exit *vsdk_vcpu_exit(vsdk_vcpu *vcpu)
+vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu)
 {
-    __typeof__(&vsdk_vcpu_exit) call_ = find(FUNCTION_vsdk_vcpu_exit);
+    __typeof__(&vsdk_vcpu_record) call_ = find(FUNCTION_vsdk_vcpu_record);
     vsdk_exit *result_ = call_(vcpu);
-    note_return(FUNCTION_vsdk_vcpu_exit, vcpu == NULL);
-    return result_;
-}
-
-const vsdk_regs *vsdk_vcpu_sync_regs(vsdk_vcpu *vcpu)
-{
-    __typeof__(&vsdk_vcpu_sync_regs) call_ = find(FUNCTION_vsdk_vcpu_sync_regs);
-    const vsdk_regs *result_ = call_(vcpu);
-    note_return(FUNCTION_vsdk_vcpu_sync_regs, vcpu == NULL);
+    note_return(FUNCTION_vsdk_vcpu_record, vcpu == NULL);
     return result_;
 }
 
@@ -766,76 +732,29 @@ vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error)
     return result_;
 }
 
-vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, vsdk_vcpu_state *state, vsdk_error *error)
+vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_error *error)
+{
+    __typeof__(&vsdk_vcpu_get_phase) call_ = find(FUNCTION_vsdk_vcpu_get_phase);
+    vsdk_status result_ = call_(vcpu, state, error);
+    note_status(FUNCTION_vsdk_vcpu_get_phase, result_, vcpu == NULL || state == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, uint32_t state_class, void *state, uint64_t bytes,
+                                vsdk_error *error)
 {
     __typeof__(&vsdk_vcpu_get_state) call_ = find(FUNCTION_vsdk_vcpu_get_state);
-    vsdk_status result_ = call_(vcpu, state, error);
+    vsdk_status result_ = call_(vcpu, state_class, state, bytes, error);
     note_status(FUNCTION_vsdk_vcpu_get_state, result_, vcpu == NULL || state == NULL);
     return result_;
 }
 
-vsdk_status vsdk_vcpu_get_regs(vsdk_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const void *state,
+                                uint64_t bytes, vsdk_error *error)
 {
-    __typeof__(&vsdk_vcpu_get_regs) call_ = find(FUNCTION_vsdk_vcpu_get_regs);
-    vsdk_status result_ = call_(vcpu, regs, error);
-    note_status(FUNCTION_vsdk_vcpu_get_regs, result_, vcpu == NULL || regs == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_set_regs) call_ = find(FUNCTION_vsdk_vcpu_set_regs);
-    vsdk_status result_ = call_(vcpu, regs, error);
-    note_status(FUNCTION_vsdk_vcpu_set_regs, result_, vcpu == NULL || regs == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_get_sregs) call_ = find(FUNCTION_vsdk_vcpu_get_sregs);
-    vsdk_status result_ = call_(vcpu, sregs, error);
-    note_status(FUNCTION_vsdk_vcpu_get_sregs, result_, vcpu == NULL || sregs == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_set_sregs) call_ = find(FUNCTION_vsdk_vcpu_set_sregs);
-    vsdk_status result_ = call_(vcpu, sregs, error);
-    note_status(FUNCTION_vsdk_vcpu_set_sregs, result_, vcpu == NULL || sregs == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_get_fpu(vsdk_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_get_fpu) call_ = find(FUNCTION_vsdk_vcpu_get_fpu);
-    vsdk_status result_ = call_(vcpu, fpu, error);
-    note_status(FUNCTION_vsdk_vcpu_get_fpu, result_, vcpu == NULL || fpu == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_set_fpu(vsdk_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_set_fpu) call_ = find(FUNCTION_vsdk_vcpu_set_fpu);
-    vsdk_status result_ = call_(vcpu, fpu, error);
-    note_status(FUNCTION_vsdk_vcpu_set_fpu, result_, vcpu == NULL || fpu == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                                vsdk_cpuid_entry *entry, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_get_cpuid) call_ = find(FUNCTION_vsdk_vcpu_get_cpuid);
-    vsdk_status result_ = call_(vcpu, leaf, subleaf, entry, error);
-    note_status(FUNCTION_vsdk_vcpu_get_cpuid, result_, vcpu == NULL || entry == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
-{
-    __typeof__(&vsdk_vcpu_inject_nmi) call_ = find(FUNCTION_vsdk_vcpu_inject_nmi);
-    vsdk_status result_ = call_(vcpu, error);
-    note_status(FUNCTION_vsdk_vcpu_inject_nmi, result_, vcpu == NULL);
+    __typeof__(&vsdk_vcpu_set_state) call_ = find(FUNCTION_vsdk_vcpu_set_state);
+    vsdk_status result_ = call_(vcpu, state_class, state, bytes, error);
+    note_status(FUNCTION_vsdk_vcpu_set_state, result_, vcpu == NULL || state == NULL);
     return result_;
 }
 
@@ -844,6 +763,49 @@ vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters
     __typeof__(&vsdk_vcpu_get_counters) call_ = find(FUNCTION_vsdk_vcpu_get_counters);
     vsdk_status result_ = call_(vcpu, counters, error);
     note_status(FUNCTION_vsdk_vcpu_get_counters, result_, vcpu == NULL || counters == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_x86_host_get_cpuid(vsdk_host *host, vsdk_x86_cpuid_entry *entries,
+                                    uint32_t capacity, uint32_t *needed, vsdk_error *error)
+{
+    __typeof__(&vsdk_x86_host_get_cpuid) call_ = find(FUNCTION_vsdk_x86_host_get_cpuid);
+    vsdk_status result_ = call_(host, entries, capacity, needed, error);
+    note_status(FUNCTION_vsdk_x86_host_get_cpuid, result_, host == NULL || needed == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_x86_vm_set_cpuid(vsdk_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
+                                  vsdk_error *error)
+{
+    __typeof__(&vsdk_x86_vm_set_cpuid) call_ = find(FUNCTION_vsdk_x86_vm_set_cpuid);
+    vsdk_status result_ = call_(vm, entries, count, error);
+    note_status(FUNCTION_vsdk_x86_vm_set_cpuid, result_, vm == NULL || entries == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_x86_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+                                    vsdk_x86_cpuid_entry *entry, vsdk_error *error)
+{
+    __typeof__(&vsdk_x86_vcpu_get_cpuid) call_ = find(FUNCTION_vsdk_x86_vcpu_get_cpuid);
+    vsdk_status result_ = call_(vcpu, leaf, subleaf, entry, error);
+    note_status(FUNCTION_vsdk_x86_vcpu_get_cpuid, result_, vcpu == NULL || entry == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    __typeof__(&vsdk_x86_vcpu_inject_nmi) call_ = find(FUNCTION_vsdk_x86_vcpu_inject_nmi);
+    vsdk_status result_ = call_(vcpu, error);
+    note_status(FUNCTION_vsdk_x86_vcpu_inject_nmi, result_, vcpu == NULL);
+    return result_;
+}
+
+const vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_x86_vcpu_sync_regs) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_regs);
+    const vsdk_x86_regs *result_ = call_(vcpu);
+    note_return(FUNCTION_vsdk_x86_vcpu_sync_regs, vcpu == NULL);
     return result_;
 }
 
@@ -913,21 +875,21 @@ vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t
     return result_;
 }
 
-vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
-                          vsdk_error *error)
+vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                         vsdk_error *error)
 {
-    __typeof__(&vsdk_dma_read) call_ = find(FUNCTION_vsdk_dma_read);
+    __typeof__(&vsdk_vm_read) call_ = find(FUNCTION_vsdk_vm_read);
     vsdk_status result_ = call_(vm, gpa, buffer, length, error);
-    note_status(FUNCTION_vsdk_dma_read, result_, vm == NULL || buffer == NULL);
+    note_status(FUNCTION_vsdk_vm_read, result_, vm == NULL || buffer == NULL);
     return result_;
 }
 
-vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
-                           vsdk_error *error)
+vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                          vsdk_error *error)
 {
-    __typeof__(&vsdk_dma_write) call_ = find(FUNCTION_vsdk_dma_write);
+    __typeof__(&vsdk_vm_write) call_ = find(FUNCTION_vsdk_vm_write);
     vsdk_status result_ = call_(vm, gpa, buffer, length, error);
-    note_status(FUNCTION_vsdk_dma_write, result_, vm == NULL || buffer == NULL);
+    note_status(FUNCTION_vsdk_vm_write, result_, vm == NULL || buffer == NULL);
     return result_;
 }
 
@@ -964,12 +926,12 @@ void vsdk_device_close(vsdk_device *device)
     note_return(FUNCTION_vsdk_device_close, device == NULL);
 }
 
-vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
-                               uint64_t length, uint32_t region, vsdk_error *error)
+vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_t address,
+                                  uint64_t length, uint32_t region, vsdk_error *error)
 {
-    __typeof__(&vsdk_device_attach) call_ = find(FUNCTION_vsdk_device_attach);
+    __typeof__(&vsdk_device_add_range) call_ = find(FUNCTION_vsdk_device_add_range);
     vsdk_status result_ = call_(device, space, address, length, region, error);
-    note_status(FUNCTION_vsdk_device_attach, result_, device == NULL);
+    note_status(FUNCTION_vsdk_device_add_range, result_, device == NULL);
     return result_;
 }
 
@@ -1003,20 +965,20 @@ void vsdk_device_unlock(vsdk_device *device)
     note_return(FUNCTION_vsdk_device_unlock, device == NULL);
 }
 
-vsdk_status vsdk_range_attach(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                               uint64_t tag, vsdk_error *error)
 {
-    __typeof__(&vsdk_range_attach) call_ = find(FUNCTION_vsdk_range_attach);
+    __typeof__(&vsdk_vm_add_range) call_ = find(FUNCTION_vsdk_vm_add_range);
     vsdk_status result_ = call_(vm, space, address, length, tag, error);
-    note_status(FUNCTION_vsdk_range_attach, result_, vm == NULL);
+    note_status(FUNCTION_vsdk_vm_add_range, result_, vm == NULL);
     return result_;
 }
 
-vsdk_status vsdk_range_detach(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
+vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
 {
-    __typeof__(&vsdk_range_detach) call_ = find(FUNCTION_vsdk_range_detach);
+    __typeof__(&vsdk_vm_remove_range) call_ = find(FUNCTION_vsdk_vm_remove_range);
     vsdk_status result_ = call_(vm, space, address, error);
-    note_status(FUNCTION_vsdk_range_detach, result_, vm == NULL);
+    note_status(FUNCTION_vsdk_vm_remove_range, result_, vm == NULL);
     return result_;
 }
 
@@ -1293,12 +1255,12 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
     return result_;
 }
 
-vsdk_status vsdk_debug_exit_create(vsdk_vm *vm, const vsdk_debug_exit_config *config,
-                                   vsdk_device **device, vsdk_error *error)
+vsdk_status vsdk_exit_port_create(vsdk_vm *vm, const vsdk_exit_port_config *config,
+                                  vsdk_device **device, vsdk_error *error)
 {
-    __typeof__(&vsdk_debug_exit_create) call_ = find(FUNCTION_vsdk_debug_exit_create);
+    __typeof__(&vsdk_exit_port_create) call_ = find(FUNCTION_vsdk_exit_port_create);
     vsdk_status result_ = call_(vm, config, device, error);
-    note_status(FUNCTION_vsdk_debug_exit_create, result_, vm == NULL || device == NULL);
+    note_status(FUNCTION_vsdk_exit_port_create, result_, vm == NULL || device == NULL);
     return result_;
 }
 

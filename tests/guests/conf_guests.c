@@ -56,7 +56,7 @@ static void make(uint32_t vcpus, vsdk_irqchip irqchip)
     m.vcpus = vcpus;
     for (uint32_t i = 0; i < vcpus; i++)
         ok(vsdk_vcpu_create(m.vm, i, NULL, &m.vcpu[i], &m.error));
-    m.exit = vsdk_vcpu_exit(m.vcpu[0]);
+    m.exit = vsdk_vcpu_record(m.vcpu[0]);
 }
 
 static void start(const struct guest *image, unsigned cpl, uint64_t argument)
@@ -106,7 +106,7 @@ TestSuite(guests, .init = open_host, .fini = end, .timeout = 120);
 static void run(void)
 {
     do {
-        ok(vsdk_vcpu_run(m.vcpu[0], 0, &m.error));
+        ok(vsdk_vcpu_run(m.vcpu[0], VSDK_FOREVER, &m.error));
     } while (m.exit->reason == VSDK_EXIT_KICKED);
 }
 
@@ -125,7 +125,7 @@ static void expect(vsdk_exit_reason reason, vsdk_direction direction, uint64_t a
 
 static void written(vsdk_exit_reason reason, uint64_t address, unsigned width, uint64_t value)
 {
-    expect(reason, VSDK_WRITE, address, width);
+    expect(reason, VSDK_DIRECTION_WRITE, address, width);
     cr_assert_eq(m.exit->count, 1);
     cr_assert_eq(m.exit->value, value, "0x%llx, not 0x%llx", (unsigned long long)m.exit->value,
                  (unsigned long long)value);
@@ -133,7 +133,7 @@ static void written(vsdk_exit_reason reason, uint64_t address, unsigned width, u
 
 static void read(vsdk_exit_reason reason, uint64_t address, unsigned width, uint64_t value)
 {
-    expect(reason, VSDK_READ, address, width);
+    expect(reason, VSDK_DIRECTION_READ, address, width);
     cr_assert_eq(m.exit->count, 1);
     memcpy((void *)(uintptr_t)m.exit->data, &value, width);
 }
@@ -152,7 +152,7 @@ static void elements(vsdk_direction direction, uint64_t port, unsigned width, un
         cr_assert_leq(had + m.exit->count, count);
         void *data = (void *)(uintptr_t)m.exit->data;
         uint8_t *place = bytes + (size_t)had * width;
-        if (direction == VSDK_WRITE)
+        if (direction == VSDK_DIRECTION_WRITE)
             memcpy(place, data, (size_t)m.exit->count * width);
         else
             memcpy(data, place, (size_t)m.exit->count * width);
@@ -201,13 +201,13 @@ Test(guests, strings)
     uint32_t dwords[3];
 
     run_guest(&guest_rep_string, 3, 0);
-    elements(VSDK_WRITE, PORT_BYTE, 1, 10, bytes);
+    elements(VSDK_DIRECTION_WRITE, PORT_BYTE, 1, 10, bytes);
     cr_assert_arr_eq(bytes, "0123456789", 10);
-    elements(VSDK_WRITE, PORT_LONG, 4, 3, (uint8_t *)dwords);
+    elements(VSDK_DIRECTION_WRITE, PORT_LONG, 4, 3, (uint8_t *)dwords);
     cr_assert(dwords[0] == 0x11111111 && dwords[2] == 0x33333333);
-    elements(VSDK_READ, PORT_BYTE, 1, 10, letters);
+    elements(VSDK_DIRECTION_READ, PORT_BYTE, 1, 10, letters);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 1015);
-    elements(VSDK_READ, PORT_WORD, 2, 3, (uint8_t *)words);
+    elements(VSDK_DIRECTION_READ, PORT_WORD, 2, 3, (uint8_t *)words);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 0x3333);
     for (unsigned i = 0; i < 3; i++)
         written(VSDK_EXIT_MMIO, MMIO + 4 * i, 4, 0x11111111u * (i + 1));
@@ -230,7 +230,7 @@ static uint64_t cut(vsdk_direction direction, uint64_t address, unsigned bytes, 
         cr_assert_eq(m.exit->direction, direction);
         cr_assert_eq(m.exit->address, address + done);
         cr_assert_leq(done + m.exit->width, bytes);
-        if (direction == VSDK_READ)
+        if (direction == VSDK_DIRECTION_READ)
             m.exit->value = value >> 8 * done;
         else
             got |= m.exit->value << 8 * done;
@@ -241,9 +241,9 @@ static uint64_t cut(vsdk_direction direction, uint64_t address, unsigned bytes, 
 Test(guests, accesses_that_cross_a_page)
 {
     run_guest(&guest_page_cross, 3, 0);
-    cut(VSDK_READ, MMIO + 0xffe, 4, 0x44332211);
+    cut(VSDK_DIRECTION_READ, MMIO + 0xffe, 4, 0x44332211);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 0x44332211);
-    cr_assert_eq(cut(VSDK_WRITE, MMIO + 0x1ffc, 8, 0), 0x8877665544332211);
+    cr_assert_eq(cut(VSDK_DIRECTION_WRITE, MMIO + 0x1ffc, 8, 0), 0x8877665544332211);
     ends(0);
 }
 
@@ -329,7 +329,7 @@ Test(guests, non_maskable_interrupts)
     run_guest(&guest_nmi, 0, 0);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
     for (int i = 0; i < 2; i++) {
-        ok(vsdk_vcpu_inject_nmi(m.vcpu[0], &m.error));
+        ok(vsdk_x86_vcpu_inject_nmi(m.vcpu[0], &m.error));
         written(VSDK_EXIT_PIO, PORT_BYTE, 1, 2);
     }
     ends(0);
@@ -361,7 +361,7 @@ Test(guests, software_interrupts)
 /* Every processor in its turn, for a while. */
 static int report_of(uint32_t i, uint32_t *reports)
 {
-    const vsdk_exit *exit = vsdk_vcpu_exit(m.vcpu[i]);
+    const vsdk_exit *exit = vsdk_vcpu_record(m.vcpu[i]);
 
     ok(vsdk_vcpu_run(m.vcpu[i], SLICE_NS, &m.error));
     if (exit->reason == VSDK_EXIT_KICKED)
@@ -409,27 +409,27 @@ Test(guests, memory_written_by_a_device)
     written(VSDK_EXIT_PIO, PORT_LONG, 4, BUFFER);
     written(VSDK_EXIT_PIO, PORT_LONG, 4, BUFFER_SECOND);
     read(VSDK_EXIT_PIO, PORT_BYTE, 1, 0);
-    ok(vsdk_dma_read(m.vm, BUFFER_SECOND, bytes, sizeof bytes, &m.error));
+    ok(vsdk_vm_read(m.vm, BUFFER_SECOND, bytes, sizeof bytes, &m.error));
     cr_assert_eq(bytes[2], 2 * PATTERN_STEP + PATTERN_FIRST);
-    ok(vsdk_dma_write(m.vm, BUFFER, bytes, sizeof bytes, &m.error));
+    ok(vsdk_vm_write(m.vm, BUFFER, bytes, sizeof bytes, &m.error));
     ends(0);
 }
 
 Test(guests, registers_come_out_and_go_in)
 {
     uint64_t first[16], changed;
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     run_guest(&guest_regs, 3, 0x123456789abcdef0);
     written(VSDK_EXIT_PIO, PORT_LOOK, 1, 1);
     memcpy(first, m.memory + DATA, sizeof first);
     cr_assert_eq(first[5], 0x123456789abcdef0);
-    ok(vsdk_vcpu_get_regs(m.vcpu[0], &regs, &m.error));
+    ok(vsdk_vcpu_get_state(m.vcpu[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &m.error));
     for (uint64_t i = 0; i < 16; i++)
         cr_assert_eq((&regs.rax)[i], (i + 1) * 0x0101010101010101);
     regs.rax = 0xabcdef;
     regs.rip = 0;
-    ok(vsdk_vcpu_set_regs(m.vcpu[0], &regs, &m.error));
+    ok(vsdk_vcpu_set_state(m.vcpu[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &m.error));
     ends(0);
     memcpy(&changed, m.memory + DATA + 0x80, sizeof changed);
     cr_assert_eq(changed, 0xabcdef);
@@ -437,16 +437,16 @@ Test(guests, registers_come_out_and_go_in)
 
 Test(guests, real_and_protected_mode)
 {
-    vsdk_sregs sregs;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_regs regs;
 
     make(1, VSDK_IRQCHIP_PORTABLE);
     ok(start_load(m.vm, &guest_real_mode, &m.error));
-    ok(vsdk_vcpu_get_sregs(m.vcpu[0], &sregs, &m.error));
+    ok(vsdk_vcpu_get_state(m.vcpu[0], VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), &m.error));
     start_set_real_mode(&sregs);
     start_set_real_regs(&regs);
-    ok(vsdk_vcpu_set_sregs(m.vcpu[0], &sregs, &m.error));
-    ok(vsdk_vcpu_set_regs(m.vcpu[0], &regs, &m.error));
+    ok(vsdk_vcpu_set_state(m.vcpu[0], VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), &m.error));
+    ok(vsdk_vcpu_set_state(m.vcpu[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &m.error));
     ok(vsdk_vm_resume(m.vm, &m.error));
     written(VSDK_EXIT_PIO, PORT_WORD, 2, 0x1234);
     written(VSDK_EXIT_PIO, PORT_WORD, 2, 0x2121);
@@ -455,7 +455,7 @@ Test(guests, real_and_protected_mode)
     ends(0);
 }
 
-Test(guests, writes_of_doorbell_and_debug_exit)
+Test(guests, writes_of_doorbell_and_exit_port)
 {
     run_guest(&guest_rings, 3, 0);
     for (unsigned i = 1; i <= 3; i++)
@@ -467,6 +467,6 @@ Test(guests, writes_of_doorbell_and_debug_exit)
 
 Test(guests, exit_code_is_the_argument)
 {
-    run_guest(&guest_debug_exit, 3, 0x1234567890ab42);
+    run_guest(&guest_exit_port, 3, 0x1234567890ab42);
     ends(0x42);
 }

@@ -13,7 +13,7 @@ struct guest {
 
 /* A file each. */
 GUEST(count_loop);
-GUEST(debug_exit);
+GUEST(exit_port);
 GUEST(device_trace);
 GUEST(dma);
 GUEST(exceptions);

@@ -48,49 +48,49 @@ void start_write_tables(uint8_t *memory)
     put64(memory, IDT + 16 * VECTOR_SECOND, gate(CODE + 0x140));
 }
 
-static vsdk_segment segment(unsigned selector, unsigned access, int cpl)
+static vsdk_x86_segment segment(unsigned selector, unsigned access, int cpl)
 {
-    return (vsdk_segment){.limit = 0xffffffff,
-                          .selector = (uint16_t)(selector | (unsigned)cpl),
-                          .access = (uint16_t)(access | (unsigned)cpl << 5)};
+    return (vsdk_x86_segment){.limit = 0xffffffff,
+                              .selector = (uint16_t)(selector | (unsigned)cpl),
+                              .access = (uint16_t)(access | (unsigned)cpl << 5)};
 }
 
-void start_set_long_mode(vsdk_sregs *sregs, int cpl)
+void start_set_long_mode(vsdk_x86_sregs *sregs, int cpl)
 {
-    vsdk_segment data = segment(cpl ? SELECTOR_USER_DATA : SELECTOR_DATA, 0xc093, cpl);
+    vsdk_x86_segment data = segment(cpl ? SELECTOR_USER_DATA : SELECTOR_DATA, 0xc093, cpl);
 
     sregs->cs = segment(cpl ? SELECTOR_USER_CODE : SELECTOR_CODE, 0xa09b, cpl);
     sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
-    sregs->tr =
-        (vsdk_segment){.base = TSS, .limit = TSS_LIMIT, .selector = SELECTOR_TSS, .access = 0x8b};
-    sregs->ldt = (vsdk_segment){0};
-    sregs->gdt = (vsdk_table){.base = GDT, .limit = SELECTOR_TSS + 15};
-    sregs->idt = (vsdk_table){.base = IDT, .limit = 0xfff};
+    sregs->tr = (vsdk_x86_segment){
+        .base = TSS, .limit = TSS_LIMIT, .selector = SELECTOR_TSS, .access = 0x8b};
+    sregs->ldt = (vsdk_x86_segment){0};
+    sregs->gdt = (vsdk_x86_table){.base = GDT, .limit = SELECTOR_TSS + 15};
+    sregs->idt = (vsdk_x86_table){.base = IDT, .limit = 0xfff};
     sregs->cr0 = CR0_LONG;
     sregs->cr3 = PAGE_TABLES;
     sregs->cr4 = CR4_LONG;
     sregs->efer = EFER_LONG;
 }
 
-void start_set_regs(vsdk_regs *regs, int cpl)
+void start_set_regs(vsdk_x86_regs *regs, int cpl)
 {
-    *regs = (vsdk_regs){.rip = CODE, .rsp = STACK - 0x100, .rflags = 2 | (uint64_t)cpl << 12};
+    *regs = (vsdk_x86_regs){.rip = CODE, .rsp = STACK - 0x100, .rflags = 2 | (uint64_t)cpl << 12};
 }
 
-void start_set_real_mode(vsdk_sregs *sregs)
+void start_set_real_mode(vsdk_x86_sregs *sregs)
 {
-    vsdk_segment code = {.base = CODE, .limit = 0xffff, .selector = CODE >> 4, .access = 0x9b};
-    vsdk_segment data = code;
+    vsdk_x86_segment code = {.base = CODE, .limit = 0xffff, .selector = CODE >> 4, .access = 0x9b};
+    vsdk_x86_segment data = code;
 
     data.access = 0x93;
     sregs->cs = code;
     sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
-    sregs->idt = (vsdk_table){.limit = 0x3ff};
+    sregs->idt = (vsdk_x86_table){.limit = 0x3ff};
     sregs->cr0 = 0x10;
     sregs->cr3 = sregs->cr4 = sregs->efer = 0;
 }
 
-void start_set_real_regs(vsdk_regs *regs)
+void start_set_real_regs(vsdk_x86_regs *regs)
 {
-    *regs = (vsdk_regs){.rsp = 0xff00, .rflags = 2};
+    *regs = (vsdk_x86_regs){.rsp = 0xff00, .rflags = 2};
 }

@@ -11,12 +11,12 @@
 /* Page tables, GDT, IDT and TSS into the LOW_BYTES at guest address 0. */
 void start_write_tables(uint8_t *memory);
 /* Changes what the processor has now into 64-bit mode at level 0 or 3. */
-void start_set_long_mode(vsdk_sregs *sregs, int cpl);
+void start_set_long_mode(vsdk_x86_sregs *sregs, int cpl);
 /* All zero but RIP, RSP and RFLAGS. */
-void start_set_regs(vsdk_regs *regs, int cpl);
+void start_set_regs(vsdk_x86_regs *regs, int cpl);
 /* Real mode with CS and DS at CODE. */
-void start_set_real_mode(vsdk_sregs *sregs);
-void start_set_real_regs(vsdk_regs *regs);
+void start_set_real_mode(vsdk_x86_sregs *sregs);
+void start_set_real_regs(vsdk_x86_regs *regs);
 
 /* load.c: the same through the library; RAM_BYTES are mapped at 0. */
 vsdk_status start_load(vsdk_vm *vm, const struct guest *guest, vsdk_error *error);

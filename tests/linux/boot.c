@@ -154,8 +154,8 @@ static uint64_t hash_tables(guest *g)
     static uint8_t area[0x20000], info[0x1000];
     const uint64_t start = 0xcbf29ce484222325;
 
-    vsdk_dma_read(g->vm, 0xe0000, area, sizeof area, NULL);
-    vsdk_dma_read(g->vm, 0x7000, info, sizeof info, NULL);
+    vsdk_vm_read(g->vm, 0xe0000, area, sizeof area, NULL);
+    vsdk_vm_read(g->vm, 0x7000, info, sizeof info, NULL);
     printf("# tables %016llx information %016llx\n",
            (unsigned long long)fnv(start, area, sizeof area),
            (unsigned long long)fnv(start, info, sizeof info));

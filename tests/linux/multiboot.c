@@ -64,7 +64,7 @@ static void run(vsdk_host *host, vsdk_irqchip irqchip, uint32_t vcpus, const cha
         status = boot(vm, path, &end, &error);
     if (status)
         printf("# %s: %s %s\n", error.operation, error.message, error.hint);
-    tap(end.reason == VSDK_EXIT_DEBUG_EXIT && end.value == vcpus,
+    tap(end.reason == VSDK_EXIT_GUEST_EXIT && end.value == vcpus,
         "%s, %u vCPUs: every processor starts", vsdk_irqchip_name(irqchip), vcpus);
     printf("# ended: %s %llu\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
     tap(!strcmp(printed, want), "%s, %u vCPUs: prints its command line and their number",

@@ -21,29 +21,33 @@ static vsdk_status make(struct cycle *cycle, vsdk_host *host, vsdk_error *error)
 static vsdk_status load(struct cycle *cycle, vsdk_error *error)
 {
     static const uint8_t code[] = {0xe6, PORT_OUT, 0xf4}; /* out %al, $PORT_OUT; hlt */
-    vsdk_regs regs = {.rip = CODE, .rsp = STACK, .rflags = 2};
-    vsdk_sregs sregs;
+    vsdk_x86_regs regs = {.rip = CODE, .rsp = STACK, .rflags = 2};
+    vsdk_x86_sregs sregs;
     void *memory = NULL;
     vsdk_status status = vsdk_ram_data(cycle->ram, &memory, error);
 
     if (!status)
-        status = vsdk_vcpu_get_sregs(cycle->vcpu, &sregs, error);
+        status =
+            vsdk_vcpu_get_state(cycle->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
     if (status)
         return status;
     start_write_tables(memory);
     memcpy((uint8_t *)memory + CODE, code, sizeof code);
     start_set_long_mode(&sregs, 0);
-    status = vsdk_vcpu_set_sregs(cycle->vcpu, &sregs, error);
-    return status ? status : vsdk_vcpu_set_regs(cycle->vcpu, &regs, error);
+    status =
+        vsdk_vcpu_set_state(cycle->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
+    return status ? status
+                  : vsdk_vcpu_set_state(cycle->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs),
+                                        error);
 }
 
 static vsdk_status run(struct cycle *cycle, vsdk_error *error)
 {
-    vsdk_exit *exit = vsdk_vcpu_exit(cycle->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(cycle->vcpu);
     vsdk_status status = vsdk_vm_resume(cycle->vm, error);
 
     do
-        status = status ? status : vsdk_vcpu_run(cycle->vcpu, 0, error);
+        status = status ? status : vsdk_vcpu_run(cycle->vcpu, VSDK_FOREVER, error);
     while (!status && exit->reason == VSDK_EXIT_KICKED);
     if (!status)
         check(exit->reason == VSDK_EXIT_PIO && exit->address == PORT_OUT, "%s at %llx",

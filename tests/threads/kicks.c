@@ -80,13 +80,13 @@ static void on_kicked(struct game *game, uint32_t before)
 static void *run(void *argument)
 {
     struct game *game = argument;
-    vsdk_exit *exit = vsdk_vcpu_exit(game->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(game->vcpu);
     uint32_t before = 0;
 
     while (!atomic_load(&game->stop)) {
         uint32_t now = atomic_load(&game->over);
 
-        must(vsdk_vcpu_run(game->vcpu, 0, E));
+        must(vsdk_vcpu_run(game->vcpu, VSDK_FOREVER, E));
         if (exit->reason != VSDK_EXIT_KICKED) {
             game->exits++;
             continue;
@@ -123,7 +123,7 @@ static void play(struct game *game, unsigned kickers)
 /* After the last kick nothing is left. One may be, that came while run returned the last. */
 static void expect_quiet(struct game *game, uint32_t left)
 {
-    vsdk_exit *exit = vsdk_vcpu_exit(game->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(game->vcpu);
     uint64_t end = rig_now_ns() + QUIET_NS;
     uint32_t kicked = 0;
 

@@ -69,7 +69,7 @@ static bus_answer port_write(vsdk_vcpu *vcpu, uint64_t port, uint64_t value)
                       .value = value,
                       .count = 1,
                       .width = 1,
-                      .direction = VSDK_WRITE};
+                      .direction = VSDK_DIRECTION_WRITE};
 
     exit.data = (uintptr_t)&exit.value;
     return bus_access(vm, vcpu, &exit);
@@ -133,8 +133,8 @@ static void *come_and_go(void *argument)
     for (uint32_t i = 0; i < ROUNDS / 20; i++) {
         coming_create(c);
         atomic_store(&c->attached, 1);
-        must(vsdk_device_attach(c->device, VSDK_SPACE_PIO, c->port, 1, 0, NULL));
-        must(vsdk_device_attach(c->device, VSDK_SPACE_PIO, c->port + DEVICES, 1, 0, NULL));
+        must(vsdk_device_add_range(c->device, VSDK_SPACE_PIO, c->port, 1, 0, NULL));
+        must(vsdk_device_add_range(c->device, VSDK_SPACE_PIO, c->port + DEVICES, 1, 0, NULL));
         sched_yield();
         must(vsdk_device_detach(c->device, NULL));
         atomic_store(&c->attached, 0);
@@ -213,7 +213,7 @@ static void mutual_detach(void)
         for (uint32_t i = 0; i < 2; i++) {
             m[i] = (struct mutual){.other = &m[!i], .port = 0x200 + i, .both = &both, .status = 1};
             must(vsdk_device_create(vm, &ops, &m[i], NULL, &m[i].device, NULL));
-            must(vsdk_device_attach(m[i].device, VSDK_SPACE_PIO, m[i].port, 1, 0, NULL));
+            must(vsdk_device_add_range(m[i].device, VSDK_SPACE_PIO, m[i].port, 1, 0, NULL));
         }
         for (uint32_t i = 0; i < 2; i++)
             threads[i] = start(mutual_access, &m[i]);
@@ -469,7 +469,7 @@ static void loop_under_changes(void)
     must(vsdk_vm_get_loop(vm, &looped.loop, NULL));
     must(vsdk_ram_create(vm, PAGE, NULL, &looped.ram, NULL));
     must(vsdk_device_create(vm, &looped_ops, &looped, NULL, &looped.device, NULL));
-    must(vsdk_device_attach(looped.device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
+    must(vsdk_device_add_range(looped.device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
     if (pipe(looped.pipe) || write(looped.pipe[1], "x", 1) != 1)
         tap_bail("no pipe");
     must(vsdk_vm_resume(vm, NULL));
@@ -507,10 +507,10 @@ static void *gate_user(void *argument)
     (void)argument;
     do {
         vsdk_dma_view view = {.size = sizeof view};
-        status = vsdk_dma_read(vm, PAGE - 8, bytes, 16, NULL);
+        status = vsdk_vm_read(vm, PAGE - 8, bytes, 16, NULL);
         check(!status || status == VSDK_ERROR_RANGE || status == VSDK_ERROR_GONE, "%s",
               vsdk_status_name(status));
-        status = vsdk_dma_map(vm, PAGE, 8, VSDK_DMA_READ, &view, NULL);
+        status = vsdk_dma_map(vm, PAGE, 8, VSDK_DMA_FROM_GUEST, &view, NULL);
         if (!status)
             memcpy(bytes, view.data, 8);
         vsdk_dma_unmap(&view);

@@ -67,16 +67,16 @@ static int native_cpl(vsdk_host *host)
 
 static void load(struct rig *rig, const struct guest *guest, int cpl)
 {
-    vsdk_regs regs = {
+    vsdk_x86_regs regs = {
         .rip = CODE, .rsp = STACK, .rbx = MMIO, .rflags = FLAGS_RESERVED | (cpl ? FLAGS_IOPL : 0)};
-    vsdk_sregs sregs;
+    vsdk_x86_sregs sregs;
 
     start_write_tables(rig->memory);
     memcpy(rig->memory + CODE, guest->code, (size_t)(guest->end - guest->code));
-    must(vsdk_vcpu_get_sregs(rig->vcpus[0], &sregs, E));
+    must(vsdk_vcpu_get_state(rig->vcpus[0], VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
     start_set_long_mode(&sregs, cpl);
-    must(vsdk_vcpu_set_sregs(rig->vcpus[0], &sregs, E));
-    must(vsdk_vcpu_set_regs(rig->vcpus[0], &regs, E));
+    must(vsdk_vcpu_set_state(rig->vcpus[0], VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), E));
+    must(vsdk_vcpu_set_state(rig->vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
 }
 
 void rig_make(struct rig *rig, vsdk_host *host, unsigned vcpus, const struct guest *guest,
@@ -114,10 +114,10 @@ void rig_end(struct rig *rig)
 static void *runner_main(void *argument)
 {
     struct runner *runner = argument;
-    vsdk_exit *exit = vsdk_vcpu_exit(runner->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(runner->vcpu);
 
     while (!atomic_load(&runner->stop)) {
-        runner->status = vsdk_vcpu_run(runner->vcpu, 0, E);
+        runner->status = vsdk_vcpu_run(runner->vcpu, VSDK_FOREVER, E);
         if (runner->status != VSDK_OK)
             break;
         runner->last = *exit;

@@ -79,7 +79,7 @@ void storm_make(struct storm *storm, vsdk_host *host, unsigned vcpus, uint32_t d
 void storm_attach(struct storm *storm)
 {
     atomic_store(&storm->attached, 1);
-    must(vsdk_device_attach(storm->device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    must(vsdk_device_add_range(storm->device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
 }
 
 void storm_run(struct storm *storm)
@@ -121,8 +121,8 @@ void *storm_ranges(void *argument)
     struct storm *storm = argument;
 
     for (uint32_t i = 0; i < storm->rounds; i++) {
-        must(vsdk_range_attach(storm->rig.vm, VSDK_SPACE_PIO, 0x1000 + i % 16, 1, 5, E));
-        must(vsdk_range_detach(storm->rig.vm, VSDK_SPACE_PIO, 0x1000 + i % 16, E));
+        must(vsdk_vm_add_range(storm->rig.vm, VSDK_SPACE_PIO, 0x1000 + i % 16, 1, 5, E));
+        must(vsdk_vm_remove_range(storm->rig.vm, VSDK_SPACE_PIO, 0x1000 + i % 16, E));
         must(vsdk_device_detach(storm->device, E));
         storm_attach(storm);
     }
@@ -155,13 +155,13 @@ void *storm_gate(void *argument)
 
     for (uint32_t i = 0; i < storm->rounds * 4; i++) {
         vsdk_dma_view view = {.size = sizeof view};
-        vsdk_status status = vsdk_dma_read(vm, EXTRA_RAM, &value, sizeof value, NULL);
+        vsdk_status status = vsdk_vm_read(vm, EXTRA_RAM, &value, sizeof value, NULL);
 
         check(status == VSDK_OK || status == VSDK_ERROR_RANGE, "%s", vsdk_status_name(status));
-        must(vsdk_dma_write(vm, DATA, &i, sizeof i, E));
-        must(vsdk_dma_read(vm, DATA, &value, sizeof i, E));
+        must(vsdk_vm_write(vm, DATA, &i, sizeof i, E));
+        must(vsdk_vm_read(vm, DATA, &value, sizeof i, E));
         check(value == i, "%llu", (unsigned long long)value);
-        if (vsdk_dma_map(vm, EXTRA_RAM, 64, VSDK_DMA_READ, &view, NULL) == VSDK_OK)
+        if (vsdk_dma_map(vm, EXTRA_RAM, 64, VSDK_DMA_FROM_GUEST, &view, NULL) == VSDK_OK)
             *(volatile uint8_t *)view.data;
         vsdk_dma_unmap(&view);
     }
@@ -192,14 +192,15 @@ void *storm_looks(void *argument)
     for (uint32_t i = 0; i < storm->rounds * 4; i++) {
         vsdk_vm_info info = {.size = sizeof info};
         vsdk_vcpu_counters counters = {.size = sizeof counters};
-        vsdk_vcpu_state state;
+        vsdk_vcpu_phase state;
         vsdk_vcpu *vcpu = storm->rig.vcpus[i % 2];
-        vsdk_regs regs;
+        vsdk_x86_regs regs;
 
         must(vsdk_vm_get_info(storm->rig.vm, &info, E));
         must(vsdk_vcpu_get_counters(vcpu, &counters, E));
-        must(vsdk_vcpu_get_state(vcpu, &state, E));
-        vsdk_status status = vsdk_vcpu_get_regs(vcpu, &regs, NULL);
+        must(vsdk_vcpu_get_phase(vcpu, &state, E));
+        vsdk_status status =
+            vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
         check(status == VSDK_OK || status == VSDK_ERROR_STATE, "%s", vsdk_status_name(status));
         must(vsdk_vcpu_kick(vcpu, E));
     }

@@ -52,7 +52,7 @@ static void make_device(struct family *f)
     vsdk_device_ops ops = {.size = sizeof ops, .release = released};
 
     must(vsdk_device_create(f->vm, &ops, &f->releases[0], NULL, &f->device, E));
-    must(vsdk_device_attach(f->device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
+    must(vsdk_device_add_range(f->device, VSDK_SPACE_PIO, PORT_IN, 4, 0, E));
 }
 
 static void make_loop(struct family *f)
@@ -133,7 +133,7 @@ static void close_part(struct family *f, unsigned part)
 /* The part that runs the processor a little, each before it closes it; or destroys first. */
 static void use_vcpu(struct family *f)
 {
-    vsdk_exit *exit = vsdk_vcpu_exit(f->vcpu);
+    vsdk_exit *exit = vsdk_vcpu_record(f->vcpu);
 
     for (int i = 0; i < 3; i++)
         if (vsdk_vcpu_run(f->vcpu, 2000000, E) != VSDK_OK || exit->flags & VSDK_EXIT_TERMINAL)

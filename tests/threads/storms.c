@@ -77,11 +77,11 @@ static void pause_at_an_unanswered_read(void)
 
     rig_make(&rig, host, 1, &guest_echo, 1);
     must(vsdk_vm_resume(rig.vm, E));
-    vsdk_exit *exit = vsdk_vcpu_exit(rig.vcpus[0]);
+    vsdk_exit *exit = vsdk_vcpu_record(rig.vcpus[0]);
     for (uint32_t i = 1; i <= rig_size(&some); i++) {
         pthread_t pauser;
 
-        must(vsdk_vcpu_run(rig.vcpus[0], 0, E));
+        must(vsdk_vcpu_run(rig.vcpus[0], VSDK_FOREVER, E));
         check(exit->reason == VSDK_EXIT_PIO && exit->address == PORT_IN, "%s at %llx",
               vsdk_exit_reason_name(exit->reason), (unsigned long long)exit->address);
         if (i % 2)
@@ -91,7 +91,7 @@ static void pause_at_an_unanswered_read(void)
         if (i % 2 == 0)
             memcpy((void *)(uintptr_t)exit->data, &i, sizeof i);
         thread_start(&pauser, storm_resume_later, rig.vm);
-        must(vsdk_vcpu_run(rig.vcpus[0], 0, E));
+        must(vsdk_vcpu_run(rig.vcpus[0], VSDK_FOREVER, E));
         check(exit->address == PORT_ECHO && exit->value == i, "the guest saw %llx instead of %x",
               (unsigned long long)exit->value, i);
         thread_join(pauser);
@@ -257,7 +257,7 @@ static void run_and_cancel(void)
         pthread_t thread;
 
         thread_start(&thread, canceller, storm.rig.vm);
-        must(vsdk_vm_run(storm.rig.vm, 0, &end, E));
+        must(vsdk_vm_run(storm.rig.vm, VSDK_FOREVER, &end, E));
         thread_join(thread);
         check(end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_REQUEST, "%s",
               vsdk_exit_reason_name(end.reason));

@@ -242,14 +242,14 @@ Test(base, a_writer_waits_for_readers)
     cr_assert(!atomic_load(&torn));
 }
 
-static vsdk_cpuid_entry leaf(uint32_t number, uint32_t subleaf, uint32_t index, uint32_t vcpus)
+static vsdk_x86_cpuid_entry leaf(uint32_t number, uint32_t subleaf, uint32_t index, uint32_t vcpus)
 {
-    vsdk_cpuid_entry e = {.leaf = number,
-                          .subleaf = subleaf,
-                          .eax = 0x43,
-                          .ebx = 0xaabbccdd,
-                          .ecx = 1u << 22 | 0x30ff,
-                          .edx = 7};
+    vsdk_x86_cpuid_entry e = {.leaf = number,
+                              .subleaf = subleaf,
+                              .eax = 0x43,
+                              .ebx = 0xaabbccdd,
+                              .ecx = 1u << 22 | 0x30ff,
+                              .edx = 7};
 
     topology_apply(&e, index, vcpus);
     return e;
@@ -257,7 +257,7 @@ static vsdk_cpuid_entry leaf(uint32_t number, uint32_t subleaf, uint32_t index, 
 
 Test(base, processors_are_cores_of_one_package)
 {
-    vsdk_cpuid_entry e = leaf(1, 0, 3, 4);
+    vsdk_x86_cpuid_entry e = leaf(1, 0, 3, 4);
 
     cr_assert_eq(e.ebx, 6u << 24 | 8u << 16 | 0xccdd);
     cr_assert(e.edx & 1u << 28);
@@ -275,6 +275,6 @@ Test(base, processors_are_cores_of_one_package)
     cr_assert_eq(e.eax, 0x43 | 63u << 26);
     e = leaf(0x8000001e, 0, 2, 4);
     cr_assert(!e.eax && !e.ebx && !e.ecx && !e.edx);
-    e = (vsdk_cpuid_entry){.leaf = 7, .eax = 1};
+    e = (vsdk_x86_cpuid_entry){.leaf = 7, .eax = 1};
     cr_assert(!topology_apply(&e, 0, 1));
 }

@@ -70,7 +70,7 @@ static uint64_t peek(uint64_t gpa, uint32_t width)
 {
     uint64_t value = 0;
 
-    cr_assert(eq(i32, vsdk_dma_read(&vm, gpa, &value, width, NULL), VSDK_OK));
+    cr_assert(eq(i32, vsdk_vm_read(&vm, gpa, &value, width, NULL), VSDK_OK));
     return value;
 }
 
@@ -78,7 +78,7 @@ static const char *text(uint64_t gpa)
 {
     static char bytes[64];
 
-    vsdk_dma_read(&vm, gpa, bytes, sizeof bytes - 1, NULL);
+    vsdk_vm_read(&vm, gpa, bytes, sizeof bytes - 1, NULL);
     return bytes;
 }
 
@@ -234,7 +234,7 @@ Test(pvh, zeroes_what_the_file_does_not_have)
     uint8_t ones[0x1000];
 
     memset(ones, 0xff, sizeof ones);
-    vsdk_dma_write(&vm, 0x100000, ones, sizeof ones, NULL);
+    vsdk_vm_write(&vm, 0x100000, ones, sizeof ones, NULL);
     image_pvh64(&img);
     loads();
     cr_assert(eq(u64, peek(0x100ff8, 8), 0));

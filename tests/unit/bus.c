@@ -27,10 +27,10 @@ Test(bus, an_access_reaches_its_device)
     static struct notes a = {.answer = 0x1122334455667788}, b = {0};
     vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
 
-    ok(vsdk_device_attach(one, PIO, 0x60, 1, 3, NULL));
-    ok(vsdk_device_attach(one, PIO, 0x64, 4, 4, NULL));
-    ok(vsdk_device_attach(two, PIO, 0x61, 3, 5, NULL));
-    ok(vsdk_device_attach(two, MMIO, 0x61, 3, 6, NULL));
+    ok(vsdk_device_add_range(one, PIO, 0x60, 1, 3, NULL));
+    ok(vsdk_device_add_range(one, PIO, 0x64, 4, 4, NULL));
+    ok(vsdk_device_add_range(two, PIO, 0x61, 3, 5, NULL));
+    ok(vsdk_device_add_range(two, MMIO, 0x61, 3, 6, NULL));
     cr_assert_eq(rig_write(&rig, PIO, 0x66, 2, 0xabcd), BUS_CLAIMED);
     cr_assert_eq(a.region, 4);
     cr_assert_eq(a.offset, 2);
@@ -56,9 +56,9 @@ Test(bus, an_access_that_leaves_its_range_is_nobodys)
     static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
-    ok(vsdk_device_attach(device, PIO, 0x60, 3, 0, NULL));
-    ok(vsdk_device_attach(device, PIO, 0x63, 4, 0, NULL));
-    ok(vsdk_device_attach(device, PIO, 0xffff, 1, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x60, 3, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x63, 4, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0xffff, 1, 0, NULL));
     cr_assert_eq(rig_write(&rig, PIO, 0x61, 4, 0), BUS_UNCLAIMED);
     cr_assert_eq(rig_write(&rig, PIO, 0x5f, 2, 0), BUS_UNCLAIMED);
     cr_assert_eq(rig_write(&rig, PIO, 0xffff, 2, 0), BUS_UNCLAIMED);
@@ -74,18 +74,18 @@ Test(bus, ranges_do_not_overlap)
     vsdk_device *device = rig_device(&rig, &notes, 0);
     vsdk_ram *ram = rig_ram(&rig, 0x10000, 0x2000, 0);
 
-    ok(vsdk_device_attach(device, PIO, 0x60, 4, 0, NULL));
-    fails(EXISTS, vsdk_device_attach(device, PIO, 0x63, 1, 0, E));
-    fails(EXISTS, vsdk_device_attach(device, PIO, 0x5f, 2, 0, E));
-    fails(EXISTS, vsdk_range_attach(rig.vm, PIO, 0x50, 0x100, 1, E));
-    ok(vsdk_range_attach(rig.vm, PIO, 0x64, 1, 1, NULL));
-    fails(EXISTS, vsdk_device_attach(device, PIO, 0x64, 1, 0, E));
-    fails(EXISTS, vsdk_device_attach(device, MMIO, 0x11fff, 2, 0, E));
-    fails(EXISTS, vsdk_range_attach(rig.vm, MMIO, 0xffff, 2, 1, E));
-    ok(vsdk_device_attach(device, MMIO, 0x12000, 0x1000, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x60, 4, 0, NULL));
+    fails(EXISTS, vsdk_device_add_range(device, PIO, 0x63, 1, 0, E));
+    fails(EXISTS, vsdk_device_add_range(device, PIO, 0x5f, 2, 0, E));
+    fails(EXISTS, vsdk_vm_add_range(rig.vm, PIO, 0x50, 0x100, 1, E));
+    ok(vsdk_vm_add_range(rig.vm, PIO, 0x64, 1, 1, NULL));
+    fails(EXISTS, vsdk_device_add_range(device, PIO, 0x64, 1, 0, E));
+    fails(EXISTS, vsdk_device_add_range(device, MMIO, 0x11fff, 2, 0, E));
+    fails(EXISTS, vsdk_vm_add_range(rig.vm, MMIO, 0xffff, 2, 1, E));
+    ok(vsdk_device_add_range(device, MMIO, 0x12000, 0x1000, 0, NULL));
     fails(EXISTS, vsdk_vm_map(rig.vm, 0x12000, ram, 0, 0x1000, 0, E));
     ok(vsdk_device_detach(device, NULL));
-    ok(vsdk_device_attach(device, PIO, 0x60, 4, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x60, 4, 0, NULL));
     vsdk_device_close(device);
     vsdk_ram_close(ram);
 }
@@ -95,27 +95,27 @@ Test(bus, arguments_are_checked)
     static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
-    fails(INVALID_ARGUMENT, vsdk_device_attach(device, 2, 0, 1, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_device_attach(device, PIO, 0, 0, 0, E));
-    fails(RANGE, vsdk_device_attach(device, PIO, 0xffff, 2, 0, E));
-    fails(RANGE, vsdk_device_attach(device, PIO, 0x10000, 1, 0, E));
-    fails(RANGE, vsdk_device_attach(device, MMIO, UINT64_MAX, 2, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_range_attach(rig.vm, PIO, 0, 1, 0, E));
-    fails(NOT_FOUND, vsdk_range_detach(rig.vm, PIO, 0, E));
-    fails(INVALID_ARGUMENT, vsdk_range_detach(rig.vm, 7, 0, E));
-    ok(vsdk_device_attach(device, PIO, 0x80, 1, 0, NULL));
-    fails(NOT_FOUND, vsdk_range_detach(rig.vm, PIO, 0x80, E));
+    fails(INVALID_ARGUMENT, vsdk_device_add_range(device, 2, 0, 1, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_device_add_range(device, PIO, 0, 0, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, PIO, 0xffff, 2, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, PIO, 0x10000, 1, 0, E));
+    fails(RANGE, vsdk_device_add_range(device, MMIO, UINT64_MAX, 2, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_add_range(rig.vm, PIO, 0, 1, 0, E));
+    fails(NOT_FOUND, vsdk_vm_remove_range(rig.vm, PIO, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_remove_range(rig.vm, 7, 0, E));
+    ok(vsdk_device_add_range(device, PIO, 0x80, 1, 0, NULL));
+    fails(NOT_FOUND, vsdk_vm_remove_range(rig.vm, PIO, 0x80, E));
     vsdk_device_close(device);
 }
 
 Test(bus, a_tagged_range_tells_its_tag)
 {
-    ok(vsdk_range_attach(rig.vm, MMIO, 0xd0000000, 0x1000, 0x77, NULL));
+    ok(vsdk_vm_add_range(rig.vm, MMIO, 0xd0000000, 0x1000, 0x77, NULL));
     cr_assert_eq(rig_read(&rig, MMIO, 0xd0000ffc, 4), BUS_TAGGED);
     cr_assert_eq(rig.exit.tag, 0x77);
     cr_assert_eq(rig_read(&rig, MMIO, 0xd0000ffd, 4), BUS_UNCLAIMED);
     cr_assert_eq(rig.exit.tag, 0);
-    ok(vsdk_range_detach(rig.vm, MMIO, 0xd0000000, NULL));
+    ok(vsdk_vm_remove_range(rig.vm, MMIO, 0xd0000000, NULL));
     cr_assert_eq(rig_read(&rig, MMIO, 0xd0000ffc, 4), BUS_UNCLAIMED);
 }
 
@@ -125,11 +125,11 @@ Test(bus, every_element_is_given)
     vsdk_device *device = rig_device(&rig, &notes, 0);
     uint16_t data[3] = {1, 2, 3};
 
-    ok(vsdk_device_attach(device, PIO, 0x80, 2, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x80, 2, 0, NULL));
     cr_assert_eq(rig_write_many(&rig, 0x80, 2, data, 3), BUS_CLAIMED);
     cr_assert_eq(notes.writes, 3);
     cr_assert_eq(notes.value, 3);
-    rig.exit.direction = VSDK_READ;
+    rig.exit.direction = VSDK_DIRECTION_READ;
     cr_assert_eq(bus_access(rig.vm, rig.vcpu, &rig.exit), BUS_CLAIMED);
     cr_assert_eq(notes.reads, 3);
     cr_assert_eq(data[0], 0x1234);
@@ -143,7 +143,7 @@ Test(bus, a_device_without_callbacks_reads_ones)
     vsdk_device *device;
 
     ok(vsdk_device_create(rig.vm, &none, NULL, NULL, &device, NULL));
-    ok(vsdk_device_attach(device, PIO, 0x80, 4, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x80, 4, 0, NULL));
     cr_assert_eq(rig_read(&rig, PIO, 0x80, 4), BUS_CLAIMED);
     cr_assert_eq(rig.exit.value, UINT64_MAX);
     cr_assert_eq(rig_write(&rig, PIO, 0x80, 4, 1), BUS_CLAIMED);
@@ -177,8 +177,8 @@ Test(bus, detach_ends_a_device)
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     ok(vsdk_device_detach(device, NULL));
-    ok(vsdk_device_attach(device, PIO, 0x80, 1, 0, NULL));
-    ok(vsdk_device_attach(device, MMIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(device, MMIO, 0x80, 1, 0, NULL));
     ok(vsdk_device_detach(device, NULL));
     cr_assert_eq(rig_write(&rig, PIO, 0x80, 1, 0), BUS_UNCLAIMED);
     cr_assert_eq(rig_write(&rig, MMIO, 0x80, 1, 0), BUS_UNCLAIMED);
@@ -206,8 +206,8 @@ Test(bus, detach_from_callbacks)
     static struct notes a = {.inside = detach_self}, b = {.inside = detach_other, .context = &a};
     vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
 
-    ok(vsdk_device_attach(one, PIO, 0x80, 1, 0, NULL));
-    ok(vsdk_device_attach(two, PIO, 0x81, 1, 0, NULL));
+    ok(vsdk_device_add_range(one, PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(two, PIO, 0x81, 1, 0, NULL));
     rig_write(&rig, PIO, 0x80, 1, 0);
     cr_assert_eq(a.status, VSDK_ERROR_BUSY);
     cr_assert_eq(rig_write(&rig, PIO, 0x80, 1, 0), BUS_CLAIMED);
@@ -224,7 +224,7 @@ static vsdk_status attach_more(struct notes *notes)
     struct core_rig *r = notes->context;
 
     vsdk_ram_close(rig_ram(r, 0x40000, 0x1000, 0));
-    return vsdk_device_attach(notes->device, VSDK_SPACE_PIO, 0x90, 1, 0, NULL);
+    return vsdk_device_add_range(notes->device, VSDK_SPACE_PIO, 0x90, 1, 0, NULL);
 }
 
 Test(bus, map_and_attach_from_a_callback)
@@ -233,7 +233,7 @@ Test(bus, map_and_attach_from_a_callback)
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
     ok(vsdk_vm_resume(rig.vm, NULL));
-    ok(vsdk_device_attach(device, PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x80, 1, 0, NULL));
     cr_assert_eq(rig_write(&rig, PIO, 0x80, 1, 0), BUS_CLAIMED);
     cr_assert_eq(notes.status, VSDK_OK);
     notes.inside = NULL;
@@ -246,13 +246,13 @@ Test(bus, pause_and_resume_reach_attached_devices)
     static struct notes a = {0}, b = {0};
     vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
 
-    ok(vsdk_device_attach(one, PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(one, PIO, 0x80, 1, 0, NULL));
     ok(vsdk_vm_resume(rig.vm, NULL));
     cr_assert_eq(a.resumes, 0);
     ok(vsdk_vm_pause(rig.vm, NULL));
     cr_assert_eq(a.pauses, 1);
     cr_assert_eq(b.pauses, 0);
-    ok(vsdk_device_attach(two, PIO, 0x81, 1, 0, NULL));
+    ok(vsdk_device_add_range(two, PIO, 0x81, 1, 0, NULL));
     ok(vsdk_vm_resume(rig.vm, NULL));
     cr_assert_eq(a.resumes, 1);
     cr_assert_eq(b.resumes, 0);
@@ -270,7 +270,7 @@ Test(bus, many_ranges_are_found)
 
     for (uint32_t i = 0; i < N; i++) {
         uint32_t n = i * 77 % N;
-        ok(vsdk_device_attach(device, PIO, n * 8, 4, n, NULL));
+        ok(vsdk_device_add_range(device, PIO, n * 8, 4, n, NULL));
     }
     for (uint32_t i = 0; i < N; i++) {
         cr_assert_eq(rig_write(&rig, PIO, i * 8 + 3, 1, 0), BUS_CLAIMED);
@@ -285,12 +285,12 @@ Test(bus, a_destroyed_machine_answers_gone)
     static struct notes notes = {0};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
-    ok(vsdk_device_attach(device, PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(device, PIO, 0x80, 1, 0, NULL));
     ok(vsdk_vm_destroy(rig.vm, NULL));
-    fails(GONE, vsdk_device_attach(device, PIO, 0x90, 1, 0, E));
+    fails(GONE, vsdk_device_add_range(device, PIO, 0x90, 1, 0, E));
     fails(GONE, vsdk_device_detach(device, E));
-    fails(GONE, vsdk_range_attach(rig.vm, PIO, 0x90, 1, 1, E));
-    fails(GONE, vsdk_range_detach(rig.vm, PIO, 0x90, E));
+    fails(GONE, vsdk_vm_add_range(rig.vm, PIO, 0x90, 1, 1, E));
+    fails(GONE, vsdk_vm_remove_range(rig.vm, PIO, 0x90, E));
     vsdk_device_lock(device);
     vsdk_device_unlock(device);
     vsdk_device_close(device);
@@ -328,7 +328,7 @@ Test(bus, a_doorbell_comes_before_ranges)
     vsdk_device *device = rig_device(&rig, &notes, 0);
     vsdk_doorbell *bell;
 
-    ok(vsdk_device_attach(device, MMIO, 0xd0000000, 0x1000, 0, NULL));
+    ok(vsdk_device_add_range(device, MMIO, 0xd0000000, 0x1000, 0, NULL));
     bell = bell_at(MMIO, 0xd0000100, 4, 0, 0);
     cr_assert_geq(vsdk_doorbell_descriptor(bell), 3);
     cr_assert_eq(rings(bell), 0);

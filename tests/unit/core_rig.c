@@ -39,19 +39,19 @@ bus_answer rig_write(struct core_rig *rig, vsdk_space space, uint64_t address, u
                      uint64_t value)
 {
     rig->exit.value = value;
-    return give(rig, space, address, width, VSDK_WRITE, &rig->exit.value, 1);
+    return give(rig, space, address, width, VSDK_DIRECTION_WRITE, &rig->exit.value, 1);
 }
 
 bus_answer rig_read(struct core_rig *rig, vsdk_space space, uint64_t address, uint16_t width)
 {
     rig->exit.value = UINT64_MAX;
-    return give(rig, space, address, width, VSDK_READ, &rig->exit.value, 1);
+    return give(rig, space, address, width, VSDK_DIRECTION_READ, &rig->exit.value, 1);
 }
 
 bus_answer rig_write_many(struct core_rig *rig, uint64_t port, uint16_t width, void *data,
                           uint32_t count)
 {
-    return give(rig, VSDK_SPACE_PIO, port, width, VSDK_WRITE, data, count);
+    return give(rig, VSDK_SPACE_PIO, port, width, VSDK_DIRECTION_WRITE, data, count);
 }
 
 vsdk_ram *rig_ram(struct core_rig *rig, uint64_t gpa, uint64_t bytes, uint32_t flags)

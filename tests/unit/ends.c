@@ -91,16 +91,16 @@ Test(ends, keyboard_controller)
     }
 }
 
-Test(ends, debug_exit_of_any_width)
+Test(ends, exit_port_of_any_width)
 {
     static const uint64_t value[] = {0x12, 0x3412, 0, 0x78563412};
     vsdk_device *device;
 
-    cr_assert(eq(i32, vsdk_debug_exit_create(&vm, NULL, &device, NULL), VSDK_OK));
+    cr_assert(eq(i32, vsdk_exit_port_create(&vm, NULL, &device, NULL), VSDK_OK));
     vsdk_device_close(device);
     for (uint32_t width = 1; width <= 4; width *= 2) {
         fake_write(&vm, VSDK_SPACE_PIO, 0xf4, width, value[width - 1]);
-        stops(VSDK_EXIT_DEBUG_EXIT, value[width - 1], 0);
+        stops(VSDK_EXIT_GUEST_EXIT, value[width - 1], 0);
     }
     fake_out(&vm, 0xf5, 1);
     stops(0, 0, 0);

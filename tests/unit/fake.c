@@ -77,8 +77,8 @@ void vsdk_device_close(vsdk_device *device)
     free(device);
 }
 
-vsdk_status vsdk_device_attach(vsdk_device *device, vsdk_space space, uint64_t address,
-                               uint64_t length, uint32_t region, vsdk_error *error)
+vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_t address,
+                                  uint64_t length, uint32_t region, vsdk_error *error)
 {
     vsdk_vm *vm = device->vm;
 
@@ -378,8 +378,8 @@ static uint8_t *fake_at(vsdk_vm *vm, uint64_t gpa, uint64_t length)
     return NULL;
 }
 
-vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
-                          vsdk_error *error)
+vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                         vsdk_error *error)
 {
     uint8_t *at = fake_at(vm, gpa, length);
 
@@ -389,8 +389,8 @@ vsdk_status vsdk_dma_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t leng
     return VSDK_OK;
 }
 
-vsdk_status vsdk_dma_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
-                           vsdk_error *error)
+vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                          vsdk_error *error)
 {
     uint8_t *at = fake_at(vm, gpa, length);
 
@@ -448,20 +448,18 @@ void vsdk_vcpu_close(vsdk_vcpu *vcpu)
 {
 }
 
-vsdk_status vsdk_vcpu_get_sregs(vsdk_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, uint32_t state_class, void *state, uint64_t bytes,
+                                vsdk_error *error)
 {
-    *sregs = vcpu->sregs;
+    memcpy(state, state_class == VSDK_X86_SREGS ? (void *)&vcpu->sregs : (void *)&vcpu->regs,
+           bytes);
     return VSDK_OK;
 }
 
-vsdk_status vsdk_vcpu_set_sregs(vsdk_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const void *state,
+                                uint64_t bytes, vsdk_error *error)
 {
-    vcpu->sregs = *sregs;
-    return VSDK_OK;
-}
-
-vsdk_status vsdk_vcpu_set_regs(vsdk_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
-{
-    vcpu->regs = *regs;
+    memcpy(state_class == VSDK_X86_SREGS ? (void *)&vcpu->sregs : (void *)&vcpu->regs, state,
+           bytes);
     return VSDK_OK;
 }

@@ -28,8 +28,8 @@ typedef struct fake_block {
 
 struct vsdk_vcpu {
     vsdk_vm *vm;
-    vsdk_regs regs;
-    vsdk_sregs sregs;
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
 };
 
 struct vsdk_vm {

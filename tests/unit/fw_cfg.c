@@ -112,11 +112,11 @@ static uint32_t dma(uint32_t control, uint32_t length, uint64_t address)
     uint32_t head[2] = {__builtin_bswap32(control), __builtin_bswap32(length)}, answer;
     uint64_t to = __builtin_bswap64(address);
 
-    vsdk_dma_write(&vm, 0x1000, head, 8, NULL);
-    vsdk_dma_write(&vm, 0x1008, &to, 8, NULL);
+    vsdk_vm_write(&vm, 0x1000, head, 8, NULL);
+    vsdk_vm_write(&vm, 0x1008, &to, 8, NULL);
     fake_write(&vm, VSDK_SPACE_PIO, 0x514, 4, 0);
     fake_write(&vm, VSDK_SPACE_PIO, 0x518, 4, __builtin_bswap32(0x1000));
-    vsdk_dma_read(&vm, 0x1000, &answer, 4, NULL);
+    vsdk_vm_read(&vm, 0x1000, &answer, 4, NULL);
     return __builtin_bswap32(answer);
 }
 
@@ -130,11 +130,11 @@ Test(fw_cfg, dma)
     cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x518, 4), 0x47464320)); /* " CFG" */
     memset(vm.block[0].bytes + 0x2000, 0xff, 16);
     cr_assert(eq(u32, dma(0 << 16 | 8 | 2, 8, 0x2000), 0));
-    vsdk_dma_read(&vm, 0x2000, bytes, 8, NULL);
+    vsdk_vm_read(&vm, 0x2000, bytes, 8, NULL);
     cr_assert(zero(memcmp(bytes, "QEMU\0\0\0\0", 8)));
     cr_assert(eq(u32, dma(0 << 16 | 8 | 4, 2, 0), 0));
     cr_assert(eq(u32, dma(2, 2, 0x2000), 0));
-    vsdk_dma_read(&vm, 0x2000, bytes, 2, NULL);
+    vsdk_vm_read(&vm, 0x2000, bytes, 2, NULL);
     cr_assert(zero(memcmp(bytes, "MU", 2)));
     cr_assert(eq(u32, dma(8 | 16, 4, 0x2000), 1));         /* items are read-only */
     cr_assert(eq(u32, dma(8 | 2, UINT32_MAX, 0x2000), 1)); /* leaves RAM */
@@ -151,11 +151,11 @@ Test(fw_cfg, dma_forgets_the_high_half_of_its_address)
 
     vsdk_device_close(fw_cfg());
     fake_ram(&vm, 0, 0x10000);
-    vsdk_dma_write(&vm, 0x1000, head, sizeof head, NULL);
+    vsdk_vm_write(&vm, 0x1000, head, sizeof head, NULL);
     fake_write(&vm, VSDK_SPACE_PIO, 0x514, 4, __builtin_bswap32(7));
     fake_write(&vm, VSDK_SPACE_PIO, 0x518, 4, __builtin_bswap32(0x1000));
     fake_write(&vm, VSDK_SPACE_PIO, 0x518, 4, __builtin_bswap32(0x1000));
-    vsdk_dma_read(&vm, 0x2000, bytes, sizeof bytes, NULL);
+    vsdk_vm_read(&vm, 0x2000, bytes, sizeof bytes, NULL);
     cr_assert(zero(memcmp(bytes, "QEMU", 4)));
 }
 
@@ -163,7 +163,7 @@ static uint32_t fw_cfg_word(uint64_t gpa)
 {
     uint32_t word;
 
-    vsdk_dma_read(&vm, gpa, &word, sizeof word, NULL);
+    vsdk_vm_read(&vm, gpa, &word, sizeof word, NULL);
     return word;
 }
 

@@ -22,8 +22,8 @@ Test(gate, copies_what_was_written)
     char text[6] = {0};
     void *data;
 
-    ok(vsdk_dma_write(rig.vm, 0x10ffe, "hello", 6, NULL));
-    ok(vsdk_dma_read(rig.vm, 0x10ffe, text, 6, NULL));
+    ok(vsdk_vm_write(rig.vm, 0x10ffe, "hello", 6, NULL));
+    ok(vsdk_vm_read(rig.vm, 0x10ffe, text, 6, NULL));
     cr_assert_str_eq(text, "hello");
     ok(vsdk_ram_data(ram, &data, NULL));
     cr_assert_str_eq((char *)data + 0xffe, "hello");
@@ -38,8 +38,8 @@ Test(gate, copies_across_adjacent_mappings)
 
     for (size_t i = 0; i < sizeof out; i++)
         out[i] = (uint8_t)(i * 7);
-    ok(vsdk_dma_write(rig.vm, 0x10ffe, out, P + 3, NULL));
-    ok(vsdk_dma_read(rig.vm, 0x10ffe, in, P + 3, NULL));
+    ok(vsdk_vm_write(rig.vm, 0x10ffe, out, P + 3, NULL));
+    ok(vsdk_vm_read(rig.vm, 0x10ffe, in, P + 3, NULL));
     cr_assert_arr_eq(in, out, P + 3);
     vsdk_ram_close(low);
     vsdk_ram_close(middle);
@@ -52,14 +52,14 @@ Test(gate, refuses_a_hole_and_copies_nothing)
     uint8_t bytes[2 * P + 16];
 
     memset(bytes, 0x5a, sizeof bytes);
-    fails(RANGE, vsdk_dma_write(rig.vm, 0x10ff8, bytes, 2 * P, E));
-    fails(RANGE, vsdk_dma_read(rig.vm, 0x10ff8, bytes, 2 * P, E));
+    fails(RANGE, vsdk_vm_write(rig.vm, 0x10ff8, bytes, 2 * P, E));
+    fails(RANGE, vsdk_vm_read(rig.vm, 0x10ff8, bytes, 2 * P, E));
     cr_assert_eq(bytes[0], 0x5a);
-    ok(vsdk_dma_read(rig.vm, 0x10ff8, bytes, 8, NULL));
+    ok(vsdk_vm_read(rig.vm, 0x10ff8, bytes, 8, NULL));
     cr_assert_eq(bytes[0], 0);
-    fails(RANGE, vsdk_dma_read(rig.vm, 0x11000, bytes, 1, E));
-    fails(RANGE, vsdk_dma_read(rig.vm, 0xffff, bytes, 2, E));
-    fails(RANGE, vsdk_dma_read(rig.vm, 0x12fff, bytes, 2, E));
+    fails(RANGE, vsdk_vm_read(rig.vm, 0x11000, bytes, 1, E));
+    fails(RANGE, vsdk_vm_read(rig.vm, 0xffff, bytes, 2, E));
+    fails(RANGE, vsdk_vm_read(rig.vm, 0x12fff, bytes, 2, E));
     vsdk_ram_close(low);
     vsdk_ram_close(high);
 }
@@ -70,11 +70,11 @@ Test(gate, refuses_what_wraps)
     uint8_t bytes[16];
     vsdk_dma_view view = {.size = sizeof view};
 
-    fails(RANGE, vsdk_dma_read(rig.vm, UINT64_MAX - 7, bytes, 8, E));
-    fails(RANGE, vsdk_dma_read(rig.vm, UINT64_MAX - 7, bytes, 16, E));
-    fails(RANGE, vsdk_dma_write(rig.vm, 16, bytes, UINT64_MAX, E));
-    fails(RANGE, vsdk_dma_write(rig.vm, 0, bytes, UINT64_MAX, E));
-    fails(RANGE, vsdk_dma_map(rig.vm, 1, UINT64_MAX, VSDK_DMA_READ, &view, E));
+    fails(RANGE, vsdk_vm_read(rig.vm, UINT64_MAX - 7, bytes, 8, E));
+    fails(RANGE, vsdk_vm_read(rig.vm, UINT64_MAX - 7, bytes, 16, E));
+    fails(RANGE, vsdk_vm_write(rig.vm, 16, bytes, UINT64_MAX, E));
+    fails(RANGE, vsdk_vm_write(rig.vm, 0, bytes, UINT64_MAX, E));
+    fails(RANGE, vsdk_dma_map(rig.vm, 1, UINT64_MAX, VSDK_DMA_FROM_GUEST, &view, E));
     vsdk_ram_close(ram);
 }
 
@@ -82,10 +82,10 @@ Test(gate, length_0_succeeds_anywhere)
 {
     uint8_t byte = 7;
 
-    ok(vsdk_dma_read(rig.vm, 0x123456, &byte, 0, NULL));
-    ok(vsdk_dma_write(rig.vm, UINT64_MAX, &byte, 0, NULL));
+    ok(vsdk_vm_read(rig.vm, 0x123456, &byte, 0, NULL));
+    ok(vsdk_vm_write(rig.vm, UINT64_MAX, &byte, 0, NULL));
     cr_assert_eq(byte, 7);
-    fails(INVALID_ARGUMENT, vsdk_dma_read(rig.vm, 0, NULL, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_read(rig.vm, 0, NULL, 0, E));
 }
 
 Test(gate, does_not_write_read_only_memory)
@@ -94,16 +94,16 @@ Test(gate, does_not_write_read_only_memory)
     uint8_t bytes[4] = {1, 2, 3, 4};
     vsdk_dma_view view = {.size = sizeof view};
 
-    fails(RANGE, vsdk_dma_write(rig.vm, P - 2, bytes, 4, E));
-    ok(vsdk_dma_read(rig.vm, P - 2, bytes, 4, NULL));
+    fails(RANGE, vsdk_vm_write(rig.vm, P - 2, bytes, 4, E));
+    ok(vsdk_vm_read(rig.vm, P - 2, bytes, 4, NULL));
     cr_assert_eq(bytes[0] | bytes[1], 0);
-    fails(RANGE, vsdk_dma_map(rig.vm, P, 4, VSDK_DMA_READ | VSDK_DMA_WRITE, &view, E));
-    ok(vsdk_dma_map(rig.vm, P, 4, VSDK_DMA_READ, &view, NULL));
+    fails(RANGE, vsdk_dma_map(rig.vm, P, 4, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, E));
+    ok(vsdk_dma_map(rig.vm, P, 4, VSDK_DMA_FROM_GUEST, &view, NULL));
     vsdk_dma_unmap(&view);
     ok(vsdk_vm_protect(rig.vm, P, P, 0, NULL));
-    ok(vsdk_dma_write(rig.vm, P - 2, bytes, 4, NULL));
+    ok(vsdk_vm_write(rig.vm, P - 2, bytes, 4, NULL));
     ok(vsdk_vm_protect(rig.vm, P, P, VSDK_MAP_READONLY, NULL));
-    fails(RANGE, vsdk_dma_write(rig.vm, P, bytes, 1, E));
+    fails(RANGE, vsdk_vm_write(rig.vm, P, bytes, 1, E));
     vsdk_ram_close(rw);
     vsdk_ram_close(ro);
 }
@@ -114,8 +114,8 @@ Test(gate, does_not_reach_devices)
     vsdk_device *device = rig_device(&rig, &notes, 0);
     uint8_t bytes[4];
 
-    ok(vsdk_device_attach(device, VSDK_SPACE_MMIO, 0x20000, 0x100, 0, NULL));
-    fails(RANGE, vsdk_dma_read(rig.vm, 0x20000, bytes, 4, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_MMIO, 0x20000, 0x100, 0, NULL));
+    fails(RANGE, vsdk_vm_read(rig.vm, 0x20000, bytes, 4, E));
     cr_assert_eq(notes.reads, 0);
     vsdk_device_detach(device, NULL);
     vsdk_device_close(device);
@@ -126,7 +126,7 @@ Test(gate, a_pin_keeps_its_bytes)
     vsdk_ram *ram = rig_ram(&rig, 0x10000, P, 0);
     vsdk_dma_view view = {.size = sizeof view}, zero = {0};
 
-    ok(vsdk_dma_map(rig.vm, 0x10010, 16, VSDK_DMA_READ | VSDK_DMA_WRITE, &view, NULL));
+    ok(vsdk_dma_map(rig.vm, 0x10010, 16, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, NULL));
     cr_assert_eq(view.length, 16);
     cr_assert_eq(view.gpa, 0x10010);
     ok(vsdk_vm_unmap(rig.vm, 0x10000, P, NULL));
@@ -137,7 +137,7 @@ Test(gate, a_pin_keeps_its_bytes)
     vsdk_dma_unmap(&view);
     cr_assert_arr_eq(&view, &zero, sizeof view);
     vsdk_dma_unmap(&view);
-    fails(GONE, vsdk_dma_read(rig.vm, 0x10010, &zero, 1, E));
+    fails(GONE, vsdk_vm_read(rig.vm, 0x10010, &zero, 1, E));
 }
 
 Test(gate, a_pin_lies_in_one_mapping)
@@ -145,12 +145,12 @@ Test(gate, a_pin_lies_in_one_mapping)
     vsdk_ram *a = rig_ram(&rig, 0, P, 0), *b = rig_ram(&rig, P, P, 0);
     vsdk_dma_view view = {.size = sizeof view};
 
-    fails(RANGE, vsdk_dma_map(rig.vm, P - 1, 2, VSDK_DMA_READ, &view, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, P - 1, 0, VSDK_DMA_READ, &view, E));
+    fails(RANGE, vsdk_dma_map(rig.vm, P - 1, 2, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, P - 1, 0, VSDK_DMA_FROM_GUEST, &view, E));
     fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, 0, &view, E));
     fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, 4, &view, E));
     view.size = 8;
-    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, VSDK_DMA_READ, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, VSDK_DMA_FROM_GUEST, &view, E));
     cr_assert_null(view.pin);
     vsdk_ram_close(a);
     vsdk_ram_close(b);
@@ -205,16 +205,16 @@ Test(gate, many_mappings_are_found)
     for (uint64_t i = 0; i < N; i++)
         ok(vsdk_vm_map(rig.vm, (i * 37 % N) * 2 * P, ram, i * P, P, 0, NULL));
     for (uint32_t i = 0; i < N; i++)
-        ok(vsdk_dma_write(rig.vm, i * 2 * P + 8, &i, 4, NULL));
+        ok(vsdk_vm_write(rig.vm, i * 2 * P + 8, &i, 4, NULL));
     for (uint32_t i = 0; i < N; i++) {
-        ok(vsdk_dma_read(rig.vm, i * 2 * P + 8, &value, 4, NULL));
+        ok(vsdk_vm_read(rig.vm, i * 2 * P + 8, &value, 4, NULL));
         cr_assert_eq(value, i);
-        fails(RANGE, vsdk_dma_read(rig.vm, i * 2 * P + P, &value, 4, E));
+        fails(RANGE, vsdk_vm_read(rig.vm, i * 2 * P + P, &value, 4, E));
     }
     for (uint64_t i = 0; i < N; i += 2)
         ok(vsdk_vm_unmap(rig.vm, i * 2 * P, P, NULL));
-    fails(RANGE, vsdk_dma_read(rig.vm, 8, &value, 4, E));
-    ok(vsdk_dma_read(rig.vm, 2 * P + 8, &value, 4, NULL));
+    fails(RANGE, vsdk_vm_read(rig.vm, 8, &value, 4, E));
+    ok(vsdk_vm_read(rig.vm, 2 * P + 8, &value, 4, NULL));
     cr_assert_eq(value, 1);
     vsdk_ram_close(ram);
 }

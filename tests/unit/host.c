@@ -79,9 +79,9 @@ Test(host, configurations_are_checked)
 
 Test(host, backends_have_names)
 {
-    cr_assert_str_eq(vsdk_backend_name(0), "kvm");
-    cr_assert_str_eq(vsdk_backend_name(3), "mock-autonomous");
-    cr_assert_null(vsdk_backend_name(4));
+    cr_assert_str_eq(vsdk_backend_at(0), "kvm");
+    cr_assert_str_eq(vsdk_backend_at(3), "mock-autonomous");
+    cr_assert_null(vsdk_backend_at(4));
     cr_assert_str_eq(vsdk_host_backend(NULL), "");
 }
 
@@ -120,7 +120,7 @@ Test(host, capabilities_have_reasons)
     vsdk_host *host;
 
     cr_assert_eq(vsdk_host_open("mock", NULL, &host, NULL), VSDK_OK);
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_PV; c++) {
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_MSI_DESCRIPTOR; c++) {
         cr_assert_eq(vsdk_host_query(host, c, &info, NULL), VSDK_OK);
         cr_assert(info.answer == VSDK_ANSWER_YES || info.reason[0], "%s", vsdk_capability_name(c));
     }

@@ -424,7 +424,7 @@ static void of_device_make(struct of_device *d)
     memset(d, 0, sizeof *d);
     rig_make(&d->rig);
     d->device = rig_device(&d->rig, &d->notes, 0);
-    ok(vsdk_device_attach(d->device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_device_add_range(d->device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
     ok(vsdk_timer_create(loop, d->device, called, &d->timer, release, &d->timer.timer, NULL));
     cr_assert_eq(pipe(d->fds), 0);
     ok(vsdk_watch_create(loop, d->device, d->fds[0], VSDK_LOOP_READ, ready, &d->watch, release,

@@ -53,7 +53,7 @@ static vsdk_status make(uint64_t memory)
 static void makes(void)
 {
     cr_assert(eq(i32, make(4 << 20), VSDK_OK));
-    vsdk_dma_read(&vm, 0xe0000, area, AREA, NULL);
+    vsdk_vm_read(&vm, 0xe0000, area, AREA, NULL);
 }
 
 static uint64_t value(uint32_t offset, uint32_t width)
@@ -370,7 +370,7 @@ Test(pc, has_every_device)
     cr_assert(eq(u8, fake_in(&vm, 0x402), 0xe9));
     cr_assert(eq(u8, fake_in(&vm, 0x505), 3));
     fake_out(&vm, 0xf4, 7);
-    cr_assert(eq(u32, vm.stop, VSDK_EXIT_DEBUG_EXIT));
+    cr_assert(eq(u32, vm.stop, VSDK_EXIT_GUEST_EXIT));
     fake_write(&vm, VSDK_SPACE_PIO, 0x510, 2, 5);
     cr_assert(eq(u8, fake_in(&vm, 0x511), 2));
 }
@@ -380,7 +380,7 @@ Test(pc, reset_stub)
     uint8_t stub[9];
 
     makes();
-    vsdk_dma_read(&vm, 0xffff0, stub, sizeof stub, NULL);
+    vsdk_vm_read(&vm, 0xffff0, stub, sizeof stub, NULL);
     cr_assert(zero(memcmp(stub, "\xba\x02\x06\xb0\x01\xee\xf4\xeb\xfd", 9)));
 }
 
@@ -433,21 +433,21 @@ Test(pc, checks)
     cr_assert(eq(i32, vsdk_pc_create(&vm, NULL, &other, NULL), VSDK_ERROR_EXISTS));
 }
 
-Test(pc, debug_exit_is_where_it_is_wanted)
+Test(pc, exit_port_is_where_it_is_wanted)
 {
-    vsdk_pc_config c = {.size = sizeof c, .output_release = release, .debug_exit = 0x501};
+    vsdk_pc_config c = {.size = sizeof c, .output_release = release, .exit_port = 0x501};
 
     cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_OK));
     fake_out(&vm, 0xf4, 3);
     cr_assert(eq(u32, vm.stop, 0));
     fake_out(&vm, 0x501, 3);
-    cr_assert(eq(u32, vm.stop, VSDK_EXIT_DEBUG_EXIT));
+    cr_assert(eq(u32, vm.stop, VSDK_EXIT_GUEST_EXIT));
     vsdk_pc_close(pc);
     fake_end(&vm);
     cr_assert(eq(u32, released[0], 1));
-    c.debug_exit = 0x3fc; /* in the serial port */
+    c.exit_port = 0x3fc; /* in the serial port */
     cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_EXISTS));
-    c.debug_exit = 0xfffd;
+    c.exit_port = 0xfffd;
     fake_end(&vm);
     cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_RANGE));
     cr_assert(eq(u32, released[0], 3));
@@ -501,7 +501,7 @@ Test(pc_boot, makes_every_processor)
     cr_assert(eq(ptr, vsdk_pc_vcpu(NULL, 0), NULL));
     cr_assert(eq(u64, vm.vcpu[0].regs.rip, 0x100010));
     cr_assert(eq(u64, vm.vcpu[1].regs.rip, 0));
-    vsdk_dma_read(&vm, 0x7020, &rsdp, 8, NULL);
+    vsdk_vm_read(&vm, 0x7020, &rsdp, 8, NULL);
     cr_assert(eq(u64, rsdp, 0xe0000));
 }
 

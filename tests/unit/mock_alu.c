@@ -131,7 +131,7 @@ static void interpret(rig *r, const sample *s, state *at)
 {
     const backend_ops *ops = r->host.ops;
     size_t length = strlen(s->bytes);
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     memcpy(r->memory + CODE, s->bytes, length);
     memcpy(r->memory + CODE + length, "\xe6\xf2", 2);

@@ -14,7 +14,7 @@ static uint64_t counted(const rig *r)
 
 static void any_call(rig *r)
 {
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
 
     r->host.ops->vcpu_get_cpuid(&r->vcpu[0], 0, 0, &entry, NULL);
 }
@@ -66,7 +66,7 @@ Test(autonomous, one_seed_is_one_schedule)
 
 Test(autonomous, goes_on_after_its_answer_without_a_run)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r = {0};
 
     rig_open(&r, 1);
@@ -134,8 +134,8 @@ Test(autonomous, memory_reads_zero_after_destroy)
 Test(autonomous, the_end_is_told_when_exits_are_answered)
 {
     rig r = {.vcpu_count = 2};
-    vsdk_sregs sregs;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_regs regs;
 
     rig_open(&r, 1);
     const backend_ops *ops = r.host.ops;

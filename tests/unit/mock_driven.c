@@ -10,7 +10,7 @@
 
 Test(driven, complete_finishes_an_access_and_nothing_else)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r = {0};
 
     rig_open(&r, 0);
@@ -180,7 +180,7 @@ BOTH(waiting, halted_for_good)
 Test(driven, memory_at_two_addresses)
 {
     static const char code[] = "\x8b\x03\xff\x01\x2b\x03\xe7\xf2"; /* eax = [rbx]; ++[rcx]; - */
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r = {0};
 
     rig_open(&r, 0);
@@ -244,7 +244,7 @@ BOTH(unknown, instructions_say_their_bytes)
 
 BOTH(unknown, code_outside_memory)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r = {0};
 
     rig_open(&r, autonomous);
@@ -284,7 +284,7 @@ BOTH(machine, capabilities_have_reasons)
     rig r = {0};
 
     rig_open(&r, autonomous);
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_PV; c++) {
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_MSI_DESCRIPTOR; c++) {
         vsdk_capability_info info = {.size = sizeof info};
 
         cr_assert_eq(r.host.ops->host_query(&r.host, c, &info, NULL), VSDK_OK);
@@ -312,8 +312,8 @@ BOTH(machine, messages_that_are_refused)
 
 BOTH(machine, sregs_that_are_refused)
 {
-    vsdk_sregs sregs;
-    vsdk_fpu fpu;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_fpu fpu;
     rig r = {0};
 
     rig_open(&r, autonomous);
@@ -332,7 +332,7 @@ BOTH(machine, sregs_that_are_refused)
 
 BOTH(machine, cpuid_has_the_topology)
 {
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
     rig r = {.vcpu_count = 2};
 
     rig_open(&r, autonomous);

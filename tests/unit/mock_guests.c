@@ -51,7 +51,7 @@ static void take_elements(rig *r, uint64_t port, unsigned width, unsigned count,
     unsigned had = 0;
 
     while (had < count) {
-        rig_expect(r, VSDK_EXIT_PIO, VSDK_WRITE, port, width);
+        rig_expect(r, VSDK_EXIT_PIO, VSDK_DIRECTION_WRITE, port, width);
         cr_assert_eq(r->exit->flags, 0);
         cr_assert_leq(had + r->exit->count, count);
         memcpy((uint8_t *)to + had * width, (void *)(uintptr_t)r->exit->data,
@@ -65,7 +65,7 @@ static void give_elements(rig *r, uint64_t port, unsigned width, unsigned count,
     unsigned had = 0;
 
     while (had < count) {
-        rig_expect(r, VSDK_EXIT_PIO, VSDK_READ, port, width);
+        rig_expect(r, VSDK_EXIT_PIO, VSDK_DIRECTION_READ, port, width);
         cr_assert_leq(had + r->exit->count, count);
         memcpy((void *)(uintptr_t)r->exit->data, (const uint8_t *)from + had * width,
                (size_t)r->exit->count * width);
@@ -266,7 +266,7 @@ BOTH(guests, memory_written_by_a_device)
 BOTH(guests, registers_come_out)
 {
     uint64_t first[16], changed = 0xabcdef;
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     rig r = {0};
 
     rig_open(&r, autonomous);
@@ -306,8 +306,8 @@ BOTH(guests, accesses_that_cross_a_page)
 
 BOTH(guests, real_and_protected_mode)
 {
-    vsdk_sregs sregs;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_regs regs;
     rig r = {0};
 
     rig_open(&r, autonomous);

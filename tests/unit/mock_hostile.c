@@ -45,7 +45,7 @@ static uint64_t wild(uint64_t *seed)
 
 static void wild_registers(rig *r, uint64_t *seed)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
 
     start_set_regs(&regs, 0);
     for (int i = 0; i < 16; i++)
@@ -58,15 +58,15 @@ static void wild_registers(rig *r, uint64_t *seed)
 
 static void wild_tables(rig *r, uint64_t *seed)
 {
-    vsdk_sregs sregs;
+    vsdk_x86_sregs sregs;
     const backend_ops *ops = r->host.ops;
 
     ops->vcpu_get_sregs(&r->vcpu[0], &sregs, NULL);
     start_set_long_mode(&sregs, draw(seed) % 2 ? 0 : 3);
     if (draw(seed) % 2)
         sregs.cr3 = wild(seed);
-    sregs.idt = (vsdk_table){.base = wild(seed), .limit = (uint16_t)draw(seed)};
-    sregs.gdt = (vsdk_table){.base = wild(seed), .limit = (uint16_t)draw(seed)};
+    sregs.idt = (vsdk_x86_table){.base = wild(seed), .limit = (uint16_t)draw(seed)};
+    sregs.gdt = (vsdk_x86_table){.base = wild(seed), .limit = (uint16_t)draw(seed)};
     sregs.tr.base = wild(seed);
     sregs.tr.limit = (uint32_t)draw(seed);
     sregs.fs.base = wild(seed);
@@ -85,7 +85,7 @@ static void answer(rig *r, uint64_t *seed)
     uint64_t data = r->exit->data;
 
     if ((r->exit->reason == VSDK_EXIT_PIO || r->exit->reason == VSDK_EXIT_MMIO) &&
-        r->exit->direction == VSDK_READ)
+        r->exit->direction == VSDK_DIRECTION_READ)
         scatter((uint8_t *)(uintptr_t)data, (size_t)r->exit->count * r->exit->width, seed);
 }
 
@@ -143,7 +143,7 @@ BOTH(hostile, endless_strings)
     static const char *const codes[] = {"\xf3\x48\xab", "\xf3\xa4", "\xf3\x48\xa7", "\xf2\xae"};
 
     for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        vsdk_regs regs;
+        vsdk_x86_regs regs;
         rig r = {0};
 
         rig_open(&r, autonomous);

@@ -62,8 +62,8 @@ void rig_code(rig *r, const void *code, size_t bytes, unsigned cpl)
 void rig_load(rig *r, const struct guest *image, unsigned cpl, uint64_t argument)
 {
     const backend_ops *ops = r->host.ops;
-    vsdk_sregs sregs;
-    vsdk_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_regs regs;
 
     start_write_tables(r->memory);
     memcpy(r->memory + CODE, image->code, (size_t)(image->end - image->code));
@@ -124,7 +124,7 @@ void rig_expect(rig *r, vsdk_exit_reason reason, vsdk_direction direction, uint6
 void rig_expect_write(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width,
                       uint64_t value)
 {
-    rig_expect(r, reason, VSDK_WRITE, address, width);
+    rig_expect(r, reason, VSDK_DIRECTION_WRITE, address, width);
     cr_assert_eq(r->exit->count, 1);
     cr_assert_eq(r->exit->value, value, "value 0x%llx", (unsigned long long)r->exit->value);
     cr_assert_eq(r->exit->data, (uint64_t)(uintptr_t)&r->exit->value);
@@ -132,7 +132,7 @@ void rig_expect_write(rig *r, vsdk_exit_reason reason, uint64_t address, unsigne
 
 void rig_answer(rig *r, vsdk_exit_reason reason, uint64_t address, unsigned width, uint64_t value)
 {
-    rig_expect(r, reason, VSDK_READ, address, width);
+    rig_expect(r, reason, VSDK_DIRECTION_READ, address, width);
     cr_assert_eq(r->exit->count, 1);
     cr_assert_eq(r->exit->value, UINT64_MAX);
     memcpy((void *)(uintptr_t)r->exit->data, &value, width);

@@ -70,7 +70,7 @@ static vsdk_status run_to_access(struct rig *rig)
 
 static vsdk_status registers(struct rig *rig)
 {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     vsdk_status status = rig_ops->vcpu_get_regs(&rig->vcpu, &regs, &rig_error);
 
     return status ? status : rig_ops->vcpu_set_regs(&rig->vcpu, &regs, &rig_error);
@@ -78,7 +78,7 @@ static vsdk_status registers(struct rig *rig)
 
 static vsdk_status other_registers(struct rig *rig)
 {
-    vsdk_sregs sregs;
+    vsdk_x86_sregs sregs;
     vsdk_status status = rig_ops->vcpu_get_sregs(&rig->vcpu, &sregs, &rig_error);
 
     return status ? status : rig_ops->vcpu_set_sregs(&rig->vcpu, &sregs, &rig_error);
@@ -86,7 +86,7 @@ static vsdk_status other_registers(struct rig *rig)
 
 static vsdk_status floating(struct rig *rig)
 {
-    vsdk_fpu fpu;
+    vsdk_x86_fpu fpu;
     vsdk_status status = rig_ops->vcpu_get_fpu(&rig->vcpu, &fpu, &rig_error);
 
     return status ? status : rig_ops->vcpu_set_fpu(&rig->vcpu, &fpu, &rig_error);

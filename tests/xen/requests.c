@@ -59,7 +59,7 @@ static void ports(void)
                                   .size = 1,
                                   .count = 1,
                                   .data = ~0ull});
-    check(exit->value == 0xff && exit->direction == VSDK_READ, "reads ones");
+    check(exit->value == 0xff && exit->direction == VSDK_DIRECTION_READ, "reads ones");
     rig.exit.value = 0xabcd;
     expect_done(0xcd);
 }

@@ -123,7 +123,7 @@ int cmd_info(int argc, char **argv)
         json_decref(backends);
         return complain("info takes options only: %s", argv[optind]);
     }
-    for (uint32_t i = 0; (name = vsdk_backend_name(i)) != NULL; i++)
+    for (uint32_t i = 0; (name = vsdk_backend_at(i)) != NULL; i++)
         if (!only || !strcmp(only, name))
             json_array_append_new(backends, describe_backend(name));
     if (json_array_size(backends) == 0)

@@ -78,7 +78,7 @@ static vsdk_status make_machine(machine *m)
                                 .output_user = &m->console,
                                 .debug = o->debug_console ? console_debug : NULL,
                                 .debug_user = &m->console,
-                                .debug_exit = o->debug_exit};
+                                .exit_port = o->exit_port};
     vsdk_boot_config boot = {.size = sizeof boot,
                              .format = o->format,
                              .mode = o->mode,
@@ -99,13 +99,15 @@ static vsdk_status make_machine(machine *m)
 static void tell_where(const machine *m, vsdk_exit_reason reason)
 {
     vsdk_vcpu *vcpu;
-    vsdk_regs regs;
-    vsdk_sregs sregs;
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
 
     for (uint32_t i = 0; (vcpu = vsdk_pc_vcpu(m->pc, i)) != NULL; i++)
-        if (vsdk_vcpu_exit(vcpu)->reason == reason &&
-            vsdk_vcpu_get_regs(vcpu, &regs, NULL) == VSDK_OK &&
-            vsdk_vcpu_get_sregs(vcpu, &sregs, NULL) == VSDK_OK)
+        if (vsdk_vcpu_record(vcpu)->reason == reason &&
+            vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) ==
+                VSDK_OK &&
+            vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), NULL) ==
+                VSDK_OK)
             complain("vCPU %u is at %#llx (rip %#llx)", i,
                      (unsigned long long)(sregs.cs.base + regs.rip), (unsigned long long)regs.rip);
 }
@@ -132,9 +134,9 @@ static int exit_status(const machine *m, const vsdk_exit *end)
     if (m->options.verbose)
         tell_end(end);
     switch (end->reason) {
-    case VSDK_EXIT_DEBUG_EXIT:
-        return m->options.debug_exit_qemu ? (int)((end->value << 1 | 1) & 0xff)
-                                          : (int)(end->value & 0xff);
+    case VSDK_EXIT_GUEST_EXIT:
+        return m->options.exit_port_qemu ? (int)((end->value << 1 | 1) & 0xff)
+                                         : (int)(end->value & 0xff);
     case VSDK_EXIT_POWEROFF:
     case VSDK_EXIT_RESET:
         return 0;
@@ -151,6 +153,7 @@ static int exit_status(const machine *m, const vsdk_exit *end)
 
 static int run(machine *m)
 {
+    uint64_t timeout = m->options.timeout_ns ? m->options.timeout_ns : VSDK_FOREVER;
     vsdk_exit end;
     vsdk_status status;
 
@@ -159,7 +162,7 @@ static int run(machine *m)
         return report(&error);
     if (m->console.left) /* before there was anything to cancel */
         vsdk_vm_run_cancel(m->vm, NULL);
-    status = vsdk_vm_run(m->vm, m->options.timeout_ns, &end, &error);
+    status = vsdk_vm_run(m->vm, timeout, &end, &error);
     console_detach(&m->console);
     terminal_restore();
     return status == VSDK_OK ? exit_status(m, &end) : report(&error);

@@ -22,12 +22,12 @@ static const char usage[] =
     "  --serial stdio|none|FILE\n"
     "                        where the serial port goes (default stdio; Ctrl-A X leaves)\n"
     "  --debug-console FILE  where the debug console at port 0x402 goes\n"
-    "  --debug-exit PORT     port of the debug exit (default 0xf4)\n"
-    "  --debug-exit-qemu     exit status (v << 1) | 1 of the value v written there\n"
+    "  --exit-port PORT     port of the exit port (default 0xf4)\n"
+    "  --exit-port-qemu     exit status (v << 1) | 1 of the value v written there\n"
     "  --timeout SECONDS     end with status 124 after that time\n"
     "  --verbose             the library's messages, and how the guest ended\n"
     "\n"
-    "Exit status: the byte that the guest wrote to the debug exit; 0 for a power-off or reset; "
+    "Exit status: the byte that the guest wrote to the exit port; 0 for a power-off or reset; "
     "134\n"
     "for a crash; 130 when left by Ctrl-A X or a signal; 124 timeout; 125 a failure of vsdk "
     "itself.\n";
@@ -45,8 +45,8 @@ enum {
     ADDRESS,
     SERIAL,
     DEBUG_CONSOLE,
-    DEBUG_EXIT,
-    DEBUG_EXIT_QEMU,
+    EXIT_PORT,
+    EXIT_PORT_QEMU,
     TIMEOUT,
     VERBOSE,
     HELP = 'h'
@@ -64,8 +64,8 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"address", required_argument, NULL, ADDRESS},
                                       {"serial", required_argument, NULL, SERIAL},
                                       {"debug-console", required_argument, NULL, DEBUG_CONSOLE},
-                                      {"debug-exit", required_argument, NULL, DEBUG_EXIT},
-                                      {"debug-exit-qemu", no_argument, NULL, DEBUG_EXIT_QEMU},
+                                      {"exit-port", required_argument, NULL, EXIT_PORT},
+                                      {"exit-port-qemu", no_argument, NULL, EXIT_PORT_QEMU},
                                       {"timeout", required_argument, NULL, TIMEOUT},
                                       {"verbose", no_argument, NULL, VERBOSE},
                                       {"help", no_argument, NULL, HELP},
@@ -172,10 +172,10 @@ static int take(run_options *o, int option, const char *name)
     case DEBUG_CONSOLE:
         o->debug_console = optarg;
         return 0;
-    case DEBUG_EXIT:
-        return number32(name, optarg, 0xffff, &o->debug_exit);
-    case DEBUG_EXIT_QEMU:
-        o->debug_exit_qemu = 1;
+    case EXIT_PORT:
+        return number32(name, optarg, 0xffff, &o->exit_port);
+    case EXIT_PORT_QEMU:
+        o->exit_port_qemu = 1;
         return 0;
     case TIMEOUT:
         return seconds(optarg, &o->timeout_ns);

@@ -17,8 +17,8 @@ typedef struct run_options {
     vsdk_boot_format format;
     vsdk_boot_mode mode;
     uint64_t address;
-    uint32_t debug_exit;
-    int debug_exit_qemu;
+    uint32_t exit_port;
+    int exit_port_qemu;
     uint64_t timeout_ns;
     int verbose;
 } run_options;

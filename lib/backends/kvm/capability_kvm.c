@@ -126,8 +126,8 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
         return with_value(h->vcpus_max, "KVM_CAP_MAX_VCPUS, and 127 at most without x2APIC ids");
     case VSDK_CAPABILITY_DOORBELL_KERNEL:
         return of_doorbell(h);
-    case VSDK_CAPABILITY_DEADLINE:
-        return yes("a timer that sends the kick signal to the vCPU's thread");
+    case VSDK_CAPABILITY_DIRECT_IO:
+        return yes("guest memory is this process's own");
     case VSDK_CAPABILITY_DEATH_EVENT:
         return yes("a KVM guest ends by an exit");
     case VSDK_CAPABILITY_DOWN_REGS:
@@ -140,8 +140,8 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
         return yes("KVM_SET_CPUID2");
     case VSDK_CAPABILITY_FPU:
         return when(h->xsave_bytes != 0, "KVM_GET_XSAVE", "this kernel's KVM lacks KVM_CAP_XSAVE");
-    case VSDK_CAPABILITY_PV:
-        return no("paravirtual guests are Xen's");
+    case VSDK_CAPABILITY_MSI_DESCRIPTOR:
+        return no(LATER);
     default:
         return no(LATER);
     }
@@ -206,7 +206,7 @@ vsdk_status kvm_host_query(backend_host *host, vsdk_capability capability,
     case VSDK_CAPABILITY_CRASH_DETAIL:
     case VSDK_CAPABILITY_COMPLETE_EXACT:
     case VSDK_CAPABILITY_SYNC_GENERAL:
-    case VSDK_CAPABILITY_SYNC_OTHER:
+    case VSDK_CAPABILITY_SYNC_SREGS:
         put(info, of_exits(h, capability));
         break;
     default:

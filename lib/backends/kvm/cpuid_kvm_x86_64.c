@@ -26,9 +26,9 @@ typedef struct cpuid_list {
 
 _Static_assert(offsetof(cpuid_list, entries) == sizeof(struct kvm_cpuid2), "struct kvm_cpuid2");
 
-static void from_kvm(vsdk_cpuid_entry *to, const struct kvm_cpuid_entry2 *from)
+static void from_kvm(vsdk_x86_cpuid_entry *to, const struct kvm_cpuid_entry2 *from)
 {
-    *to = (vsdk_cpuid_entry){
+    *to = (vsdk_x86_cpuid_entry){
         .leaf = from->function,
         .subleaf = from->index,
         .flags = from->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX ? 1 : 0,
@@ -39,7 +39,7 @@ static void from_kvm(vsdk_cpuid_entry *to, const struct kvm_cpuid_entry2 *from)
     };
 }
 
-static void to_kvm(struct kvm_cpuid_entry2 *to, const vsdk_cpuid_entry *from)
+static void to_kvm(struct kvm_cpuid_entry2 *to, const vsdk_x86_cpuid_entry *from)
 {
     *to = (struct kvm_cpuid_entry2){
         .function = from->leaf,
@@ -53,7 +53,7 @@ static void to_kvm(struct kvm_cpuid_entry2 *to, const vsdk_cpuid_entry *from)
 }
 
 /* KVM serves the deadline timer but does not tell of it. */
-static void note_leaf(host_kvm *host, vsdk_cpuid_entry *entry)
+static void note_leaf(host_kvm *host, vsdk_x86_cpuid_entry *entry)
 {
     if (entry->leaf == 1)
         entry->ecx |= ECX1_HYPERVISOR | (host->tsc_deadline ? ECX1_TSC_DEADLINE : 0);
@@ -92,7 +92,7 @@ vsdk_status kvm_cpuid_read_supported(host_kvm *host, vsdk_error *error)
     return status;
 }
 
-vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries, uint32_t capacity,
                                uint32_t *needed, vsdk_error *error)
 {
     const host_kvm *h = host->data;
@@ -103,17 +103,18 @@ vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, ui
     return VSDK_OK;
 }
 
-vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
                              vsdk_error *error)
 {
     vm_kvm *k = vm->data;
     if (count > KVM_CPUID_MOST - 2)
-        return error_set(error, VSDK_ERROR_LIMIT, "vsdk_vm_set_cpuid",
+        return error_set(error, VSDK_ERROR_LIMIT, "vsdk_x86_vm_set_cpuid",
                          "%u leaves; KVM takes %u and needs two for the topology", count,
                          KVM_CPUID_MOST);
-    vsdk_cpuid_entry *copy = alloc_array(count, sizeof *copy);
+    vsdk_x86_cpuid_entry *copy = alloc_array(count, sizeof *copy);
     if (!copy)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_set_cpuid", "no memory for CPUID");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_x86_vm_set_cpuid",
+                         "no memory for CPUID");
     memcpy(copy, entries, count * sizeof *copy);
     alloc_free(k->cpuid);
     k->cpuid = copy;
@@ -126,7 +127,7 @@ static int is_hypervisor_leaf(uint32_t leaf)
     return leaf >= LEAF_HYPERVISOR && leaf <= LEAF_HYPERVISOR_LAST;
 }
 
-static void apply_features(const backend_vm *vm, vsdk_cpuid_entry *entry)
+static void apply_features(const backend_vm *vm, vsdk_x86_cpuid_entry *entry)
 {
     const vm_kvm *k = vm->data;
     if (vm->config.flags & VSDK_VM_HIDE_HYPERVISOR)
@@ -136,7 +137,8 @@ static void apply_features(const backend_vm *vm, vsdk_cpuid_entry *entry)
 }
 
 /* One leaf of the machine's list as this vCPU sees it; 0 if it does not. */
-static int personal(const backend_vcpu *vcpu, const vsdk_cpuid_entry *from, vsdk_cpuid_entry *entry)
+static int personal(const backend_vcpu *vcpu, const vsdk_x86_cpuid_entry *from,
+                    vsdk_x86_cpuid_entry *entry)
 {
     const backend_vm *vm = vcpu->vm;
     *entry = *from;
@@ -152,13 +154,13 @@ static int personal(const backend_vcpu *vcpu, const vsdk_cpuid_entry *from, vsdk
     return 1;
 }
 
-static void topology_leaf(const backend_vcpu *vcpu, uint32_t subleaf, vsdk_cpuid_entry *entry)
+static void topology_leaf(const backend_vcpu *vcpu, uint32_t subleaf, vsdk_x86_cpuid_entry *entry)
 {
-    *entry = (vsdk_cpuid_entry){.leaf = LEAF_TOPOLOGY, .subleaf = subleaf, .flags = 1};
+    *entry = (vsdk_x86_cpuid_entry){.leaf = LEAF_TOPOLOGY, .subleaf = subleaf, .flags = 1};
     topology_apply(entry, vcpu->index, vcpu->vm->config.vcpus_max);
 }
 
-static const vsdk_cpuid_entry *leaves(const backend_vm *vm, uint32_t *count)
+static const vsdk_x86_cpuid_entry *leaves(const backend_vm *vm, uint32_t *count)
 {
     const vm_kvm *k = vm->data;
     const host_kvm *h = kvm_host_of(vm);
@@ -169,8 +171,8 @@ static const vsdk_cpuid_entry *leaves(const backend_vm *vm, uint32_t *count)
 static void build(const backend_vcpu *vcpu, cpuid_list *list)
 {
     uint32_t count, used = 0;
-    const vsdk_cpuid_entry *from = leaves(vcpu->vm, &count);
-    vsdk_cpuid_entry entry;
+    const vsdk_x86_cpuid_entry *from = leaves(vcpu->vm, &count);
+    vsdk_x86_cpuid_entry entry;
     for (uint32_t i = 0; i < count && used < KVM_CPUID_MOST - 2; i++)
         if (personal(vcpu, &from[i], &entry))
             to_kvm(&list->entries[used++], &entry);
@@ -192,20 +194,20 @@ vsdk_status kvm_cpuid_install(backend_vcpu *vcpu, int fd, vsdk_error *error)
     alloc_free(list);
     if (r == -EINVAL && k->cpuid)
         return error_set_errno(error, VSDK_ERROR_UNSUPPORTED, EINVAL, "KVM_SET_CPUID2",
-                               "KVM refused the leaves of vsdk_vm_set_cpuid");
+                               "KVM refused the leaves of vsdk_x86_vm_set_cpuid");
     return r < 0 ? kvm_error(error, r, "KVM_SET_CPUID2", "CPUID can't be set") : VSDK_OK;
 }
 
-static int is_leaf(const vsdk_cpuid_entry *entry, uint32_t leaf, uint32_t subleaf)
+static int is_leaf(const vsdk_x86_cpuid_entry *entry, uint32_t leaf, uint32_t subleaf)
 {
     return entry->leaf == leaf && (!(entry->flags & 1) || entry->subleaf == subleaf);
 }
 
 vsdk_status kvm_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                               vsdk_cpuid_entry *entry, vsdk_error *error)
+                               vsdk_x86_cpuid_entry *entry, vsdk_error *error)
 {
     uint32_t count;
-    const vsdk_cpuid_entry *from = leaves(vcpu->vm, &count);
+    const vsdk_x86_cpuid_entry *from = leaves(vcpu->vm, &count);
     if (leaf == LEAF_TOPOLOGY && subleaf < 2) {
         topology_leaf(vcpu, subleaf, entry);
         return VSDK_OK;
@@ -214,6 +216,6 @@ vsdk_status kvm_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t suble
         if (is_leaf(&from[i], leaf, subleaf) && personal(vcpu, &from[i], entry))
             return VSDK_OK;
     memset(entry, 0, sizeof *entry);
-    return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vcpu_get_cpuid",
+    return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_x86_vcpu_get_cpuid",
                      "the vCPU has no leaf 0x%x, subleaf 0x%x", leaf, subleaf);
 }

@@ -3,7 +3,8 @@
 #include "base/exit_path.h"
 #include <string.h>
 
-_Static_assert((int)KVM_EXIT_IO_IN == (int)VSDK_READ && (int)KVM_EXIT_IO_OUT == (int)VSDK_WRITE,
+_Static_assert((int)KVM_EXIT_IO_IN == (int)VSDK_DIRECTION_READ &&
+                   (int)KVM_EXIT_IO_OUT == (int)VSDK_DIRECTION_WRITE,
                "directions");
 _Static_assert(sizeof(vsdk_exit) == 64, "the record");
 
@@ -33,7 +34,7 @@ static uint32_t synced(const vcpu_kvm *v)
 {
     if (!v->vcpu->sync_regs || !v->regs_in_run)
         return 0;
-    memcpy(v->vcpu->sync_regs, &run_of(v)->s.regs.regs, sizeof(vsdk_regs));
+    memcpy(v->vcpu->sync_regs, &run_of(v)->s.regs.regs, sizeof(vsdk_x86_regs));
     return VSDK_EXIT_REGS_SYNCED;
 }
 
@@ -68,7 +69,7 @@ static void show_element(vcpu_kvm *v, vsdk_exit *x, void *element)
 {
     x->count = 1;
     x->data = (uintptr_t)&x->value;
-    if (x->direction == VSDK_WRITE) {
+    if (x->direction == VSDK_DIRECTION_WRITE) {
         copy_element(&x->value, element, x->width);
         return;
     }
@@ -87,13 +88,13 @@ static int pio(vcpu_kvm *v)
     x->width = run->io.size;
     x->direction = run->io.direction;
     if (run->io.count == 1) {
-        x->flags |= x->direction == VSDK_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0;
+        x->flags |= x->direction == VSDK_DIRECTION_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0;
         show_element(v, x, data);
         return 1;
     }
     x->count = run->io.count;
     x->data = (uintptr_t)data;
-    if (x->direction == VSDK_READ)
+    if (x->direction == VSDK_DIRECTION_READ)
         memset(data, 0xff, (size_t)x->count * x->width);
     return 1;
 }
@@ -113,7 +114,7 @@ static int mmio_part(vcpu_kvm *v)
     vsdk_exit *x = begin(v, VSDK_EXIT_MMIO);
     x->address = run->mmio.phys_addr + v->mmio_done;
     x->width = part_width(run->mmio.len - v->mmio_done);
-    x->direction = run->mmio.is_write ? VSDK_WRITE : VSDK_READ;
+    x->direction = run->mmio.is_write ? VSDK_DIRECTION_WRITE : VSDK_DIRECTION_READ;
     show_element(v, x, run->mmio.data + v->mmio_done);
     v->mmio_done += x->width;
     return 1;

@@ -48,7 +48,7 @@ vsdk_status kvm_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error)
     if (kvm_has_lapic(vcpu->vm))
         return kvm_vm_send_msi(vcpu->vm, KVM_LAPIC | id << 12, DELIVERY_NMI, error);
     if (!kvm_host_of(vcpu->vm)->user_nmi)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vcpu_inject_nmi",
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_x86_vcpu_inject_nmi",
                          "this kernel's KVM lacks KVM_CAP_USER_NMI");
     atomic_store(&v->nmi, 1);
     kvm_vcpu_interrupt(vcpu);

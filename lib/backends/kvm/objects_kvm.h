@@ -38,12 +38,12 @@ typedef struct host_kvm {
     int signal_msi, tsc_deadline, user_nmi;
     uint32_t physical_bits;
     uint32_t cpuid_count;
-    vsdk_cpuid_entry *cpuid; /* what the kernel supports, asked once */
+    vsdk_x86_cpuid_entry *cpuid; /* what the kernel supports, asked once */
 } host_kvm;
 
 typedef struct vm_kvm {
     int fd;
-    vsdk_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
+    vsdk_x86_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
     uint32_t cpuid_count;
     /* Descriptors by index of vCPUs whose creation failed later on, else 0: the kernel never takes
      * a vCPU back, so the next creation goes on with it. */
@@ -139,14 +139,14 @@ vsdk_status kvm_host_open(backend_host *host, const vsdk_host_config *config, vs
 void kvm_host_close(backend_host *host);
 vsdk_status kvm_host_query(backend_host *host, vsdk_capability capability,
                            vsdk_capability_info *info, vsdk_error *error);
-vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries, uint32_t capacity,
                                uint32_t *needed, vsdk_error *error);
 vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error);
 void kvm_vm_destroy(backend_vm *vm);
 void kvm_vm_free(backend_vm *vm);
 vsdk_status kvm_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                  uint32_t *needed, vsdk_error *error);
-vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
                              vsdk_error *error);
 vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error);
 void kvm_ram_free(backend_ram *ram);
@@ -168,13 +168,13 @@ void kvm_vcpu_leave(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
 void kvm_vcpu_interrupt(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_complete(backend_vcpu *vcpu, vsdk_error *error);
-vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
-vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
-vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
-vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
-vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
-vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
+vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
+vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);
+vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, vsdk_error *error);
+vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *error);
+vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_error *error);
 vsdk_status kvm_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                               vsdk_cpuid_entry *entry, vsdk_error *error);
+                               vsdk_x86_cpuid_entry *entry, vsdk_error *error);
 
 #endif

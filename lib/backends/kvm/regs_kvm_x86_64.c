@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
-_Static_assert(sizeof(vsdk_regs) == sizeof(struct kvm_regs), "general registers");
-_Static_assert(offsetof(vsdk_regs, rdi) == offsetof(struct kvm_regs, rdi) &&
-                   offsetof(vsdk_regs, rsp) == offsetof(struct kvm_regs, rsp) &&
-                   offsetof(vsdk_regs, rbp) == offsetof(struct kvm_regs, rbp) &&
-                   offsetof(vsdk_regs, r15) == offsetof(struct kvm_regs, r15) &&
-                   offsetof(vsdk_regs, rflags) == offsetof(struct kvm_regs, rflags),
+_Static_assert(sizeof(vsdk_x86_regs) == sizeof(struct kvm_regs), "general registers");
+_Static_assert(offsetof(vsdk_x86_regs, rdi) == offsetof(struct kvm_regs, rdi) &&
+                   offsetof(vsdk_x86_regs, rsp) == offsetof(struct kvm_regs, rsp) &&
+                   offsetof(vsdk_x86_regs, rbp) == offsetof(struct kvm_regs, rbp) &&
+                   offsetof(vsdk_x86_regs, r15) == offsetof(struct kvm_regs, r15) &&
+                   offsetof(vsdk_x86_regs, rflags) == offsetof(struct kvm_regs, rflags),
                "general registers are in the kernel's order");
 
 static struct kvm_run *run_of(const vcpu_kvm *v)
@@ -25,7 +25,7 @@ static int regs_in_run(const vcpu_kvm *v)
     return v->regs_in_run || run_of(v)->kvm_dirty_regs & KVM_SYNC_X86_REGS;
 }
 
-vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error)
 {
     const vcpu_kvm *v = vcpu->data;
     if (regs_in_run(v)) {
@@ -39,7 +39,7 @@ vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *e
 
 /* Through kvm_run the next entry takes them over without a call of its own. A processor that waits
  * to be started must not find them when it is. */
-static int set_regs(vcpu_kvm *v, const vsdk_regs *regs)
+static int set_regs(vcpu_kvm *v, const vsdk_x86_regs *regs)
 {
     struct kvm_run *run = run_of(v);
     if (v->started && kvm_host_of(v->vcpu->vm)->sync_regs & KVM_SYNC_X86_REGS) {
@@ -51,10 +51,10 @@ static int set_regs(vcpu_kvm *v, const vsdk_regs *regs)
     return sys_ioctl_retry(v->fd, KVM_SET_REGS, (uintptr_t)regs);
 }
 
-vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
-    vsdk_regs now, next = *regs;
+    vsdk_x86_regs now, next = *regs;
     if (v->pending) {
         vsdk_status status = kvm_vcpu_get_regs(vcpu, &now, error);
         if (status != VSDK_OK)
@@ -75,16 +75,16 @@ enum {
     ACCESS_G = 1 << 15
 };
 
-static void segment_from_kvm(vsdk_segment *to, const struct kvm_segment *from)
+static void segment_from_kvm(vsdk_x86_segment *to, const struct kvm_segment *from)
 {
-    *to = (vsdk_segment){.base = from->base, .limit = from->limit, .selector = from->selector};
+    *to = (vsdk_x86_segment){.base = from->base, .limit = from->limit, .selector = from->selector};
     to->access = (uint16_t)((from->type & 15) | (from->s ? ACCESS_S : 0) | (from->dpl & 3) << 5 |
                             (from->present && !from->unusable ? ACCESS_P : 0) |
                             (from->avl ? ACCESS_AVL : 0) | (from->l ? ACCESS_L : 0) |
                             (from->db ? ACCESS_DB : 0) | (from->g ? ACCESS_G : 0));
 }
 
-static void segment_to_kvm(struct kvm_segment *to, const vsdk_segment *from)
+static void segment_to_kvm(struct kvm_segment *to, const vsdk_x86_segment *from)
 {
     uint16_t access = from->access;
     *to = (struct kvm_segment){
@@ -103,12 +103,12 @@ static void segment_to_kvm(struct kvm_segment *to, const vsdk_segment *from)
     };
 }
 
-static void table_from_kvm(vsdk_table *to, const struct kvm_dtable *from)
+static void table_from_kvm(vsdk_x86_table *to, const struct kvm_dtable *from)
 {
-    *to = (vsdk_table){.base = from->base, .limit = from->limit};
+    *to = (vsdk_x86_table){.base = from->base, .limit = from->limit};
 }
 
-static void table_to_kvm(struct kvm_dtable *to, const vsdk_table *from)
+static void table_to_kvm(struct kvm_dtable *to, const vsdk_x86_table *from)
 {
     *to = (struct kvm_dtable){.base = from->base, .limit = from->limit};
 }
@@ -125,7 +125,7 @@ static vsdk_status read_sregs(vcpu_kvm *v, vsdk_error *error)
     return VSDK_OK;
 }
 
-static void sregs_from_kvm(vsdk_sregs *sregs, const struct kvm_sregs *from)
+static void sregs_from_kvm(vsdk_x86_sregs *sregs, const struct kvm_sregs *from)
 {
     memset(sregs, 0, sizeof *sregs);
     segment_from_kvm(&sregs->cs, &from->cs);
@@ -146,7 +146,7 @@ static void sregs_from_kvm(vsdk_sregs *sregs, const struct kvm_sregs *from)
     sregs->apic_base = from->apic_base;
 }
 
-vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
     vsdk_status status = read_sregs(v, error);
@@ -155,7 +155,7 @@ vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error
     return status;
 }
 
-static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_sregs *sregs)
+static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_x86_sregs *sregs)
 {
     segment_to_kvm(&k->cs, &sregs->cs);
     segment_to_kvm(&k->ds, &sregs->ds);
@@ -174,7 +174,7 @@ static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_sregs *sregs)
     k->efer = sregs->efer;
 }
 
-vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
     vsdk_status status = read_sregs(v, error);
@@ -196,7 +196,7 @@ vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk
 
 /* The extended state area: 512 bytes in the layout of FXSAVE64, then the header whose first word
  * says which parts are not in their initial state. */
-enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, FPU_FIELDS = offsetof(vsdk_fpu, reserved2) };
+enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, FPU_FIELDS = offsetof(vsdk_x86_fpu, reserved2) };
 
 static vsdk_status read_xsave(const backend_vcpu *vcpu, char **area, vsdk_error *error)
 {
@@ -218,7 +218,7 @@ static vsdk_status read_xsave(const backend_vcpu *vcpu, char **area, vsdk_error 
     return kvm_system_error(error, r, "KVM_GET_XSAVE", "the floating-point state can't be read");
 }
 
-vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
+vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     char *area = NULL;
     vsdk_status status = read_xsave(vcpu, &area, error);
@@ -231,11 +231,11 @@ vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *erro
     return VSDK_OK;
 }
 
-static void merge_fpu(char *area, const vsdk_fpu *fpu)
+static void merge_fpu(char *area, const vsdk_x86_fpu *fpu)
 {
     uint64_t in_use;
-    vsdk_fpu legacy = *fpu;
-    memcpy(&legacy.mxcsr_mask, area + offsetof(vsdk_fpu, mxcsr_mask), sizeof legacy.mxcsr_mask);
+    vsdk_x86_fpu legacy = *fpu;
+    memcpy(&legacy.mxcsr_mask, area + offsetof(vsdk_x86_fpu, mxcsr_mask), sizeof legacy.mxcsr_mask);
     legacy.reserved = 0;
     memcpy(area, &legacy, FPU_FIELDS);
     memcpy(&in_use, area + XSAVE_HEADER, sizeof in_use);
@@ -243,7 +243,7 @@ static void merge_fpu(char *area, const vsdk_fpu *fpu)
     memcpy(area + XSAVE_HEADER, &in_use, sizeof in_use);
 }
 
-vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error)
+vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     const vcpu_kvm *v = vcpu->data;
     char *area = NULL;

@@ -14,7 +14,7 @@
 #include "backends/mock/lapic.h"
 #include <stdatomic.h>
 #include <stdint.h>
-#include <vsdk/regs.h>
+#include <vsdk/x86.h>
 
 struct mock_vm;
 typedef struct cpu cpu;
@@ -211,13 +211,13 @@ struct cpu {
         uint32_t kind;
     } unknown;
 
-    vsdk_segment segment[S_COUNT];
-    vsdk_segment tr, ldt;
-    vsdk_table gdt, idt;
+    vsdk_x86_segment segment[S_COUNT];
+    vsdk_x86_segment tr, ldt;
+    vsdk_x86_table gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, efer;
     uint64_t instructions; /* the time stamp counter too */
     lapic apic;
-    vsdk_fpu fpu;
+    vsdk_x86_fpu fpu;
 
     uint64_t map_seen; /* generation of the memory map that the tables below belong to */
     insn scratch;      /* an instruction that crosses a page */
@@ -273,8 +273,8 @@ step cpu_take_events(cpu *c);
 
 /* cpu_segment.c */
 step cpu_load_segment(cpu *c, unsigned segment, uint16_t selector);
-step cpu_load_code(cpu *c, uint16_t selector, unsigned cpl, vsdk_segment *cs);
-step cpu_load_system(cpu *c, vsdk_segment *to, uint16_t selector, unsigned type);
+step cpu_load_code(cpu *c, uint16_t selector, unsigned cpl, vsdk_x86_segment *cs);
+step cpu_load_system(cpu *c, vsdk_x86_segment *to, uint16_t selector, unsigned type);
 void cpu_update_mode(cpu *c);
 step cpu_set_cr0(cpu *c, uint64_t value);
 uint64_t cpu_apic_base(const cpu *c);

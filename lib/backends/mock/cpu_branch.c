@@ -67,7 +67,7 @@ step in_jcxz(cpu *c, const insn *in)
 
 static step jump_far(cpu *c, uint16_t selector, uint64_t target)
 {
-    vsdk_segment cs;
+    vsdk_x86_segment cs;
     step s = cpu_load_code(c, selector, c->cpl, &cs);
 
     if (s)
@@ -223,7 +223,7 @@ static step return_stack(cpu *c, const frame *f, unsigned cpl)
 step in_iret(cpu *c, const insn *in)
 {
     int protected_mode = (c->cr0 & CR0_PE) != 0, was_64 = c->bits == 64;
-    vsdk_segment cs, old_ss = c->segment[S_SS];
+    vsdk_x86_segment cs, old_ss = c->segment[S_SS];
     frame f;
     step s = peek_frame(c, in, &f, 0);
 

@@ -57,7 +57,7 @@ static step tss_read(cpu *c, unsigned offset, unsigned size, uint64_t *value)
 }
 
 /* The code segment of a handler, and the privilege that it runs at: not below the current one. */
-static step handler_code(cpu *c, const gate *g, vsdk_segment *cs)
+static step handler_code(cpu *c, const gate *g, vsdk_x86_segment *cs)
 {
     unsigned level = c->cpl;
 
@@ -81,7 +81,7 @@ static step push_all(cpu *c, uint64_t base, uint64_t *sp, unsigned size, const u
     return s;
 }
 
-static void enter_handler(cpu *c, const gate *g, const vsdk_segment *cs)
+static void enter_handler(cpu *c, const gate *g, const vsdk_x86_segment *cs)
 {
     if ((g->attributes >> 8 & 0xf) == GATE_INTERRUPT)
         c->flags &= ~(uint64_t)F_IF;
@@ -108,7 +108,7 @@ static step deliver_64(cpu *c, const event *e)
 {
     uint64_t values[6] = {c->segment[S_SS].selector, c->r[R_SP],   c->flags,
                           c->segment[S_CS].selector, e->return_ip, e->error};
-    vsdk_segment cs;
+    vsdk_x86_segment cs;
     uint64_t sp;
     gate g;
     step s = read_gate(c, e, &g);
@@ -126,7 +126,7 @@ static step deliver_64(cpu *c, const event *e)
     if (s)
         return s;
     if (cpl != c->cpl)
-        c->segment[S_SS] = (vsdk_segment){.selector = (uint16_t)cpl};
+        c->segment[S_SS] = (vsdk_x86_segment){.selector = (uint16_t)cpl};
     c->r[R_SP] = sp;
     enter_handler(c, &g, &cs);
     return STEP_DONE;
@@ -137,7 +137,7 @@ static step deliver_32(cpu *c, const event *e)
 {
     uint64_t values[4] = {c->flags, c->segment[S_CS].selector, e->return_ip, e->error};
     uint64_t sp = c->r[R_SP] & size_mask(stack_size(c));
-    vsdk_segment cs;
+    vsdk_x86_segment cs;
     gate g;
     step s = read_gate(c, e, &g);
 

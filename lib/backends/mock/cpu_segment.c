@@ -50,11 +50,11 @@ step cpu_set_cr0(cpu *c, uint64_t value)
     return STEP_DONE;
 }
 
-static void unpack(uint64_t raw, uint16_t selector, vsdk_segment *segment)
+static void unpack(uint64_t raw, uint16_t selector, vsdk_x86_segment *segment)
 {
     uint32_t limit = (uint32_t)(raw & 0xffff) | (uint32_t)(raw >> 32 & 0xf0000);
 
-    *segment = (vsdk_segment){
+    *segment = (vsdk_x86_segment){
         .base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000),
         .limit = raw >> 55 & 1 ? limit << 12 | 0xfff : limit,
         .selector = selector,
@@ -88,11 +88,11 @@ static step load_null(cpu *c, unsigned segment, uint16_t selector)
     if (segment == S_SS && (c->bits != 64 || c->cpl == 3))
         return cpu_raise_error(c, VECTOR_GP, 0);
     uint64_t base = segment >= S_FS ? 0 : c->segment[segment].base;
-    c->segment[segment] = (vsdk_segment){.selector = selector, .base = base};
+    c->segment[segment] = (vsdk_x86_segment){.selector = selector, .base = base};
     return STEP_DONE;
 }
 
-static int usable(const cpu *c, unsigned segment, const vsdk_segment *s)
+static int usable(const cpu *c, unsigned segment, const vsdk_x86_segment *s)
 {
     unsigned dpl = s->access >> 5 & 3, rpl = s->selector & 3;
     int code = s->access & ACCESS_TYPE_CODE;
@@ -108,7 +108,7 @@ static int usable(const cpu *c, unsigned segment, const vsdk_segment *s)
 
 step cpu_load_segment(cpu *c, unsigned segment, uint16_t selector)
 {
-    vsdk_segment loaded;
+    vsdk_x86_segment loaded;
     uint64_t raw[2];
     step s;
 
@@ -130,7 +130,7 @@ step cpu_load_segment(cpu *c, unsigned segment, uint16_t selector)
     return STEP_DONE;
 }
 
-static step load_code_real(cpu *c, uint16_t selector, vsdk_segment *cs)
+static step load_code_real(cpu *c, uint16_t selector, vsdk_x86_segment *cs)
 {
     *cs = c->segment[S_CS];
     cs->selector = selector;
@@ -138,7 +138,7 @@ static step load_code_real(cpu *c, uint16_t selector, vsdk_segment *cs)
     return STEP_DONE;
 }
 
-static int code_allowed(const cpu *c, const vsdk_segment *cs, unsigned cpl)
+static int code_allowed(const cpu *c, const vsdk_x86_segment *cs, unsigned cpl)
 {
     unsigned dpl = cs->access >> 5 & 3;
 
@@ -149,7 +149,7 @@ static int code_allowed(const cpu *c, const vsdk_segment *cs, unsigned cpl)
     return cs->access & ACCESS_CONFORMING ? dpl <= cpl : dpl == cpl;
 }
 
-step cpu_load_code(cpu *c, uint16_t selector, unsigned cpl, vsdk_segment *cs)
+step cpu_load_code(cpu *c, uint16_t selector, unsigned cpl, vsdk_x86_segment *cs)
 {
     uint64_t raw[2];
     step s;
@@ -172,14 +172,14 @@ step cpu_load_code(cpu *c, uint16_t selector, unsigned cpl, vsdk_segment *cs)
 }
 
 /* LDTR (type 2) and TR (type 9, then busy). */
-step cpu_load_system(cpu *c, vsdk_segment *to, uint16_t selector, unsigned type)
+step cpu_load_system(cpu *c, vsdk_x86_segment *to, uint16_t selector, unsigned type)
 {
     unsigned bytes = c->efer & EFER_LMA ? 16 : 8;
     uint64_t raw[2] = {0, 0};
     step s;
 
     if (!(selector & 0xfffc) && type == 2) {
-        *to = (vsdk_segment){.selector = selector};
+        *to = (vsdk_x86_segment){.selector = selector};
         return STEP_DONE;
     }
     if (selector & 4 || !(selector & 0xfffc))
@@ -187,7 +187,7 @@ step cpu_load_system(cpu *c, vsdk_segment *to, uint16_t selector, unsigned type)
     s = descriptor(c, selector, bytes, raw);
     if (s)
         return s;
-    vsdk_segment loaded;
+    vsdk_x86_segment loaded;
     unpack(raw[0], selector, &loaded);
     loaded.base |= raw[1] << 32;
     if ((loaded.access & (ACCESS_S | 0xf)) != type)

@@ -117,12 +117,12 @@ void cpu_refresh(cpu *c)
 static void reset_segments(cpu *c)
 {
     for (unsigned i = 0; i < S_COUNT; i++)
-        c->segment[i] = (vsdk_segment){.limit = 0xffff, .access = 0x93};
+        c->segment[i] = (vsdk_x86_segment){.limit = 0xffff, .access = 0x93};
     c->segment[S_CS] =
-        (vsdk_segment){.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .access = 0x9b};
-    c->ldt = (vsdk_segment){.limit = 0xffff, .access = 0x82};
-    c->tr = (vsdk_segment){.limit = 0xffff, .access = 0x8b};
-    c->gdt = c->idt = (vsdk_table){.limit = 0xffff};
+        (vsdk_x86_segment){.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .access = 0x9b};
+    c->ldt = (vsdk_x86_segment){.limit = 0xffff, .access = 0x82};
+    c->tr = (vsdk_x86_segment){.limit = 0xffff, .access = 0x8b};
+    c->gdt = c->idt = (vsdk_x86_table){.limit = 0xffff};
 }
 
 void cpu_reset(cpu *c)

@@ -125,7 +125,7 @@ step in_group6(cpu *c, const insn *in)
     return s ? s : next(c, in);
 }
 
-static step store_table(cpu *c, const insn *in, const vsdk_table *table)
+static step store_table(cpu *c, const insn *in, const vsdk_x86_table *table)
 {
     uint64_t at = memory_operand(c, in);
     step s = cpu_write(c, at, 2, table->limit);
@@ -136,7 +136,7 @@ static step store_table(cpu *c, const insn *in, const vsdk_table *table)
     return s ? s : next(c, in);
 }
 
-static step load_table(cpu *c, const insn *in, vsdk_table *table)
+static step load_table(cpu *c, const insn *in, vsdk_x86_table *table)
 {
     uint64_t at = memory_operand(c, in), limit, base;
     step s = privileged(c);
@@ -149,7 +149,7 @@ static step load_table(cpu *c, const insn *in, vsdk_table *table)
         return s;
     if (c->bits != 64 && in->size == 2)
         base &= 0xffffff;
-    *table = (vsdk_table){.base = base, .limit = (uint16_t)limit};
+    *table = (vsdk_x86_table){.base = base, .limit = (uint16_t)limit};
     return next(c, in);
 }
 
@@ -346,7 +346,7 @@ step in_rdtsc(cpu *c, const insn *in)
 
 step in_cpuid(cpu *c, const insn *in)
 {
-    vsdk_cpuid_entry entry;
+    vsdk_x86_cpuid_entry entry;
 
     mock_cpuid(c, (uint32_t)c->r[R_AX], (uint32_t)c->r[R_CX], &entry);
     c->r[R_AX] = entry.eax;

@@ -12,7 +12,7 @@ enum {
     WITH_SUBLEAF = 1
 };
 
-static const vsdk_cpuid_entry leaves[] = {
+static const vsdk_x86_cpuid_entry leaves[] = {
     {.leaf = 0, .eax = 0xb, .ebx = 0x6b647356, .edx = 0x6b636f4d, .ecx = 0x20555043},
     {.leaf = 1, .eax = SIGNATURE, .ecx = FEATURES_1_ECX, .edx = FEATURES_1_EDX},
     {.leaf = 4, .flags = WITH_SUBLEAF},
@@ -31,8 +31,8 @@ static const vsdk_cpuid_entry leaves[] = {
 
 enum { LEAVES = sizeof leaves / sizeof leaves[0] };
 
-vsdk_status mock_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                uint32_t *needed, vsdk_error *error)
+vsdk_status mock_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries,
+                                uint32_t capacity, uint32_t *needed, vsdk_error *error)
 {
     *needed = LEAVES;
     for (uint32_t i = 0; i < LEAVES && i < capacity; i++)
@@ -45,11 +45,11 @@ static int hidden(const mock_vm *vm, uint32_t leaf)
     return leaf == 0x40000000 && (vm->backend->config.flags & VSDK_VM_HIDE_HYPERVISOR);
 }
 
-int mock_cpuid(const cpu *c, uint32_t leaf, uint32_t subleaf, vsdk_cpuid_entry *entry)
+int mock_cpuid(const cpu *c, uint32_t leaf, uint32_t subleaf, vsdk_x86_cpuid_entry *entry)
 {
     const mock_vm *vm = c->vm;
 
-    *entry = (vsdk_cpuid_entry){.leaf = leaf, .subleaf = subleaf};
+    *entry = (vsdk_x86_cpuid_entry){.leaf = leaf, .subleaf = subleaf};
     for (uint32_t i = 0; i < LEAVES; i++) {
         if (leaves[i].leaf != leaf || hidden(vm, leaf) ||
             ((leaves[i].flags & WITH_SUBLEAF) && leaves[i].subleaf != subleaf))

@@ -30,7 +30,7 @@ static void fill_access(mock_vcpu *vcpu)
     exit->value = 0;
     exit->count = access->count;
     exit->width = access->width;
-    exit->direction = access->write ? VSDK_WRITE : VSDK_READ;
+    exit->direction = access->write ? VSDK_DIRECTION_WRITE : VSDK_DIRECTION_READ;
     exit->reserved = 0;
     exit->detail = 0;
     exit->tag = 0;

@@ -100,10 +100,10 @@ vsdk_status mock_host_open(backend_host *host, const vsdk_host_config *config, v
 void mock_host_close(backend_host *host);
 vsdk_status mock_host_query(backend_host *host, vsdk_capability capability,
                             vsdk_capability_info *info, vsdk_error *error);
-vsdk_status mock_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
-                                uint32_t *needed, vsdk_error *error);
+vsdk_status mock_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries,
+                                uint32_t capacity, uint32_t *needed, vsdk_error *error);
 /* What CPUID answers; zeros and 0 for a leaf that does not exist. */
-int mock_cpuid(const cpu *c, uint32_t leaf, uint32_t subleaf, vsdk_cpuid_entry *entry);
+int mock_cpuid(const cpu *c, uint32_t leaf, uint32_t subleaf, vsdk_x86_cpuid_entry *entry);
 
 /* vm_mock.c */
 vsdk_status mock_vm_create(backend_vm *vm, vsdk_error *error);
@@ -166,14 +166,14 @@ uint64_t mock_now(void);
 int mock_wait(cpu *c, uint32_t seen, uint64_t deadline_ns);
 
 /* regs_mock.c */
-void mock_regs_read(const cpu *c, vsdk_regs *regs);
-vsdk_status mock_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
-vsdk_status mock_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
-vsdk_status mock_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
-vsdk_status mock_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
-vsdk_status mock_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
-vsdk_status mock_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+void mock_regs_read(const cpu *c, vsdk_x86_regs *regs);
+vsdk_status mock_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
+vsdk_status mock_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
+vsdk_status mock_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);
+vsdk_status mock_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, vsdk_error *error);
+vsdk_status mock_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *error);
+vsdk_status mock_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_error *error);
 vsdk_status mock_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                                vsdk_cpuid_entry *entry, vsdk_error *error);
+                                vsdk_x86_cpuid_entry *entry, vsdk_error *error);
 
 #endif

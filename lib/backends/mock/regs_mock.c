@@ -5,29 +5,29 @@
 enum { MXCSR_KNOWN = 0xffff };
 
 /* The neutral record's order is not the encoding's. */
-void mock_regs_read(const cpu *c, vsdk_regs *regs)
+void mock_regs_read(const cpu *c, vsdk_x86_regs *regs)
 {
-    *regs = (vsdk_regs){.rax = c->r[R_AX],
-                        .rbx = c->r[R_BX],
-                        .rcx = c->r[R_CX],
-                        .rdx = c->r[R_DX],
-                        .rsi = c->r[R_SI],
-                        .rdi = c->r[R_DI],
-                        .rsp = c->r[R_SP],
-                        .rbp = c->r[R_BP],
-                        .r8 = c->r[8],
-                        .r9 = c->r[9],
-                        .r10 = c->r[10],
-                        .r11 = c->r[11],
-                        .r12 = c->r[12],
-                        .r13 = c->r[13],
-                        .r14 = c->r[14],
-                        .r15 = c->r[15],
-                        .rip = c->r[R_IP],
-                        .rflags = c->flags};
+    *regs = (vsdk_x86_regs){.rax = c->r[R_AX],
+                            .rbx = c->r[R_BX],
+                            .rcx = c->r[R_CX],
+                            .rdx = c->r[R_DX],
+                            .rsi = c->r[R_SI],
+                            .rdi = c->r[R_DI],
+                            .rsp = c->r[R_SP],
+                            .rbp = c->r[R_BP],
+                            .r8 = c->r[8],
+                            .r9 = c->r[9],
+                            .r10 = c->r[10],
+                            .r11 = c->r[11],
+                            .r12 = c->r[12],
+                            .r13 = c->r[13],
+                            .r14 = c->r[14],
+                            .r15 = c->r[15],
+                            .rip = c->r[R_IP],
+                            .rflags = c->flags};
 }
 
-static void write_general(cpu *c, const vsdk_regs *regs)
+static void write_general(cpu *c, const vsdk_x86_regs *regs)
 {
     const uint64_t low[8] = {regs->rax, regs->rcx, regs->rdx, regs->rbx,
                              regs->rsp, regs->rbp, regs->rsi, regs->rdi};
@@ -56,7 +56,7 @@ static vsdk_status reach(backend_vcpu *backend, const char *operation, vsdk_erro
                      backend->index);
 }
 
-vsdk_status mock_vcpu_get_regs(backend_vcpu *backend, vsdk_regs *regs, vsdk_error *error)
+vsdk_status mock_vcpu_get_regs(backend_vcpu *backend, vsdk_x86_regs *regs, vsdk_error *error)
 {
     vsdk_status status = reach(backend, "vsdk_vcpu_get_regs", error);
 
@@ -67,7 +67,7 @@ vsdk_status mock_vcpu_get_regs(backend_vcpu *backend, vsdk_regs *regs, vsdk_erro
     return VSDK_OK;
 }
 
-vsdk_status mock_vcpu_set_regs(backend_vcpu *backend, const vsdk_regs *regs, vsdk_error *error)
+vsdk_status mock_vcpu_set_regs(backend_vcpu *backend, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     mock_vcpu *vcpu = mock_vcpu_of(backend);
     vsdk_status status = reach(backend, "vsdk_vcpu_set_regs", error);
@@ -84,34 +84,34 @@ vsdk_status mock_vcpu_set_regs(backend_vcpu *backend, const vsdk_regs *regs, vsd
 
 /* Segment, table and control registers. */
 
-vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     const cpu *c = &mock_vcpu_of(backend)->cpu;
     vsdk_status status = reach(backend, "vsdk_vcpu_get_sregs", error);
 
     if (status)
         return status;
-    *sregs = (vsdk_sregs){.cs = c->segment[S_CS],
-                          .ds = c->segment[S_DS],
-                          .es = c->segment[S_ES],
-                          .fs = c->segment[S_FS],
-                          .gs = c->segment[S_GS],
-                          .ss = c->segment[S_SS],
-                          .tr = c->tr,
-                          .ldt = c->ldt,
-                          .gdt = c->gdt,
-                          .idt = c->idt,
-                          .cr0 = c->cr0,
-                          .cr2 = c->cr2,
-                          .cr3 = c->cr3,
-                          .cr4 = c->cr4,
-                          .efer = c->efer,
-                          .apic_base = cpu_apic_base(c)};
+    *sregs = (vsdk_x86_sregs){.cs = c->segment[S_CS],
+                              .ds = c->segment[S_DS],
+                              .es = c->segment[S_ES],
+                              .fs = c->segment[S_FS],
+                              .gs = c->segment[S_GS],
+                              .ss = c->segment[S_SS],
+                              .tr = c->tr,
+                              .ldt = c->ldt,
+                              .gdt = c->gdt,
+                              .idt = c->idt,
+                              .cr0 = c->cr0,
+                              .cr2 = c->cr2,
+                              .cr3 = c->cr3,
+                              .cr4 = c->cr4,
+                              .efer = c->efer,
+                              .apic_base = cpu_apic_base(c)};
     mock_leave(mock_vm_of(backend->vm));
     return VSDK_OK;
 }
 
-static vsdk_status check(const vsdk_sregs *s, vsdk_error *error)
+static vsdk_status check(const vsdk_x86_sregs *s, vsdk_error *error)
 {
     static const char operation[] = "vsdk_vcpu_set_sregs";
 
@@ -123,7 +123,7 @@ static vsdk_status check(const vsdk_sregs *s, vsdk_error *error)
     return VSDK_OK;
 }
 
-static void write_segments(cpu *c, const vsdk_sregs *s)
+static void write_segments(cpu *c, const vsdk_x86_sregs *s)
 {
     c->segment[S_CS] = s->cs;
     c->segment[S_DS] = s->ds;
@@ -137,7 +137,8 @@ static void write_segments(cpu *c, const vsdk_sregs *s)
     c->idt = s->idt;
 }
 
-vsdk_status mock_vcpu_set_sregs(backend_vcpu *backend, const vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status mock_vcpu_set_sregs(backend_vcpu *backend, const vsdk_x86_sregs *sregs,
+                                vsdk_error *error)
 {
     cpu *c = &mock_vcpu_of(backend)->cpu;
     vsdk_status status = check(sregs, error);
@@ -159,7 +160,7 @@ vsdk_status mock_vcpu_set_sregs(backend_vcpu *backend, const vsdk_sregs *sregs, 
 
 /* Floating point is kept and nothing uses it. */
 
-vsdk_status mock_vcpu_get_fpu(backend_vcpu *backend, vsdk_fpu *fpu, vsdk_error *error)
+vsdk_status mock_vcpu_get_fpu(backend_vcpu *backend, vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     vsdk_status status = reach(backend, "vsdk_vcpu_get_fpu", error);
 
@@ -170,7 +171,7 @@ vsdk_status mock_vcpu_get_fpu(backend_vcpu *backend, vsdk_fpu *fpu, vsdk_error *
     return VSDK_OK;
 }
 
-vsdk_status mock_vcpu_set_fpu(backend_vcpu *backend, const vsdk_fpu *fpu, vsdk_error *error)
+vsdk_status mock_vcpu_set_fpu(backend_vcpu *backend, const vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     cpu *c = &mock_vcpu_of(backend)->cpu;
     vsdk_status status = reach(backend, "vsdk_vcpu_set_fpu", error);
@@ -184,7 +185,7 @@ vsdk_status mock_vcpu_set_fpu(backend_vcpu *backend, const vsdk_fpu *fpu, vsdk_e
 }
 
 vsdk_status mock_vcpu_get_cpuid(backend_vcpu *backend, uint32_t leaf, uint32_t subleaf,
-                                vsdk_cpuid_entry *entry, vsdk_error *error)
+                                vsdk_x86_cpuid_entry *entry, vsdk_error *error)
 {
     mock_vm *vm = mock_vm_of(backend->vm);
     int found;
@@ -194,6 +195,6 @@ vsdk_status mock_vcpu_get_cpuid(backend_vcpu *backend, uint32_t leaf, uint32_t s
     mock_leave(vm);
     if (found)
         return VSDK_OK;
-    return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vcpu_get_cpuid",
+    return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_x86_vcpu_get_cpuid",
                      "the vCPU has no leaf 0x%x, subleaf 0x%x", leaf, subleaf);
 }

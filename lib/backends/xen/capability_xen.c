@@ -24,7 +24,7 @@ static const answer answers[] = {
                                         "after an answer the processor goes on by itself"},
     [VSDK_CAPABILITY_SYNC_GENERAL] = {VSDK_ANSWER_EMULATED, 0,
                                       "one XEN_DOMCTL_getvcpucontext an exit"},
-    [VSDK_CAPABILITY_SYNC_OTHER] = {VSDK_ANSWER_NO, 0, LATER},
+    [VSDK_CAPABILITY_SYNC_SREGS] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_DOORBELL_KERNEL] = {VSDK_ANSWER_EMULATED, 0,
                                          "Xen has no doorbells: the vCPU's thread rings them"},
     [VSDK_CAPABILITY_IRQ_LEVEL] = {VSDK_ANSWER_NO, 0,
@@ -50,7 +50,9 @@ static const answer answers[] = {
     [VSDK_CAPABILITY_EXIT_MSR] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_EXIT_CPUID] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_EXIT_IRQ_WINDOW] = {VSDK_ANSWER_NO, 0, LATER},
-    [VSDK_CAPABILITY_DEADLINE] = {VSDK_ANSWER_YES, 0, "the wait for the event channel ends"},
+    [VSDK_CAPABILITY_DIRECT_IO] = {VSDK_ANSWER_NO, 0,
+                                   "guest memory is a foreign mapping, whose pages dom0's kernel "
+                                   "pins for nobody"},
     [VSDK_CAPABILITY_DOWN_REGS] = {VSDK_ANSWER_NO, 0,
                                    "Xen gives general and control registers only of a processor "
                                    "that is down"},
@@ -59,7 +61,8 @@ static const answer answers[] = {
                                  "a domain lives on, and carries its owner's mark"},
     [VSDK_CAPABILITY_CPUID_SET] = {VSDK_ANSWER_YES, 0, "leaves that Xen's policy has"},
     [VSDK_CAPABILITY_FPU] = {VSDK_ANSWER_YES, 0, "XEN_DOMCTL_getvcpuextstate"},
-    [VSDK_CAPABILITY_PV] = {VSDK_ANSWER_NO, 0, LATER},
+    [VSDK_CAPABILITY_MSI_DESCRIPTOR] = {VSDK_ANSWER_NO, 0,
+                                        "dom0's kernel would have to send it, and 6.1's does not"},
 };
 
 static answer memory_now(xen_host *host)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <vsdk/host.h>
-#include <vsdk/regs.h>
+#include <vsdk/x86.h>
 #include <xen/hvm/save.h>
 #include <xen/xen.h>
 #include <xentoollog.h>
@@ -35,7 +35,7 @@ typedef struct compat_request {
 
 /* General registers as any processor has them, one that is down too. */
 typedef struct compat_general {
-    vsdk_regs regs;
+    vsdk_x86_regs regs;
     uint64_t cr0, cr2, cr3, cr4;
     int online;
 } compat_general;
@@ -81,7 +81,8 @@ int compat_get_cpu(xen_control *control, uint32_t domid, uint32_t vcpu,
 int compat_get_general(xen_control *control, uint32_t domid, uint32_t vcpu,
                        compat_general *general);
 /* Sets the general registers of one processor and nothing else that the guest can see. */
-int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu, const vsdk_regs *regs);
+int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
+                       const vsdk_x86_regs *regs);
 
 /* The floating-point state of one processor in the form of FXSAVE. get returns 1 if the guest has
  * used it; set loses what is above it. */
@@ -101,11 +102,11 @@ int compat_nmi(xen_control *control, uint32_t domid, uint32_t vcpu);
 
 /* CPUID. The default of an HVM guest, that of a domain, and changing leaves that it has. The list
  * is allocated with alloc_array and is the caller's. */
-int compat_cpuid_default(xen_control *control, vsdk_cpuid_entry **entries, uint32_t *count);
-int compat_cpuid_domain(xen_control *control, uint32_t domid, vsdk_cpuid_entry **entries,
+int compat_cpuid_default(xen_control *control, vsdk_x86_cpuid_entry **entries, uint32_t *count);
+int compat_cpuid_domain(xen_control *control, uint32_t domid, vsdk_x86_cpuid_entry **entries,
                         uint32_t *count);
 int compat_cpuid_start(xen_control *control, uint32_t domid);
-int compat_cpuid_update(xen_control *control, uint32_t domid, const vsdk_cpuid_entry *entries,
+int compat_cpuid_update(xen_control *control, uint32_t domid, const vsdk_x86_cpuid_entry *entries,
                         uint32_t count);
 
 #endif

@@ -211,9 +211,9 @@ int compat_get_cpu(xen_control *control, uint32_t domid, uint32_t vcpu, HVM_SAVE
                                                    (uint16_t)vcpu, record, sizeof *record));
 }
 
-static void general_from(vsdk_regs *to, const cpu_user_regs_x86_64_t *from)
+static void general_from(vsdk_x86_regs *to, const cpu_user_regs_x86_64_t *from)
 {
-    *to = (vsdk_regs){
+    *to = (vsdk_x86_regs){
         .rax = from->rax,
         .rbx = from->rbx,
         .rcx = from->rcx,
@@ -235,7 +235,7 @@ static void general_from(vsdk_regs *to, const cpu_user_regs_x86_64_t *from)
     };
 }
 
-static void general_to(cpu_user_regs_x86_64_t *to, const vsdk_regs *from)
+static void general_to(cpu_user_regs_x86_64_t *to, const vsdk_x86_regs *from)
 {
     to->rax = from->rax, to->rbx = from->rbx, to->rcx = from->rcx, to->rdx = from->rdx;
     to->rsi = from->rsi, to->rdi = from->rdi, to->rsp = from->rsp, to->rbp = from->rbp;
@@ -281,7 +281,8 @@ static int set_context(xen_control *control, uint32_t domid, uint32_t vcpu,
     return result;
 }
 
-int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu, const vsdk_regs *regs)
+int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
+                       const vsdk_x86_regs *regs)
 {
     vcpu_guest_context_any_t context;
     int result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
@@ -425,20 +426,21 @@ static int hypervisor_leaf(uint32_t leaf)
     return leaf >> 28 == 4;
 }
 
-static void entry_from(vsdk_cpuid_entry *to, const xen_cpuid_leaf_t *from)
+static void entry_from(vsdk_x86_cpuid_entry *to, const xen_cpuid_leaf_t *from)
 {
     int sub = from->subleaf != XEN_CPUID_NO_SUBLEAF;
 
-    *to = (vsdk_cpuid_entry){.leaf = from->leaf,
-                             .subleaf = sub ? from->subleaf : 0,
-                             .flags = (uint32_t)sub,
-                             .eax = from->a,
-                             .ebx = from->b,
-                             .ecx = from->c,
-                             .edx = from->d};
+    *to = (vsdk_x86_cpuid_entry){.leaf = from->leaf,
+                                 .subleaf = sub ? from->subleaf : 0,
+                                 .flags = (uint32_t)sub,
+                                 .eax = from->a,
+                                 .ebx = from->b,
+                                 .ecx = from->c,
+                                 .edx = from->d};
 }
 
-static int policy_list(xen_control *control, policy *p, vsdk_cpuid_entry **entries, uint32_t *count)
+static int policy_list(xen_control *control, policy *p, vsdk_x86_cpuid_entry **entries,
+                       uint32_t *count)
 {
     if (xc_cpu_policy_serialise(control->xc, p->object, p->leaves, &p->leaf_count, p->msrs,
                                 &p->msr_count) < 0)
@@ -453,7 +455,7 @@ static int policy_list(xen_control *control, policy *p, vsdk_cpuid_entry **entri
     return 0;
 }
 
-int compat_cpuid_default(xen_control *control, vsdk_cpuid_entry **entries, uint32_t *count)
+int compat_cpuid_default(xen_control *control, vsdk_x86_cpuid_entry **entries, uint32_t *count)
 {
     policy p;
     int result = policy_make(control, &p);
@@ -467,7 +469,7 @@ int compat_cpuid_default(xen_control *control, vsdk_cpuid_entry **entries, uint3
     return result;
 }
 
-int compat_cpuid_domain(xen_control *control, uint32_t domid, vsdk_cpuid_entry **entries,
+int compat_cpuid_domain(xen_control *control, uint32_t domid, vsdk_x86_cpuid_entry **entries,
                         uint32_t *count)
 {
     policy p;
@@ -487,7 +489,7 @@ int compat_cpuid_start(xen_control *control, uint32_t domid)
         xc_cpuid_apply_policy(control->xc, domid, false, NULL, 0, true, false, false, NULL, NULL));
 }
 
-static xen_cpuid_leaf_t *leaves_of(const vsdk_cpuid_entry *entries, uint32_t count)
+static xen_cpuid_leaf_t *leaves_of(const vsdk_x86_cpuid_entry *entries, uint32_t count)
 {
     xen_cpuid_leaf_t *leaves = alloc_array(count, sizeof *leaves);
 
@@ -502,7 +504,7 @@ static xen_cpuid_leaf_t *leaves_of(const vsdk_cpuid_entry *entries, uint32_t cou
     return leaves;
 }
 
-int compat_cpuid_update(xen_control *control, uint32_t domid, const vsdk_cpuid_entry *entries,
+int compat_cpuid_update(xen_control *control, uint32_t domid, const vsdk_x86_cpuid_entry *entries,
                         uint32_t count)
 {
     xen_cpuid_leaf_t *leaves = leaves_of(entries, count);

@@ -7,7 +7,7 @@
 
 static vsdk_status read_back(xen_vm *vm, vsdk_error *error)
 {
-    vsdk_cpuid_entry *entries;
+    vsdk_x86_cpuid_entry *entries;
     uint32_t count;
     int result = compat_cpuid_domain(vm->host->control, vm->domid, &entries, &count);
 
@@ -35,10 +35,10 @@ void cpuid_close(xen_vm *vm)
     vm->cpuid_count = 0;
 }
 
-static const vsdk_cpuid_entry *find(const xen_vm *vm, uint32_t leaf, uint32_t subleaf)
+static const vsdk_x86_cpuid_entry *find(const xen_vm *vm, uint32_t leaf, uint32_t subleaf)
 {
     for (uint32_t i = 0; i < vm->cpuid_count; i++) {
-        const vsdk_cpuid_entry *entry = &vm->cpuid[i];
+        const vsdk_x86_cpuid_entry *entry = &vm->cpuid[i];
         if (entry->leaf == leaf && (!(entry->flags & 1) || entry->subleaf == subleaf))
             return entry;
     }
@@ -47,14 +47,14 @@ static const vsdk_cpuid_entry *find(const xen_vm *vm, uint32_t leaf, uint32_t su
 
 /* Xen answers every subleaf of leaf 0xb, though its policy lists few. */
 static int find_for_guest(const xen_vm *vm, uint32_t leaf, uint32_t subleaf,
-                          vsdk_cpuid_entry *entry)
+                          vsdk_x86_cpuid_entry *entry)
 {
-    const vsdk_cpuid_entry *found = find(vm, leaf, subleaf), *basic = find(vm, 0, 0);
+    const vsdk_x86_cpuid_entry *found = find(vm, leaf, subleaf), *basic = find(vm, 0, 0);
 
     if (found)
         *entry = *found;
     else if (leaf == 0xb && basic && basic->eax >= leaf)
-        *entry = (vsdk_cpuid_entry){.leaf = leaf, .subleaf = subleaf, .flags = 1};
+        *entry = (vsdk_x86_cpuid_entry){.leaf = leaf, .subleaf = subleaf, .flags = 1};
     else
         return 0;
     return 1;
@@ -68,7 +68,7 @@ static int is_ours(uint32_t leaf)
 
 vsdk_status cpuid_freeze(xen_vm *vm, vsdk_error *error)
 {
-    vsdk_cpuid_entry *changed;
+    vsdk_x86_cpuid_entry *changed;
     uint32_t count = 0;
     int result;
 
@@ -78,7 +78,7 @@ vsdk_status cpuid_freeze(xen_vm *vm, vsdk_error *error)
     if (!changed)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vcpu_create", "no memory");
     for (uint32_t i = 0; i < vm->cpuid_count; i++) {
-        vsdk_cpuid_entry entry = vm->cpuid[i];
+        vsdk_x86_cpuid_entry entry = vm->cpuid[i];
         if (is_ours(entry.leaf) && topology_apply(&entry, 0, vm->vm->config.vcpus_max))
             changed[count++] = entry;
     }
@@ -90,7 +90,7 @@ vsdk_status cpuid_freeze(xen_vm *vm, vsdk_error *error)
     return read_back(vm, error);
 }
 
-vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
                              vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
@@ -98,12 +98,12 @@ vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, ui
 
     for (uint32_t i = 0; i < count; i++)
         if (!find(made, entries[i].leaf, entries[i].subleaf))
-            return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_set_cpuid",
+            return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_x86_vm_set_cpuid",
                              "Xen's policy has no leaf %#x subleaf %#x", entries[i].leaf,
                              entries[i].subleaf);
     result = compat_cpuid_update(made->host->control, made->domid, entries, count);
     if (result == -ENOMEM)
-        return xen_failed(error, result, "vsdk_vm_set_cpuid", "no memory");
+        return xen_failed(error, result, "vsdk_x86_vm_set_cpuid", "no memory");
     if (result < 0)
         return error_set_errno(error, VSDK_ERROR_UNSUPPORTED, -result, "XEN_DOMCTL_set_cpu_policy",
                                "Xen refused a leaf");
@@ -111,12 +111,12 @@ vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, ui
 }
 
 vsdk_status xen_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                               vsdk_cpuid_entry *entry, vsdk_error *error)
+                               vsdk_x86_cpuid_entry *entry, vsdk_error *error)
 {
     xen_vm *vm = xen_vcpu_of(vcpu)->vm;
 
     if (!find_for_guest(vm, leaf, subleaf, entry))
-        return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_vcpu_get_cpuid",
+        return error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_x86_vcpu_get_cpuid",
                          "the policy has no leaf %#x subleaf %#x", leaf, subleaf);
     topology_apply(entry, vcpu->index, vm->vm->config.vcpus_max);
     return VSDK_OK;

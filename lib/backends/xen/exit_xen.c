@@ -74,7 +74,7 @@ static void show(xen_vcpu *vcpu, vsdk_exit_reason reason, uint64_t address, uint
                         .data = (uint64_t)(uintptr_t)&exit->value,
                         .count = count,
                         .width = (uint16_t)access->size,
-                        .direction = access->read ? VSDK_READ : VSDK_WRITE,
+                        .direction = access->read ? VSDK_DIRECTION_READ : VSDK_DIRECTION_WRITE,
                         .native = access->type};
     if (access->read)
         exit->value = low_bytes(~0ull, access->size);

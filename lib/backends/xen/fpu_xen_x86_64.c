@@ -9,26 +9,26 @@ enum { MOST = 16384, WORDS = 16, LEGACY = 512, MXCSR_BITS = 0xffff };
 
 typedef struct extended {
     uint64_t enabled, ever_enabled;
-    vsdk_fpu legacy;
+    vsdk_x86_fpu legacy;
     uint64_t present; /* XSTATE_BV */
 } extended;
 _Static_assert(offsetof(extended, legacy) == WORDS, "Xen's words come first");
-_Static_assert(sizeof(vsdk_fpu) == LEGACY, "the layout is FXSAVE64's");
+_Static_assert(sizeof(vsdk_x86_fpu) == LEGACY, "the layout is FXSAVE64's");
 
-void fpu_reset(vsdk_fpu *fpu)
+void fpu_reset(vsdk_x86_fpu *fpu)
 {
-    *fpu = (vsdk_fpu){.fcw = 0x37f, .mxcsr = 0x1f80, .mxcsr_mask = MXCSR_BITS};
+    *fpu = (vsdk_x86_fpu){.fcw = 0x37f, .mxcsr = 0x1f80, .mxcsr_mask = MXCSR_BITS};
 }
 
 /* What is not present has its initial value, whatever the area says. */
-static void legacy_read(vsdk_fpu *fpu, const extended *state)
+static void legacy_read(vsdk_x86_fpu *fpu, const extended *state)
 {
-    vsdk_fpu initial;
+    vsdk_x86_fpu initial;
 
     fpu_reset(&initial);
     *fpu = state->legacy;
     if (!(state->present & 1)) {
-        memcpy(fpu, &initial, offsetof(vsdk_fpu, mxcsr));
+        memcpy(fpu, &initial, offsetof(vsdk_x86_fpu, mxcsr));
         memcpy(fpu->st, initial.st, sizeof fpu->st);
     }
     if (!(state->present & 2))
@@ -48,7 +48,7 @@ static int extended_get(xen_vcpu *vcpu, uint8_t *bytes)
     return size > 0 && size < (int)sizeof(extended) ? -EPROTO : size;
 }
 
-static int legacy_get(xen_vcpu *vcpu, vsdk_fpu *fpu)
+static int legacy_get(xen_vcpu *vcpu, vsdk_x86_fpu *fpu)
 {
     int result = compat_get_legacy(vcpu->vm->host->control, vcpu->vm->domid, vcpu->vcpu->index,
                                    (uint8_t *)fpu);
@@ -59,7 +59,7 @@ static int legacy_get(xen_vcpu *vcpu, vsdk_fpu *fpu)
     return result == -ENODATA ? 0 : result;
 }
 
-vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error)
+vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
     uint8_t *bytes;
@@ -83,13 +83,13 @@ vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *erro
                     : VSDK_OK;
 }
 
-static int state_set(xen_vcpu *vcpu, const vsdk_fpu *fpu)
+static int state_set(xen_vcpu *vcpu, const vsdk_x86_fpu *fpu)
 {
     xen_control *control = vcpu->vm->host->control;
     uint32_t domid = vcpu->vm->domid, index = vcpu->vcpu->index;
     uint8_t *bytes = alloc_aligned(64, MOST);
     extended *state = (extended *)bytes;
-    vsdk_fpu wanted = *fpu;
+    vsdk_x86_fpu wanted = *fpu;
     int size;
 
     if (!bytes)
@@ -108,7 +108,7 @@ static int state_set(xen_vcpu *vcpu, const vsdk_fpu *fpu)
     return size;
 }
 
-vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error)
+vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
     int result;

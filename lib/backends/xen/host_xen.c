@@ -252,7 +252,7 @@ void xen_host_close(backend_host *host)
     host->data = NULL;
 }
 
-vsdk_status xen_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+vsdk_status xen_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries, uint32_t capacity,
                                uint32_t *needed, vsdk_error *error)
 {
     xen_host *made = xen_host_of(host);

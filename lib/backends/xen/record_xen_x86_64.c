@@ -12,7 +12,7 @@ static uint16_t unpacked(uint32_t rights)
     return (uint16_t)((rights & 0xff) | (rights & 0xf00) << 4);
 }
 
-void record_from_regs(HVM_SAVE_TYPE(CPU) * record, const vsdk_regs *regs)
+void record_from_regs(HVM_SAVE_TYPE(CPU) * record, const vsdk_x86_regs *regs)
 {
     record->rax = regs->rax, record->rbx = regs->rbx;
     record->rcx = regs->rcx, record->rdx = regs->rdx;
@@ -31,13 +31,13 @@ void record_from_regs(HVM_SAVE_TYPE(CPU) * record, const vsdk_regs *regs)
     record->name##_limit = (from).limit, record->name##_arbytes = packed((from).access)
 
 #define SEGMENT_FROM_RECORD(name)                                                                  \
-    (vsdk_segment)                                                                                 \
+    (vsdk_x86_segment)                                                                             \
     {                                                                                              \
         .selector = (uint16_t)record->name##_sel, .base = record->name##_base,                     \
         .limit = record->name##_limit, .access = unpacked(record->name##_arbytes),                 \
     }
 
-void record_from_sregs(HVM_SAVE_TYPE(CPU) * record, const vsdk_sregs *sregs)
+void record_from_sregs(HVM_SAVE_TYPE(CPU) * record, const vsdk_x86_sregs *sregs)
 {
     SEGMENT_TO_RECORD(cs, sregs->cs);
     SEGMENT_TO_RECORD(ds, sregs->ds);
@@ -54,7 +54,7 @@ void record_from_sregs(HVM_SAVE_TYPE(CPU) * record, const vsdk_sregs *sregs)
     record->msr_efer = sregs->efer;
 }
 
-void record_to_sregs(vsdk_sregs *sregs, const HVM_SAVE_TYPE(CPU) * record)
+void record_to_sregs(vsdk_x86_sregs *sregs, const HVM_SAVE_TYPE(CPU) * record)
 {
     sregs->cs = SEGMENT_FROM_RECORD(cs);
     sregs->ds = SEGMENT_FROM_RECORD(ds);
@@ -64,8 +64,8 @@ void record_to_sregs(vsdk_sregs *sregs, const HVM_SAVE_TYPE(CPU) * record)
     sregs->ss = SEGMENT_FROM_RECORD(ss);
     sregs->tr = SEGMENT_FROM_RECORD(tr);
     sregs->ldt = SEGMENT_FROM_RECORD(ldtr);
-    sregs->gdt = (vsdk_table){.base = record->gdtr_base, .limit = (uint16_t)record->gdtr_limit};
-    sregs->idt = (vsdk_table){.base = record->idtr_base, .limit = (uint16_t)record->idtr_limit};
+    sregs->gdt = (vsdk_x86_table){.base = record->gdtr_base, .limit = (uint16_t)record->gdtr_limit};
+    sregs->idt = (vsdk_x86_table){.base = record->idtr_base, .limit = (uint16_t)record->idtr_limit};
     sregs->cr0 = record->cr0, sregs->cr2 = record->cr2;
     sregs->cr3 = record->cr3, sregs->cr4 = record->cr4;
     sregs->efer = record->msr_efer;

@@ -26,10 +26,10 @@ static uint64_t apic_base(const xen_vcpu *vcpu)
 
 void regs_reset(xen_vcpu *vcpu)
 {
-    vsdk_segment data = {.limit = 0xffff, .access = ACCESS_DATA16};
+    vsdk_x86_segment data = {.limit = 0xffff, .access = ACCESS_DATA16};
 
-    vcpu->regs = (vsdk_regs){.rip = 0xfff0, .rflags = 2, .rdx = 0x600};
-    vcpu->sregs = (vsdk_sregs){
+    vcpu->regs = (vsdk_x86_regs){.rip = 0xfff0, .rflags = 2, .rdx = 0x600};
+    vcpu->sregs = (vsdk_x86_sregs){
         .cs = {.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .access = ACCESS_CODE16},
         .ds = data,
         .es = data,
@@ -172,12 +172,12 @@ static vsdk_status unreadable(vsdk_error *error, int failure)
     return xen_refused(error, failure, "XEN_DOMCTL_getvcpucontext", "the registers can't be read");
 }
 
-vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_regs *regs)
+vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs)
 {
     return xen_vcpu_get_regs(vcpu->vcpu, regs, NULL);
 }
 
-vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error)
+vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
     compat_general general;
@@ -212,11 +212,11 @@ static vsdk_status unfinished(vsdk_error *error)
     return error_hint(error, status, "resume, answer the exit that run returns, and pause again");
 }
 
-vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error)
+vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
     xen_control *control = made->vm->host->control;
-    vsdk_regs wanted = *regs;
+    vsdk_x86_regs wanted = *regs;
     compat_general general;
     int result;
 
@@ -242,7 +242,7 @@ vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_er
 }
 
 /* Of a processor that is down Xen tells no more than this; of one that never was up, nothing. */
-static vsdk_status get_down(xen_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+static vsdk_status get_down(xen_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     compat_general general;
     int result =
@@ -253,15 +253,15 @@ static vsdk_status get_down(xen_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error
     *sregs = vcpu->sregs;
     if (result < 0)
         return VSDK_OK;
-    *sregs = (vsdk_sregs){.cr0 = general.cr0,
-                          .cr2 = general.cr2,
-                          .cr3 = general.cr3,
-                          .cr4 = general.cr4,
-                          .apic_base = apic_base(vcpu)};
+    *sregs = (vsdk_x86_sregs){.cr0 = general.cr0,
+                              .cr2 = general.cr2,
+                              .cr3 = general.cr3,
+                              .cr4 = general.cr4,
+                              .apic_base = apic_base(vcpu)};
     return VSDK_OK;
 }
 
-vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
     HVM_SAVE_TYPE(CPU) record;
@@ -276,13 +276,13 @@ vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error
         return get_down(made, sregs, error);
     if (result < 0)
         return unreadable(error, result);
-    *sregs = (vsdk_sregs){.apic_base = apic_base(made)};
+    *sregs = (vsdk_x86_sregs){.apic_base = apic_base(made)};
     record_to_sregs(sregs, &record);
     return VSDK_OK;
 }
 
 /* All processors as they are, but one. Time in the guest stands still between the two calls. */
-static int set_one(xen_vcpu *vcpu, const vsdk_sregs *sregs)
+static int set_one(xen_vcpu *vcpu, const vsdk_x86_sregs *sregs)
 {
     xen_vm *vm = vcpu->vm;
     blob old, made = {0};
@@ -306,7 +306,7 @@ static int set_one(xen_vcpu *vcpu, const vsdk_sregs *sregs)
     return result;
 }
 
-vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error)
+vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
     int result;

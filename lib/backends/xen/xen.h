@@ -34,7 +34,7 @@ typedef struct xen_host {
     xen_control *control;
     xenforeignmemory_handle *memory;
     int watches_deaths;
-    vsdk_cpuid_entry *cpuid; /* the default of guests */
+    vsdk_x86_cpuid_entry *cpuid; /* the default of guests */
     uint32_t cpuid_count;
 } xen_host;
 
@@ -65,7 +65,7 @@ typedef struct xen_vm {
     uint64_t mapped; /* bytes of guest memory, special pages included */
     xen_slot *slots;
 
-    vsdk_cpuid_entry *cpuid;
+    vsdk_x86_cpuid_entry *cpuid;
     uint32_t cpuid_count;
 } xen_vm;
 
@@ -92,9 +92,9 @@ struct xen_vcpu {
     uint8_t *bounce; /* a page for elements of string I/O */
 
     /* Until the start the registers are here. */
-    vsdk_regs regs;
-    vsdk_sregs sregs;
-    vsdk_fpu fpu;
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
+    vsdk_x86_fpu fpu;
 };
 
 static inline xen_host *xen_host_of(backend_host *host)
@@ -130,7 +130,7 @@ void xen_log(backend_host *host, vsdk_log_level level, const char *format, ...)
 
 vsdk_status xen_host_open(backend_host *host, const vsdk_host_config *config, vsdk_error *error);
 void xen_host_close(backend_host *host);
-vsdk_status xen_host_get_cpuid(backend_host *host, vsdk_cpuid_entry *entries, uint32_t capacity,
+vsdk_status xen_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries, uint32_t capacity,
                                uint32_t *needed, vsdk_error *error);
 
 /* capability_xen.c */
@@ -208,29 +208,29 @@ vsdk_status xen_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
 /* regs_xen_x86_64.c */
 void regs_reset(xen_vcpu *vcpu);
 vsdk_status regs_start(xen_vm *vm, vsdk_error *error); /* gives the shadows to the hypervisor */
-vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_regs *regs);
-vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_regs *regs, vsdk_error *error);
-vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_regs *regs, vsdk_error *error);
-vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_sregs *sregs, vsdk_error *error);
-vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_sregs *sregs, vsdk_error *error);
+vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs);
+vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
+vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
+vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);
+vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, vsdk_error *error);
 
 /* fpu_xen_x86_64.c */
-void fpu_reset(vsdk_fpu *fpu);
-vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_fpu *fpu, vsdk_error *error);
-vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_fpu *fpu, vsdk_error *error);
+void fpu_reset(vsdk_x86_fpu *fpu);
+vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *error);
+vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_error *error);
 
 /* record_xen_x86_64.c: between the neutral records and Xen's of one processor. */
-void record_from_regs(HVM_SAVE_TYPE(CPU) * record, const vsdk_regs *regs);
-void record_from_sregs(HVM_SAVE_TYPE(CPU) * record, const vsdk_sregs *sregs);
-void record_to_sregs(vsdk_sregs *sregs, const HVM_SAVE_TYPE(CPU) * record);
+void record_from_regs(HVM_SAVE_TYPE(CPU) * record, const vsdk_x86_regs *regs);
+void record_from_sregs(HVM_SAVE_TYPE(CPU) * record, const vsdk_x86_sregs *sregs);
+void record_to_sregs(vsdk_x86_sregs *sregs, const HVM_SAVE_TYPE(CPU) * record);
 
 /* cpuid_xen_x86_64.c */
 vsdk_status cpuid_open(xen_vm *vm, vsdk_error *error);
 vsdk_status cpuid_freeze(xen_vm *vm, vsdk_error *error);
 void cpuid_close(xen_vm *vm);
-vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_cpuid_entry *entries, uint32_t count,
+vsdk_status xen_vm_set_cpuid(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
                              vsdk_error *error);
 vsdk_status xen_vcpu_get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                               vsdk_cpuid_entry *entry, vsdk_error *error);
+                               vsdk_x86_cpuid_entry *entry, vsdk_error *error);
 
 #endif

@@ -77,7 +77,7 @@ static void fill(uint32_t length)
 
     for (uint32_t i = 0; i < length; i++)
         bytes[i] = (uint8_t)(i * PATTERN_STEP + PATTERN_FIRST);
-    if (vsdk_dma_write(probe.vm, probe.address, bytes, length, &probe.error) != VSDK_OK)
+    if (vsdk_vm_write(probe.vm, probe.address, bytes, length, &probe.error) != VSDK_OK)
         trace("failed: %s\n", probe.error.message);
     trace_dma("w", bytes, length);
     interrupt(PROBE_FILL - 1);
@@ -87,7 +87,7 @@ static void drain(uint32_t length)
 {
     uint8_t bytes[DMA_MOST] = {0};
 
-    if (vsdk_dma_read(probe.vm, probe.address, bytes, length, &probe.error) != VSDK_OK)
+    if (vsdk_vm_read(probe.vm, probe.address, bytes, length, &probe.error) != VSDK_OK)
         trace("failed: %s\n", probe.error.message);
     trace_dma("r", bytes, length);
     for (uint32_t i = 0; i < length; i++)
@@ -141,7 +141,7 @@ static void probe_write(void *user, uint32_t region, uint64_t offset, uint32_t w
     (void)user;
     trace_access("w", region, offset, width, value);
     if (region == REGION_END)
-        vsdk_vm_stop(probe.vm, VSDK_EXIT_DEBUG_EXIT, value, 0, NULL);
+        vsdk_vm_stop(probe.vm, VSDK_EXIT_GUEST_EXIT, value, 0, NULL);
     else if (region == REGION_PROBE && offset == PROBE_ADDRESS)
         probe.address = (uint32_t)value;
     else if (region == REGION_PROBE && offset == PROBE_LENGTH)
@@ -163,7 +163,7 @@ static void set_line(void *user, uint32_t gsi, uint32_t level)
 
 static vsdk_status attach(uint32_t region, vsdk_space space, uint64_t length)
 {
-    return vsdk_device_attach(probe.device, space, bases[region], length, region, &probe.error);
+    return vsdk_device_add_range(probe.device, space, bases[region], length, region, &probe.error);
 }
 
 static vsdk_status probe_make(vsdk_vm *vm)
@@ -218,7 +218,7 @@ static vsdk_status run_guest(vsdk_host *host, const struct guest *image)
         (status = vsdk_vcpu_create(vm, 0, NULL, &vcpu, error)) == VSDK_OK &&
         (status = start_load(vm, image, error)) == VSDK_OK &&
         (status = start_vcpu(vcpu, 0, 0, error)) == VSDK_OK &&
-        (status = vsdk_vm_run(vm, 0, &end, error)) == VSDK_OK)
+        (status = vsdk_vm_run(vm, VSDK_FOREVER, &end, error)) == VSDK_OK)
         trace("%s %llx\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
     vsdk_vm_destroy(vm, NULL);
     probe_close();

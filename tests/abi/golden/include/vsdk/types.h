@@ -56,6 +56,9 @@ typedef struct vsdk_error {
  */
 typedef void (*vsdk_release_fn)(void *user);
 
+/* As a timeout: no end. Since 0.1. */
+#define VSDK_FOREVER UINT64_C(0xffffffffffffffff)
+
 /*
  * The name of a vsdk_status: ok, invalid_argument, state and so on.
  *

@@ -26,6 +26,7 @@ ASSERT(SAME(FIELD(vsdk_error, code), int32_t), "vsdk_error.code");
 ASSERT(offsetof(vsdk_error, message) == 4, "vsdk_error.message");
 ASSERT(SAME(FIELD(vsdk_error, message), char[12]), "vsdk_error.message");
 ASSERT(SAME(vsdk_release_fn, void (*)(void *)), "vsdk_release_fn");
+ASSERT(VSDK_FOREVER == UINT64_C(0xffffffffffffffff), "VSDK_FOREVER");
 ASSERT(SAME(vsdk_lumen, uint64_t), "vsdk_lumen");
 ASSERT(SAME(vsdk_lamp_state, uint32_t), "vsdk_lamp_state");
 ASSERT(VSDK_LAMP_OFF == 0, "VSDK_LAMP_OFF");
