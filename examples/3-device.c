@@ -25,11 +25,11 @@ struct counter {
     uint64_t next;
 };
 
-static uint64_t counter_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t counter_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct counter *counter = user;
 
-    (void)region, (void)offset, (void)width;
+    (void)access->region, (void)access->offset, (void)access->width;
     return ++counter->next;
 }
 

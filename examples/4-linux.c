@@ -33,7 +33,7 @@ static void show(void *user, const void *bytes, uint64_t length)
 
 static vsdk_watch *watch;
 
-static void typed(void *user, int32_t descriptor, uint32_t events)
+static void typed(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     char line[256];
     ssize_t got = read(descriptor, line, sizeof line);
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
         vsdk_pc_boot(pc, &boot, &error) || vsdk_vm_get_loop(vm, &loop, &error))
         return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
     vsdk_watch_create(loop, NULL, 0, VSDK_LOOP_READ, typed, pc, NULL, &watch, NULL);
-    if (vsdk_vm_run(vm, VSDK_FOREVER, &end, &error))
+    if (vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, &error))
         return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
     printf("the guest ended: %s\n", vsdk_exit_reason_name(end.reason));
     vsdk_watch_close(watch);

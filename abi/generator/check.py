@@ -21,7 +21,7 @@ class Checker:
 
     def run(self):
         """Complaints, at most one an item; each stage relies on those before it."""
-        items = [item for obj in self.api.objects for item in obj.items if "namer_of" not in item.data]
+        items = [item for obj in self.api.objects for item in obj.items if not {"namer_of", "ref_of"} & set(item.data)]
         self.stage([(self.unique_names,)] + [(self.needs, obj) for obj in self.api.objects] +
                    [(self.name, item) for item in items])
         self.stage([(self.typedef, item) for item in items if item.kind == "typedef"])

@@ -103,6 +103,8 @@ class Variable(Item):
             return ERROR_DOC
         if self.closure and self.data.get("type") == "vsdk_release_fn":
             return "Called exactly once with `user` when it is no longer needed, on failure too."
+        if self.nullable and self.kind == "param" and "dir" not in self.data:
+            return "The reference to drop."
         if self.closure:
             return f"Handed to `{'` and `'.join(self.closure)}`."
         return ""
@@ -195,6 +197,9 @@ class Function(Call):
         errors = dict(self.data.get("errors", {}))
         if self.fallible and self.required and "INVALID_ARGUMENT" not in errors:
             errors = {"INVALID_ARGUMENT": "a pointer that must not be NULL is"} | errors
+        if self.fallible and self.data.get("takes_handle"):
+            before = f"{errors['STATE']}, or " if "STATE" in errors else ""
+            errors = errors | {"STATE": before + "called in a forked child"}
         return errors
 
     @property
@@ -248,6 +253,19 @@ def namer_function(enum):
     return Function(enum.source, enum.path + ("namer",), data, "function", enum.object)
 
 
+def ref_function(handle):
+    """The function that takes a reference more to a counted handle."""
+    short = handle.name.removeprefix("vsdk_")
+    data = {
+        "name": f"{handle.name}_ref", "since": handle.since, "brief": "Take a reference more.",
+        "returns": {"type": f"{handle.name} *", "ownership": "new", "doc": "the same handle"},
+        "params": [{"name": short, "type": f"{handle.name} *", "dir": "inout", "doc": "The handle."}],
+        "threads": "any", "blocks": "no", "callback": "yes", "states": "any", "backends": "all",
+        "null_result": "returns NULL", "ref_of": handle.name,
+    }
+    return Function(handle.source, handle.path, data, "function", handle.object)
+
+
 def example_names(enum):
     names = [f"`{name}`" for name in enum.short_names()[:3]]
     return ", ".join(names) + (" and so on" if len(enum.values) > 3 else "")
@@ -259,6 +277,9 @@ def load_object(source):
     for kind, make in KINDS.items():
         for index, data in enumerate(source.data.get(kind, [])):
             result.items.append(make(source, (kind, index), data, kind, result))
+    for handle in result.of("handle"):
+        if handle.data.get("counted"):
+            result.items.append(ref_function(handle))
     for enum in result.of("enum"):
         if enum.namer:
             result.items.append(namer_function(enum))
@@ -272,6 +293,10 @@ class Api:
     def __init__(self, objects):
         self.objects = sorted(objects, key=lambda o: (o.data["order"], o.name))
         self.by_name = {item.name: item for o in self.objects for item in o.items}
+        counted = {item.name for item in self.all("handle") if item.data.get("counted")}
+        for function in self.functions:
+            function.data["takes_handle"] = any(
+                p.type and p.type.base in counted and p.type.stars == 1 for p in function.params)
 
     def all(self, *kinds):
         return [item for o in self.objects for item in o.of(*kinds)]

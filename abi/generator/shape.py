@@ -23,7 +23,7 @@ REQUIRED = {
 OPTIONAL = {
     "object": {"needs": list, "prefixes": list},
     "constant": {"since": str, "unit": str},
-    "handle": {"since": str},
+    "handle": {"since": str, "counted": bool},
     "typedef": {"since": str},
     "enum": {"since": str, "namer": str, "flags": bool, "source": str},
     "struct": {"since": str, "source": str},

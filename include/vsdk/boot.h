@@ -216,6 +216,7 @@ vsdk_status vsdk_boot_probe(const void *image, uint64_t length, vsdk_boot_format
  *   LIMIT             the command line is longer than the format or the guest allows, or the memory
  *                     map has more than 32 ranges
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any; meant for CREATED. Backends: all.
  * Since 0.1.
  * Source: Linux, Documentation/arch/x86/boot.rst; Xen, docs/misc/pvh.pandoc; Multiboot
@@ -233,7 +234,7 @@ vsdk_status vsdk_boot_load(vsdk_vm *vm, const vsdk_boot_config *config, vsdk_boo
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, size is too small, or the mode is unknown
  *   UNSUPPORTED       the entry has a later version's field
- *   STATE             the vCPU is IN_GUEST or its access is unfinished
+ *   STATE             the vCPU is IN_GUEST or its access is unfinished, or called in a forked child
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused the values
  * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_set_state. States: as vsdk_vcpu_set_state.

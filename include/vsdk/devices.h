@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include <vsdk/device.h>
+#include <vsdk/stream.h>
 #include <vsdk/types.h>
 #include <vsdk/vm.h>
 
@@ -33,46 +34,20 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * The guest wrote to a device that gives bytes to the embedder. One call at a time a device, in the
- * order of the guest's writes.
- *
- *   user    (may be NULL) The pointer given with it.
- *   bytes   What was written; valid during the call.
- *   length  (bytes) How many, not 0.
- *
- * Runs on: As vsdk_device_write_fn.
- * May call: as vsdk_device_write_fn; vsdk_serial_input of the same device too.
- * Since 0.1.
- */
-typedef void (*vsdk_output_fn)(void *user, const void *bytes, uint64_t length);
-
-/*
- * A serial port that had refused input has room again. Called once for each refusal.
- *
- *   user  (may be NULL) The pointer given with it.
- *
- * Runs on: As vsdk_device_read_fn, of the vCPU that read the input.
- * May call: as vsdk_output_fn.
- * Since 0.1.
- */
-typedef void (*vsdk_serial_space_fn)(void *user);
-
-/*
  * How to make a serial port.
  *
- * The caller sets size to sizeof, and may leave the rest zero. 64 bytes. Since 0.1.
+ * The caller sets size to sizeof, and may leave the rest zero. 48 bytes. Since 0.1.
  */
 typedef struct vsdk_serial_config {
-    uint32_t size;              /* sizeof(vsdk_serial_config) */
-    uint32_t flags;             /* Zero */
-    uint64_t address;           /* First of 8 ports; 0 for 0x3f8 */
-    uint32_t gsi;               /* Interrupt line; 0 for 4 */
-    uint32_t reserved;          /* Zero */
-    vsdk_output_fn output;      /* (may be NULL) Receives what the guest sends; NULL drops it */
-    vsdk_serial_space_fn space; /* (may be NULL) Told when input fits again */
-    void *user;                 /* (may be NULL) Given to the callbacks */
-    vsdk_release_fn release;    /* (may be NULL) Called once with user when the device is gone */
-    uint64_t reserved2;         /* Zero */
+    uint32_t size;         /* sizeof(vsdk_serial_config) */
+    uint32_t flags;        /* Zero */
+    uint64_t address;      /* First of 8 ports; 0 for 0x3f8 */
+    uint32_t gsi;          /* Interrupt line; 0 for 4 */
+    uint32_t reserved;     /* Zero */
+    vsdk_stream *stream;   /* (may be NULL) The port's end of a stream; the port takes a
+                              reference. NULL: nothing is connected, what the guest sends is
+                              dropped. */
+    uint64_t reserved2[2]; /* Zero */
 } vsdk_serial_config;
 
 /*
@@ -144,16 +119,16 @@ typedef struct vsdk_exit_port_config {
 /*
  * How to make a debug console.
  *
- * The caller sets size to sizeof, and may leave the rest zero. 48 bytes. Since 0.1.
+ * The caller sets size to sizeof, and may leave the rest zero. 40 bytes. Since 0.1.
  */
 typedef struct vsdk_debug_console_config {
-    uint32_t size;           /* sizeof(vsdk_debug_console_config) */
-    uint32_t flags;          /* Zero */
-    uint64_t address;        /* The port; 0 for 0x402 */
-    vsdk_output_fn output;   /* (may be NULL) Receives what the guest writes; NULL drops it */
-    void *user;              /* (may be NULL) Given to output */
-    vsdk_release_fn release; /* (may be NULL) Called once with user when the device is gone */
-    uint64_t reserved2;      /* Zero */
+    uint32_t size;         /* sizeof(vsdk_debug_console_config) */
+    uint32_t flags;        /* Zero */
+    uint64_t address;      /* The port; 0 for 0x402 */
+    vsdk_stream *stream;   /* (may be NULL) The console's end of a stream; the console takes a
+                              reference. NULL drops what the guest writes. What does not fit is
+                              dropped. */
+    uint64_t reserved2[2]; /* Zero */
 } vsdk_debug_console_config;
 
 /*
@@ -202,69 +177,14 @@ typedef struct vsdk_ioapic_config {
  * A 16550A serial port.
  *
  * Eight ports and an edge interrupt: receive and transmit FIFOs, line and modem status, loopback,
- * divisor latch. It transmits at once, whatever the speed set. Interrupts do not depend on OUT2. A
- * wide access is one of each register.
+ * divisor latch. It transmits at once, whatever the speed set, unless the stream is full: then the
+ * transmitter is busy until there is room. Interrupts do not depend on OUT2. A wide access is one
+ * of each register.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults. Its release is called once, on failure too.
- *   device  (out, new reference) The device.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
- *   LIMIT             the line is above 1023
- *   RANGE             the addresses leave their space
- *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
- *   NO_MEMORY         no memory
- *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
- * callbacks: yes. States: any. Backends: all. Since 0.1.
- * Source: National Semiconductor PC16550D data sheet.
- */
-vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
-                               vsdk_error *error);
-
-/*
- * Type at a serial port.
- *
- * Takes as many of the bytes as the port has room for (it holds 4096) and tells how many; when it
- * did not take all, space of the configuration is called once there is room for half of that again.
- * Bytes wait, in order, until the guest reads them: a guest that has set its modem lines and has
- * neither RTS on nor receive interrupts enabled is not shown any, so that nothing is lost while its
- * driver sets the port up. Bytes given while the virtual machine is paused reach the guest when it
- * goes on.
- *
- * Two ports that feed each other from their outputs can wait for each other for ever when two vCPUs
- * write to them at a time: hand the bytes over by vsdk_loop_defer.
- *
- *   device    A device of vsdk_serial_create.
- *   bytes     (length bytes) The bytes.
- *   length    (bytes) How many; 0 does nothing.
- *   accepted  (out, bytes, may be NULL) How many were taken, from the first on.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  device is NULL or no serial port, or bytes is NULL with a length
- * Threads: any. Blocks: until a callback of the device has returned, and while it takes a pause
- * that waited for that, which calls the devices. From callbacks: yes, from the port's own output
- * and space callbacks too. States: any. Backends: all. Since 0.1.
- */
-vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
-                              uint64_t *accepted, vsdk_error *error);
-
-/*
- * A CMOS clock (MC146818) that tells the host's wall time in UTC.
- *
- * BCD or binary, 12 or 24 hours, a century byte at 0x32, update-in-progress, alarm registers and
- * 114 bytes of memory. The guest may set the time: its difference from the host's is kept.
- *
- * Periodic, alarm and update-ended events show in register C, and make interrupts where they are
- * enabled in register B; the line is high until the guest reads C. A timer of the virtual machine's
- * loop looks for them (vsdk_vm_get_loop): where nobody dispatches it, there are no interrupts.
- * Timer and loop are made when a guest first asks for one (where new descriptors are forbidden once
- * the guest runs, call vsdk_vm_get_loop before); the timer stands while an interrupt is unanswered,
- * and ends with a detach. The portable machine's tables say that it has no such clock, so that
- * guests which believe them neither ask nor wait for it.
+ * Input waits in the stream, in order, until the guest reads it. A guest that has set its modem
+ * lines and has neither RTS on nor receive interrupts enabled is not shown any, so that nothing is
+ * lost while its driver sets the port up. Input that comes while the virtual machine is paused
+ * reaches the guest when it goes on.
  *
  *   vm      The virtual machine.
  *   config  (may be NULL) NULL for all defaults.
@@ -275,10 +195,46 @@ vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t l
  *   LIMIT             the line is above 1023
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Source: National Semiconductor PC16550D data sheet.
+ */
+vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
+                               vsdk_error *error);
+
+/*
+ * A CMOS clock (MC146818) that tells the host's wall time in UTC.
+ *
+ * BCD or binary, 12 or 24 hours, a century byte at 0x32, update-in-progress, alarm registers and
+ * 114 bytes of memory. The guest may set the time: its difference from the host's is kept.
+ *
+ * Periodic, alarm and update-ended events show in register C, and make interrupts where they are
+ * enabled in register B; the line is high until the guest reads C. A timer of the virtual machine's
+ * loop looks for them (vsdk_vm_loop): where nobody dispatches it, there are no interrupts. Timer
+ * and loop are made when a guest first asks for one (where new descriptors are forbidden once the
+ * guest runs, call vsdk_vm_loop before); the timer stands while an interrupt is unanswered, and
+ * ends with a detach. The portable machine's tables say that it has no such clock, so that guests
+ * which believe them neither ask nor wait for it.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   LIMIT             the line is above 1023
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: Motorola MC146818A data sheet.
@@ -300,10 +256,11 @@ vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_dev
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
@@ -334,10 +291,11 @@ const char *vsdk_acpi_pm_kind_name(vsdk_acpi_pm_kind value);
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag or the kind is unknown
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: ACPI 6.5, sections 4.8.3 and 4.8.4.
@@ -359,10 +317,11 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
@@ -375,17 +334,18 @@ vsdk_status vsdk_exit_port_create(vsdk_vm *vm, const vsdk_exit_port_config *conf
  * Reads give 0xe9, by which a guest finds it.
  *
  *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults. Its release is called once, on failure too.
+ *   config  (may be NULL) NULL for all defaults.
  *   device  (out, new reference) The device.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
@@ -410,10 +370,11 @@ vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_conf
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: QEMU, docs/specs/fw_cfg.rst.
@@ -439,6 +400,7 @@ vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vs
  *   EXISTS            the key or the name is taken
  *   LIMIT             the name or the item is too long, or there are 64 files already
  *   NO_MEMORY         no memory
+ *   STATE             called in a forked child
  * Threads: any. Blocks: until a callback of the device has returned. From callbacks: yes. States:
  * any. Backends: all. Since 0.1.
  */
@@ -459,10 +421,11 @@ vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name,
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: QEMU, docs/specs/pvpanic.rst.
@@ -495,10 +458,11 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
  *   RANGE             the addresses leave their space
  *   EXISTS            guest memory or another device is there, or a controller has one of these
  *                     lines
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves these
- *                     addresses itself
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: Intel 82093AA data sheet.

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vsdk/device.h>
 #include <vsdk/exit.h>
 #include <vsdk/types.h>
 #include <vsdk/vm.h>
@@ -28,7 +29,10 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* A doorbell. Counted; closing the last reference takes it away. Since 0.1. */
+/*
+ * A doorbell. Counted; closing the last reference takes it away. Keeps the memory of its virtual
+ * machine's handle. Since 0.1.
+ */
 typedef struct vsdk_doorbell vsdk_doorbell;
 
 /*
@@ -48,14 +52,27 @@ typedef uint32_t vsdk_doorbell_flags;
  * The caller sets size to sizeof, and may leave the rest zero. 48 bytes. Since 0.1.
  */
 typedef struct vsdk_doorbell_config {
-    uint32_t size;        /* sizeof(vsdk_doorbell_config) */
-    uint32_t flags;       /* vsdk_doorbell_flags */
-    vsdk_space space;     /* Port or guest physical address */
-    uint32_t width;       /* (bytes) 1, 2, 4 or 8; 0 for any width, without MATCH only */
-    uint64_t address;     /* The address */
-    uint64_t match;       /* With VSDK_DOORBELL_MATCH, the value */
-    uint64_t reserved[2]; /* Zero */
+    uint32_t size;       /* sizeof(vsdk_doorbell_config) */
+    uint32_t flags;      /* vsdk_doorbell_flags */
+    vsdk_space space;    /* Port or guest physical address */
+    uint32_t width;      /* (bytes) 1, 2, 4 or 8; 0 for any width, without MATCH only */
+    uint64_t address;    /* The address */
+    uint64_t match;      /* With VSDK_DOORBELL_MATCH, the value */
+    vsdk_device *device; /* (may be NULL) The device that it is part of, for messages. Its memory
+                            is kept. */
+    uint64_t reserved;   /* Zero */
 } vsdk_doorbell_config;
+
+/*
+ * Take a reference more.
+ *
+ *   doorbell  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_doorbell *vsdk_doorbell_ref(vsdk_doorbell *doorbell);
 
 /*
  * Put a doorbell at an address.
@@ -68,17 +85,19 @@ typedef struct vsdk_doorbell_config {
  *   doorbell  (out, new reference) The doorbell.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or a width or flag is unknown
+ *   INVALID_ARGUMENT  a pointer is NULL, a width or flag is unknown, or the device is of another
+ *                     virtual machine
  *   RANGE             it leaves the space
  *   EXISTS            guest memory is there, or a doorbell at this address that the same write
  *                     could ring: of the same width, or one of them of any, with the same match or
  *                     one of them without
- *   UNSUPPORTED       the hypervisor serves this address itself, or the configuration has a later
- *                     version's field
+ *   RESERVED          the hypervisor serves this address itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   LIMIT             no more descriptors or doorbells
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any. Backends: all; see VSDK_CAPABILITY_DOORBELL_KERNEL. Since 0.1.
  * Source: Linux api.rst, KVM_IOEVENTFD.
@@ -91,7 +110,7 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
  *
  * That takes about 8 ms on KVM: not for a hot path.
  *
- *   doorbell  (may be NULL) Or NULL.
+ *   doorbell  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
@@ -119,6 +138,7 @@ int32_t vsdk_doorbell_descriptor(vsdk_doorbell *doorbell);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_doorbell_take(vsdk_doorbell *doorbell, uint64_t *rings, vsdk_error *error);

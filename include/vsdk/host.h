@@ -206,6 +206,17 @@ typedef struct vsdk_orphan {
 } vsdk_orphan;
 
 /*
+ * Take a reference more.
+ *
+ *   host  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_host *vsdk_host_ref(vsdk_host *host);
+
+/*
  * The name of a vsdk_capability: autonomous, kernel_mode, vcpus_max and so on.
  *
  *   value  Any value.
@@ -271,7 +282,7 @@ vsdk_status vsdk_host_open(const char *backend, const vsdk_host_config *config, 
 /*
  * Drop a reference to a host.
  *
- *   host  (may be NULL) Or NULL.
+ *   host  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -312,6 +323,7 @@ const char *vsdk_backend_at(uint32_t index);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or size is too small
  *   NOT_FOUND         no such capability in this version
+ *   STATE             called in a forked child
  * Threads: any. Blocks: the first question about KERNEL_MODE measures it once a process (about 10
  * ms). From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
@@ -334,6 +346,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  host or needed is NULL, or orphans is NULL with a capacity
  *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
  * all. Since 0.1.
  */
@@ -352,6 +365,7 @@ vsdk_status vsdk_host_list_orphans(vsdk_host *host, vsdk_orphan *orphans, uint32
  *   INVALID_ARGUMENT  host is NULL
  *   NOT_FOUND         no such orphan
  *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any. Blocks: until the hypervisor has taken its resources back. From callbacks: yes.
  * States: any. Backends: all. Since 0.1.
  */

@@ -2,16 +2,16 @@
 /*
  * Event loops, timers and descriptors.
  *
- * A loop runs callbacks for descriptors, timers and deferred work on the thread that dispatches it.
- * Every virtual machine has one; more may be made, for instance as I/O threads. The library never
+ * A loop runs callbacks for descriptors, timers and work on the thread that dispatches it. Every
+ * virtual machine has one; more may be made, for instance as I/O threads. The library never
  * dispatches a loop by itself, except in vsdk_vm_run.
  *
  * vsdk_loop_descriptor is one pollable descriptor to nest the loop in another: GLib, asyncio,
  * libuv, epoll. When it is readable, dispatch with timeout 0.
  *
- * A timer or watch that is given a device is part of it: its callback holds the device's lock, its
- * timers use the virtual machine's clock (which stands in PAUSED), nothing fires between pause and
- * resume, and a detach ends it.
+ * A timer, watch or work that is given a device is part of it: its callback holds the device's
+ * lock, its timers use the virtual machine's clock (which stands in PAUSED), nothing fires while
+ * the device is stopped, and a detach ends it.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -38,11 +38,17 @@ extern "C" {
 /* An event loop. Counted. Since 0.1. */
 typedef struct vsdk_loop vsdk_loop;
 
-/* A watched descriptor. Counted; closing stops it. Since 0.1. */
+/* A watched descriptor. Counted; closing the last reference stops it. Since 0.1. */
 typedef struct vsdk_watch vsdk_watch;
 
-/* A timer. Counted; closing stops it. Since 0.1. */
+/* A timer. Counted; closing the last reference stops it. Since 0.1. */
 typedef struct vsdk_timer vsdk_timer;
+
+/*
+ * A callback that can be posted from any thread. Counted; closing the last reference ends it. Since
+ * 0.1.
+ */
+typedef struct vsdk_work vsdk_work;
 
 /*
  * Events of a descriptor.
@@ -60,6 +66,7 @@ typedef uint32_t vsdk_loop_events;
  * A descriptor is ready. Level-triggered: called again while it stays ready.
  *
  *   user        (may be NULL) The pointer given with it.
+ *   watch       (inout) The watch; borrowed.
  *   descriptor  The descriptor.
  *   events      vsdk_loop_events.
  *
@@ -67,18 +74,75 @@ typedef uint32_t vsdk_loop_events;
  * May call: everything but dispatch of the same loop, and what the device's callbacks may not.
  * Since 0.1.
  */
-typedef void (*vsdk_watch_fn)(void *user, int32_t descriptor, uint32_t events);
+typedef void (*vsdk_watch_fn)(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events);
 
 /*
- * A timer expired, or deferred work is due.
+ * A timer expired.
  *
- *   user  (may be NULL) The pointer given with it.
+ *   user   (may be NULL) The pointer given with it.
+ *   timer  (inout) The timer; borrowed.
  *
  * Runs on: The thread that dispatches the loop.
  * May call: as vsdk_watch_fn.
  * Since 0.1.
  */
-typedef void (*vsdk_timer_fn)(void *user);
+typedef void (*vsdk_timer_fn)(void *user, vsdk_timer *timer);
+
+/*
+ * Work was posted.
+ *
+ *   user  (may be NULL) The pointer given with it.
+ *   work  (inout) The work; borrowed.
+ *
+ * Runs on: The thread that dispatches the loop.
+ * May call: as vsdk_watch_fn.
+ * Since 0.1.
+ */
+typedef void (*vsdk_work_fn)(void *user, vsdk_work *work);
+
+/*
+ * Take a reference more.
+ *
+ *   loop  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_loop *vsdk_loop_ref(vsdk_loop *loop);
+
+/*
+ * Take a reference more.
+ *
+ *   watch  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_watch *vsdk_watch_ref(vsdk_watch *watch);
+
+/*
+ * Take a reference more.
+ *
+ *   timer  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_timer *vsdk_timer_ref(vsdk_timer *timer);
+
+/*
+ * Take a reference more.
+ *
+ *   work  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_work *vsdk_work_ref(vsdk_work *work);
 
 /*
  * Make a loop.
@@ -96,7 +160,7 @@ vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error);
 /*
  * Drop a reference to a loop.
  *
- *   loop  (may be NULL) Or NULL.
+ *   loop  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -109,17 +173,14 @@ void vsdk_loop_close(vsdk_loop *loop);
  * Made when it is first asked for, by this or by vsdk_vm_run: a virtual machine without timers and
  * descriptors has none and opens nothing for it. It is the same one ever after.
  *
- *   vm    The virtual machine.
- *   loop  (out) The loop, alive as long as the virtual machine's handle.
+ *   vm  The virtual machine.
  *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
- *   NO_MEMORY         no memory
- *   LIMIT             no more descriptors
- *   GONE              the virtual machine was destroyed
+ * Returns the loop, as long as the virtual machine's handle; NULL when it fails, and error says
+ * why: VSDK_ERROR_NO_MEMORY, VSDK_ERROR_LIMIT for descriptors, VSDK_ERROR_GONE (borrowed).
+ * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error);
+vsdk_loop *vsdk_vm_loop(vsdk_vm *vm, vsdk_error *error);
 
 /*
  * One descriptor to wait for the whole loop.
@@ -145,6 +206,7 @@ int32_t vsdk_loop_descriptor(vsdk_loop *loop);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
  *   BUSY              another thread dispatches it, or called from a callback of it or of a device
+ *   STATE             called in a forked child
  * Threads: any; one at a time a loop. Blocks: up to the timeout and the callbacks. From callbacks:
  * VSDK_ERROR_BUSY from a callback of the same loop, and from one of a device, which holds its lock.
  * States: any. Backends: all. Since 0.1.
@@ -159,35 +221,18 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
+ *   STATE             called in a forked child
  * Threads: any; async-signal-safe. Blocks: no. From callbacks: yes. States: any. Backends: all.
  * Since 0.1.
  */
 vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error);
 
 /*
- * Run a function once on the thread that dispatches.
- *
- * In the order in which they were given. If the loop is gone before that, only release is called.
- *
- *   loop     The loop.
- *   fn       Called once.
- *   user     (may be NULL) Given to it.
- *   release  (may be NULL) Called once after it, on failure too.
- *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
- *   NO_MEMORY         no memory
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
- */
-vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_release_fn release,
-                            vsdk_error *error);
-
-/*
  * Watch a descriptor.
  *
  *   loop        The loop.
  *   device      (may be NULL) The device that it is part of, or NULL.
- *   descriptor  The descriptor; stays the caller's and open until the watch is closed.
+ *   descriptor  The descriptor; stays the caller's. Closed before its watch it is watched no more.
  *   events      vsdk_loop_events; 0 watches nothing for now.
  *   fn          Called when it is ready.
  *   user        (may be NULL) Given to it.
@@ -199,6 +244,7 @@ vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_
  *   EXISTS            this loop watches the descriptor already
  *   NO_MEMORY         no memory
  *   GONE              the device's virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t descriptor,
@@ -213,20 +259,22 @@ vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t desc
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  watch is NULL or an event is unknown
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error *error);
 
 /*
- * Stop watching.
+ * Drop a reference to a watch; the last one stops it.
  *
- * When it returns the callback is not running, unless this is its own thread, and will not start.
+ * The callback does not start any more. One that runs on another thread just now is not waited for:
+ * release comes when it has returned.
  *
- *   watch  (may be NULL) Or NULL.
+ *   watch  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
- * Threads: any. Blocks: until its callback, on another thread, has returned. From callbacks: yes,
- * from its own too. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: no. From callbacks: yes, from its own too. States: any. Backends: all.
+ * Since 0.1.
  */
 void vsdk_watch_close(vsdk_watch *watch);
 
@@ -245,6 +293,7 @@ void vsdk_watch_close(vsdk_watch *watch);
  *   INVALID_ARGUMENT  a pointer is NULL
  *   NO_MEMORY         no memory
  *   GONE              the device's virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_fn fn, void *user,
@@ -262,6 +311,7 @@ vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_f
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  timer is NULL
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period_ns,
@@ -276,22 +326,74 @@ vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  timer is NULL
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error);
 
 /*
- * Stop a timer and drop it.
+ * Drop a reference to a timer; the last one stops it.
  *
- * When it returns the callback is not running, unless this is its own thread, and will not start.
+ * The callback does not start any more. One that runs on another thread just now is not waited for:
+ * release comes when it has returned.
  *
- *   timer  (may be NULL) Or NULL.
+ *   timer  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
- * Threads: any. Blocks: until its callback, on another thread, has returned. From callbacks: yes,
- * from its own too. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: no. From callbacks: yes, from its own too. States: any. Backends: all.
+ * Since 0.1.
  */
 void vsdk_timer_close(vsdk_timer *timer);
+
+/*
+ * Make work, not posted.
+ *
+ *   loop     The loop.
+ *   device   (may be NULL) The device that it is part of, or NULL.
+ *   fn       Called when it was posted.
+ *   user     (may be NULL) Given to it.
+ *   release  (may be NULL) Called once when the work is gone, on failure too.
+ *   work     (out, new reference) The work.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NO_MEMORY         no memory
+ *   GONE              the device's virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn fn, void *user,
+                             vsdk_release_fn release, vsdk_work **work, vsdk_error *error);
+
+/*
+ * Run work once on the thread that dispatches its loop.
+ *
+ * Allocates nothing. Posts before it runs count as one; a post while it runs makes it run again.
+ * Work runs in the order in which it was posted. That of a stopped device runs after its start.
+ *
+ *   work  The work.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  work is NULL
+ *   STATE             called in a forked child
+ * Threads: any; async-signal-safe it is not. Blocks: no. From callbacks: yes. States: any.
+ * Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_work_post(vsdk_work *work, vsdk_error *error);
+
+/*
+ * Drop a reference to work; the last one ends it.
+ *
+ * The callback does not start any more, also if it was posted. One that runs on another thread just
+ * now is not waited for: release comes when it has returned.
+ *
+ *   work  (may be NULL) The reference to drop.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: no. From callbacks: yes, from its own too. States: any. Backends: all.
+ * Since 0.1.
+ */
+void vsdk_work_close(vsdk_work *work);
 
 /*
  * The virtual machine's clock.

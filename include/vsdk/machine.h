@@ -47,6 +47,7 @@
 #include <vsdk/device.h>
 #include <vsdk/devices.h>
 #include <vsdk/exit.h>
+#include <vsdk/stream.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/vm.h>
@@ -84,27 +85,31 @@ typedef uint32_t vsdk_pc_part;
 /*
  * How to make a machine.
  *
- * The caller sets size to sizeof, and may leave the rest zero. 96 bytes. Since 0.1.
+ * The caller sets size to sizeof, and may leave the rest zero. 64 bytes. Since 0.1.
  */
 typedef struct vsdk_pc_config {
-    uint32_t size;                  /* sizeof(vsdk_pc_config) */
-    uint32_t flags;                 /* Zero */
-    uint64_t memory;                /* (bytes) RAM, a multiple of 4096, at least 2 MiB; 0 for 256
-                                       MiB */
-    vsdk_output_fn output;          /* (may be NULL) Receives what the guest sends to the serial
-                                       port */
-    void *output_user;              /* (may be NULL) Given to output */
-    vsdk_release_fn output_release; /* (may be NULL) Called once with output_user when the serial
-                                       port is gone */
-    vsdk_output_fn debug;           /* (may be NULL) Receives what the guest writes to the debug
-                                       console */
-    void *debug_user;               /* (may be NULL) Given to debug */
-    vsdk_release_fn debug_release;  /* (may be NULL) Called once with debug_user when the debug
-                                       console is gone */
-    uint32_t exit_port;             /* First of the exit port's 4 ports; 0 for 0xf4 */
-    uint32_t reserved;              /* Zero */
-    uint64_t reserved2[3];          /* Zero */
+    uint32_t size;             /* sizeof(vsdk_pc_config) */
+    uint32_t flags;            /* Zero */
+    uint64_t memory;           /* (bytes) RAM, a multiple of 4096, at least 2 MiB; 0 for 256 MiB */
+    vsdk_stream *serial;       /* (may be NULL) The serial port's end of a stream; the port takes
+                                  a reference */
+    vsdk_stream *debug_output; /* (may be NULL) The debug console's end of a stream; the console
+                                  takes a reference */
+    uint32_t exit_port;        /* First of the exit port's 4 ports; 0 for 0xf4 */
+    uint32_t reserved;         /* Zero */
+    uint64_t reserved2[3];     /* Zero */
 } vsdk_pc_config;
+
+/*
+ * Take a reference more.
+ *
+ *   pc  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_pc *vsdk_pc_ref(vsdk_pc *pc);
 
 /*
  * The name of a vsdk_pc_part: serial, rtc, i8042 and so on.
@@ -126,19 +131,18 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  * When it fails the virtual machine has parts of a machine, and can only be destroyed.
  *
  *   vm      The virtual machine, in CREATED, without memory and devices at these addresses.
- *   config  (may be NULL) NULL for all defaults. Its release functions are called once, on failure
- *           too.
+ *   config  (may be NULL) NULL for all defaults.
  *   pc      (out, new reference) The machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
- *   UNSUPPORTED       the configuration has a later version's field, or the hypervisor serves the
- *                     exit port's ports itself
+ *   RESERVED          the hypervisor serves the exit port's ports itself
+ *   UNSUPPORTED       the configuration has a later version's field
  *   RANGE             the exit port's 4 ports leave their space
  *   LIMIT             more than 127 vCPUs, or more memory than the virtual machine's memory_max
  *   EXISTS            memory or a device is there already, or the exit port is where another device
  *                     is
- *   STATE             the guest was started already
+ *   STATE             the guest was started already, or called in a forked child
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
@@ -153,7 +157,7 @@ vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **
  *
  * Memory, devices and processors stay as they are.
  *
- *   pc  (may be NULL) Or NULL.
+ *   pc  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -180,7 +184,7 @@ void vsdk_pc_close(vsdk_pc *pc);
  *   RANGE             as vsdk_boot_load
  *   LIMIT             as vsdk_boot_load
  *   EXISTS            the embedder made one of its vCPUs itself
- *   STATE             the guest was started already
+ *   STATE             the guest was started already, or called in a forked child
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   BUSY              called from a callback
  *   GONE              the virtual machine was destroyed
@@ -226,6 +230,7 @@ vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  pc or needed is NULL, or ranges is NULL with a capacity
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint32_t capacity,

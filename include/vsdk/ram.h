@@ -7,11 +7,10 @@
  * own memory.
  *
  * Mapping, unmapping and protecting work until the guest has ended; in RUNNING they hold the vCPUs
- * themselves for that moment. Should the hypervisor not let the guest go on after it they fail with
- * VSDK_ERROR_SYSTEM although the change is made: a pause is requested then, as by
- * vsdk_vm_pause_request, and vsdk_vm_resume tries again. Addresses and sizes are multiples of 4096
- * bytes. RAM with a size of 2 MiB or more is mapped best at a guest address that is a multiple of 2
- * MiB, so that large pages serve it.
+ * themselves for that moment. Where the hypervisor does not let the guest go on after it the
+ * virtual machine is STOPPED with VSDK_EXIT_INTERNAL_ERROR. Addresses and sizes are multiples of
+ * 4096 bytes. RAM with a size of 2 MiB or more is mapped best at a guest address that is a multiple
+ * of 2 MiB, so that large pages serve it.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -34,7 +33,7 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* A block of guest memory. Counted; keeps its virtual machine's handle alive. Since 0.1. */
+/* A block of guest memory. Counted; keeps the memory of its virtual machine's handle. Since 0.1. */
 typedef struct vsdk_ram vsdk_ram;
 
 /*
@@ -75,6 +74,17 @@ typedef struct vsdk_ram_config {
 } vsdk_ram_config;
 
 /*
+ * Take a reference more.
+ *
+ *   ram  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_ram *vsdk_ram_ref(vsdk_ram *ram);
+
+/*
  * The name of a vsdk_ram_kind: anonymous, shared, private and so on.
  *
  *   value  Any value.
@@ -99,6 +109,7 @@ const char *vsdk_ram_kind_name(vsdk_ram_kind value);
  *                     field
  *   NO_MEMORY         the host has not so much address space
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *config,
@@ -110,7 +121,7 @@ vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *
  * While it is mapped the virtual machine keeps it. The pointer from vsdk_ram_data is valid until
  * the last reference, the mapping's included, is gone.
  *
- *   ram  (may be NULL) Or NULL.
+ *   ram  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -120,17 +131,37 @@ void vsdk_ram_close(vsdk_ram *ram);
 /*
  * Where the bytes are in this process.
  *
- * Stable until the last reference. Written without any check and seen by the guest at once; see the
- * gate (dma.h) for addresses that come from a guest.
+ * The same address until the last reference is gone. Written without any check and seen by the
+ * guest at once: who writes here says so by vsdk_ram_mark_dirty where written pages are tracked.
+ * See the gate (dma.h) for addresses that come from a guest. On Xen the view follows what the guest
+ * does to its memory; a page that it gave away reads as zeros.
  *
- *   ram   The memory.
- *   data  (out) First byte.
+ *   ram  The memory.
  *
- * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
+ * Returns the first byte (borrowed).
+ * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_ram_data(vsdk_ram *ram, void **data, vsdk_error *error);
+void *vsdk_ram_data(vsdk_ram *ram);
+
+/*
+ * Say that bytes were written through vsdk_ram_data.
+ *
+ * For whoever tracks written pages. What the library writes itself, and what pins for writing
+ * cover, it marks itself.
+ *
+ *   ram     The memory.
+ *   offset  (bytes) First byte.
+ *   length  (bytes) How many; 0 does nothing.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  ram is NULL
+ *   RANGE             the range leaves the memory
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length, vsdk_error *error);
 
 /*
  * Size in bytes.
@@ -147,8 +178,7 @@ uint64_t vsdk_ram_size(const vsdk_ram *ram);
  * Show memory to the guest at an address.
  *
  * Contents are kept. Where VSDK_CAPABILITY_RAM_ALIAS is missing a byte of RAM can be at one guest
- * address at a time. Where a RUNNING guest does not go on after it, VSDK_ERROR_SYSTEM says so: the
- * change stands, the guest pauses, and vsdk_vm_resume tries again.
+ * address at a time.
  *
  *   vm      The virtual machine that the memory was made for.
  *   gpa     Guest physical address, a multiple of 4096.
@@ -162,14 +192,15 @@ uint64_t vsdk_ram_size(const vsdk_ram *ram);
  *                     unknown flag, or the memory belongs to another virtual machine
  *   RANGE             the range leaves the memory, wraps, or is above the guest's physical
  *                     addresses
- *   EXISTS            guest memory, a device or reserved addresses are there already, or the memory
- *                     is mapped elsewhere and the backend has no aliases
+ *   EXISTS            guest memory or a device is there already, or the memory is mapped elsewhere
+ *                     and the backend has no aliases
+ *   RESERVED          the hypervisor serves addresses of the range itself
  *   LIMIT             memory_max would be exceeded, or no slot is left
  *   UNSUPPORTED       read-only memory, which this hypervisor lacks (VSDK_CAPABILITY_READONLY)
- *   STATE             the guest has ended
+ *   STATE             the guest has ended, or called in a forked child
  *   NO_MEMORY         the hypervisor has no memory for it; how much is free is in the message
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused, or did not let the guest go on after it
+ *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: until the vCPUs are held, when RUNNING. From callbacks: yes: the other
  * vCPUs are held. States: any but STOPPED. Backends: all. Since 0.1.
  * Source: Linux api.rst, KVM_SET_USER_MEMORY_REGION; xen/include/public/memory.h,
@@ -182,7 +213,7 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
  * Take memory away from the guest.
  *
  * The range is exactly one that was mapped. Contents are kept in the RAM object. Pins by
- * vsdk_dma_map stay valid pointers. A guest that does not go on after it: as vsdk_vm_map.
+ * vsdk_dma_map stay valid pointers.
  *
  *   vm      The virtual machine.
  *   gpa     As mapped.
@@ -191,9 +222,9 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   NOT_FOUND         no such mapping
- *   STATE             the guest has ended
+ *   STATE             the guest has ended, or called in a forked child
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused, or did not let the guest go on after it
+ *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: until the vCPUs are held, when RUNNING. From callbacks: yes: the other
  * vCPUs are held. States: any but STOPPED. Backends: all. Since 0.1.
  */
@@ -202,7 +233,7 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
 /*
  * Change how mapped memory appears to the guest.
  *
- * A guest that does not go on after it: as vsdk_vm_map.
+ * Not to read-only while a device has a part of it pinned for writing.
  *
  *   vm      The virtual machine.
  *   gpa     As mapped.
@@ -212,10 +243,11 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL or a flag is unknown
  *   NOT_FOUND         no such mapping
+ *   BUSY              a part of it is pinned for writing
  *   UNSUPPORTED       read-only memory, which this hypervisor lacks (VSDK_CAPABILITY_READONLY)
- *   STATE             the guest has ended
+ *   STATE             the guest has ended, or called in a forked child
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused, or did not let the guest go on after it
+ *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: until the vCPUs are held, when RUNNING. From callbacks: yes: the other
  * vCPUs are held. States: any but STOPPED. Backends: all. Since 0.1.
  */

@@ -9,10 +9,18 @@
  * it changes nothing, unless its own text says otherwise, and its outputs are NULL or zero. The
  * record belongs to the caller; there is no error state a thread.
  *
- * Handles are opaque and counted. A child keeps what it needs of its parent alive, so handles may
- * be closed in any order and a garbage-collected language may drop them as it likes. close drops
- * one reference, never blocks and never stops a guest; closing NULL does nothing. The caller keeps
- * a handle open for as long as a call on it lasts, also from callbacks of that call.
+ * Handles are opaque and counted: *_ref takes a reference more, *_close drops one; closing NULL
+ * does nothing. A child keeps the memory of its parent's handle, so handles may be closed in any
+ * order. The caller keeps a handle open for as long as a call on it lasts, also from callbacks of
+ * that call.
+ *
+ * What a finalizer may meet, for every handle: a close waits for no other thread and calls no
+ * start, stop, read or write of a device, and the last close of a virtual machine destroys it, with
+ * the release callbacks that this means, on the closing thread.
+ *
+ * Time is in nanoseconds. As a timeout 0 does not wait and VSDK_FOREVER has no end, in every
+ * function. What the header of a function says of its threads holds while the library waits, too:
+ * its waits are no cancellation points.
  *
  * Structs whose kind is configuration or output begin with size and flags. The caller sets size to
  * the sizeof that it was compiled with; zero in any later field means the default. A size below 8
@@ -23,8 +31,10 @@
  * the library does not know of a longer one becomes zero. All other structures are frozen. Later
  * versions add values to enums: a caller tolerates those that it does not know.
  *
- * After fork the child may only close handles. There that does nothing: it touches no virtual
- * machine and calls no release.
+ * After fork the child may only close handles. A close there does nothing: it touches no virtual
+ * machine and calls no release. Every other call that has a status answers VSDK_ERROR_STATE there.
+ * The child's copies of the library's descriptors keep a guest of KVM in being, without anybody who
+ * runs it, until the child has ended or executed another program.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -73,6 +83,9 @@ enum vsdk_status_values {
     VSDK_ERROR_VERSION = -14,         /* The hypervisor or a module is of another version */
     VSDK_ERROR_SYSTEM = -15,          /* The operating system or the hypervisor refused; os_errno
                                          says how */
+    VSDK_ERROR_TIMEOUT = -16,         /* The time was over before it was done */
+    VSDK_ERROR_RESERVED = -17,        /* The hypervisor serves these addresses or lines itself;
+                                         the message says what is there */
 };
 typedef int32_t vsdk_status;
 

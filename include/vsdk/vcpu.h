@@ -39,11 +39,11 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* A virtual processor. Counted; keeps its virtual machine alive. Since 0.1. */
+/* A virtual processor. Counted; keeps the memory of its virtual machine's handle. Since 0.1. */
 typedef struct vsdk_vcpu vsdk_vcpu;
 
 /*
- * State of a virtual processor.
+ * Where a virtual processor is.
  *
  * Since 0.1.
  */
@@ -104,6 +104,17 @@ typedef struct vsdk_vcpu_counters {
 } vsdk_vcpu_counters;
 
 /*
+ * Take a reference more.
+ *
+ *   vcpu  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_vcpu *vsdk_vcpu_ref(vsdk_vcpu *vcpu);
+
+/*
  * The name of a vsdk_vcpu_phase: held, in_guest, at_exit.
  *
  *   value  Any value.
@@ -132,7 +143,7 @@ const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value);
  *   INVALID_ARGUMENT  a pointer is NULL, the record is not aligned to 64, or a flag is unknown
  *   LIMIT             index is not below vcpus_max
  *   EXISTS            this vCPU was created before
- *   STATE             the guest was started already
+ *   STATE             the guest was started already, or called in a forked child
  *   UNSUPPORTED       the configuration has a later version's field, or SYNC_GENERAL is not
  *                     available
  *   NO_MEMORY         no memory
@@ -151,7 +162,7 @@ vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
  *
  * The guest keeps its processor; closing never stops it.
  *
- *   vcpu  (may be NULL) Or NULL.
+ *   vcpu  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -196,6 +207,7 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
  *   BUSY              another thread is inside run of this vCPU, or called from a callback
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused to run it
+ *   STATE             called in a forked child
  * Threads: any; one at a time a vCPU. Blocks: until an exit, a kick or the deadline. From
  * callbacks: no: VSDK_ERROR_BUSY from a callback of this virtual machine. States: any; waits in
  * CREATED and PAUSED. Backends: all. Since 0.1.
@@ -218,6 +230,7 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  *   BUSY              another thread is inside run, or called from a callback
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any; one at a time a vCPU. Blocks: while devices answer further fragments. From
  * callbacks: no: VSDK_ERROR_BUSY. States: any but IN_GUEST, which is BUSY. Backends: kvm, mock.
  * Since 0.1.
@@ -232,6 +245,7 @@ vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any; async-signal-safe. Blocks: no. From callbacks: yes. States: any. Backends: all.
  * Since 0.1.
  */
@@ -243,14 +257,15 @@ vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error);
  * A moment's answer: unless the virtual machine is PAUSED it may be old when it is read.
  *
  *   vcpu   The vCPU.
- *   state  (out) The state.
+ *   phase  (out) The phase.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_error *error);
+vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *phase, vsdk_error *error);
 
 /*
  * Read one class of a vCPU's state.
@@ -264,7 +279,7 @@ vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_er
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the class is unknown or bytes is not its size
- *   STATE             the vCPU is IN_GUEST
+ *   STATE             the vCPU is IN_GUEST, or called in a forked child
  *   UNSUPPORTED       the backend has no such state
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
@@ -289,7 +304,7 @@ vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, uint32_t state_class, void *sta
  *                     CR0.PG and EFER.LME make it or is without CR4.PAE, a reserved bit of CR0 or
  *                     MXCSR
  *   STATE             the vCPU is IN_GUEST, its access is unfinished, or it is down and the backend
- *                     lacks VSDK_CAPABILITY_DOWN_REGS
+ *                     lacks VSDK_CAPABILITY_DOWN_REGS, or called in a forked child
  *   UNSUPPORTED       the backend has no such state
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
@@ -311,6 +326,7 @@ vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const voi
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or size is too small
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters,

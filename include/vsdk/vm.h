@@ -2,9 +2,22 @@
 /*
  * Virtual machines.
  *
- * A virtual machine is CREATED, RUNNING, PAUSED or STOPPED. vsdk_vm_resume starts it and ends a
- * pause; a guest that ends, or vsdk_vm_stop, makes it STOPPED for good. vsdk_vm_destroy gives
- * everything back to the hypervisor; the handle stays valid and answers VSDK_ERROR_GONE.
+ * A virtual machine is CREATED, RUNNING, PAUSED or STOPPED.
+ *
+ * | from | event | to |
+ * |---|---|---|
+ * | CREATED, PAUSED | vsdk_vm_resume | RUNNING |
+ * | RUNNING | vsdk_vm_pause | PAUSED |
+ * | any | the guest ends, vsdk_vm_stop | STOPPED |
+ * | STOPPED with VSDK_EXIT_SUSPEND | vsdk_vm_resume | RUNNING |
+ * | PAUSED, STOPPED | vsdk_vm_reset | CREATED |
+ * | any | vsdk_vm_destroy, the last close | every call answers VSDK_ERROR_GONE |
+ *
+ * Transitions are made only inside pause, resume, reset, vsdk_vcpu_run, vsdk_vcpu_complete,
+ * vsdk_vm_run, dispatch of the virtual machine's loop, and destroy: only there are devices started
+ * and stopped. A pause request, or a stop while nobody is inside one of these, is noted: the
+ * virtual machine is STOPPED at once and DMA is refused, and its devices are stopped by the next
+ * call that makes transitions.
  *
  * Who executes the guest differs: on a *driven* backend (KVM, mock) it executes only inside
  * vsdk_vcpu_run; on an *autonomous* one (Xen, mock-autonomous) it executes in RUNNING whether or
@@ -134,6 +147,33 @@ typedef struct vsdk_vm_range {
 } vsdk_vm_range;
 
 /*
+ * Flags of vsdk_vm_pause.
+ *
+ * Since 0.1.
+ */
+enum vsdk_pause_flags_values {
+    /*
+     * Also finish the accesses that the embedder has not answered yet, with what is in their
+     * records. On a backend without VSDK_CAPABILITY_COMPLETE_EXACT the guest may execute a few
+     * instructions more for it.
+     */
+    VSDK_PAUSE_SETTLE = 0x1,
+    VSDK_PAUSE_PARK = 0x2,   /* Devices stop with VSDK_STOP_PARK instead of VSDK_STOP_FINISH */
+};
+typedef uint32_t vsdk_pause_flags;
+
+/*
+ * Take a reference more.
+ *
+ *   vm  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_vm *vsdk_vm_ref(vsdk_vm *vm);
+
+/*
  * The name of a vsdk_vm_state: created, running, paused and so on.
  *
  *   value  Any value.
@@ -168,6 +208,7 @@ const char *vsdk_irqchip_name(vsdk_irqchip value);
  *                     VSDK_CAPABILITY_MEMORY_MAX)
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
  * all. Since 0.1.
  * Source: Linux api.rst, KVM_CREATE_VM; xen/include/public/domctl.h, XEN_DOMCTL_createdomain.
@@ -178,10 +219,12 @@ vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_v
 /*
  * Drop a reference to a virtual machine.
  *
- * When the last reference, those of its children included, is gone it is destroyed as by
- * vsdk_vm_destroy. vCPUs, RAM and devices keep it alive.
+ * The last close of one that was not destroyed destroys it, on this thread: its devices are
+ * released without a stop. vCPUs, RAM and devices keep the memory of the handle only; calls on them
+ * answer VSDK_ERROR_GONE then. A thread that is inside a run or a transition keeps it until it has
+ * left.
  *
- *   vm  (may be NULL) Or NULL.
+ *   vm  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -191,16 +234,18 @@ void vsdk_vm_close(vsdk_vm *vm);
 /*
  * End a guest and give the hypervisor's resources back now.
  *
- * Waits for running vCPUs (their run returns VSDK_ERROR_GONE), detaches every device (one that
- * nobody holds is released). Afterwards the handle and its children answer VSDK_ERROR_GONE. Views
- * of its memory stay valid pointers; on Xen their contents become zero. A second destroy succeeds
- * and does nothing.
+ * Waits for running vCPUs (their run returns VSDK_ERROR_GONE), stops devices that are started and
+ * does not wait for a stop that is pending, detaches every device (one that nobody holds is
+ * released). Afterwards the handle and its children answer VSDK_ERROR_GONE. Views of its memory
+ * stay valid pointers; on Xen their contents become zero. A second destroy succeeds and does
+ * nothing.
  *
  *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   BUSY              called from a callback of this virtual machine
+ *   STATE             called in a forked child
  * Threads: any. Blocks: until no vCPU is inside run and no callback runs. From callbacks: no:
  * VSDK_ERROR_BUSY from a callback of this virtual machine. States: any. Backends: all. Since 0.1.
  */
@@ -209,20 +254,21 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error);
 /*
  * Start the guest, or go on after a pause.
  *
- * Runs that wait inside vsdk_vcpu_run proceed. Does nothing in RUNNING. A pause requested and not
- * yet taken is withdrawn.
+ * Starts the devices, then runs that wait inside vsdk_vcpu_run proceed. Does nothing in RUNNING. A
+ * pause that was requested and has not come to be is withdrawn. Where the hypervisor refuses the
+ * state is what it was, and the devices have been stopped again.
  *
  *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
- *   STATE             it is STOPPED, or has no vCPU
+ *   STATE             it is STOPPED, or has no vCPU, or called in a forked child
  *   GONE              it was destroyed
- *   BUSY              called from a pause or resume callback
+ *   BUSY              called from a callback of this virtual machine
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: until a pause that is under way has finished. From callbacks: yes; it takes
- * effect when a pause under way has finished and the callback has returned, and should the
- * hypervisor refuse then, the log is told. States: CREATED, PAUSED, RUNNING; needs at least one
+ * Threads: any. Blocks: until a pause that is under way has finished. From callbacks:
+ * VSDK_ERROR_BUSY from a callback of this virtual machine, unless it only withdraws a pause
+ * request. States: CREATED, PAUSED, RUNNING, STOPPED with VSDK_EXIT_SUSPEND; needs at least one
  * vCPU. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
@@ -230,68 +276,82 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
 /*
  * Hold the guest.
  *
- * Returns when no vCPU is in the guest, no device callback is running and every attached device's
- * pause callback has returned. An exit that the embedder has not answered yet counts as held and
- * stays unfinished: pause never waits for the embedder to call run. Does nothing in PAUSED; in
- * CREATED the guest stays CREATED.
+ * Returns when no vCPU is in the guest, no device callback is running and every device has stopped.
+ * An exit that the embedder has not answered yet counts as held and stays unfinished, unless
+ * VSDK_PAUSE_SETTLE asks for more: pause never waits for the embedder to call run. Does nothing in
+ * PAUSED; in CREATED the guest stays CREATED.
+ *
+ * When the time is over before that, the guest goes on: it is RUNNING, and devices that had stopped
+ * have been started again.
+ *
+ * A device whose stop is pending may need its loop. Where that is the virtual machine's own and
+ * nobody dispatches it, pause does while it waits.
  *
  * A run in a paused virtual machine waits inside until resume, kick, deadline or destroy.
  *
- *   vm  The virtual machine.
+ *   vm          The virtual machine.
+ *   flags       How.
+ *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  vm is NULL
- *   BUSY              called from a callback of this virtual machine
- *   STATE             it is STOPPED
+ *   INVALID_ARGUMENT  vm is NULL or a flag is unknown
+ *   BUSY              called from a callback of this virtual machine, or to settle while a vCPU is
+ *                     inside run in PAUSED
+ *   STATE             it is STOPPED, or settling left a part of an access that no device answers:
+ *                     it is paused then, or called in a forked child
+ *   TIMEOUT           the time was over; the guest goes on
  *   GONE              it was destroyed
  *   SYSTEM            the hypervisor did not stop the guest, which goes on
- * Threads: any. Blocks: until all vCPUs are held and the devices are quiet. From callbacks: no:
+ * Threads: any. Blocks: until all vCPUs are held and the devices have stopped. From callbacks: no:
  * VSDK_ERROR_BUSY from a callback of this virtual machine; use vsdk_vm_pause_request. States:
  * CREATED, RUNNING, PAUSED. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error);
+vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_pause_flags flags, uint64_t timeout_ns,
+                          vsdk_error *error);
 
 /*
  * Ask for a pause without waiting for it.
  *
- * Takes effect when the callbacks that are running have returned; the vCPUs then hold inside run.
- * vsdk_vm_pause waits for it; should the hypervisor refuse, and nobody wait, the log is told.
+ * It comes to be when the callbacks that are running have returned and the vCPUs hold inside run,
+ * by the next call that makes transitions; on a thread that is inside run that is at once.
+ * vsdk_vm_pause waits for it, vsdk_vm_resume withdraws it. Where the hypervisor refuses, the log is
+ * told.
  *
  *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
- *   STATE             it is STOPPED
+ *   STATE             it is STOPPED, or called in a forked child
  *   GONE              it was destroyed
- * Threads: any. Blocks: while it takes the pause itself, where nothing is left to wait for. From
- * callbacks: yes. States: CREATED, RUNNING, PAUSED. Backends: all. Since 0.1.
+ * Threads: any. Blocks: no. From callbacks: yes. States: CREATED, RUNNING, PAUSED. Backends: all.
+ * Since 0.1.
  */
 vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
 
 /*
- * Finish every unanswered access of a paused guest.
+ * Give a virtual machine its power-on state.
  *
- * As vsdk_vcpu_complete for each vCPU that is AT_EXIT, with the answers that are in the records. A
- * thread that waits inside vsdk_vcpu_run for the pause to end counts as inside, whatever it waits
- * for: kick it, and let its run return, before. Where an access comes in fragments the next one is
- * given to the attached devices; if none claims it, it stays and VSDK_ERROR_STATE is returned, the
- * record showing it.
+ * Processors and controllers become what they were when they were created, each device's reset
+ * callback runs, the clock is 0, pending accesses are forgotten and so is how the guest ended: it
+ * is CREATED. Memory and its contents, devices and what they are attached to stay. A guest is
+ * loaded anew and resumed, or its processors get the registers to begin with.
  *
- *   vm  The virtual machine.
+ *   vm          The virtual machine.
+ *   timeout_ns  (ns) Longest wait for devices whose stop is pending, and for threads inside a run
+ *               that waits.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
- *   BUSY              called from a callback, or a vCPU is inside run
- *   STATE             it is not PAUSED, or a fragment was left
- *   UNSUPPORTED       the backend cannot finish an access without going on
+ *   BUSY              called from a callback of this virtual machine
+ *   STATE             it is RUNNING, or called in a forked child
+ *   TIMEOUT           the time was over; nothing has changed
  *   GONE              it was destroyed
- *   SYSTEM            the hypervisor refused
- * Threads: any, while nobody is inside vsdk_vcpu_run of these vCPUs. Blocks: while devices answer
- * further fragments. From callbacks: no: VSDK_ERROR_BUSY. States: PAUSED. Backends: all; on those
- * without VSDK_CAPABILITY_COMPLETE_EXACT VSDK_ERROR_UNSUPPORTED if an access is unfinished. Since
- * 0.1.
+ *   SYSTEM            the hypervisor refused; the guest is as it was or STOPPED
+ * Threads: any. Blocks: until no thread is inside run and every device has stopped. From callbacks:
+ * no: VSDK_ERROR_BUSY from a callback of this virtual machine. States: CREATED, PAUSED, STOPPED.
+ * Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error);
+vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error);
 
 /*
  * End the guest with a reason.
@@ -306,6 +366,7 @@ vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL or the reason is not a terminal one
  *   GONE              it was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any; in STOPPED it does nothing. Backends:
  * all. Since 0.1.
  */
@@ -321,6 +382,7 @@ vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, ui
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or size is too small
  *   GONE              it was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error);
@@ -340,58 +402,54 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or needed is NULL, or ranges is NULL with a capacity
  *   GONE              it was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                   uint32_t *needed, vsdk_error *error);
 
 /*
- * Run the whole guest from one call, the convenience for simple programs.
+ * Give a range a tag: its accesses return from run with it.
  *
- * Resumes the virtual machine, runs every vCPU that exists, each on a thread made for it, and its
- * loop on the calling thread, until the guest ends, the time is over or vsdk_vm_run_cancel is
- * called. This is the only function that starts threads; all have ended when it returns. Signals
- * are blocked in them.
+ * The device model for languages that can't be called from foreign threads.
  *
- * Accesses that no device claims read all ones and drop writes, and are told to the log once an
- * address, the first 128 of them (VSDK_LOG_DEBUG). Ends with the virtual machine STOPPED, or PAUSED
- * when something else ended it.
- *
- *   vm          The virtual machine.
- *   timeout_ns  (ns) Longest time from now, in real time; 0 returns at once, VSDK_FOREVER has no
- *               end.
- *   end         (out, may be NULL) The terminal exit, or KICKED with VSDK_KICK_DEADLINE or
- *               VSDK_KICK_REQUEST, HALT where no interrupt can come (VSDK_IRQCHIP_NONE), or an exit
- *               that no run can go on from (INTERNAL_ERROR, FAIL_ENTRY, MEMORY_FAULT, UNKNOWN).
+ *   vm       The virtual machine.
+ *   space    Ports or guest physical addresses.
+ *   address  First.
+ *   length   (bytes) How many, not 0.
+ *   tag      Any value but 0.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  vm is NULL
- *   STATE             it has no vCPU or is STOPPED
- *   BUSY              it is being run already, or called from a callback
- *   GONE              it was destroyed
- *   NO_MEMORY         no memory for threads or the loop
- *   LIMIT             no more descriptors for the loop
- *   SYSTEM            a run failed, or the guest could not be started or, at the end, paused
- * Threads: any; one at a time a virtual machine. Blocks: until the guest has ended. From callbacks:
- * no: VSDK_ERROR_BUSY. States: CREATED, RUNNING or PAUSED, with at least one vCPU and nobody inside
- * vsdk_vcpu_run. Backends: all. Since 0.1.
+ *   INVALID_ARGUMENT  vm is NULL, the length or the tag 0 or the space unknown
+ *   RANGE             the range wraps or leaves the space
+ *   EXISTS            guest memory or another range is there
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: briefly. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_error *error);
+vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                              uint64_t tag, vsdk_error *error);
 
 /*
- * Make vsdk_vm_run return.
+ * Take a tagged range away.
  *
- * Sticky: a cancel before the run makes that run return at once.
+ * Waits for nobody: an access that found the range before may still return with its tag.
  *
- *   vm  The virtual machine.
+ *   vm       The virtual machine.
+ *   space    As added.
+ *   address  As added.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  vm is NULL
- *   GONE              it was destroyed
- * Threads: any; async-signal-safe. Blocks: no. From callbacks: yes. States: any. Backends: all.
- * Since 0.1.
+ *   INVALID_ARGUMENT  vm is NULL or the space unknown
+ *   NOT_FOUND         no tagged range begins there
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: briefly. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-vsdk_status vsdk_vm_run_cancel(vsdk_vm *vm, vsdk_error *error);
+vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address,
+                                 vsdk_error *error);
 
 #pragma GCC visibility pop
 

@@ -18,7 +18,11 @@
 #include <vsdk/irq.h>
 #include <vsdk/loop.h>
 #include <vsdk/machine.h>
+#include <vsdk/pool.h>
 #include <vsdk/ram.h>
+#include <vsdk/run.h>
+#include <vsdk/state.h>
+#include <vsdk/stream.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/vm.h>

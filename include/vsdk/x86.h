@@ -180,6 +180,7 @@ typedef struct vsdk_x86_cpuid_entry {
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  host or needed is NULL, or entries is NULL with a capacity
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: Linux api.rst, KVM_GET_SUPPORTED_CPUID; xenctrl.h, xc_cpu_policy.
  */
@@ -201,7 +202,7 @@ vsdk_status vsdk_x86_host_get_cpuid(vsdk_host *host, vsdk_x86_cpuid_entry *entri
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or count is 0
  *   LIMIT             count is above 256
- *   STATE             a vCPU exists already
+ *   STATE             a vCPU exists already, or called in a forked child
  *   UNSUPPORTED       the backend can't, or refused a leaf
  *   NO_MEMORY         no memory
  *   GONE              it was destroyed
@@ -226,6 +227,7 @@ vsdk_status vsdk_x86_vm_set_cpuid(vsdk_vm *vm, const vsdk_x86_cpuid_entry *entri
  *   INVALID_ARGUMENT  a pointer is NULL
  *   NOT_FOUND         no such leaf
  *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_x86_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
@@ -241,6 +243,7 @@ vsdk_status vsdk_x86_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t sub
  *   UNSUPPORTED       the backend has none
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all; see
  * VSDK_CAPABILITY_NMI. Since 0.1.
  */

@@ -1,6 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readers of snapshots, and how their writer waits for them. The invariant: a reader's count is of
+ * one of two phases, and a writer that has seen both at zero, one after the other, has seen every
+ * reader leave that entered before it began. */
 #include "base/readers.h"
 #include "base/exit_path.h"
-#include <time.h>
+
+void readers_init(readers *r)
+{
+    *r = (readers){.phase = 0};
+    lock_init(&r->writer, RANK_LEAF);
+}
+
+void readers_destroy(readers *r)
+{
+    lock_destroy(&r->writer);
+}
 
 /* Which stripe: by where the thread's stack is. Thread-local storage would do, but must not be
  * allocated on first use, since a signal handler may be the first user. */
@@ -20,22 +34,15 @@ EXIT_PATH readers_token readers_enter(readers *r)
     return token;
 }
 
-/* A reader that was preempted inside needs a processor: sleeping gives it one sooner than yielding
- * to everybody else does. */
-enum { SPINS = 64 };
-
-static void wait_a_moment(unsigned turn)
-{
-    const struct timespec moment = {.tv_nsec = 20000};
-
-    if (turn >= SPINS)
-        nanosleep(&moment, NULL);
-}
-
 static void wait_for_zero(readers_token token)
 {
-    for (unsigned turn = 0; atomic_load(token) != 0; turn++)
-        wait_a_moment(turn);
+    uint32_t count = atomic_fetch_or(token, READERS_WAITED) | READERS_WAITED;
+
+    while (count & ~READERS_WAITED) {
+        sys_futex_wait(token, count, 0);
+        count = atomic_load(token);
+    }
+    atomic_fetch_and(token, ~READERS_WAITED);
 }
 
 /* A reader may have looked at the phase long ago and enter now. It loads the snapshot after that,
@@ -44,12 +51,11 @@ static void wait_for_zero(readers_token token)
  */
 void readers_wait(readers *r)
 {
-    for (unsigned turn = 0; atomic_exchange(&r->waiting, 1); turn++)
-        wait_a_moment(turn);
+    lock_take(&r->writer);
     for (int turn = 0; turn < 2; turn++) {
         uint32_t old = atomic_fetch_add(&r->phase, 1) & 1;
         for (unsigned i = 0; i < READERS_STRIPES; i++)
             wait_for_zero(&r->stripes[i].count[old]);
     }
-    atomic_store(&r->waiting, 0);
+    lock_give(&r->writer);
 }

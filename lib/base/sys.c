@@ -147,10 +147,20 @@ int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_
     return answer;
 }
 
-void sys_futex_wake(_Atomic uint32_t *word)
+static void futex_wake(_Atomic uint32_t *word, int threads)
 {
     int kept = errno;
 
-    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, threads, NULL, NULL, 0);
     errno = kept;
+}
+
+void sys_futex_wake(_Atomic uint32_t *word)
+{
+    futex_wake(word, INT_MAX);
+}
+
+void sys_futex_wake_one(_Atomic uint32_t *word)
+{
+    futex_wake(word, 1);
 }

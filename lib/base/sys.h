@@ -31,5 +31,6 @@ uint64_t sys_deadline(uint64_t timeout_ns);
  * -EINTR (with SA_RESTART too) or -ETIMEDOUT. Both keep errno and are async-signal-safe. */
 int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void sys_futex_wake(_Atomic uint32_t *word); /* all who wait */
+void sys_futex_wake_one(_Atomic uint32_t *word);
 
 #endif

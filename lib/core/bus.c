@@ -1,19 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of an access to whoever claims it. The device is found and claimed inside a reader
+ * section, called outside of it: a callback may change the tables. A device that is stopped answers
+ * nothing; its access waits in the record until it has started. */
 #include "core/bus.h"
 #include "base/alloc.h"
 #include "base/exit_path.h"
 #include "core/counters.h"
 #include "core/device.h"
 #include "core/doorbell.h"
-#include "core/loop.h"
 #include <string.h>
 
-void bus_init(vsdk_vm *vm)
+void bus_init(bus *b)
 {
-    memset(&vm->bus, 0, sizeof vm->bus);
-    pthread_mutex_init(&vm->bus.lock, NULL);
-    pthread_mutex_init(&vm->bus.drain_lock, NULL);
-    pthread_cond_init(&vm->bus.drained, NULL);
-    atomic_init(&vm->bus.quiet, 1);
+    memset(b, 0, sizeof *b);
+    lock_init(&b->lock, RANK_TOPOLOGY);
+}
+
+void bus_free(bus *b)
+{
+    alloc_free(b->reserved);
+    lock_destroy(&b->lock);
 }
 
 static uint64_t element_get(const uint8_t *data, uint32_t width)
@@ -71,39 +77,38 @@ static const bus_range *range_find(const snapshot *s, uint64_t address, uint32_t
     return NULL;
 }
 
-static void device_access(const bus_range *range, vsdk_exit *exit)
+/* The device was claimed inside the reader section; the rest is done outside of it. A string of
+ * elements is the guest's to make long, so requests are looked at between them. */
+static bus_answer device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *range, int entered,
+                              vsdk_exit *exit)
 {
     vsdk_device *device = range->device;
-    uint8_t *data = (uint8_t *)(uintptr_t)exit->data;
-    uint64_t offset = exit->address - range->first;
-    uint32_t width = exit->width;
-
-    for (uint32_t i = 0; i < exit->count; i++, data += width) {
-        if (exit->direction == VSDK_DIRECTION_WRITE) {
-            if (device->ops.write)
-                device->ops.write(device->user, range->region, offset, width,
-                                  element_get(data, width));
-        } else {
-            element_put(data, width,
-                        device->ops.read
-                            ? device->ops.read(device->user, range->region, offset, width)
-                            : UINT64_MAX);
-        }
-    }
-}
-
-/* The device was claimed inside the reader section; the rest is done outside of it. */
-static void device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *range, int entered,
-                        vsdk_exit *exit)
-{
-    callback_frame frame = {.vm = vm, .vcpu = vcpu, .device = range->device};
+    callback_frame frame = {.vm = vm, .vcpu = vcpu, .device = device};
+    vsdk_access access = {.vcpu = vcpu,
+                          .offset = exit->address - range->first,
+                          .region = range->region,
+                          .width = exit->width};
+    uint8_t *data = (uint8_t *)(uintptr_t)exit->data + (size_t)vcpu->element * exit->width;
 
     callback_enter(&frame);
     if (!entered)
-        device_wait(range->device);
-    device_access(range, exit);
-    device_leave(range->device);
+        device_wait(device);
+    while (vcpu->element < exit->count && atomic_load(&device->phase) != DEVICE_IDLE) {
+        if (exit->direction == VSDK_DIRECTION_READ) {
+            element_put(data, exit->width,
+                        device->ops.read ? device->ops.read(device->user, device, &access)
+                                         : UINT64_MAX);
+        } else if (device->ops.write) {
+            access.value = element_get(data, exit->width);
+            device->ops.write(device->user, device, &access);
+        }
+        data += exit->width;
+        if (++vcpu->element < exit->count && atomic_load(&vcpu->backend.requests))
+            break;
+    }
+    device_leave(device);
     callback_leave(&frame);
+    return vcpu->element == exit->count ? BUS_CLAIMED : BUS_DEFERRED;
 }
 
 /* Elements that ring are taken out; 1 if all rang. The record is changed only if some did not. */
@@ -136,7 +141,7 @@ EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
     readers_token token = readers_enter(&vm->readers);
     const snapshot *bells = snapshot_live(&vm->bus.bells[space]);
 
-    if (snapshot_count(bells) && exit->direction == VSDK_DIRECTION_WRITE &&
+    if (snapshot_count(bells) && exit->direction == VSDK_DIRECTION_WRITE && !vcpu->element &&
         bells_ring(bells, vcpu, exit)) {
         readers_leave(token);
         return BUS_RUNG;
@@ -154,6 +159,5 @@ EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
         exit->tag = range.tag;
         return BUS_TAGGED;
     }
-    device_call(vm, vcpu, &range, entered, exit);
-    return BUS_CLAIMED;
+    return device_call(vm, vcpu, &range, entered, exit);
 }

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a host can do, and why not; lists that it gives. */
 #include "base/error.h"
 #include "base/record.h"
 #include "core/host.h"
@@ -48,6 +50,8 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
 
     if (!host)
         return error_null(error, operation, "host");
+    if (host_is_foreign(host))
+        return vm_forked(operation, error);
     if (!info)
         return error_null(error, operation, "info");
     memset(&answer, 0, sizeof answer);
@@ -63,7 +67,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     return record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
 }
 
-vsdk_status host_check_list(const void *host, const void *entries, const char *name,
+vsdk_status host_check_list(const vsdk_host *host, const void *entries, const char *name,
                             uint32_t capacity, uint32_t *needed, const char *operation,
                             vsdk_error *error)
 {
@@ -71,6 +75,8 @@ vsdk_status host_check_list(const void *host, const void *entries, const char *n
         *needed = 0;
     if (!host)
         return error_null(error, operation, "host");
+    if (host_is_foreign(host))
+        return vm_forked(operation, error);
     if (!needed)
         return error_null(error, operation, "needed");
     return !entries && capacity ? error_null(error, operation, name) : VSDK_OK;
@@ -94,6 +100,8 @@ vsdk_status vsdk_host_reap(vsdk_host *host, uint64_t id, vsdk_error *error)
 
     if (!host)
         return error_null(error, operation, "host");
+    if (host_is_foreign(host))
+        return vm_forked(operation, error);
     if (!host->backend.ops->host_reap)
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation,
                          "guests of the %s backend die with their owner", host->backend.ops->name);

@@ -1,58 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device's life: made, listed, attached by its first range, detached, released. The list has
+ * every device that has not been released, in the order of creation, so that a walk that holds a
+ * reference to the one it is at always finds the next. */
 #include "core/device.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/exit_path.h"
 #include "base/record.h"
-#include "core/host.h"
+#include "core/life_wait.h"
 #include "core/loop.h"
-#include <errno.h>
 #include <stdio.h>
 
-void device_wait(vsdk_device *device)
+/* A table too short for `release` has none. */
+static vsdk_release_fn release_of(const vsdk_device_ops *ops)
 {
-    while (sem_wait(&device->gate) && errno == EINTR)
-        ;
+    if (!ops || ops->size < offsetof(vsdk_device_ops, release) + sizeof ops->release)
+        return NULL;
+    return ops->release;
 }
 
-EXIT_PATH void device_leave(vsdk_device *device)
+static vsdk_status arguments_check(vsdk_vm *vm, const vsdk_device_ops *ops,
+                                   const vsdk_device_config *config, vsdk_device_ops *ops_copy,
+                                   vsdk_device_config *config_copy, const char *op,
+                                   vsdk_error *error)
+{
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!ops)
+        return error_null(error, op, "ops");
+    vsdk_status status = record_read(ops_copy, sizeof *ops_copy, ops, 0, op, error);
+    if (!status && (ops_copy->reserved[0] || ops_copy->reserved[1]))
+        status = record_later(op, error);
+    if (!status)
+        status = record_read(config_copy, sizeof *config_copy, config, VSDK_DEVICE_CONCURRENT, op,
+                             error);
+    if (!status && (config_copy->reserved[0] || config_copy->reserved[1]))
+        status = record_later(op, error);
+    return status;
+}
+
+static vsdk_status list_add(vsdk_device *device, const char *op, vsdk_error *error)
 {
     vsdk_vm *vm = device->vm;
-    int concurrent = (int)device->concurrent;
-    uint32_t before = atomic_fetch_sub(&device->count, 1);
+    vsdk_status status = VSDK_OK;
 
-    if (before == 1)
-        return;
-    if ((before & ~(uint32_t)DEVICE_DRAIN) > 1) {
-        if (!concurrent)
-            sem_post(&device->gate); /* whoever waits is counted: the device is still there */
-        return;
+    lock_take(&vm->bus.lock);
+    if (vm->devices.ended || atomic_load(&vm->gone)) {
+        status = vm_gone(op, error);
+    } else {
+        device->previous = vm->devices.last;
+        if (device->previous)
+            device->previous->next = device;
+        else
+            vm->devices.first = device;
+        vm->devices.last = device;
+        device->listed = 1;
     }
-    drain_tell(vm);
-}
-
-void device_memory_put(vsdk_device *device)
-{
-    if (!refs_put(&device->memory))
-        return;
-    sem_destroy(&device->gate);
-    pthread_mutex_destroy(&device->lock);
-    alloc_free(device);
+    lock_give(&vm->bus.lock);
+    return status;
 }
 
 static void list_remove(vsdk_device *device)
 {
-    bus *b = &device->vm->bus;
+    device_list *list = &device->vm->devices;
 
-    pthread_mutex_lock(&b->lock);
+    lock_take(&device->vm->bus.lock);
     if (device->next)
         device->next->previous = device->previous;
     else
-        b->newest = device->previous;
+        list->last = device->previous;
     if (device->previous)
         device->previous->next = device->next;
     else
-        b->devices = device->next;
-    pthread_mutex_unlock(&b->lock);
+        list->first = device->next;
+    device->listed = 0;
+    lock_give(&device->vm->bus.lock);
+}
+
+static vsdk_status create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
+                          const vsdk_device_config *config, vsdk_device **device, const char *op,
+                          vsdk_error *error)
+{
+    vsdk_device_ops ops_copy;
+    vsdk_device_config config_copy;
+    vsdk_status status = arguments_check(vm, ops, config, &ops_copy, &config_copy, op, error);
+
+    if (status)
+        return status;
+    vsdk_device *made = alloc_zeroed(sizeof *made);
+    if (!made)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the device");
+    refs_init(&made->refs);
+    refs_init(&made->memory);
+    lock_init(&made->lock, RANK_SOURCES);
+    made->vm = vm;
+    vm_keep(vm);
+    made->concurrent = config_copy.flags & VSDK_DEVICE_CONCURRENT;
+    made->ops = ops_copy;
+    made->kind = ops;
+    made->user = user;
+    snprintf(made->name, sizeof made->name, "%s", config_copy.name ? config_copy.name : "unnamed");
+    error_cut(made->name, sizeof made->name - 1);
+    status = list_add(made, op, error);
+    if (status) {
+        device_memory_put(made);
+        return status;
+    }
+    *device = made;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
+                               const vsdk_device_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    static const char op[] = "vsdk_device_create";
+    vsdk_status status;
+
+    if (device)
+        *device = NULL;
+    if (vm && vm_is_foreign(vm))
+        return vm_forked(op, error);
+    status =
+        device ? create(vm, ops, user, config, device, op, error) : error_null(error, op, "device");
+    vsdk_release_fn release = release_of(ops);
+    if (status && release)
+        release(user);
+    return status;
 }
 
 void device_put(vsdk_device *device)
@@ -66,192 +139,68 @@ void device_put(vsdk_device *device)
     device_memory_put(device);
 }
 
-int device_borrow(vsdk_device *device)
+vsdk_device *device_next(vsdk_vm *vm, vsdk_device *at)
 {
-    pthread_mutex_lock(&device->lock);
-    int alive = device->reach && refs_try_get(&device->vm->refs);
-    if (alive)
+    lock_take(&vm->bus.lock);
+    vsdk_device *next = at ? at->next : vm->devices.first;
+    while (next && !refs_try_get(&next->refs))
+        next = next->next;
+    lock_give(&vm->bus.lock);
+    if (at)
+        device_put(at);
+    return next;
+}
+
+int device_take(vsdk_device *device)
+{
+    lock_take(&device->vm->bus.lock);
+    int attached = (int)device->attached;
+    bus_remove_ranges(device->vm, device);
+    device->attached = 0;
+    lock_give(&device->vm->bus.lock);
+    sources_end(device);
+    return attached;
+}
+
+void device_forget(vsdk_device *device, int attached)
+{
+    if (atomic_exchange(&device->phase, DEVICE_IDLE) == DEVICE_PENDING)
+        atomic_fetch_sub(&device->vm->devices.stops, 1);
+    life_changed(device->vm);
+    if (attached)
+        device_put(device);
+}
+
+void devices_end(vsdk_vm *vm)
+{
+    vsdk_device *device = NULL;
+
+    lock_take(&vm->bus.lock);
+    vm->devices.ended = 1;
+    lock_give(&vm->bus.lock);
+    while ((device = device_next(vm, device)))
+        device_forget(device, device_take(device));
+}
+
+vsdk_device *vsdk_device_ref(vsdk_device *device)
+{
+    if (device && !vm_is_foreign(device->vm))
         refs_get(&device->refs);
-    pthread_mutex_unlock(&device->lock);
-    return alive;
-}
-
-void device_give_back(vsdk_device *device)
-{
-    vsdk_vm *vm = device->vm;
-
-    device_put(device);
-    vm_put(vm);
-}
-
-/* A table too short for `release` has none. */
-static vsdk_release_fn release_of(const vsdk_device_ops *ops)
-{
-    if (!ops || ops->size < offsetof(vsdk_device_ops, release) + sizeof ops->release)
-        return NULL;
-    return ops->release;
-}
-
-static vsdk_status ops_read(vsdk_device_ops *copy, const vsdk_device_ops *ops, const char *op,
-                            vsdk_error *error)
-{
-    vsdk_status status = record_read(copy, sizeof *copy, ops, 0, op, error);
-
-    if (!status && (copy->reserved[0] || copy->reserved[1]))
-        return record_later(op, error);
-    return status;
-}
-
-static vsdk_status config_read(vsdk_device_config *copy, const vsdk_device_config *config,
-                               const char *op, vsdk_error *error)
-{
-    vsdk_status status = record_read(copy, sizeof *copy, config, VSDK_DEVICE_CONCURRENT, op, error);
-
-    if (!status && (copy->reserved[0] || copy->reserved[1]))
-        return record_later(op, error);
-    return status;
-}
-
-static vsdk_status list_add(vsdk_device *device, const char *op, vsdk_error *error)
-{
-    bus *b = &device->vm->bus;
-
-    pthread_mutex_lock(&b->lock);
-    vsdk_status status = bus_usable(device->vm, op, error);
-    if (!status) {
-        device->previous = b->newest;
-        *(b->newest ? &b->newest->next : &b->devices) = device;
-        b->newest = device;
-    }
-    pthread_mutex_unlock(&b->lock);
-    return status;
-}
-
-static void name_set(vsdk_device *device, const char *name)
-{
-    const size_t room = sizeof device->name;
-
-    if ((size_t)snprintf(device->name, room, "%s", name) >= room)
-        error_cut(device->name, room - 1);
-}
-
-static vsdk_device *device_make(vsdk_vm *vm, const vsdk_device_ops *ops,
-                                const vsdk_device_config *config)
-{
-    vsdk_device *device = alloc_zeroed(sizeof *device);
-
-    if (!device)
-        return NULL;
-    refs_init(&device->refs);
-    refs_init(&device->memory);
-    device->vm = vm;
-    device->concurrent = config->flags & VSDK_DEVICE_CONCURRENT;
-    sem_init(&device->gate, 0, 0);
-    pthread_mutex_init(&device->lock, NULL);
-    device->ops = *ops;
-    device->reach = DEVICE_HANDLE;
-    name_set(device, config->name ? config->name : "unnamed");
     return device;
-}
-
-static vsdk_status create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
-                          const vsdk_device_config *config, vsdk_device **device, const char *op,
-                          vsdk_error *error)
-{
-    vsdk_device_ops ops_copy;
-    vsdk_device_config config_copy;
-
-    if (!vm)
-        return error_null(error, op, "vm");
-    if (!ops)
-        return error_null(error, op, "ops");
-    vsdk_status status = ops_read(&ops_copy, ops, op, error);
-    if (!status)
-        status = config_read(&config_copy, config, op, error);
-    if (status)
-        return status;
-
-    vsdk_device *made = device_make(vm, &ops_copy, &config_copy);
-    if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the device");
-    made->kind = ops;
-    made->user = user;
-    status = list_add(made, op, error);
-    if (status) {
-        device_memory_put(made);
-        return status;
-    }
-    vm_get(vm);
-    *device = made;
-    return VSDK_OK;
-}
-
-vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
-                               const vsdk_device_config *config, vsdk_device **device,
-                               vsdk_error *error)
-{
-    static const char op[] = "vsdk_device_create";
-    vsdk_status status;
-
-    if (device) {
-        *device = NULL;
-        status = create(vm, ops, user, config, device, op, error);
-    } else {
-        status = error_null(error, op, "device");
-    }
-    vsdk_release_fn release = release_of(ops);
-    if (status && release)
-        release(user);
-    return status;
 }
 
 void vsdk_device_close(vsdk_device *device)
 {
-    if (!device || host_is_foreign(device->vm->host))
-        return;
-    vsdk_vm *vm = device->vm;
-    pthread_mutex_lock(&device->lock);
-    device->reach &= ~(uint32_t)DEVICE_HANDLE;
-    pthread_mutex_unlock(&device->lock);
-    device_put(device);
-    vm_put(vm);
-}
-
-static vsdk_status ranges_take(vsdk_device *device, int *had_ranges, const char *op,
-                               vsdk_error *error)
-{
-    vsdk_vm *vm = device->vm;
-
-    *had_ranges = 0;
-    pthread_mutex_lock(&vm->bus.lock);
-    vsdk_status status = bus_usable(vm, op, error);
-    if (!status)
-        *had_ranges = bus_remove_ranges(vm, device);
-    pthread_mutex_unlock(&vm->bus.lock);
-    return status;
-}
-
-vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
-{
-    static const char op[] = "vsdk_device_detach";
-    drain_wait wait;
-    int had_ranges;
-
-    if (!device)
-        return error_null(error, op, "device");
-    vsdk_status status = drain_begin(&wait, device, op, error);
-    if (status)
-        return status;
-    status = ranges_take(device, &had_ranges, op, error);
-    if (!status)
-        sources_end(device);
-    drain_finish(&wait);
-    if (had_ranges)
+    if (device && !vm_is_foreign(device->vm))
         device_put(device);
-    return status;
 }
 
 void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
 {
     return device && device->kind == ops ? device->user : NULL;
+}
+
+vsdk_vm *vsdk_device_vm(vsdk_device *device)
+{
+    return device ? device->vm : NULL;
 }

@@ -1,47 +1,56 @@
-/* Devices: their lock, their lives, and how their callbacks end.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices: their gate, their phases, their lives.
  *
- * `count` is the number of threads inside callbacks or waiting for the lock. The bus raises it
- * inside the reader section in which it found the device, so a detach that has taken the ranges
- * away and waited for the readers sees everyone who may still come. The first to raise it has the
- * lock, the others wait on `gate`: two uncontended atomic operations an access. */
+ * The gate is a device's lock. `count` is the number of threads inside callbacks or waiting to come
+ * in. The bus raises it inside the reader section in which it found the device, so that a detach
+ * which has taken the ranges away and waited for the readers sees everyone who may still come. The
+ * first to raise it is in, the others wait on `gate`: two uncontended atomic operations an access.
+ *
+ * The phase says whether a device may act. It moves IDLE -> STARTING -> STARTED -> STOPPING -> IDLE
+ * or PENDING -> IDLE; who moves it out of a resting phase has the device's start or stop to itself.
+ * It acts in every phase but IDLE. */
 #ifndef VSDK_CORE_DEVICE_H
 #define VSDK_CORE_DEVICE_H
 
+#include "core/callback.h"
 #include "core/object.h"
-#include <semaphore.h>
 
 struct loop_source;
 
-enum { DEVICE_DRAIN = 1u << 31 }; /* of count: who leaves last tells */
+enum { DEVICE_DRAIN = 1u << 31 }; /* of count: who leaves last wakes */
 
-enum device_reach { DEVICE_HANDLE = 1, DEVICE_ATTACHED = 2 };
+enum device_phase {
+    DEVICE_IDLE,
+    DEVICE_STARTING,
+    DEVICE_STARTED,
+    DEVICE_STOPPING,     /* its stop callback runs */
+    DEVICE_STOPPED_SOON, /* the same, and vsdk_device_stopped has come already */
+    DEVICE_PENDING       /* its stop is pending */
+};
 
 struct vsdk_device {
-    refs refs;   /* the handle, the ranges together, callbacks of timers and watches that run */
-    refs memory; /* refs together, each timer and watch */
-    vsdk_vm *vm; /* alive while refs is not 0 */
+    refs refs;   /* the handle, while attached, who calls it */
+    refs memory; /* refs together, each timer, watch, work, line, message, doorbell */
+    vsdk_vm *vm; /* its memory is counted */
     uint32_t concurrent;
-    _Atomic uint32_t count;
-    sem_t gate;
+    _Atomic uint32_t count; /* a futex for who drains */
+    _Atomic uint32_t gate;  /* turns given to those who wait; a futex */
+    _Atomic uint32_t phase; /* device_phase; a futex */
     vsdk_device_ops ops;
     const vsdk_device_ops *kind;
     void *user;
     char name[32];
-    callback_frame locked; /* of the thread that vsdk_device_lock gave it to */
+    callback_frame entered; /* of the thread that is between enter and leave */
 
     /* Under bus.lock. */
     vsdk_device *next, *previous;
-    uint32_t ranges;
-    uint32_t paused; /* as it was told, also if it is attached anew in the same pause */
-    uint64_t visited;
+    uint32_t listed, attached;
 
-    /* Under lock. Order: bus.lock, this, a loop's, vm->lock. */
-    pthread_mutex_t lock;
-    struct loop_source *sources; /* its timers and watches */
-    uint32_t reach;              /* device_reach; not 0: vm is alive */
+    lock lock;                   /* RANK_SOURCES */
+    struct loop_source *sources; /* its timers, watches and work */
 };
 
-/* Raises count: 1 if the device is the caller's, else device_wait must follow. */
+/* Raises count: 1 if the caller is in, else device_wait must follow. */
 static inline int device_claim(vsdk_device *device)
 {
     uint32_t before = atomic_fetch_add(&device->count, 1);
@@ -57,25 +66,48 @@ static inline void device_enter(vsdk_device *device)
         device_wait(device);
 }
 
-void device_put(vsdk_device *device);
-void device_memory_put(vsdk_device *device);
+/* May it make DMA, interrupts, completions? */
+static inline int device_acts(const vsdk_device *device)
+{
+    return atomic_load(&device->phase) != DEVICE_IDLE &&
+           atomic_load(&device->vm->life.state) != VSDK_VM_STOPPED;
+}
 
-/* For timers and watches, which do not keep the device: takes a reference to it and to its virtual
- * machine if both are still in use. */
-int device_borrow(vsdk_device *device);
-void device_give_back(vsdk_device *device);
-
-/* device_drain.c. begin fails with VSDK_ERROR_BUSY where waiting would never end; finish returns
- * when count was 0. */
+/* device_gate.c: waiting for a device's callbacks, or for its gate, where that ends. A wait is
+ * listed while it lasts; one that would close a circle of threads that wait for each other's
+ * callbacks is refused with VSDK_ERROR_BUSY. */
 typedef struct drain_wait {
     const callback_frame *frames;
     vsdk_device *device;
     struct drain_wait *next;
 } drain_wait;
 
-vsdk_status drain_begin(drain_wait *wait, vsdk_device *device, const char *operation,
-                        vsdk_error *error);
-void drain_finish(drain_wait *wait);
-void drain_tell(vsdk_vm *vm);
+vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char *operation,
+                              vsdk_error *error);
+/* Returns when no thread is in a callback of the device; ends the wait. */
+void device_wait_drained(drain_wait *wait);
+/* Enters as device_enter does, from a thread that may be in other callbacks. */
+vsdk_status device_enter_checked(vsdk_device *device, const char *operation, vsdk_error *error);
+
+/* device.c */
+void device_put(vsdk_device *device);
+void device_memory_put(vsdk_device *device);
+/* The first device, or the next one; a reference to it is taken, that to `at` is dropped. */
+vsdk_device *device_next(vsdk_vm *vm, vsdk_device *at);
+/* The two halves of a detach. Ranges, timers, watches and work go: 1 if it was attached. Then, when
+ * no callback runs any more, it is as if it had never started, and the attachment's reference goes.
+ */
+int device_take(vsdk_device *device);
+void device_forget(vsdk_device *device, int attached);
+/* No device is made any more, those that there are are detached. */
+void devices_end(vsdk_vm *vm);
+
+/* device_run.c. start and stop of one device: what is not due does nothing. */
+void device_start(vsdk_device *device);
+void device_stop(vsdk_device *device, vsdk_stop_mode mode);
+/* Of all that are attached. After devices_stop devices.stops says how many are pending. */
+void devices_start(vsdk_vm *vm);
+void devices_stop(vsdk_vm *vm, vsdk_stop_mode mode);
+void devices_reset(vsdk_vm *vm);
 
 #endif

@@ -1,10 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Doorbells: a write of the guest's that becomes readable in a descriptor. Each stands in the table
+ * of its space, sorted by address, also when the hypervisor rings it: a write may come to the core
+ * all the same. Two of them never take the same write. */
 #include "core/doorbell.h"
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/record.h"
 #include "base/sys.h"
-#include "core/host.h"
+#include "core/device.h"
 #include <errno.h>
 #include <inttypes.h>
 
@@ -19,7 +23,9 @@ typedef struct bell_entry {
 } bell_entry;
 
 struct vsdk_doorbell {
-    vsdk_vm *vm; /* counted */
+    refs refs;
+    vsdk_vm *vm;         /* its memory is counted */
+    vsdk_device *device; /* its memory is counted; or NULL */
     vsdk_space space;
     bell_entry entry;
     uint32_t assigned; /* the hypervisor rings it */
@@ -91,7 +97,7 @@ static vsdk_status config_check(vsdk_doorbell_config *copy, const vsdk_doorbell_
 
     if (status)
         return status;
-    if (copy->reserved[0] || copy->reserved[1])
+    if (copy->reserved)
         return record_later(op, error);
     if (copy->space > VSDK_SPACE_MMIO)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown",
@@ -115,11 +121,10 @@ static vsdk_status place_check(const vsdk_doorbell *bell, const char *op, vsdk_e
     const bell_entry *e = &bell->entry;
     const snapshot *s = snapshot_live(&vm->bus.bells[bell->space]);
     uint64_t length = e->width ? e->width : 1;
-    vsdk_status status = bus_usable(vm, op, error);
+    vsdk_status status = atomic_load(&vm->gone) ? vm_gone(op, error) : VSDK_OK;
 
     if (!status)
-        status = bus_check_reserved(vm, bell->space, e->address, length, VSDK_ERROR_UNSUPPORTED, op,
-                                    error);
+        status = bus_check_reserved(vm, bell->space, e->address, length, op, error);
     if (status)
         return status;
     if (bell->space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, e->address, length))
@@ -148,10 +153,10 @@ static vsdk_status assign(vsdk_doorbell *bell, vsdk_error *error)
 
     if (!ops->doorbell_assign)
         return VSDK_OK;
-    pthread_mutex_lock(&bell->vm->serial);
+    lock_take(&bell->vm->serial);
     vsdk_status status = ops->doorbell_assign(&bell->vm->backend, bell->space, e->address, e->width,
                                               e->has_match ? &e->match : NULL, e->fd, &why);
-    pthread_mutex_unlock(&bell->vm->serial);
+    lock_give(&bell->vm->serial);
     bell->assigned = status == VSDK_OK;
     if (!status || status == VSDK_ERROR_UNSUPPORTED)
         return VSDK_OK;
@@ -166,7 +171,7 @@ static vsdk_status publish(vsdk_doorbell *bell, const char *op, vsdk_error *erro
     snapshot_box *box = &vm->bus.bells[bell->space];
     vsdk_status status;
 
-    pthread_mutex_lock(&vm->bus.lock);
+    lock_take(&vm->bus.lock);
     status = place_check(bell, op, error);
     if (status)
         goto out;
@@ -179,7 +184,7 @@ static vsdk_status publish(vsdk_doorbell *bell, const char *op, vsdk_error *erro
     if (status)
         snapshot_remove(box, &vm->readers, sizeof bell->entry, is_of_bell, bell);
 out:
-    pthread_mutex_unlock(&vm->bus.lock);
+    lock_give(&vm->bus.lock);
     return status;
 }
 
@@ -206,16 +211,23 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
     *doorbell = NULL;
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (!config)
         return error_null(error, op, "config");
     vsdk_status status = config_check(&copy, config, op, error);
+    if (!status && copy.device && copy.device->vm != vm)
+        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+                           "the device is of another virtual machine");
     if (status)
         return status;
 
     vsdk_doorbell *bell = alloc_zeroed(sizeof *bell);
     if (!bell)
         return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the doorbell");
+    refs_init(&bell->refs);
     bell->vm = vm;
+    bell->device = copy.device;
     bell->space = copy.space;
     bell->entry = (bell_entry){.address = copy.address,
                                .match = copy.match,
@@ -231,6 +243,8 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
         return status;
     }
     vm_keep(vm);
+    if (bell->device)
+        refs_get(&bell->device->memory);
     *doorbell = bell;
     return VSDK_OK;
 }
@@ -242,25 +256,34 @@ static void deassign(const vsdk_doorbell *bell)
 
     if (!bell->assigned)
         return;
-    pthread_mutex_lock(&bell->vm->serial);
+    lock_take(&bell->vm->serial);
     ops->doorbell_deassign(&bell->vm->backend, bell->space, e->address, e->width,
                            e->has_match ? &e->match : NULL, e->fd);
-    pthread_mutex_unlock(&bell->vm->serial);
+    lock_give(&bell->vm->serial);
+}
+
+vsdk_doorbell *vsdk_doorbell_ref(vsdk_doorbell *bell)
+{
+    if (bell && !vm_is_foreign(bell->vm))
+        refs_get(&bell->refs);
+    return bell;
 }
 
 void vsdk_doorbell_close(vsdk_doorbell *bell)
 {
-    if (!bell || host_is_foreign(bell->vm->host))
+    if (!bell || vm_is_foreign(bell->vm) || !refs_put(&bell->refs))
         return;
     vsdk_vm *vm = bell->vm;
-    pthread_mutex_lock(&vm->bus.lock);
-    if (!vm->bus.gone) {
+    lock_take(&vm->bus.lock);
+    if (!atomic_load(&vm->gone)) {
         snapshot_remove(&vm->bus.bells[bell->space], &vm->readers, sizeof bell->entry, is_of_bell,
                         bell);
         deassign(bell);
     }
-    pthread_mutex_unlock(&vm->bus.lock);
+    lock_give(&vm->bus.lock);
     sys_close(bell->entry.fd);
+    if (bell->device)
+        device_memory_put(bell->device);
     alloc_free(bell);
     vm_drop(vm);
 }
@@ -279,6 +302,8 @@ vsdk_status vsdk_doorbell_take(vsdk_doorbell *bell, uint64_t *rings, vsdk_error 
     *rings = 0;
     if (!bell)
         return error_null(error, op, "doorbell");
+    if (vm_is_foreign(bell->vm))
+        return vm_forked(op, error);
     if (sys_eventfd_read(bell->entry.fd, rings))
         *rings = 0;
     return VSDK_OK;

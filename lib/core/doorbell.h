@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Doorbells that the core rings: all of them, also those that the hypervisor serves, since a write
  * may come here all the same. */
 #ifndef VSDK_CORE_DOORBELL_H

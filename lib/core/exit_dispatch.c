@@ -1,4 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of an exit: an access goes to whoever claims it, an end ends the virtual machine,
+ * the rest is the embedder's. A part of an access that could not be given to its device yet is
+ * deferred: it stays in the record, and is given when the vCPU runs again. */
 #include "base/exit_path.h"
+#include "core/bus.h"
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 
@@ -6,11 +11,15 @@ static int dispatch_access(vsdk_vcpu *vcpu)
 {
     vsdk_exit *exit = vcpu->backend.exit;
 
-    counter_add(exit->reason == VSDK_EXIT_PIO ? &vcpu->counters.pio : &vcpu->counters.mmio, 1);
-    vcpu->settable = exit->flags & VSDK_EXIT_REGS_SETTABLE;
-    vcpu->claimed = 0;
-    atomic_store_explicit(&vcpu->pending, 1, memory_order_relaxed);
+    if (!vcpu->deferred) {
+        counter_add(exit->reason == VSDK_EXIT_PIO ? &vcpu->counters.pio : &vcpu->counters.mmio, 1);
+        vcpu->settable = exit->flags & VSDK_EXIT_REGS_SETTABLE;
+        vcpu->claimed = 0;
+        vcpu->element = 0;
+        atomic_store_explicit(&vcpu->pending, 1, memory_order_relaxed);
+    }
     bus_answer answer = bus_access(vcpu->vm, vcpu, exit);
+    vcpu->deferred = answer == BUS_DEFERRED;
     if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED)
         return 0;
     vcpu->claimed = 1;
@@ -21,27 +30,22 @@ static int dispatch_access(vsdk_vcpu *vcpu)
 
 static int is_terminal(vsdk_exit_reason reason)
 {
-    return reason >= VSDK_EXIT_POWEROFF && reason <= VSDK_EXIT_STOP;
+    return (reason >= VSDK_EXIT_POWEROFF && reason <= VSDK_EXIT_STOP) || reason == VSDK_EXIT_HALTED;
 }
 
-/* The guest ended by itself. Another reason may have come first. */
+/* The guest ended by itself. Another reason may have come first: the run returns that one. */
 OFF_EXIT_PATH static int dispatch_end(vsdk_vcpu *vcpu)
 {
-    vsdk_vm *vm = vcpu->vm;
-
-    pthread_mutex_lock(&vm->lock);
-    vm_end(vm, vcpu->backend.exit);
-    *vcpu->backend.exit = vm->end;
-    pthread_mutex_unlock(&vm->lock);
-    bus_quiet(vm);
-    return 0;
+    life_end(vcpu->vm, vcpu->backend.exit);
+    return 1;
 }
 
 EXIT_PATH int exit_dispatch(vsdk_vcpu *vcpu)
 {
     vsdk_exit_reason reason = vcpu->backend.exit->reason;
 
-    counter_add(&vcpu->counters.exits, 1);
+    if (!vcpu->deferred)
+        counter_add(&vcpu->counters.exits, 1);
     if (reason == VSDK_EXIT_PIO || reason == VSDK_EXIT_MMIO)
         return dispatch_access(vcpu);
     if (reason == VSDK_EXIT_HALT)

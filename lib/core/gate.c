@@ -1,7 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate: from guest physical addresses to bytes. Every address and length that comes here may be
+ * a guest's. A range is looked at as a whole, in one snapshot of the map, before its first byte is
+ * touched; whoever comes as a device must be one that may act. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/record.h"
-#include "core/host.h"
+#include "core/device.h"
 #include "core/ram.h"
 #include <inttypes.h>
 #include <string.h>
@@ -59,11 +63,13 @@ static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const 
     }
 }
 
+/* Inside a reader section. */
 static vsdk_status transfer(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
                             const char *op, vsdk_error *error)
 {
+    if (!length)
+        return VSDK_OK;
     const gpa_entry *first = range_check(vm, gpa, length, from != NULL, op, error);
-
     if (!first)
         return VSDK_ERROR_RANGE;
     range_copy(first, gpa, to, from, length);
@@ -74,7 +80,7 @@ vsdk_status gate_read(backend_vm *backend, uint64_t gpa, void *to, uint64_t leng
 {
     vsdk_vm *vm = (vsdk_vm *)backend;
     readers_token token = readers_enter(&vm->readers);
-    vsdk_status status = length ? transfer(vm, gpa, to, NULL, length, "gate_read", NULL) : VSDK_OK;
+    vsdk_status status = transfer(vm, gpa, to, NULL, length, "gate_read", NULL);
 
     readers_leave(token);
     return status;
@@ -84,15 +90,14 @@ vsdk_status gate_write(backend_vm *backend, uint64_t gpa, const void *from, uint
 {
     vsdk_vm *vm = (vsdk_vm *)backend;
     readers_token token = readers_enter(&vm->readers);
-    vsdk_status status =
-        length ? transfer(vm, gpa, NULL, from, length, "gate_write", NULL) : VSDK_OK;
+    vsdk_status status = transfer(vm, gpa, NULL, from, length, "gate_write", NULL);
 
     readers_leave(token);
     return status;
 }
 
-static vsdk_status copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
-                        const char *op, vsdk_error *error)
+static vsdk_status vm_copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
+                           const char *op, vsdk_error *error)
 {
     vm_use use;
 
@@ -103,8 +108,7 @@ static vsdk_status copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, u
     vsdk_status status = vm_use_begin(vm, &use, op, error);
     if (status)
         return status;
-    if (length)
-        status = transfer(vm, gpa, to, from, length, op, error);
+    status = transfer(vm, gpa, to, from, length, op, error);
     vm_use_end(use);
     return status;
 }
@@ -112,26 +116,102 @@ static vsdk_status copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, u
 vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
                          vsdk_error *error)
 {
-    return copy(vm, gpa, buffer, NULL, length, "vsdk_vm_read", error);
+    return vm_copy(vm, gpa, buffer, NULL, length, "vsdk_vm_read", error);
 }
 
 vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
                           vsdk_error *error)
 {
-    return copy(vm, gpa, NULL, buffer, length, "vsdk_vm_write", error);
+    return vm_copy(vm, gpa, NULL, buffer, length, "vsdk_vm_write", error);
 }
 
-static vsdk_status pin(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
-                       vsdk_dma_view *view, const char *op, vsdk_error *error)
+static int intent_is_known(uint32_t intent)
 {
-    const gpa_entry *entry =
-        range_check(vm, gpa, length, (intent & VSDK_DMA_TO_GUEST) != 0, op, error);
+    return intent && !(intent & ~(uint32_t)(VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST));
+}
+
+vsdk_status vsdk_vm_probe(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_dma_intent intent,
+                          vsdk_error *error)
+{
+    static const char op[] = "vsdk_vm_probe";
+    vm_use use;
+
+    if (!vm)
+        return error_null(error, op, "vm");
+    if (!intent_is_known(intent))
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "intent %#x is unknown", intent);
+    vsdk_status status = vm_use_begin(vm, &use, op, error);
+    if (status)
+        return status;
+    if (length && !range_check(vm, gpa, length, (intent & VSDK_DMA_TO_GUEST) != 0, op, error))
+        status = VSDK_ERROR_RANGE;
+    vm_use_end(use);
+    return status;
+}
+
+/* A device's use of its virtual machine: refused while it is stopped. */
+static vsdk_status device_use_begin(vsdk_device *device, vm_use *use, const char *op,
+                                    vsdk_error *error)
+{
+    vsdk_status status = vm_use_begin(device->vm, use, op, error);
+
+    if (status || device_acts(device))
+        return status;
+    vm_use_end(*use);
+    return error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", device->name);
+}
+
+static vsdk_status device_copy(vsdk_device *device, uint64_t gpa, void *to, const void *from,
+                               uint64_t length, const char *op, vsdk_error *error)
+{
+    vm_use use;
+
+    if (!device)
+        return error_null(error, op, "device");
+    if (!to && !from)
+        return error_null(error, op, "buffer");
+    vsdk_status status = device_use_begin(device, &use, op, error);
+    if (status)
+        return status;
+    status = transfer(device->vm, gpa, to, from, length, op, error);
+    vm_use_end(use);
+    return status;
+}
+
+vsdk_status vsdk_dma_read(vsdk_device *device, uint64_t gpa, void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    return device_copy(device, gpa, buffer, NULL, length, "vsdk_dma_read", error);
+}
+
+vsdk_status vsdk_dma_write(vsdk_device *device, uint64_t gpa, const void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    return device_copy(device, gpa, NULL, buffer, length, "vsdk_dma_write", error);
+}
+
+/* Inside a reader section. The count of writers goes up before the flags are looked at again, and
+ * a change of the flags looks at the count after it has set them: one of the two sees the other. */
+static vsdk_status view_fill(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
+                             vsdk_dma_view *view, const char *op, vsdk_error *error)
+{
+    int write = (intent & VSDK_DMA_TO_GUEST) != 0;
+    const gpa_entry *entry = range_check(vm, gpa, length, write, op, error);
 
     if (!entry)
         return VSDK_ERROR_RANGE;
     if (length > entry->length - (gpa - entry->gpa))
         return error_set(error, VSDK_ERROR_RANGE, op,
                          "%#" PRIx64 " bytes at %#" PRIx64 " span two mappings", length, gpa);
+    if (write) {
+        atomic_fetch_add(&entry->slot->write_pins, 1);
+        if (atomic_load(&entry->slot->flags) & VSDK_MAP_READONLY) {
+            atomic_fetch_sub(&entry->slot->write_pins, 1);
+            return error_set(error, VSDK_ERROR_RANGE, op,
+                             "the memory at %#" PRIx64 " became read-only", gpa);
+        }
+        refs_get(&entry->slot->refs);
+    }
     ram_get(entry->slot->ram);
     vm_keep(vm);
     view->flags = intent;
@@ -139,32 +219,32 @@ static vsdk_status pin(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t inte
     view->length = length;
     view->gpa = gpa;
     view->pin = entry->slot->ram;
-    view->reserved = 0;
+    view->reserved = write ? (uint64_t)(uintptr_t)entry->slot : 0;
     return VSDK_OK;
 }
 
-vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
+vsdk_status vsdk_dma_map(vsdk_device *device, uint64_t gpa, uint64_t length, vsdk_dma_intent intent,
                          vsdk_dma_view *view, vsdk_error *error)
 {
     static const char op[] = "vsdk_dma_map";
     vm_use use;
 
     record_clear(view, sizeof *view);
-    if (!vm)
-        return error_null(error, op, "vm");
+    if (!device)
+        return error_null(error, op, "device");
     if (!view)
         return error_null(error, op, "view");
-    if (view->size < sizeof *view)
+    if (view->size != sizeof *view)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "view->size is %u, not %zu",
                          view->size, sizeof *view);
     if (!length)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the length is 0");
-    if (!intent || (intent & ~(uint32_t)(VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST)))
+    if (!intent_is_known(intent))
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "intent %#x is unknown", intent);
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
+    vsdk_status status = device_use_begin(device, &use, op, error);
     if (status)
         return status;
-    status = pin(vm, gpa, length, intent, view, op, error);
+    status = view_fill(device->vm, gpa, length, intent, view, op, error);
     vm_use_end(use);
     return status;
 }
@@ -174,10 +254,15 @@ void vsdk_dma_unmap(vsdk_dma_view *view)
     if (!view || !view->pin)
         return;
     vsdk_ram *ram = view->pin;
+    gpa_slot *slot = (gpa_slot *)(uintptr_t)view->reserved;
     vsdk_vm *vm = ram->vm;
     memset(view, 0, sizeof *view);
-    if (host_is_foreign(vm->host))
+    if (vm_is_foreign(vm))
         return;
+    if (slot) {
+        atomic_fetch_sub(&slot->write_pins, 1);
+        gpa_slot_put(slot);
+    }
     ram_put(ram);
     vm_drop(vm);
 }

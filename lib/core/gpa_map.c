@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking up guest physical addresses. The table's entries are sorted and never overlap; each holds
+ * a reference to its slot, and the slot one to its memory. */
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "core/object.h"
@@ -45,9 +48,12 @@ int gpa_map_overlaps(const vsdk_vm *vm, uint64_t gpa, uint64_t length)
     return ranges_overlap(entry->gpa, entry->length, gpa, length);
 }
 
-void gpa_map_init(vsdk_vm *vm)
+void gpa_slot_put(gpa_slot *slot)
 {
-    vm->map = (gpa_map){.entries = {NULL, NULL}};
+    if (!refs_put(&slot->refs))
+        return;
+    ram_put(slot->ram);
+    alloc_free(slot);
 }
 
 void gpa_map_destroy(vsdk_vm *vm)
@@ -55,11 +61,15 @@ void gpa_map_destroy(vsdk_vm *vm)
     snapshot *s = atomic_exchange(&vm->map.entries.live, NULL);
 
     readers_wait(&vm->readers);
-    for (uint32_t i = 0; i < snapshot_count(s); i++) {
-        gpa_slot *slot = ((const gpa_entry *)s->items)[i].slot;
-        ram_put(slot->ram);
-        alloc_free(slot);
-    }
+    for (uint32_t i = 0; i < snapshot_count(s); i++)
+        gpa_slot_put(((const gpa_entry *)s->items)[i].slot);
     alloc_free(s);
     snapshot_clear(&vm->map.entries, &vm->readers);
+    while (vm->map.lost) {
+        gpa_slot *slot = vm->map.lost;
+        vm->map.lost = slot->next;
+        gpa_slot_put(slot);
+    }
+    alloc_free(vm->map.used);
+    vm->map.used = NULL;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guest physical address to memory: an immutable sorted table of slots, read inside a reader
  * section of vm->readers. Its writers hold the vCPUs and bus.lock. */
 #ifndef VSDK_CORE_GPA_MAP_H
@@ -12,7 +13,10 @@
 /* One mapping; counts as a use of its memory. */
 typedef struct gpa_slot {
     backend_slot backend;
-    _Atomic uint32_t flags; /* as the gate sees them */
+    _Atomic uint32_t flags;      /* as the gate sees them */
+    _Atomic uint32_t write_pins; /* pins for writing that lie in it */
+    refs refs;                   /* the table, and each pin for writing */
+    struct gpa_slot *next;       /* of those that are lost */
     vsdk_ram *ram;
 } gpa_slot;
 
@@ -24,11 +28,16 @@ typedef struct gpa_entry {
 
 typedef struct gpa_map {
     snapshot_box entries; /* gpa_entry, by address */
+    uint64_t mapped;      /* bytes; the writer's */
+    gpa_slot *lost;       /* that the hypervisor did not take back: kept to the end */
+    uint64_t *used;       /* a bit for each slot index that is taken; the writer's */
+    uint32_t used_words;
 } gpa_map;
 
-void gpa_map_init(vsdk_vm *vm);
 /* Drops all mappings, after the operations' vm_destroy; vm->gone is set. */
 void gpa_map_destroy(vsdk_vm *vm);
+
+void gpa_slot_put(gpa_slot *slot);
 
 /* Of one snapshot (who looks more than once looks at the same one): the entry that covers an
  * address, or NULL. */

@@ -1,12 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a host: by name, or the first backend that works. What fails says why for each that was
+ * tried. */
 #include "core/host.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fence.h"
+#include "base/process.h"
 #include "base/record.h"
 #include "core/log.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char operation[] = "vsdk_host_open";
 
@@ -132,7 +136,7 @@ static vsdk_host *host_alloc(const vsdk_host_config *config)
     if (!host)
         return NULL;
     refs_init(&host->refs);
-    host->pid = getpid();
+    host->process = process_id();
     host->log = config->log;
     host->log_user = config->log_user;
     host->log_level = config->log_level ? config->log_level : VSDK_LOG_WARNING;
@@ -159,6 +163,7 @@ static vsdk_status open_checked(const backend_ops *ops, const char *name,
         return status;
     }
     host->log_release = config->log_release;
+    fence_prepare();
     host_ask_limits(host);
     *out = host;
     return VSDK_OK;
@@ -201,24 +206,11 @@ vsdk_status vsdk_host_open(const char *backend, const vsdk_host_config *config, 
     return open_host(NULL, backend, config, host, error);
 }
 
-void host_get(vsdk_host *host)
+vsdk_host *vsdk_host_ref(vsdk_host *host)
 {
-    refs_get(&host->refs);
-}
-
-int host_is_foreign(const vsdk_host *host)
-{
-    return host->pid != getpid();
-}
-
-void host_put(vsdk_host *host)
-{
-    if (!refs_put(&host->refs))
-        return;
-    host->backend.ops->host_close(&host->backend);
-    if (host->log_release)
-        host->log_release(host->log_user);
-    alloc_free(host);
+    if (host && !host_is_foreign(host))
+        host_get(host);
+    return host;
 }
 
 void vsdk_host_close(vsdk_host *host)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Backends: the table of those built in, and modules. */
 #ifndef VSDK_CORE_HOST_H
 #define VSDK_CORE_HOST_H
@@ -14,14 +15,8 @@ vsdk_status module_load_xen(const char *directory, const backend_ops **ops, vsdk
 vsdk_status host_open_with(const backend_ops *ops, const vsdk_host_config *config, vsdk_host **host,
                            vsdk_error *error);
 
-void host_get(vsdk_host *host);
-void host_put(vsdk_host *host);
-/* In a child that was forked after the open: nothing of the hypervisor may be touched, and locks
- * may be held by threads that the child does not have. A close there does nothing at all. */
-int host_is_foreign(const vsdk_host *host);
-
 /* capability.c: the arguments of a function that fills a list. *needed becomes 0. */
-vsdk_status host_check_list(const void *host, const void *entries, const char *name,
+vsdk_status host_check_list(const vsdk_host *host, const void *entries, const char *name,
                             uint32_t capacity, uint32_t *needed, const char *operation,
                             vsdk_error *error);
 /* What vm_create asks each time, cached in the host. */

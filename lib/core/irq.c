@@ -1,34 +1,40 @@
-#include "base/alloc.h"
-#include "base/error.h"
-#include "core/host.h"
-#include "core/object.h"
-#include <inttypes.h>
-
-/* The word of a line: how many handles hold it high, LINE_EDGE if it rose since the deliverer
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interrupt lines and their users.
+ *
+ * The word of a line: how many handles hold it high, LINE_EDGE if it rose since the deliverer
  * looked, LINE_BUSY while a thread delivers. That thread goes on until what it delivered is what
  * the word says, so that changes by several threads arrive in an order that ends right, no lock is
  * held over a controller's callback, and a callback may raise the same line. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/record.h"
+#include "core/device.h"
+#include <inttypes.h>
+
 enum line_word { LINE_COUNT = (1 << 30) - 1, LINE_EDGE = 1 << 30 };
 #define LINE_BUSY (UINT32_C(1) << 31)
 
 struct vsdk_irq {
-    vsdk_vm *vm; /* counted */
+    refs refs;
+    vsdk_vm *vm;         /* its memory is counted */
+    vsdk_device *device; /* its memory is counted; or NULL */
+    irq_line *line;      /* as long as the virtual machine's memory */
     uint32_t gsi;
     _Atomic uint32_t raised;
 };
 
-static vsdk_status level_deliver(vsdk_vm *vm, uint32_t gsi, uint32_t level, const char *op,
+static vsdk_status level_deliver(const vsdk_irq *irq, uint32_t level, const char *op,
                                  vsdk_error *error)
 {
-    vm->irq.lines[gsi].level = level;
-    return irq_deliver(vm, gsi, level, op, error);
+    irq->line->level = level;
+    return irq_deliver(irq->vm, irq->gsi, level, op, error);
 }
 
 /* One look at the word: delivers what is missing, 0 when nothing was. */
-static int line_catch_up(vsdk_vm *vm, uint32_t gsi, const char *op, vsdk_status *status,
+static int line_catch_up(const vsdk_irq *irq, const char *op, vsdk_status *status,
                          vsdk_error *error)
 {
-    irq_line *line = &vm->irq.lines[gsi];
+    irq_line *line = irq->line;
     uint32_t word = atomic_fetch_and(&line->word, ~(uint32_t)LINE_EDGE);
     uint32_t high = (word & LINE_COUNT) != 0, edge = (word & LINE_EDGE) != 0;
     vsdk_status result = VSDK_OK;
@@ -36,11 +42,11 @@ static int line_catch_up(vsdk_vm *vm, uint32_t gsi, const char *op, vsdk_status 
     if (!edge && line->level == high)
         return 0;
     if (edge && line->level)
-        result = level_deliver(vm, gsi, 0, op, error);
+        result = level_deliver(irq, 0, op, error);
     if (!result && edge)
-        result = level_deliver(vm, gsi, 1, op, error);
+        result = level_deliver(irq, 1, op, error);
     if (!result && line->level != high)
-        result = level_deliver(vm, gsi, high, op, error);
+        result = level_deliver(irq, high, op, error);
     line->level = high;
     if (result)
         *status = result;
@@ -48,13 +54,13 @@ static int line_catch_up(vsdk_vm *vm, uint32_t gsi, const char *op, vsdk_status 
 }
 
 /* LINE_BUSY is this thread's. */
-static vsdk_status line_settle(vsdk_vm *vm, uint32_t gsi, const char *op, vsdk_error *error)
+static vsdk_status line_settle(const vsdk_irq *irq, const char *op, vsdk_error *error)
 {
-    irq_line *line = &vm->irq.lines[gsi];
+    irq_line *line = irq->line;
     vsdk_status status = VSDK_OK;
 
     for (;;) {
-        while (line_catch_up(vm, gsi, op, &status, error))
+        while (line_catch_up(irq, op, &status, error))
             ;
         uint32_t word = atomic_load(&line->word);
         if ((word & LINE_EDGE) || ((word & LINE_COUNT) != 0) != line->level)
@@ -65,9 +71,9 @@ static vsdk_status line_settle(vsdk_vm *vm, uint32_t gsi, const char *op, vsdk_e
 }
 
 /* A change of the count between 0 and 1 is delivered, by this thread unless another is at it. */
-static vsdk_status line_change(vsdk_vm *vm, uint32_t gsi, int up, const char *op, vsdk_error *error)
+static vsdk_status line_change(const vsdk_irq *irq, int up, const char *op, vsdk_error *error)
 {
-    irq_line *line = &vm->irq.lines[gsi];
+    irq_line *line = irq->line;
     uint32_t word = atomic_load(&line->word), next, changes;
 
     do {
@@ -79,59 +85,140 @@ static vsdk_status line_change(vsdk_vm *vm, uint32_t gsi, int up, const char *op
     } while (!atomic_compare_exchange_weak(&line->word, &word, next));
     if (!changes || (word & LINE_BUSY))
         return VSDK_OK;
-    return line_settle(vm, gsi, op, error);
+    return line_settle(irq, op, error);
 }
 
-void irq_init(vsdk_vm *vm)
+void irq_init(irq_router *router)
 {
-    pthread_mutex_init(&vm->irq.lock, NULL);
-    pthread_mutex_init(&vm->irq.drain_lock, NULL);
-    pthread_cond_init(&vm->irq.drained, NULL);
+    lock_init(&router->lock, RANK_CONTROLLERS);
 }
 
-static vsdk_status usable(vsdk_vm *vm, const char *op, vsdk_error *error)
+void irq_free(irq_router *router)
+{
+    for (unsigned i = 0; i < IRQ_BLOCKS; i++)
+        alloc_free(atomic_load(&router->lines[i]));
+    alloc_free(router->msi_used);
+    lock_destroy(&router->lock);
+}
+
+/* NULL when there is no memory. */
+static irq_line *line_of(irq_router *router, uint32_t gsi)
+{
+    _Atomic(irq_line *) *block = &router->lines[gsi / IRQ_BLOCK];
+    irq_line *lines = atomic_load(block), *made = NULL;
+
+    if (!lines) {
+        made = alloc_array(IRQ_BLOCK, sizeof *made);
+        if (made && !atomic_compare_exchange_strong(block, &lines, made))
+            alloc_free(made);
+        else
+            lines = made;
+    }
+    return lines ? lines + gsi % IRQ_BLOCK : NULL;
+}
+
+static vsdk_status config_check(vsdk_vm *vm, const vsdk_irq_config *given, vsdk_irq_config *config,
+                                const char *op, vsdk_error *error)
+{
+    vsdk_status status = record_read(config, sizeof *config, given, 0, op, error);
+
+    if (status)
+        return status;
+    if (config->reserved)
+        return record_later(op, error);
+    if (config->gsi >= IRQ_LINES)
+        return error_set(error, VSDK_ERROR_LIMIT, op, "gsi %u is above %d", config->gsi,
+                         IRQ_LINES - 1);
+    if (config->trigger > VSDK_IRQ_LEVEL)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "trigger %u is unknown",
+                         config->trigger);
+    if (config->device && config->device->vm != vm)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+                         "the device is of another virtual machine");
+    return VSDK_OK;
+}
+
+/* Level-triggered lines need a controller that hears of the interrupt's end. */
+static vsdk_status trigger_check(vsdk_vm *vm, const vsdk_irq_config *config, const char *op,
+                                 vsdk_error *error)
 {
     vm_use use;
     vsdk_status status = vm_use_begin(vm, &use, op, error);
 
-    if (!status)
-        vm_use_end(use);
-    return status;
+    if (status)
+        return status;
+    uint32_t own = irq_own_lines(vm);
+    vm_use_end(use);
+    if (config->trigger == VSDK_IRQ_LEVEL && config->gsi >= own)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
+                         "line %u is not the hypervisor's: it is edge-triggered", config->gsi);
+    return VSDK_OK;
 }
 
-vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_error *error)
+vsdk_status vsdk_irq_create(vsdk_vm *vm, const vsdk_irq_config *given, vsdk_irq **irq,
+                            vsdk_error *error)
 {
     static const char op[] = "vsdk_irq_create";
+    vsdk_irq_config config;
 
     if (!irq)
         return error_null(error, op, "irq");
     *irq = NULL;
     if (!vm)
         return error_null(error, op, "vm");
-    if (gsi >= IRQ_LINES)
-        return error_set(error, VSDK_ERROR_LIMIT, op, "gsi %u is above %d", gsi, IRQ_LINES - 1);
-    vsdk_status status = usable(vm, op, error);
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
+    if (!given)
+        return error_null(error, op, "config");
+    vsdk_status status = config_check(vm, given, &config, op, error);
+    if (!status)
+        status = trigger_check(vm, &config, op, error);
     if (status)
         return status;
-    vsdk_irq *made = alloc_zeroed(sizeof *made);
+    irq_line *line = line_of(&vm->irq, config.gsi);
+    vsdk_irq *made = line ? alloc_zeroed(sizeof *made) : NULL;
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the handle");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the line");
+    refs_init(&made->refs);
     made->vm = vm;
-    made->gsi = gsi;
+    made->device = config.device;
+    made->line = line;
+    made->gsi = config.gsi;
     vm_keep(vm);
+    if (made->device)
+        refs_get(&made->device->memory);
     *irq = made;
     return VSDK_OK;
 }
 
+vsdk_irq *vsdk_irq_ref(vsdk_irq *irq)
+{
+    if (irq && !vm_is_foreign(irq->vm))
+        refs_get(&irq->refs);
+    return irq;
+}
+
 void vsdk_irq_close(vsdk_irq *irq)
 {
-    if (!irq || host_is_foreign(irq->vm->host))
+    if (!irq || vm_is_foreign(irq->vm) || !refs_put(&irq->refs))
         return;
     vsdk_vm *vm = irq->vm;
     if (atomic_exchange(&irq->raised, 0))
-        line_change(vm, irq->gsi, 0, "vsdk_irq_close", NULL);
+        line_change(irq, 0, "vsdk_irq_close", NULL);
+    if (irq->device)
+        device_memory_put(irq->device);
     alloc_free(irq);
     vm_drop(vm);
+}
+
+/* Who may raise: a line that is served, of a device that acts. */
+static vsdk_status may_raise(const vsdk_irq *irq, const char *op, vsdk_error *error)
+{
+    vsdk_status status = irq_served(irq->vm, irq->gsi, op, error);
+
+    if (!status && irq->device && !device_acts(irq->device))
+        status = error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", irq->device->name);
+    return status;
 }
 
 /* The count goes up before the mark and down after it, so that it is never below the number of
@@ -142,15 +229,16 @@ vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error)
 
     if (!irq)
         return error_null(error, op, "irq");
-    vsdk_status status = irq_served(irq->vm, irq->gsi, op, error);
+    vsdk_status status = may_raise(irq, op, error);
     if (status || atomic_load(&irq->raised))
         return status;
-    status = line_change(irq->vm, irq->gsi, 1, op, error);
+    status = line_change(irq, 1, op, error);
     if (status || atomic_exchange(&irq->raised, 1))
-        line_change(irq->vm, irq->gsi, 0, op, NULL);
+        line_change(irq, 0, op, NULL);
     return status;
 }
 
+/* Allowed to a device that is stopped: its reset lowers what it had raised. */
 vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error)
 {
     static const char op[] = "vsdk_irq_lower";
@@ -160,7 +248,7 @@ vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error)
     vsdk_status status = irq_served(irq->vm, irq->gsi, op, error);
     if (status || !atomic_exchange(&irq->raised, 0))
         return status;
-    return line_change(irq->vm, irq->gsi, 0, op, error);
+    return line_change(irq, 0, op, error);
 }
 
 vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error)
@@ -169,57 +257,10 @@ vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error)
 
     if (!irq)
         return error_null(error, op, "irq");
-    vsdk_status status = irq_served(irq->vm, irq->gsi, op, error);
+    vsdk_status status = may_raise(irq, op, error);
     if (status)
         return status;
-    status = line_change(irq->vm, irq->gsi, 1, op, error);
-    vsdk_status after = line_change(irq->vm, irq->gsi, 0, op, status ? NULL : error);
+    status = line_change(irq, 1, op, error);
+    vsdk_status after = line_change(irq, 0, op, status ? NULL : error);
     return status ? status : after;
-}
-
-static int any_vcpu(const vsdk_vm *vm)
-{
-    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
-        if (__atomic_load_n(&vm->vcpus[i], __ATOMIC_ACQUIRE))
-            return 1;
-    }
-    return 0;
-}
-
-static vsdk_status message_check(const vsdk_vm *vm, uint64_t address, uint32_t data, const char *op,
-                                 vsdk_error *error)
-{
-    enum { LOWEST_PRIORITY = 1 };
-    uint32_t mode = data >> 8 & 7;
-
-    if ((address & ~UINT64_C(0xfffff)) != 0xfee00000)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
-                         "%#" PRIx64 " is not a message address (0xfeexxxxx)", address);
-    if (mode <= LOWEST_PRIORITY && (data & 0xff) < 16)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "vector %u is below 16",
-                         data & 0xff);
-    if (vm->backend.config.irqchip == VSDK_IRQCHIP_NONE)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
-                         "the virtual machine has no local APIC");
-    if (any_vcpu(vm))
-        return VSDK_OK;
-    error_set(error, VSDK_ERROR_STATE, op, "no vCPU exists yet");
-    return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
-}
-
-vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
-{
-    static const char op[] = "vsdk_vm_send_msi";
-    vm_use use;
-
-    if (!vm)
-        return error_null(error, op, "vm");
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
-    if (status)
-        return status;
-    status = message_check(vm, address, data, op, error);
-    if (!status)
-        status = vm->host->backend.ops->vm_send_msi(&vm->backend, address, data, error);
-    vm_use_end(use);
-    return status;
 }

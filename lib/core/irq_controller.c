@@ -1,16 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who serves a line: the controllers that devices registered, else the hypervisor's own. The table
+ * of controllers is a snapshot; a controller is counted inside the reader section in which it was
+ * found and called outside of it. */
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "core/vm_state.h"
+#include "base/sys.h"
+#include "core/callback.h"
+#include "core/object.h"
 
-enum { DRAIN = 1u << 31 };
+enum { ENDED = 1u << 31, AWAITED = 1u << 30, INSIDE = AWAITED - 1 };
 
 struct irq_controller {
     uint32_t first, count;
     vsdk_irq_line_fn set_line;
     void *user;
     vsdk_release_fn release;
-    _Atomic uint32_t inside; /* callbacks that run; DRAIN: who leaves last tells */
+    /* Callbacks that run. ENDED: it is in no table any more, and who finds nobody inside releases
+     * it. AWAITED: a detach does that. A futex. */
+    _Atomic uint32_t inside;
 };
 
 typedef irq_controller *controller_item;
@@ -34,7 +42,7 @@ static irq_controller *controller_find(const vsdk_vm *vm, uint32_t gsi)
     return NULL;
 }
 
-static uint32_t own_lines(vsdk_vm *vm)
+uint32_t irq_own_lines(vsdk_vm *vm)
 {
     const backend_ops *ops = vm->host->backend.ops;
 
@@ -55,19 +63,27 @@ vsdk_status irq_served(vsdk_vm *vm, uint32_t gsi, const char *operation, vsdk_er
 
     if (status)
         return status;
-    if (!controller_find(vm, gsi) && gsi >= own_lines(vm))
+    if (!controller_find(vm, gsi) && gsi >= irq_own_lines(vm))
         status = nobody(gsi, operation, error);
     vm_use_end(use);
     return status;
 }
 
-static void controller_leave(vsdk_vm *vm, irq_controller *c)
+static void controller_release(irq_controller *c)
 {
-    if (atomic_fetch_sub(&c->inside, 1) != (DRAIN | 1))
-        return;
-    pthread_mutex_lock(&vm->irq.drain_lock);
-    pthread_cond_broadcast(&vm->irq.drained);
-    pthread_mutex_unlock(&vm->irq.drain_lock);
+    if (c->release)
+        c->release(c->user);
+    alloc_free(c);
+}
+
+static void controller_leave(irq_controller *c)
+{
+    uint32_t left = atomic_fetch_sub(&c->inside, 1) - 1;
+
+    if (left == (ENDED | AWAITED))
+        sys_futex_wake(&c->inside);
+    else if (left == ENDED)
+        controller_release(c);
 }
 
 static void controller_call(vsdk_vm *vm, irq_controller *c, uint32_t gsi, uint32_t level)
@@ -75,8 +91,8 @@ static void controller_call(vsdk_vm *vm, irq_controller *c, uint32_t gsi, uint32
     callback_frame frame = {.vm = vm};
 
     callback_enter(&frame);
-    c->set_line(c->user, gsi, level);
-    controller_leave(vm, c);
+    c->set_line(c->user, vm, gsi, level);
+    controller_leave(c);
     callback_leave(&frame);
 }
 
@@ -92,7 +108,7 @@ vsdk_status irq_deliver(vsdk_vm *vm, uint32_t gsi, uint32_t level, const char *o
     irq_controller *c = controller_find(vm, gsi);
     if (c)
         atomic_fetch_add(&c->inside, 1);
-    else if (gsi < own_lines(vm))
+    else if (gsi < irq_own_lines(vm))
         status = ops->irq_set_line(&vm->backend, gsi, level, error);
     else
         status = nobody(gsi, operation, error);
@@ -124,10 +140,10 @@ static vsdk_status own_lines_check(vsdk_vm *vm, uint32_t first, const char *op, 
 
     if (status)
         return status;
-    uint32_t own = own_lines(vm);
+    uint32_t own = irq_own_lines(vm);
     vm_use_end(use);
     if (first < own)
-        return error_set(error, VSDK_ERROR_EXISTS, op,
+        return error_set(error, VSDK_ERROR_RESERVED, op,
                          "lines 0 to %u are those of the hypervisor's controllers", own - 1);
     return VSDK_OK;
 }
@@ -137,15 +153,15 @@ static vsdk_status publish(vsdk_vm *vm, irq_controller *c, const char *op, vsdk_
     snapshot_box *box = &vm->irq.controllers;
     vsdk_status status;
 
-    pthread_mutex_lock(&vm->irq.lock);
-    if (vm->irq.gone)
+    lock_take(&vm->irq.lock);
+    if (atomic_load(&vm->gone))
         status = vm_gone(op, error);
     else
         status = lines_check(vm, c->first, c->count, op, error);
     if (!status && !snapshot_insert(box, &vm->readers, sizeof(controller_item),
                                     snapshot_count(snapshot_live(box)), &c))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the controllers");
-    pthread_mutex_unlock(&vm->irq.lock);
+    lock_give(&vm->irq.lock);
     return status;
 }
 
@@ -154,6 +170,8 @@ static vsdk_status attach(vsdk_vm *vm, const irq_controller *wanted, const char 
 {
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (!wanted->set_line)
         return error_null(error, op, "set_line");
     if (!wanted->count)
@@ -192,17 +210,16 @@ static int is_controller(const void *item, void *controller)
     return *(const controller_item *)item == controller;
 }
 
-/* The controller is in no snapshot any more. */
-static void controller_end(vsdk_vm *vm, irq_controller *c)
+/* The controller is in no snapshot any more: whoever is inside was counted before. */
+static void controller_end(irq_controller *c, int wait)
 {
-    atomic_fetch_or(&c->inside, DRAIN);
-    pthread_mutex_lock(&vm->irq.drain_lock);
-    while (atomic_load(&c->inside) != DRAIN)
-        pthread_cond_wait(&vm->irq.drained, &vm->irq.drain_lock);
-    pthread_mutex_unlock(&vm->irq.drain_lock);
-    if (c->release)
-        c->release(c->user);
-    alloc_free(c);
+    uint32_t inside = atomic_fetch_or(&c->inside, ENDED | (wait ? AWAITED : 0));
+
+    if (!wait && inside)
+        return;
+    while ((inside = atomic_load(&c->inside)) & INSIDE)
+        sys_futex_wait(&c->inside, inside, 0);
+    controller_release(c);
 }
 
 static irq_controller *take(vsdk_vm *vm, irq_controller *c)
@@ -220,41 +237,41 @@ vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_err
 
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (callback_in_vm(vm))
-        return error_set(error, VSDK_ERROR_BUSY, op,
-                         "called from a callback of this virtual machine");
-    pthread_mutex_lock(&vm->irq.lock);
-    int gone = vm->irq.gone || atomic_load(&vm->gone);
+        return callback_busy(op, error);
+    lock_take(&vm->irq.lock);
+    int gone = atomic_load(&vm->gone) != 0;
     if (!gone)
         c = controller_find(vm, first_gsi);
     if (c && c->first != first_gsi)
         c = NULL;
     take(vm, c);
-    pthread_mutex_unlock(&vm->irq.lock);
+    lock_give(&vm->irq.lock);
     if (gone)
         return vm_gone(op, error);
     if (!c)
         return error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller begins at line %u",
                          first_gsi);
-    controller_end(vm, c);
+    controller_end(c, 1);
     return VSDK_OK;
 }
 
 static irq_controller *take_any(vsdk_vm *vm)
 {
-    pthread_mutex_lock(&vm->irq.lock);
-    vm->irq.gone = 1;
+    lock_take(&vm->irq.lock);
     const snapshot *s = snapshot_live(&vm->irq.controllers);
     irq_controller *c = take(vm, snapshot_count(s) ? controller_at(s, 0) : NULL);
-    pthread_mutex_unlock(&vm->irq.lock);
+    lock_give(&vm->irq.lock);
     return c;
 }
 
-void irq_destroy(vsdk_vm *vm)
+void irq_end(vsdk_vm *vm)
 {
     irq_controller *c;
 
     while ((c = take_any(vm)))
-        controller_end(vm, c);
+        controller_end(c, 0);
     snapshot_clear(&vm->irq.controllers, &vm->readers);
 }

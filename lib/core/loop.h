@@ -1,30 +1,32 @@
-/* Loops: epoll over an eventfd (wakes and deferred work), a timerfd (the earliest timer) and the
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops: epoll over an eventfd (wakes and posted work), a timerfd (the earliest timer) and the
  * watched descriptors. The epoll descriptor is the one that nests.
  *
- * One lock a loop, a leaf but for vm->lock; never held over a callback. A source (timer or watch)
- * of a device does not keep the device: the device lists its sources and ends them. To run a
- * callback the loop borrows the device and its virtual machine, takes the device's lock, and looks
- * again. */
+ * A source is a timer, a watch or work. One of a device does not keep the device: the device lists
+ * its sources and ends them. Nothing here waits for a callback: a source that is ended while its
+ * callback runs is released by the thread that runs it. */
 #ifndef VSDK_CORE_LOOP_H
 #define VSDK_CORE_LOOP_H
 
 #include "core/device.h"
-#include <sys/types.h>
 
 enum { LOOP_NEVER_PLACED = UINT32_MAX };
 
+typedef enum source_kind { SOURCE_TIMER, SOURCE_WATCH, SOURCE_WORK } source_kind;
+
 typedef struct loop_source {
-    refs refs;       /* the handle, the dispatcher that is about to call, the device that ends it */
-    vsdk_loop *loop; /* its memory is counted */
+    refs handles; /* the embedder's; the last close ends it */
+    refs refs;    /* handles together, the dispatcher that is about to call, who ends it */
+    source_kind kind;
+    vsdk_loop *loop;                                /* its memory is counted */
     vsdk_device *device;                            /* its memory is counted; or NULL */
     struct loop_source *device_next, **device_link; /* under device->lock; link NULL: not listed */
-    uint32_t is_timer;
 
     /* Under loop->lock. */
     uint32_t dead;
-    uint32_t parked; /* waits for bus_resume_devices */
+    uint32_t parked; /* its device was stopped when it was due: device_start revives it */
     uint32_t running;
-    pthread_t runner;
+    struct loop_source *grave; /* freed when the dispatch that may still name it is over */
 
     void *user;
     vsdk_release_fn release;
@@ -44,28 +46,28 @@ struct vsdk_timer {
 struct vsdk_watch {
     loop_source source;
     vsdk_watch_fn fn;
-    int32_t fd;
+    int32_t given; /* the caller's number, for the callback */
+    int32_t fd;    /* a duplicate: what epoll knows stays the loop's */
     uint32_t events;
-    uint32_t polled;                 /* epoll tells of it */
-    struct vsdk_watch *next, **link; /* of the loop's list; epoll has those that are on it */
-    struct vsdk_watch *grave;
+    uint32_t polled; /* epoll tells of it */
 };
 
-typedef struct loop_work {
-    struct loop_work *next;
-    vsdk_timer_fn fn;
-    void *user;
-    vsdk_release_fn release;
-} loop_work;
+struct vsdk_work {
+    loop_source source;
+    vsdk_work_fn fn;
+    uint32_t posted; /* in the loop's queue, or due while parked */
+    uint32_t queued;
+    struct vsdk_work *next, **link;
+};
 
 struct vsdk_loop {
-    refs refs;   /* the handle, dispatchers */
-    refs memory; /* refs together, each source */
-    pid_t pid;   /* who made it: a forked child shares what epoll watches, and closes nothing */
+    refs refs;        /* handles, dispatchers */
+    refs memory;      /* refs together, each source */
+    uint32_t process; /* who made it: a forked child shares what epoll watches */
     int epoll, event, timer;
 
-    pthread_mutex_t lock;
-    pthread_cond_t idle; /* a callback has returned */
+    lock lock;   /* RANK_LOOP */
+    vsdk_vm *vm; /* whose own loop it is, until that is destroyed; or NULL */
     uint32_t gone, dispatching;
     uint32_t calling; /* callbacks run; the timerfd is programmed after them */
     uint64_t order;   /* grows with each arming */
@@ -74,42 +76,53 @@ struct vsdk_loop {
     uint32_t heap_count, heap_room, timers; /* room for every timer that lives */
     uint64_t programmed;                    /* of the timerfd; UINT64_MAX: nothing */
 
-    vsdk_watch *watches;
-    vsdk_watch *graves; /* closed during a dispatch, whose events may still name them */
-
-    loop_work *work, **work_end;
+    vsdk_work *work, **work_end;
+    loop_source *graves;
 };
 
+/* loop.c */
 vsdk_status loop_make(vsdk_loop **loop, const char *operation, vsdk_error *error);
+void loop_put(vsdk_loop *loop);
 void loop_memory_put(vsdk_loop *loop);
 int loop_is_foreign(const vsdk_loop *loop);
+vsdk_status loop_forked(const char *operation, vsdk_error *error);
+void loop_wake(vsdk_loop *loop); /* async-signal-safe */
+int loop_is_event(const vsdk_loop *loop, const void *data);
+int loop_is_own(const void *data);
+
+/* loop_heap.c, loop_poll.c, with loop->lock held. */
+void timer_place(vsdk_timer *timer);
+void timer_take_out(vsdk_timer *timer);
+void timers_program(vsdk_loop *loop);
+int timer_room(vsdk_loop *loop);
+uint64_t timer_clock(const vsdk_timer *timer); /* its own, now */
+int watch_poll(vsdk_watch *watch, int polled); /* -errno */
+int watch_add(vsdk_watch *watch, int polled);  /* -errno */
+void watch_remove(vsdk_watch *watch);
+uint32_t watch_events(const vsdk_watch *watch, uint32_t epoll_events);
+void work_queue(vsdk_work *work);
+void work_unqueue(vsdk_work *work);
 
 /* loop_source.c. */
-void source_init(loop_source *source, vsdk_loop *loop, vsdk_device *device, void *user,
-                 vsdk_release_fn release);
-/* Makes it one of its device's, if it has one; parks it when that may not fire now. */
+void source_init(loop_source *source, source_kind kind, vsdk_loop *loop, vsdk_device *device,
+                 void *user, vsdk_release_fn release);
+/* Makes it one of its device's, if it has one. */
 vsdk_status source_link(loop_source *source, const char *operation, vsdk_error *error);
-/* Called with loop->lock held, which is let go of and taken again: runs `call` unless the source is
- * dead, its device is going or quiet, or `still_due` says no. 1 if it ran. */
-int source_fire(loop_source *source, int (*still_due)(loop_source *source, void *context),
-                void (*call)(loop_source *source, void *context), void *context);
-void source_close(loop_source *source); /* ends it, waits for its callback, drops the handle */
+/* Runs its callback unless it is dead, not due any more, or its device is stopped: then it is
+ * parked. `round` says what is due in this dispatch. The device, if it has one, and its virtual
+ * machine are kept by the caller. 1 if it ran. */
+typedef struct source_round {
+    uint64_t now, order;   /* timers */
+    uint32_t epoll_events; /* watches */
+} source_round;
+int source_fire(loop_source *source, const source_round *round);
+/* With loop->lock held: it fires no more until its device starts. */
+void source_park(loop_source *source);
+void source_close(loop_source *source); /* drops a handle; the last ends it */
 void source_put(loop_source *source);
 
-/* All sources of a device. */
+/* All sources of a device: over for good; those that were parked may fire again. */
 void sources_end(vsdk_device *device);
-void sources_park(vsdk_device *device);
-void sources_unpark(vsdk_device *device);
-
-/* With loop->lock held. */
-void timer_remove(vsdk_timer *timer); /* from the heap */
-void timer_unpark(vsdk_timer *timer);
-void timers_program(vsdk_loop *loop);
-uint32_t timers_fire(vsdk_loop *loop);
-void watch_poll_off(vsdk_watch *watch);
-int watch_poll_on(vsdk_watch *watch); /* -errno */
-int watch_fire(vsdk_watch *watch, uint32_t epoll_events);
-void watch_unlist(vsdk_watch *watch);
-void watch_free(vsdk_watch *watch);
+void sources_revive(vsdk_device *device);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generated from the descriptions in abi by abi/generate.py. */
 #include <vsdk/boot.h>
+#include <vsdk/device.h>
 #include <vsdk/devices.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
+#include <vsdk/irq.h>
 #include <vsdk/machine.h>
 #include <vsdk/ram.h>
 #include <vsdk/types.h>
@@ -45,6 +47,10 @@ const char *vsdk_status_name(vsdk_status value)
         return "version";
     case VSDK_ERROR_SYSTEM:
         return "system";
+    case VSDK_ERROR_TIMEOUT:
+        return "timeout";
+    case VSDK_ERROR_RESERVED:
+        return "reserved";
     default:
         return "unknown";
     }
@@ -317,6 +323,30 @@ const char *vsdk_ram_kind_name(vsdk_ram_kind value)
         return "private";
     case VSDK_RAM_CALLER:
         return "caller";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_stop_mode_name(vsdk_stop_mode value)
+{
+    switch (value) {
+    case VSDK_STOP_FINISH:
+        return "finish";
+    case VSDK_STOP_PARK:
+        return "park";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_irq_trigger_name(vsdk_irq_trigger value)
+{
+    switch (value) {
+    case VSDK_IRQ_EDGE:
+        return "edge";
+    case VSDK_IRQ_LEVEL:
+        return "level";
     default:
         return "unknown";
     }

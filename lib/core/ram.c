@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks of guest memory. A block outlives its mappings, and pins outlive the virtual machine's
+ * destruction: the pages go with the last reference. */
 #include "core/ram.h"
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/record.h"
-#include "core/host.h"
 #include <inttypes.h>
 
 enum { PAGE = 4096 };
@@ -35,9 +37,9 @@ static vsdk_status backing_create(vsdk_ram *ram, const char *op, vsdk_error *err
 
     if (status)
         return status;
-    pthread_mutex_lock(&vm->serial);
+    lock_take(&vm->serial);
     status = vm->host->backend.ops->ram_create(&ram->backend, error);
-    pthread_mutex_unlock(&vm->serial);
+    lock_give(&vm->serial);
     vm_use_end(use);
     return status;
 }
@@ -52,6 +54,8 @@ vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *
     *ram = NULL;
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (!bytes || bytes % PAGE)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
                          "%" PRIu64 " bytes is not a multiple of 4096 above 0", bytes);
@@ -74,7 +78,7 @@ vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *
         alloc_free(made);
         return status;
     }
-    vm_get(vm);
+    vm_keep(vm);
     *ram = made;
     return VSDK_OK;
 }
@@ -83,35 +87,55 @@ void ram_put(vsdk_ram *ram)
 {
     if (!refs_put(&ram->refs))
         return;
-    pthread_mutex_lock(&ram->vm->serial);
+    lock_take(&ram->vm->serial);
     ram->vm->host->backend.ops->ram_free(&ram->backend);
-    pthread_mutex_unlock(&ram->vm->serial);
+    lock_give(&ram->vm->serial);
     alloc_free(ram);
+}
+
+vsdk_ram *vsdk_ram_ref(vsdk_ram *ram)
+{
+    if (ram && !vm_is_foreign(ram->vm)) {
+        refs_get(&ram->refs);
+        vm_keep(ram->vm);
+    }
+    return ram;
 }
 
 void vsdk_ram_close(vsdk_ram *ram)
 {
-    if (!ram || host_is_foreign(ram->vm->host))
+    if (!ram || vm_is_foreign(ram->vm))
         return;
     vsdk_vm *vm = ram->vm;
     ram_put(ram);
-    vm_put(vm);
+    vm_drop(vm);
 }
 
-vsdk_status vsdk_ram_data(vsdk_ram *ram, void **data, vsdk_error *error)
+void *vsdk_ram_data(vsdk_ram *ram)
 {
-    static const char op[] = "vsdk_ram_data";
-
-    if (!data)
-        return error_null(error, op, "data");
-    *data = NULL;
-    if (!ram)
-        return error_null(error, op, "ram");
-    *data = ram->backend.memory;
-    return VSDK_OK;
+    return ram ? ram->backend.memory : NULL;
 }
 
 uint64_t vsdk_ram_size(const vsdk_ram *ram)
 {
     return ram ? ram->backend.bytes : 0;
+}
+
+/* Nobody tracks written pages yet: what is checked is what the caller says. */
+vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length, vsdk_error *error)
+{
+    static const char op[] = "vsdk_ram_mark_dirty";
+    vm_use use;
+
+    if (!ram)
+        return error_null(error, op, "ram");
+    vsdk_status status = vm_use_begin(ram->vm, &use, op, error);
+    if (status)
+        return status;
+    vm_use_end(use);
+    if (!checked_within(offset, length, ram->backend.bytes))
+        return error_set(error, VSDK_ERROR_RANGE, op,
+                         "%" PRIu64 " bytes at %" PRIu64 " leave the memory of %" PRIu64 " bytes",
+                         length, offset, ram->backend.bytes);
+    return VSDK_OK;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory objects. */
 #ifndef VSDK_CORE_RAM_H
 #define VSDK_CORE_RAM_H
@@ -6,8 +7,8 @@
 
 struct vsdk_ram {
     backend_ram backend;
-    vsdk_vm *vm; /* alive while refs is not 0 */
-    refs refs;   /* the handle, mappings, pins; the handle and each pin count as uses of vm too */
+    vsdk_vm *vm; /* its memory is counted by the handle and by each pin */
+    refs refs;   /* the handle, mappings, pins */
 };
 
 static inline void ram_get(vsdk_ram *ram)

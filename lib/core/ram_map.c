@@ -1,48 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mapping memory into a guest. The hypervisor's table and the core's say the same: what one of them
+ * has and the other can't take back ends the guest, and stays owned. vCPUs are held and bus.lock is
+ * this thread's meanwhile. */
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "core/log.h"
+#include "core/life_moves.h"
 #include "core/ram.h"
-#include "core/vm_state.h"
 #include <inttypes.h>
 
 enum { PAGE = 4096 };
 
+/* vCPUs are held and the tables are this thread's; a guest that has ended keeps its memory as it
+ * is. Ends with writer_end. */
 static vsdk_status writer_begin(vsdk_vm *vm, const char *op, vsdk_error *error)
 {
-    vsdk_status status = vm_hold(vm, 1, op, error);
+    vsdk_status status = life_hold(vm, 1, op, error);
 
     if (status)
         return status;
-    pthread_mutex_lock(&vm->lock);
-    int ended = vm->state == VSDK_VM_STOPPED;
-    pthread_mutex_unlock(&vm->lock);
-    if (ended) {
-        vm_release(vm, NULL);
-        return vm_ended(op, error);
-    }
-    pthread_mutex_lock(&vm->bus.lock);
-    if (!vm->bus.gone)
+    if (atomic_load(&vm->life.state) != VSDK_VM_STOPPED) {
+        lock_take(&vm->bus.lock);
         return VSDK_OK;
-    pthread_mutex_unlock(&vm->bus.lock);
-    vm_release(vm, NULL);
-    return vm_gone(op, error);
+    }
+    life_release(vm, 1);
+    return error_set(error, VSDK_ERROR_STATE, op, "the guest has ended");
 }
 
-/* `status` is that of the change: a guest that does not go on after it is a failure of the call. */
-static vsdk_status writer_end(vsdk_vm *vm, vsdk_status status, vsdk_error *error)
+static void writer_end(vsdk_vm *vm)
 {
-    vsdk_error why;
-
-    pthread_mutex_unlock(&vm->bus.lock);
-    vsdk_status after = vm_release(vm, &why);
-    if (!after)
-        return status;
-    if (status)
-        host_log(vm->host, VSDK_LOG_ERROR, "the guest does not go on: %s", why.message);
-    else if (error)
-        *error = why;
-    return status ? status : after;
+    lock_give(&vm->bus.lock);
+    life_release(vm, 1);
 }
 
 static vsdk_status flags_check(uint32_t flags, const char *op, vsdk_error *error)
@@ -76,6 +64,7 @@ static vsdk_status map_check(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t 
     return VSDK_OK;
 }
 
+/* Where the same bytes are mapped already, for backends without aliases. */
 static const backend_slot *alias_find(const snapshot *s, const backend_slot *slot)
 {
     const gpa_entry *entries = s ? (const gpa_entry *)s->items : NULL;
@@ -89,29 +78,40 @@ static const backend_slot *alias_find(const snapshot *s, const backend_slot *slo
     return NULL;
 }
 
-static uint64_t mapped_bytes(const snapshot *s)
+/* A small number that no live slot has; 0 when there is no memory to note it. */
+static int index_take(gpa_map *map, uint32_t *index)
 {
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < snapshot_count(s); i++)
-        sum += ((const gpa_entry *)s->items)[i].length;
-    return sum;
+    for (uint32_t word = 0;; word++) {
+        if (word == map->used_words) {
+            uint32_t words = map->used_words ? 2 * map->used_words : 1;
+            uint64_t *used = alloc_array(words, sizeof *used);
+            if (!used)
+                return 0;
+            for (uint32_t i = 0; i < map->used_words; i++)
+                used[i] = map->used[i];
+            alloc_free(map->used);
+            map->used = used;
+            map->used_words = words;
+        }
+        if (map->used[word] != UINT64_MAX) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(~map->used[word]);
+            map->used[word] |= UINT64_C(1) << bit;
+            *index = 64 * word + bit;
+            return 1;
+        }
+    }
 }
 
-static int index_used(const snapshot *s, uint32_t index)
+static void index_give(gpa_map *map, uint32_t index)
 {
-    for (uint32_t i = 0; i < snapshot_count(s); i++) {
-        if (((const gpa_entry *)s->items)[i].slot->backend.index == index)
-            return 1;
-    }
-    return 0;
+    map->used[index / 64] &= ~(UINT64_C(1) << index % 64);
 }
 
 static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char *op,
                                vsdk_error *error)
 {
     const snapshot *s = snapshot_live(&vm->map.entries);
-    uint64_t mapped = mapped_bytes(s), most = vm->backend.config.memory_max;
+    uint64_t mapped = vm->map.mapped, most = vm->backend.config.memory_max;
 
     if (gpa_map_overlaps(vm, slot->gpa, slot->length))
         return error_set(error, VSDK_ERROR_EXISTS, op,
@@ -120,8 +120,9 @@ static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char
     vsdk_status status = bus_check_memory(vm, slot->gpa, slot->length, op, error);
     if (status)
         return status;
-    const backend_slot *other = alias_find(s, slot);
-    if (other && !(vm->host->backend.ops->traits & BACKEND_RAM_ALIAS))
+    int aliases = (vm->host->backend.ops->traits & BACKEND_RAM_ALIAS) != 0;
+    const backend_slot *other = aliases ? NULL : alias_find(s, slot);
+    if (other)
         return error_set(error, VSDK_ERROR_EXISTS, op,
                          "this memory is mapped at %#" PRIx64
                          " already and the %s backend has no aliases",
@@ -136,29 +137,50 @@ static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char
     return VSDK_OK;
 }
 
+/* The hypervisor has a mapping that the core can't describe: the guest must not go on with it, and
+ * the memory stays owned until the virtual machine is destroyed. */
+static void keep_for_ever(vsdk_vm *vm, gpa_slot *slot, const vsdk_error *why)
+{
+    ram_get(slot->ram);
+    slot->next = vm->map.lost;
+    vm->map.lost = slot;
+    life_break(vm, "a mapping could not be taken back", why);
+}
+
+/* With the table's room made first, so that what can fail after the hypervisor's part is nothing.
+ */
 static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_error *error)
 {
     const backend_ops *ops = vm->host->backend.ops;
     gpa_entry entry = {slot->backend.gpa, slot->backend.length,
                        (uint8_t *)slot->ram->backend.memory + slot->backend.offset, slot};
     vsdk_status status = place_check(vm, &slot->backend, op, error);
+    vsdk_error why;
 
     if (status)
         return status;
-    while (index_used(snapshot_live(&vm->map.entries), slot->backend.index))
-        slot->backend.index++;
-    pthread_mutex_lock(&vm->serial);
+    if (!index_take(&vm->map, &slot->backend.index))
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
+    lock_take(&vm->serial);
     status = ops->vm_map(&vm->backend, &slot->backend, error);
-    pthread_mutex_unlock(&vm->serial);
-    if (status)
-        return status;
-    if (snapshot_insert(&vm->map.entries, &vm->readers, sizeof entry, gpa_map_index(vm, entry.gpa),
-                        &entry))
+    lock_give(&vm->serial);
+    if (!status && snapshot_insert(&vm->map.entries, &vm->readers, sizeof entry,
+                                   gpa_map_index(vm, entry.gpa), &entry)) {
+        vm->map.mapped += entry.length;
         return VSDK_OK;
-    pthread_mutex_lock(&vm->serial);
-    ops->vm_unmap(&vm->backend, &slot->backend, NULL);
-    pthread_mutex_unlock(&vm->serial);
-    return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
+    }
+    if (!status) {
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
+        lock_take(&vm->serial);
+        vsdk_status undone = ops->vm_unmap(&vm->backend, &slot->backend, &why);
+        lock_give(&vm->serial);
+        if (undone) {
+            keep_for_ever(vm, slot, &why);
+            return status;
+        }
+    }
+    index_give(&vm->map, slot->backend.index);
+    return status;
 }
 
 vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offset, uint64_t length,
@@ -168,6 +190,8 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
 
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (!ram)
         return error_null(error, op, "ram");
     vsdk_status status = flags_check(flags, op, error);
@@ -182,6 +206,7 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
     slot->backend = (backend_slot){
         .ram = &ram->backend, .gpa = gpa, .offset = offset, .length = length, .flags = flags};
     slot->ram = ram;
+    refs_init(&slot->refs);
     atomic_init(&slot->flags, flags);
     status = writer_begin(vm, op, error);
     if (status) {
@@ -189,24 +214,24 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
         return status;
     }
     status = slot_map(vm, slot, op, error);
-    if (status)
-        alloc_free(slot);
-    else
+    if (!status)
         ram_get(ram);
-    return writer_end(vm, status, error);
+    else if (vm->map.lost != slot)
+        alloc_free(slot);
+    writer_end(vm);
+    return status;
 }
 
-static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length)
+static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length, const char *op,
+                           vsdk_error *error)
 {
     const gpa_entry *entry = gpa_map_find(snapshot_live(&vm->map.entries), gpa);
 
-    return entry && entry->gpa == gpa && entry->length == length ? entry->slot : NULL;
-}
-
-static vsdk_status slot_missing(uint64_t gpa, uint64_t length, const char *op, vsdk_error *error)
-{
-    return error_set(error, VSDK_ERROR_NOT_FOUND, op,
-                     "no mapping has exactly %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
+    if (entry && entry->gpa == gpa && entry->length == length)
+        return entry->slot;
+    error_set(error, VSDK_ERROR_NOT_FOUND, op,
+              "no mapping has exactly %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
+    return NULL;
 }
 
 static int is_of_slot(const void *entry, void *slot)
@@ -223,22 +248,48 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
     vsdk_status status = writer_begin(vm, op, error);
     if (status)
         return status;
-
-    gpa_slot *slot = slot_find(vm, gpa, length);
-    pthread_mutex_lock(&vm->serial);
-    if (slot)
-        status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
-    else
-        status = slot_missing(gpa, length, op, error);
-    pthread_mutex_unlock(&vm->serial);
-    if (!status)
-        snapshot_remove(&vm->map.entries, &vm->readers, sizeof(gpa_entry), is_of_slot, slot);
-    vsdk_status result = writer_end(vm, status, error);
-    if (!status) {
-        ram_put(slot->ram);
-        alloc_free(slot);
+    gpa_slot *slot = slot_find(vm, gpa, length, op, error);
+    if (!slot) {
+        writer_end(vm);
+        return VSDK_ERROR_NOT_FOUND;
     }
-    return result;
+    lock_take(&vm->serial);
+    status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
+    lock_give(&vm->serial);
+    if (!status) {
+        snapshot_remove(&vm->map.entries, &vm->readers, sizeof(gpa_entry), is_of_slot, slot);
+        vm->map.mapped -= length;
+        index_give(&vm->map, slot->backend.index);
+        gpa_slot_put(slot);
+    }
+    writer_end(vm);
+    return status;
+}
+
+/* The flags are set before the pins are counted: see view_fill in gate.c. */
+static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, const char *op,
+                                vsdk_error *error)
+{
+    uint32_t before = atomic_exchange(&slot->flags, atomic_load(&slot->flags) | flags);
+
+    readers_wait(&vm->readers);
+    if (flags & VSDK_MAP_READONLY && atomic_load(&slot->write_pins)) {
+        atomic_store(&slot->flags, before);
+        return error_set(error, VSDK_ERROR_BUSY, op,
+                         "a part of the memory at %#" PRIx64 " is pinned for writing",
+                         slot->backend.gpa);
+    }
+    lock_take(&vm->serial);
+    vsdk_status status =
+        vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, error);
+    lock_give(&vm->serial);
+    if (status) {
+        atomic_store(&slot->flags, before);
+        return status;
+    }
+    slot->backend.flags = flags;
+    atomic_store(&slot->flags, flags);
+    return VSDK_OK;
 }
 
 vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t flags,
@@ -248,23 +299,15 @@ vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t
 
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     vsdk_status status = flags_check(flags, op, error);
     if (!status)
         status = writer_begin(vm, op, error);
     if (status)
         return status;
-
-    gpa_slot *slot = slot_find(vm, gpa, length);
-    pthread_mutex_lock(&vm->serial);
-    if (slot)
-        status = vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, error);
-    else
-        status = slot_missing(gpa, length, op, error);
-    pthread_mutex_unlock(&vm->serial);
-    if (!status) {
-        slot->backend.flags = flags;
-        atomic_store(&slot->flags, flags);
-        readers_wait(&vm->readers);
-    }
-    return writer_end(vm, status, error);
+    gpa_slot *slot = slot_find(vm, gpa, length, op, error);
+    status = slot ? slot_protect(vm, slot, flags, op, error) : VSDK_ERROR_NOT_FOUND;
+    writer_end(vm);
+    return status;
 }

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Replacing an immutable array by its successor. The array that was replaced is kept as the next
+ * one's memory, and new ones have room to grow, so that most changes allocate nothing. */
 #include "core/snapshot.h"
 #include "base/alloc.h"
 #include <string.h>
@@ -15,9 +18,10 @@ static snapshot *next_take(snapshot_box *box, size_t item_bytes, uint32_t count)
         box->spare = NULL;
         return next;
     }
-    next = alloc_zeroed(sizeof *next + item_bytes * count);
+    uint32_t capacity = count + count / 2;
+    next = alloc_zeroed(sizeof *next + item_bytes * capacity);
     if (next)
-        next->capacity = count;
+        next->capacity = capacity;
     return next;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An immutable array that readers use without a lock, and its successor.
  *
  * Writers are serialised by their caller. The array that a new one replaces is kept: it has room

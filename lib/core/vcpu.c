@@ -1,9 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vCPUs: made while a writer has the topology, owned by their virtual machine, reached by handles.
+ * The record is at one address for the vCPU's life; when it is the caller's and the last handle
+ * goes, it moves home. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
-#include "core/host.h"
+#include "base/sys.h"
+#include "core/callback.h"
 #include "core/vcpu_state.h"
-#include <sched.h>
 #include <string.h>
 
 static const char creating[] = "vsdk_vcpu_create";
@@ -55,9 +59,9 @@ static vsdk_status check_place(vsdk_vm *vm, uint32_t index, vsdk_error *error)
 /* While a writer is at work the state can only become STOPPED. */
 static vsdk_status check_state(vsdk_vm *vm, vsdk_error *error)
 {
-    pthread_mutex_lock(&vm->lock);
-    vsdk_vm_state state = vm->state;
-    pthread_mutex_unlock(&vm->lock);
+    lock_take(&vm->life.lock);
+    vsdk_vm_state state = atomic_load(&vm->life.state);
+    lock_give(&vm->life.lock);
     if (state == VSDK_VM_CREATED)
         return VSDK_OK;
     return error_set(error, VSDK_ERROR_STATE, creating, "the virtual machine is %s already",
@@ -68,16 +72,16 @@ static void publish(vsdk_vm *vm, vsdk_vcpu *vcpu)
 {
     uint32_t index = vcpu->backend.index;
 
-    vm_get(vm);
-    pthread_mutex_lock(&vm->lock);
+    vm_keep(vm);
+    lock_take(&vm->life.lock);
     vm->backend.vcpus[index] = &vcpu->backend;
     __atomic_store_n(&vm->vcpus[index], vcpu, __ATOMIC_RELEASE); /* vsdk_vm_send_msi looks */
     vm->vcpu_count++;
-    if (vm->state == VSDK_VM_STOPPED)
+    if (atomic_load(&vm->life.state) == VSDK_VM_STOPPED)
         atomic_fetch_or(&vcpu->backend.requests, REQUEST_STOP);
     if (atomic_load(&vm->gone))
         atomic_fetch_or(&vcpu->backend.requests, REQUEST_GONE);
-    pthread_mutex_unlock(&vm->lock);
+    lock_give(&vm->life.lock);
 }
 
 static vsdk_status create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *config,
@@ -93,9 +97,9 @@ static vsdk_status create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *c
     if (!vcpu)
         return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for the vCPU");
     memset(vcpu->backend.exit, 0, sizeof *vcpu->backend.exit);
-    pthread_mutex_lock(&vm->serial);
+    lock_take(&vm->serial);
     status = vm->backend.host->ops->vcpu_create(&vcpu->backend, error);
-    pthread_mutex_unlock(&vm->serial);
+    lock_give(&vm->serial);
     if (status) {
         alloc_free(vcpu);
         return status;
@@ -120,38 +124,22 @@ vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
     if (status)
         return status;
     if (callback_in_vm(vm))
-        return error_set(error, VSDK_ERROR_BUSY, creating,
-                         "called from a callback of this virtual machine");
-    status = vm_hold(vm, 0, creating, error);
+        return callback_busy(creating, error);
+    status = life_hold(vm, 0, creating, error);
     if (status)
         return status;
     status = create(vm, index, &config, vcpu, error);
-    vm_release(vm, NULL);
+    life_release(vm, 0);
     return status;
 }
 
-/* Nobody is inside run, and nobody comes in until it is unlocked. A pause does not wait for that.
- */
-static int lock_out(vsdk_vcpu *vcpu)
-{
-    uint32_t out = PLACE_OUT;
-
-    while (!atomic_compare_exchange_weak(&vcpu->place, &out, PLACE_OUT | PLACE_LOCKED)) {
-        if (out & ~(uint32_t)PLACE_LOCKED)
-            return 0;
-        if (out)
-            sched_yield();
-        out = PLACE_OUT;
-    }
-    return 1;
-}
-
-/* The caller's record may go with the last reference; the virtual machine keeps the vCPU. */
+/* The caller's record may go with the last reference; the virtual machine keeps the vCPU. A thread
+ * that is inside run keeps using the record: it is the caller's to let it return first. */
 static void take_record_home(vsdk_vcpu *vcpu)
 {
     vsdk_exit *given = vcpu->backend.exit;
 
-    if (given == &vcpu->exit || !lock_out(vcpu))
+    if (given == &vcpu->exit || !vcpu_lock_place(vcpu, 0))
         return;
     vcpu->exit = *given;
     if (given->data == (uintptr_t)&given->value)
@@ -159,7 +147,7 @@ static void take_record_home(vsdk_vcpu *vcpu)
     if (vcpu->answer.data == (uintptr_t)&given->value)
         vcpu->answer.data = (uintptr_t)&vcpu->exit.value;
     vcpu->backend.exit = &vcpu->exit;
-    atomic_store(&vcpu->place, PLACE_OUT);
+    vcpu_unlock_place(vcpu);
 }
 
 int vcpu_keep_record(vsdk_vcpu *vcpu)
@@ -167,17 +155,26 @@ int vcpu_keep_record(vsdk_vcpu *vcpu)
     if (refs_try_get(&vcpu->refs))
         return 1;
     while (!atomic_load(&vcpu->closed))
-        sched_yield();
+        sys_futex_wait(&vcpu->closed, 0, 0);
     return 0;
+}
+
+vsdk_vcpu *vsdk_vcpu_ref(vsdk_vcpu *vcpu)
+{
+    if (vcpu && !vm_is_foreign(vcpu->vm))
+        refs_get(&vcpu->refs);
+    return vcpu;
 }
 
 void vsdk_vcpu_close(vsdk_vcpu *vcpu)
 {
-    if (!vcpu || host_is_foreign(vcpu->vm->host) || !refs_put(&vcpu->refs))
+    if (!vcpu || vm_is_foreign(vcpu->vm) || !refs_put(&vcpu->refs))
         return;
+    vsdk_vm *vm = vcpu->vm;
     take_record_home(vcpu);
     atomic_store(&vcpu->closed, 1);
-    vm_put(vcpu->vm);
+    sys_futex_wake(&vcpu->closed);
+    vm_drop(vm);
 }
 
 vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu)
@@ -185,18 +182,15 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu)
     return vcpu ? vcpu->backend.exit : NULL;
 }
 
-static vsdk_vcpu_phase state_now(vsdk_vcpu *vcpu)
+static vsdk_vcpu_phase phase_now(vsdk_vcpu *vcpu)
 {
     vsdk_vm *vm = vcpu->vm;
-    uint32_t place = atomic_load(&vcpu->place) & ~(uint32_t)PLACE_LOCKED;
+    uint32_t place = atomic_load(&vcpu->place) & (PLACE_LOCKED - 1);
     int pending = atomic_load_explicit(&vcpu->pending, memory_order_relaxed) != 0;
 
     if (place == PLACE_OUT && pending)
         return VSDK_VCPU_AT_EXIT;
-    pthread_mutex_lock(&vm->lock);
-    int running = vm->state == VSDK_VM_RUNNING || vm->guest_runs;
-    pthread_mutex_unlock(&vm->lock);
-    if (!running)
+    if (atomic_load(&vm->life.state) != VSDK_VM_RUNNING && !guest_executes(vm))
         return VSDK_VCPU_HELD;
     if (vm_autonomous(vm))
         return VSDK_VCPU_IN_GUEST;
@@ -205,21 +199,21 @@ static vsdk_vcpu_phase state_now(vsdk_vcpu *vcpu)
     return place == PLACE_OUT ? VSDK_VCPU_AT_EXIT : VSDK_VCPU_IN_GUEST;
 }
 
-vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_error *error)
+vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *phase, vsdk_error *error)
 {
     const char *operation = "vsdk_vcpu_get_phase";
     vm_use use;
 
-    if (state)
-        *state = VSDK_VCPU_HELD;
+    if (phase)
+        *phase = VSDK_VCPU_HELD;
     if (!vcpu)
         return error_null(error, operation, "vcpu");
-    if (!state)
-        return error_null(error, operation, "state");
+    if (!phase)
+        return error_null(error, operation, "phase");
     vsdk_status status = vm_use_begin(vcpu->vm, &use, operation, error);
     if (status)
         return status;
-    *state = state_now(vcpu);
+    *phase = phase_now(vcpu);
     vm_use_end(use);
     return VSDK_OK;
 }

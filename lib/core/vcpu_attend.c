@@ -1,8 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a thread inside run does when something is asked of its vCPU: it goes, stands still, or
+ * finishes what it is at first. The order in which requests are looked at is the order of
+ * precedence in vcpu.h. */
 #include "base/sys.h"
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 void vcpu_keep_answer(vsdk_vcpu *vcpu)
@@ -32,9 +35,9 @@ void vcpu_fill_kicked(vsdk_vcpu *vcpu, uint32_t detail)
 void vcpu_fill_end(vsdk_vcpu *vcpu)
 {
     vcpu_keep_answer(vcpu);
-    pthread_mutex_lock(&vcpu->vm->lock);
-    *vcpu->backend.exit = vcpu->vm->end;
-    pthread_mutex_unlock(&vcpu->vm->lock);
+    lock_take(&vcpu->vm->life.lock);
+    *vcpu->backend.exit = vcpu->vm->life.end;
+    lock_give(&vcpu->vm->life.lock);
     counter_add(&vcpu->counters.returned, 1);
 }
 
@@ -57,20 +60,20 @@ void vcpu_wait_for_writer(vsdk_vcpu *vcpu)
     uint32_t requests;
 
     atomic_store(&vcpu->place, PLACE_WAIT);
-    vm_changed(vcpu->vm);
+    life_changed(vcpu->vm);
     while ((requests = atomic_load(&vcpu->backend.requests)) & REQUEST_WRITER && !(requests & ends))
         sys_futex_wait(&vcpu->backend.requests, requests, 0);
     vcpu_step_back(vcpu);
 }
 
-/* Leaves PARKED; another thread may be reaching for the registers just now. */
+/* Leaves PARKED; another thread may be reaching for the state just now. */
 static void unpark(vsdk_vcpu *vcpu)
 {
     uint32_t parked = PLACE_PARKED;
 
     while (!atomic_compare_exchange_strong(&vcpu->place, &parked, PLACE_BUSY)) {
+        vcpu_await_place(vcpu);
         parked = PLACE_PARKED;
-        sched_yield();
     }
 }
 
@@ -82,8 +85,8 @@ static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
     int result = 0;
 
     atomic_store(&vcpu->place, PLACE_PARKED);
-    vm_changed(vcpu->vm);
-    vm_settle(vcpu->vm);
+    life_changed(vcpu->vm);
+    life_settle(vcpu->vm);
     while (result != -EINTR && result != -ETIMEDOUT) {
         requests = atomic_load(&vcpu->backend.requests);
         if (!(requests & REQUEST_HOLD) || requests & ends)
@@ -99,13 +102,21 @@ static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
     return result == -EINTR ? kicked(vcpu, VSDK_KICK_SIGNAL, status) : VERDICT_LOOK;
 }
 
-/* A device has answered the access while a pause was coming: it is finished before the thread
- * parks. One that the embedder answered in PAUSED stays as it is. */
+/* An access that a device has answered, wholly or in part, while a pause was coming is finished
+ * before the thread parks, and so is any while the pause settles. One that the embedder answered in
+ * PAUSED, or whose device has stopped, stays as it is. */
+static int finishes_first(const vsdk_vcpu *vcpu, uint32_t requests)
+{
+    if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
+        return 0;
+    if (!(requests & REQUEST_HOLD))
+        return !(vcpu->deferred && requests);
+    return (vcpu->claimed && !vcpu->deferred) || requests & REQUEST_SETTLE;
+}
+
 vcpu_verdict vcpu_attend(vsdk_vcpu *vcpu, uint32_t requests, const char *operation,
                          vsdk_status *status, vsdk_error *error)
 {
-    int pending = atomic_load_explicit(&vcpu->pending, memory_order_relaxed) != 0;
-
     if (requests & REQUEST_GONE) {
         *status = vm_gone(operation, error);
         return VERDICT_RETURN;
@@ -119,11 +130,11 @@ vcpu_verdict vcpu_attend(vsdk_vcpu *vcpu, uint32_t requests, const char *operati
         vcpu_wait_for_writer(vcpu);
         return VERDICT_LOOK;
     }
-    if (pending && (vcpu->claimed || !(requests & REQUEST_HOLD)))
+    if (finishes_first(vcpu, requests))
         return VERDICT_ENTER;
     if (requests & REQUEST_KICK)
         return kicked_on_request(vcpu, status);
     if (requests & REQUEST_LEAVE)
         return kicked(vcpu, VSDK_KICK_REQUEST, status);
-    return requests & REQUEST_HOLD ? park(vcpu, status) : VERDICT_LOOK;
+    return requests & REQUEST_HOLD ? park(vcpu, status) : VERDICT_ENTER;
 }

@@ -1,80 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and setting a vCPU's state, one class at a time: who may reach it and when. What a class
  * holds is the architecture's: x86_state.c. Nobody is inside the vCPU's run while its state is
  * reached, unless it is the thread that asks. */
 #include "base/error.h"
+#include "core/callback.h"
 #include "core/vcpu_state.h"
 #include "core/x86.h"
 #include <inttypes.h>
-#include <sched.h>
 #include <string.h>
 
-/* How the calling thread reached a vCPU's registers. */
+/* How the calling thread reached a vCPU's state. */
 typedef struct reach {
     vm_use use;
-    int locked; /* place has PLACE_LOCKED: to be taken away */
+    int locked; /* its place: to be unlocked */
 } reach;
-
-static int in_own_callback(const vsdk_vcpu *vcpu)
-{
-    for (const callback_frame *f = callback_top(); f; f = f->outer)
-        if (f->vcpu == vcpu)
-            return 1;
-    return 0;
-}
-
-/* Nobody is inside, or the thread is parked: it can't go on while the lock bit is there. */
-static int lock_place(vsdk_vcpu *vcpu)
-{
-    uint32_t place = atomic_load(&vcpu->place);
-
-    return (place == PLACE_OUT || place == PLACE_PARKED) &&
-           atomic_compare_exchange_strong(&vcpu->place, &place, place | PLACE_LOCKED);
-}
-
-static void unlock_place(vsdk_vcpu *vcpu)
-{
-    atomic_fetch_and(&vcpu->place, ~(uint32_t)PLACE_LOCKED);
-}
-
-enum stand { STAND_STILL, STAND_SOON, STAND_MOVES };
-
-/* With the place locked: whether the vCPU itself stands. */
-static enum stand stand_of_locked(vsdk_vcpu *vcpu)
-{
-    vsdk_vm *vm = vcpu->vm;
-
-    if (!vm_autonomous(vm) || atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
-        return STAND_STILL;
-    pthread_mutex_lock(&vm->lock);
-    int runs = vm->state == VSDK_VM_RUNNING || vm->guest_runs;
-    pthread_mutex_unlock(&vm->lock);
-    return runs ? STAND_MOVES : STAND_STILL;
-}
-
-/* Its thread moves: in CREATED and PAUSED that is for a moment only, but for callbacks of a drain.
- */
-static enum stand stand_of_moving(vsdk_vcpu *vcpu)
-{
-    vsdk_vm *vm = vcpu->vm;
-
-    pthread_mutex_lock(&vm->lock);
-    int held = vm_stands(vm);
-    pthread_mutex_unlock(&vm->lock);
-    uint32_t place = atomic_load(&vcpu->place);
-    if (place & PLACE_LOCKED)
-        return STAND_SOON;
-    return held && place != PLACE_ASIDE ? STAND_SOON : STAND_MOVES;
-}
-
-static enum stand try_reach(vsdk_vcpu *vcpu)
-{
-    if (!lock_place(vcpu))
-        return stand_of_moving(vcpu);
-    enum stand stand = stand_of_locked(vcpu);
-    if (stand != STAND_STILL)
-        unlock_place(vcpu);
-    return stand;
-}
 
 static vsdk_status in_guest(const vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
 {
@@ -84,6 +23,35 @@ static vsdk_status in_guest(const vsdk_vcpu *vcpu, const char *operation, vsdk_e
                       "pause the virtual machine first");
 }
 
+/* With the place locked: an autonomous guest stands at an unanswered access, or while it is held.
+ */
+static int stands(vsdk_vcpu *vcpu)
+{
+    return !vm_autonomous(vcpu->vm) || atomic_load_explicit(&vcpu->pending, memory_order_relaxed) ||
+           !guest_executes(vcpu->vm);
+}
+
+/* A thread is in it. In CREATED and PAUSED that is for a moment, until it parks or has left; but
+ * not when it is aside, in a device. 1 after such a moment. */
+static int moves_for_a_moment(vsdk_vcpu *vcpu)
+{
+    vsdk_vm *vm = vcpu->vm;
+    int moment = 0;
+
+    vcpu_await_place(vcpu);
+    lock_take(&vm->life.lock);
+    uint32_t seen = atomic_load(&vm->life.changes);
+    uint32_t place = atomic_load(&vcpu->place), state = atomic_load(&vm->life.state);
+    if (place == PLACE_OUT || place == PLACE_PARKED || place & PLACE_LOCKED) {
+        moment = 1;
+    } else if (place != PLACE_ASIDE && (state == VSDK_VM_CREATED || state == VSDK_VM_PAUSED)) {
+        life_wait(vm, seen, 0);
+        moment = 1;
+    }
+    lock_give(&vm->life.lock);
+    return moment;
+}
+
 /* Outside of the use while it waits: what it waits for may wait for uses. */
 static vsdk_status reach_place(vsdk_vcpu *vcpu, reach *r, const char *operation, vsdk_error *error)
 {
@@ -91,23 +59,26 @@ static vsdk_status reach_place(vsdk_vcpu *vcpu, reach *r, const char *operation,
         vsdk_status status = vm_use_begin(vcpu->vm, &r->use, operation, error);
         if (status)
             return status;
-        r->locked = !in_own_callback(vcpu);
+        r->locked = !callback_in_vcpu(vcpu);
         if (!r->locked)
             return VSDK_OK;
-        enum stand stand = try_reach(vcpu);
-        if (stand == STAND_STILL)
-            return VSDK_OK;
-        vm_use_end(r->use);
-        if (stand == STAND_MOVES)
+        if (vcpu_lock_place(vcpu, 1)) {
+            if (stands(vcpu))
+                return VSDK_OK;
+            vcpu_unlock_place(vcpu);
+            vm_use_end(r->use);
             return in_guest(vcpu, operation, error);
-        sched_yield();
+        }
+        vm_use_end(r->use);
+        if (!moves_for_a_moment(vcpu))
+            return in_guest(vcpu, operation, error);
     }
 }
 
 static void reach_end(vsdk_vcpu *vcpu, reach *r)
 {
     if (r->locked)
-        unlock_place(vcpu);
+        vcpu_unlock_place(vcpu);
     vm_use_end(r->use);
 }
 
@@ -117,10 +88,11 @@ static vsdk_status check_settable(vsdk_vcpu *vcpu, uint32_t settable, const char
 {
     if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed) || settable)
         return VSDK_OK;
-    return error_hint(error,
-                      error_set(error, VSDK_ERROR_STATE, operation,
-                                "the access of vCPU %u is unfinished", vcpu->backend.index),
-                      "finish it with vsdk_vcpu_complete");
+    error_set(error, VSDK_ERROR_STATE, operation, "the access of vCPU %u is unfinished",
+              vcpu->backend.index);
+    if (vcpu->vm->host->backend.ops->traits & BACKEND_EXACT_COMPLETE)
+        return error_hint(error, VSDK_ERROR_STATE, "finish it with vsdk_vcpu_complete");
+    return error_hint(error, VSDK_ERROR_STATE, "run the vCPU, which finishes it");
 }
 
 /* The arguments that reading and setting share. */
@@ -131,6 +103,8 @@ static vsdk_status check_arguments(const vsdk_vcpu *vcpu, uint32_t state_class, 
 
     if (!vcpu)
         return error_null(error, operation, "vcpu");
+    if (vm_is_foreign(vcpu->vm))
+        return vm_forked(operation, error);
     if (!state)
         return error_null(error, operation, "state");
     if (!size)
@@ -157,9 +131,9 @@ vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, uint32_t state_class, void *sta
     status = reach_place(vcpu, &r, operation, error);
     if (status)
         return status;
-    pthread_mutex_lock(&vcpu->vm->serial);
+    lock_take(&vcpu->vm->serial);
     status = x86_state_get(&vcpu->backend, state_class, state, operation, error);
-    pthread_mutex_unlock(&vcpu->vm->serial);
+    lock_give(&vcpu->vm->serial);
     reach_end(vcpu, &r);
     return status;
 }
@@ -180,9 +154,9 @@ vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const voi
     uint32_t settable = state_class == VSDK_X86_REGS ? vcpu->settable : 0;
     status = check_settable(vcpu, settable, operation, error);
     if (!status) {
-        pthread_mutex_lock(&vcpu->vm->serial);
+        lock_take(&vcpu->vm->serial);
         status = x86_state_set(&vcpu->backend, state_class, state, operation, error);
-        pthread_mutex_unlock(&vcpu->vm->serial);
+        lock_give(&vcpu->vm->serial);
     }
     reach_end(vcpu, &r);
     return status;

@@ -1,9 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run of a vCPU: into the guest, out to a device, back, until something is the embedder's.
+ *
+ * One thread at a time has the vCPU (place is not OUT). Whatever others want of it stands in its
+ * requests; they are looked at before each entry and are not zero seldom. Nothing is allocated and
+ * no lock is shared on the way. */
 #include "base/error.h"
 #include "base/exit_path.h"
 #include "base/sys.h"
+#include "core/callback.h"
 #include "core/counters.h"
 #include "core/vcpu_state.h"
-#include <sched.h>
 
 static const char operation[] = "vsdk_vcpu_run";
 
@@ -12,10 +18,10 @@ int vcpu_come_in(vsdk_vcpu *vcpu)
     uint32_t out = PLACE_OUT;
 
     while (!atomic_compare_exchange_weak(&vcpu->place, &out, PLACE_BUSY)) {
-        if (out != PLACE_OUT && out != (PLACE_OUT | PLACE_LOCKED))
+        if ((out & (PLACE_LOCKED - 1)) != PLACE_OUT)
             return 0;
         if (out)
-            sched_yield();
+            vcpu_await_place(vcpu);
         out = PLACE_OUT;
     }
     return 1;
@@ -23,13 +29,11 @@ int vcpu_come_in(vsdk_vcpu *vcpu)
 
 void vcpu_go_out(vsdk_vcpu *vcpu)
 {
-    vsdk_vm *vm = vcpu->vm;
-
     atomic_store(&vcpu->place, PLACE_OUT);
     if (atomic_load(&vcpu->backend.requests) == 0)
         return;
-    vm_changed(vm);
-    vm_settle(vm);
+    life_changed(vcpu->vm);
+    life_settle(vcpu->vm);
 }
 
 /* The backend came back without an exit: to tell the caller of it, or to look again. */
@@ -66,6 +70,19 @@ static int access_comes_first(const vsdk_vcpu *vcpu, uint32_t requests)
            vcpu->backend.vm->host->ops->traits & BACKEND_AUTONOMOUS;
 }
 
+/* A part of an access that waited for its device: 1 when it, or what follows of it, is the
+ * embedder's. */
+OFF_EXIT_PATH static int deferred_is_over(vsdk_vcpu *vcpu)
+{
+    vcpu_step_aside(vcpu);
+    int over = !exit_dispatch(vcpu);
+    if (over)
+        counter_add(&vcpu->counters.returned, 1);
+    else
+        vcpu_step_back(vcpu);
+    return over;
+}
+
 static vsdk_status run_loop(vsdk_vcpu *vcpu, vsdk_error *error)
 {
     const backend_ops *ops = vcpu->backend.vm->host->ops;
@@ -79,6 +96,11 @@ static vsdk_status run_loop(vsdk_vcpu *vcpu, vsdk_error *error)
                 return status;
             if (verdict == VERDICT_LOOK)
                 continue;
+        }
+        if (vcpu->deferred) {
+            if (deferred_is_over(vcpu))
+                return VSDK_OK;
+            continue;
         }
         status = ops->vcpu_run(&vcpu->backend, error);
         vcpu_step_aside(vcpu);
@@ -111,16 +133,36 @@ EXIT_PATH vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_e
     if (!vcpu)
         return error_null(error, operation, "vcpu");
     vsdk_vm *vm = vcpu->vm;
+    if (vm_is_foreign(vm))
+        return vm_forked(operation, error);
     if (callback_in_vm(vm))
-        return error_set(error, VSDK_ERROR_BUSY, operation,
-                         "called from a callback of this virtual machine");
-    if (!vcpu_come_in(vcpu))
-        return error_set(error, VSDK_ERROR_BUSY, operation,
-                         "another thread is inside run of vCPU %u", vcpu->backend.index);
-    vm_get(vm);
-    vcpu->backend.deadline_ns = sys_deadline(timeout_ns);
-    vsdk_status status = run_inside(vcpu, error);
-    vcpu_go_out(vcpu);
-    vm_put(vm);
+        return callback_busy(operation, error);
+    if (!vm_enter(vm))
+        return vm_gone(operation, error);
+    vsdk_status status;
+    if (vcpu_come_in(vcpu)) {
+        vcpu->backend.deadline_ns = sys_deadline(timeout_ns);
+        status = run_inside(vcpu, error);
+        vcpu_go_out(vcpu);
+    } else {
+        status = error_set(error, VSDK_ERROR_BUSY, operation,
+                           "another thread is inside run of vCPU %u", vcpu->backend.index);
+    }
+    vm_leave(vm);
     return status;
+}
+
+vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error)
+{
+    static const char kicking[] = "vsdk_vcpu_kick";
+    vm_use use;
+
+    if (!vcpu)
+        return error_null(error, kicking, "vcpu");
+    vsdk_status status = vm_use_begin(vcpu->vm, &use, kicking, error);
+    if (status)
+        return status;
+    vcpu_request(vcpu, REQUEST_KICK);
+    vm_use_end(use);
+    return VSDK_OK;
 }

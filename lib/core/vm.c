@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a virtual machine: its configuration is checked against what the host can do, then the
+ * backend makes its part. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
 #include "core/host.h"
-#include "core/vm_state.h"
+#include "core/life_moves.h"
 #include <inttypes.h>
-#include <stddef.h>
 
 #define DEFAULT_MEMORY (UINT64_C(4) << 30)
 
@@ -75,66 +77,34 @@ static vsdk_status read_config(vsdk_host *host, const vsdk_vm_config *given, vsd
     return status;
 }
 
-static vsdk_status no_memory(vsdk_error *error)
-{
-    return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for the virtual machine");
-}
-
-static int fill(vsdk_vm *vm, vsdk_host *host, const vsdk_vm_config *config)
-{
-    vm->host = host;
-    vm->backend.host = &host->backend;
-    vm->backend.config = *config;
-    vm->vcpus = alloc_array(config->vcpus_max, sizeof *vm->vcpus);
-    vm->backend.vcpus = alloc_array(config->vcpus_max, sizeof *vm->backend.vcpus);
-    return vm->vcpus && vm->backend.vcpus;
-}
-
-static void free_memory(vsdk_vm *vm)
-{
-    for (uint32_t i = 0; vm->vcpus && i < vm->backend.config.vcpus_max; i++)
-        alloc_free(vm->vcpus[i]);
-    vsdk_loop_close(vm->loop);
-    alloc_free(vm->vcpus);
-    alloc_free(vm->backend.vcpus);
-    pthread_mutex_destroy(&vm->lock);
-    pthread_mutex_destroy(&vm->serial);
-    alloc_free(vm);
-}
-
-static vsdk_vm *vm_alloc(void)
+/* NULL when there is no memory: everything that vm_drop takes back is there otherwise. */
+static vsdk_vm *vm_alloc(vsdk_host *host, const vsdk_vm_config *config)
 {
     vsdk_vm *vm = alloc_aligned(64, sizeof *vm);
 
     if (!vm)
         return NULL;
+    vm->vcpus = alloc_array(config->vcpus_max, sizeof *vm->vcpus);
+    vm->backend.vcpus = alloc_array(config->vcpus_max, sizeof *vm->backend.vcpus);
+    if (!vm->vcpus || !vm->backend.vcpus) {
+        alloc_free(vm->vcpus);
+        alloc_free(vm->backend.vcpus);
+        alloc_free(vm);
+        return NULL;
+    }
+    vm->host = host;
+    host_get(host);
+    vm->backend.host = &host->backend;
+    vm->backend.config = *config;
     refs_init(&vm->refs);
     refs_init(&vm->memory);
-    pthread_mutex_init(&vm->lock, NULL);
-    pthread_mutex_init(&vm->serial, NULL);
-    bus_init(vm);
-    gpa_map_init(vm);
-    irq_init(vm);
+    readers_init(&vm->readers);
+    lock_init(&vm->serial, RANK_SERIAL);
+    lock_init(&vm->life.lock, RANK_LIFE);
+    lock_init(&vm->devices.drain, RANK_DRAIN);
+    bus_init(&vm->bus);
+    irq_init(&vm->irq);
     return vm;
-}
-
-static vsdk_status create(vsdk_host *host, const vsdk_vm_config *config, vsdk_vm **out,
-                          vsdk_error *error)
-{
-    vsdk_vm *vm = vm_alloc();
-
-    if (!vm)
-        return no_memory(error);
-    vsdk_status status = fill(vm, host, config) ? VSDK_OK : no_memory(error);
-    if (!status)
-        status = host->backend.ops->vm_create(&vm->backend, error);
-    if (status) {
-        free_memory(vm);
-        return status;
-    }
-    host_get(host);
-    *out = vm;
-    return VSDK_OK;
 }
 
 vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_vm **vm,
@@ -148,42 +118,35 @@ vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_v
         return error_null(error, creating, "host");
     if (!vm)
         return error_null(error, creating, "vm");
+    if (host_is_foreign(host))
+        return vm_forked(creating, error);
     vsdk_status status = read_config(host, config, &checked, error);
-    return status ? status : create(host, &checked, vm, error);
+    if (status)
+        return status;
+    vsdk_vm *made = vm_alloc(host, &checked);
+    if (!made)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, creating,
+                         "no memory for the virtual machine");
+    status = host->backend.ops->vm_create(&made->backend, error);
+    if (status) {
+        vm_free(made);
+        return status;
+    }
+    *vm = made;
+    return VSDK_OK;
 }
 
-void vm_get(vsdk_vm *vm)
+vsdk_vm *vsdk_vm_ref(vsdk_vm *vm)
 {
-    refs_get(&vm->refs);
-}
-
-void vm_put(vsdk_vm *vm)
-{
-    if (!refs_put(&vm->refs))
-        return;
-    vm_destroy_all(vm);
-    vm_drop(vm);
-}
-
-void vm_keep(vsdk_vm *vm)
-{
-    refs_get(&vm->memory);
-}
-
-void vm_drop(vsdk_vm *vm)
-{
-    if (!refs_put(&vm->memory))
-        return;
-    vm->backend.host->ops->vm_free(&vm->backend);
-    vsdk_host *host = vm->host;
-    free_memory(vm);
-    host_put(host);
+    if (vm && !vm_is_foreign(vm))
+        refs_get(&vm->refs);
+    return vm;
 }
 
 void vsdk_vm_close(vsdk_vm *vm)
 {
-    if (vm && !host_is_foreign(vm->host))
-        vm_put(vm);
+    if (vm && !vm_is_foreign(vm))
+        vm_leave(vm);
 }
 
 vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
@@ -196,6 +159,8 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
         *needed = 0;
     if (!vm)
         return error_null(error, operation, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(operation, error);
     if (!needed)
         return error_null(error, operation, "needed");
     if (!ranges && capacity)
@@ -203,9 +168,9 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
     vsdk_status status = vm_use_begin(vm, &use, operation, error);
     if (status)
         return status;
-    pthread_mutex_lock(&vm->serial);
+    lock_take(&vm->serial);
     status = vm->backend.host->ops->vm_list_reserved(&vm->backend, ranges, capacity, needed, error);
-    pthread_mutex_unlock(&vm->serial);
+    lock_give(&vm->serial);
     vm_use_end(use);
     return status;
 }

@@ -1,110 +1,424 @@
-#include "core/vm_state.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Resume, pause, reset and stop: the functions with which an embedder moves a virtual machine from
+ * state to state. What is allowed is life_table.h; how it is done is life.c; here threads wait for
+ * each other until it is done. */
 #include "base/error.h"
+#include "base/record.h"
 #include "base/sys.h"
+#include "core/callback.h"
+#include "core/device.h"
+#include "core/dispatch.h"
+#include "core/vcpu_state.h"
+#include <string.h>
 
-enum { LOOK_AGAIN_NS = 1000000 };
-
-vsdk_status vm_gone(const char *operation, vsdk_error *error)
+/* What every transition begins with. Ends with vm_leave. */
+static vsdk_status transition_begin(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
-    return error_set(error, VSDK_ERROR_GONE, operation, "the virtual machine was destroyed");
-}
-
-vsdk_status vm_ended(const char *operation, vsdk_error *error)
-{
-    vsdk_status status = error_set(error, VSDK_ERROR_STATE, operation, "the guest has ended");
-
-    return error_hint(error, status, "create another virtual machine to run it again");
-}
-
-int vm_autonomous(const vsdk_vm *vm)
-{
-    return (vm->backend.host->ops->traits & BACKEND_AUTONOMOUS) != 0;
-}
-
-int vm_stands(const vsdk_vm *vm)
-{
-    return vm->state == VSDK_VM_CREATED || vm->state == VSDK_VM_PAUSED;
-}
-
-vsdk_status vm_use_begin(vsdk_vm *vm, vm_use *use, const char *operation, vsdk_error *error)
-{
-    *use = readers_enter(&vm->readers);
+    if (!vm)
+        return error_null(error, operation, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(operation, error);
+    if (callback_in_vm(vm))
+        return error_hint(error, callback_busy(operation, error), "use vsdk_vm_pause_request");
+    if (!vm_enter(vm))
+        return vm_gone(operation, error);
     if (!atomic_load(&vm->gone))
         return VSDK_OK;
-    readers_leave(*use);
+    vm_leave(vm);
     return vm_gone(operation, error);
 }
 
-/* The thread waits on its requests; it said so before it looked at them. */
-static void wake_waiting(vsdk_vcpu *vcpu)
+/* life.lock held. */
+static vsdk_status may_resume(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
-    uint32_t place = atomic_load(&vcpu->place) & ~(uint32_t)PLACE_LOCKED;
+    vsdk_status status = life_check(vm, EVENT_RESUME, operation, error);
 
-    if (place == PLACE_WAIT || place == PLACE_PARKED)
-        sys_futex_wake(&vcpu->backend.requests);
+    if (status || vm->vcpu_count)
+        return status;
+    error_set(error, VSDK_ERROR_STATE, operation, "the virtual machine has no vCPU");
+    return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
 }
 
-void vcpu_request(vsdk_vcpu *vcpu, uint32_t bits)
+/* life.lock held: one look. 1 when all is said, 0 to look again after a change. */
+static int resume_once(vsdk_vm *vm, const char *operation, vsdk_status *status, vsdk_error *error)
 {
-    atomic_fetch_or(&vcpu->backend.requests, bits);
-    if (atomic_load(&vcpu->place) == PLACE_BUSY)
-        vcpu->backend.vm->host->ops->vcpu_interrupt(&vcpu->backend);
-    else
-        wake_waiting(vcpu);
+    int running = atomic_load(&vm->life.state) == VSDK_VM_RUNNING;
+
+    *status = may_resume(vm, operation, error);
+    if (*status)
+        return 1;
+    if (vm->life.moving)
+        return 0;
+    if (running && (vm->life.stopping || atomic_load(&vm->life.due))) {
+        if (!vm->life.pausers)
+            life_give_up_pause(vm);
+        return !vm->life.pausers;
+    }
+    if (running)
+        return 1;
+    if (vm->life.stopping || atomic_load(&vm->life.due))
+        return 0;
+    *status = life_start(vm, error);
+    return 1;
 }
 
-void vm_request(vsdk_vm *vm, uint32_t bits)
+/* In a callback a pause that was asked for can be taken back, no more. */
+static vsdk_status withdraw_inside(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
-    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
-        if (vm->vcpus[i])
-            vcpu_request(vm->vcpus[i], bits);
+    vsdk_status status = VSDK_ERROR_BUSY;
+
+    lock_take(&vm->life.lock);
+    if (atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !vm->life.moving && !vm->life.stopping &&
+        !vm->life.pausers) {
+        life_give_up_pause(vm);
+        status = VSDK_OK;
+    }
+    lock_give(&vm->life.lock);
+    return status ? callback_busy(operation, error) : VSDK_OK;
 }
 
-void vm_withdraw(vsdk_vm *vm, uint32_t bits)
+vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
 {
+    const char *operation = "vsdk_vm_resume";
+
+    if (vm && !vm_is_foreign(vm) && callback_in_vm(vm))
+        return withdraw_inside(vm, operation, error);
+    vsdk_status status = transition_begin(vm, operation, error);
+    if (status)
+        return status;
+    lock_take(&vm->life.lock);
+    for (;;) {
+        uint32_t seen = atomic_load(&vm->life.changes);
+        if (resume_once(vm, operation, &status, error))
+            break;
+        if (!life_settle_once(vm))
+            life_wait(vm, seen, 0);
+    }
+    while (life_settle_once(vm))
+        ;
+    lock_give(&vm->life.lock);
+    vm_leave(vm);
+    return status;
+}
+
+/* life.lock held, given back meanwhile; a pause that settles, nobody stops before it is done. 1
+ * when all unanswered accesses are finished, with *status, 0 while vCPUs move. */
+static int settle_accesses(vsdk_vm *vm, const char *operation, vsdk_status *status,
+                           vsdk_error *error)
+{
+    if (vm_any_at(vm, PLACES_MOVING))
+        return 0;
+    lock_give(&vm->life.lock);
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
         if (!vm->vcpus[i])
             continue;
-        atomic_fetch_and(&vm->vcpus[i]->backend.requests, ~bits);
-        wake_waiting(vm->vcpus[i]);
+        vsdk_status one = vcpu_settle(vm->vcpus[i], operation, *status ? NULL : error);
+        *status = *status ? *status : one;
+    }
+    lock_take(&vm->life.lock);
+    return 1;
+}
+
+/* What a thread inside vsdk_vm_pause waits for. */
+typedef struct pause_wait {
+    uint64_t refusals, pauses;
+    uint64_t deadline;
+    uint32_t flags;
+    int settled;
+    vsdk_status settle_status;
+    vsdk_error settle_error;
+} pause_wait;
+
+static void settled(vsdk_vm *vm, pause_wait *w)
+{
+    if (w->settled)
+        return;
+    w->settled = 1;
+    if (!--vm->life.settlers)
+        vm_withdraw(vm, REQUEST_SETTLE);
+}
+
+/* life.lock held: 1 when the pause came to be, or can't. */
+static int pause_is_over(vsdk_vm *vm, pause_wait *w, const char *operation, vsdk_status *status,
+                         vsdk_error *error)
+{
+    *status = life_check(vm, EVENT_PAUSE, operation, error);
+    if (*status || vm->life.pauses != w->pauses)
+        return 1;
+    if (vm->life.refusals != w->refusals) {
+        *status = vm->life.refusal.code;
+        if (error)
+            *error = vm->life.refusal;
+        return 1;
+    }
+    return atomic_load(&vm->life.state) != VSDK_VM_RUNNING && !vm->life.moving;
+}
+
+/* The same lock, given back meanwhile: 0 when the time is over. Devices whose stop is pending may
+ * need the virtual machine's own loop. */
+static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
+{
+    vsdk_loop *loop = vm->life.stopping ? atomic_load(&vm->loop) : NULL;
+
+    if (!loop || callback_top() || !loop_may_dispatch(loop))
+        return life_wait(vm, seen, w->deadline);
+    uint64_t now = sys_clock(), left = VSDK_FOREVER;
+    if (w->deadline)
+        left = now < w->deadline ? w->deadline - now : 0;
+    lock_give(&vm->life.lock);
+    vsdk_loop_dispatch(loop, left, NULL, NULL);
+    lock_take(&vm->life.lock);
+    return left != 0;
+}
+
+static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operation,
+                                  vsdk_error *error)
+{
+    vsdk_status status;
+
+    for (;;) {
+        uint32_t seen = atomic_load(&vm->life.changes);
+        if (pause_is_over(vm, w, operation, &status, error))
+            return status;
+        if (!vm->life.moving && !vm->life.stopping) {
+            life_want_pause(vm);
+            if (!w->settled &&
+                settle_accesses(vm, operation, &w->settle_status, &w->settle_error)) {
+                settled(vm, w);
+                continue;
+            }
+        }
+        if (life_settle_once(vm) || pause_sleep(vm, seen, w))
+            continue;
+        if (pause_is_over(vm, w, operation, &status, error))
+            return status;
+        return error_set(error, VSDK_ERROR_TIMEOUT, operation,
+                         "the guest, or a device, did not stop in time");
     }
 }
 
-void vm_changed(vsdk_vm *vm)
+/* life.lock held: this thread waits no more. The last one that gives up lets the guest go on. */
+static void pause_leave(vsdk_vm *vm, pause_wait *w, vsdk_status status)
 {
-    atomic_fetch_add(&vm->changes, 1);
-    if (atomic_load(&vm->waiters))
-        sys_futex_wake(&vm->changes);
+    settled(vm, w);
+    if (w->flags & VSDK_PAUSE_PARK)
+        vm->life.parks--;
+    vm->life.pausers--;
+    while (status == VSDK_ERROR_TIMEOUT && !vm->life.pausers && vm->life.moving) {
+        uint32_t seen = atomic_load(&vm->life.changes);
+        life_wait(vm, seen, 0);
+    }
+    if (status == VSDK_ERROR_TIMEOUT && !vm->life.pausers &&
+        atomic_load(&vm->life.state) == VSDK_VM_RUNNING)
+        life_give_up_pause(vm);
+    life_changed(vm);
 }
 
-void vm_wait(vsdk_vm *vm, uint32_t seen, int places)
+vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_pause_flags flags, uint64_t timeout_ns,
+                          vsdk_error *error)
 {
-    atomic_fetch_add(&vm->waiters, 1);
-    pthread_mutex_unlock(&vm->lock);
-    sys_futex_wait(&vm->changes, seen, places ? sys_clock() + LOOK_AGAIN_NS : 0);
-    pthread_mutex_lock(&vm->lock);
-    atomic_fetch_sub(&vm->waiters, 1);
+    const char *operation = "vsdk_vm_pause";
+    vsdk_status status = transition_begin(vm, operation, error);
+    pause_wait w = {.flags = flags, .settled = !(flags & VSDK_PAUSE_SETTLE)};
+
+    if (status)
+        return status;
+    if (flags & ~(uint32_t)(VSDK_PAUSE_SETTLE | VSDK_PAUSE_PARK)) {
+        vm_leave(vm);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "flags %#x are unknown",
+                         flags);
+    }
+    w.deadline = sys_deadline(timeout_ns);
+    lock_take(&vm->life.lock);
+    w.refusals = vm->life.refusals;
+    w.pauses = vm->life.pauses;
+    vm->life.pausers++;
+    if (flags & VSDK_PAUSE_PARK)
+        vm->life.parks++;
+    if (flags & VSDK_PAUSE_SETTLE && !vm->life.settlers++)
+        vm_request(vm, REQUEST_SETTLE);
+    status = pause_wait_for(vm, &w, operation, error);
+    if (!status && !w.settled)
+        settle_accesses(vm, operation, &w.settle_status, &w.settle_error);
+    pause_leave(vm, &w, status);
+    while (life_settle_once(vm))
+        ;
+    lock_give(&vm->life.lock);
+    vm_leave(vm);
+    if (!status && w.settle_status) {
+        if (error)
+            *error = w.settle_error;
+        status = w.settle_status;
+    }
+    return status;
 }
 
-int vm_any_at(vsdk_vm *vm, uint32_t places)
+vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
 {
-    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
-        if (vm->vcpus[i] &&
-            (places & 1u << (atomic_load(&vm->vcpus[i]->place) & ~(uint32_t)PLACE_LOCKED)))
-            return 1;
+    const char *operation = "vsdk_vm_pause_request";
+
+    if (!vm)
+        return error_null(error, operation, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(operation, error);
+    lock_take(&vm->life.lock);
+    vsdk_status status = life_check(vm, EVENT_REQUEST, operation, error);
+    if (!status && atomic_load(&vm->life.state) == VSDK_VM_RUNNING)
+        life_want_pause(vm);
+    lock_give(&vm->life.lock);
+    if (!status)
+        vm_wake_loop(vm);
+    return status;
+}
+
+/* Locks all vCPUs' places, or none. */
+static int lock_vcpus(vsdk_vm *vm)
+{
+    uint32_t n = 0, count = vm->backend.config.vcpus_max;
+
+    while (n < count && (!vm->vcpus[n] || vcpu_lock_place(vm->vcpus[n], 1)))
+        n++;
+    if (n == count)
+        return 1;
+    while (n--)
+        if (vm->vcpus[n])
+            vcpu_unlock_place(vm->vcpus[n]);
     return 0;
 }
 
-void vm_take_seat(vsdk_vm *vm, uint32_t transition)
+static void forget_exits(vsdk_vm *vm)
 {
-    vm->writer.depth = 1;
-    vm->writer.owner = pthread_self();
-    vm->writer.transition = transition;
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
+        vsdk_vcpu *vcpu = vm->vcpus[i];
+        if (!vcpu)
+            continue;
+        atomic_store(&vcpu->pending, 0);
+        vcpu->kept = vcpu->deferred = vcpu->claimed = vcpu->settable = 0;
+        memset(vcpu->backend.exit, 0, sizeof *vcpu->backend.exit);
+        vcpu_unlock_place(vcpu);
+    }
 }
 
-void vm_leave_seat(vsdk_vm *vm)
+/* life.lock held, given back meanwhile; all vCPUs' places are locked. */
+static vsdk_status reset_now(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
-    vm->writer.depth = 0;
-    vm->writer.transition = 0;
-    vm_changed(vm);
+    const backend_ops *ops = vm->backend.host->ops;
+    vsdk_status status;
+
+    vm->life.moving = 1;
+    lock_give(&vm->life.lock);
+    lock_take(&vm->serial);
+    status = ops->vm_reset ? ops->vm_reset(&vm->backend, error)
+                           : error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                                       "the %s backend has no reset", ops->name);
+    lock_give(&vm->serial);
+    if (!status)
+        devices_reset(vm);
+    lock_take(&vm->life.lock);
+    vm->life.moving = 0;
+    if (!status) {
+        forget_exits(vm);
+        vm->life.end = (vsdk_exit){.reason = VSDK_EXIT_NONE};
+        vm->life.clock_ns = 0;
+        atomic_store(&vm->life.due, 0);
+        vm_request(vm, REQUEST_HOLD);
+        vm_withdraw(vm, REQUEST_STOP | REQUEST_KICK);
+        atomic_store(&vm->life.state, VSDK_VM_CREATED);
+    } else {
+        for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+            if (vm->vcpus[i])
+                vcpu_unlock_place(vm->vcpus[i]);
+    }
+    life_changed(vm);
+    return status;
+}
+
+vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error)
+{
+    const char *operation = "vsdk_vm_reset";
+    vsdk_status status = transition_begin(vm, operation, error);
+    uint64_t deadline = sys_deadline(timeout_ns);
+
+    if (status)
+        return status;
+    lock_take(&vm->life.lock);
+    for (;;) {
+        uint32_t seen = atomic_load(&vm->life.changes);
+        status = life_check(vm, EVENT_RESET, operation, error);
+        if (status)
+            break;
+        if (life_settle_once(vm))
+            continue;
+        if (!vm->life.moving && !vm->life.stopping && !atomic_load(&vm->life.due) &&
+            lock_vcpus(vm)) {
+            status = reset_now(vm, operation, error);
+            break;
+        }
+        if (!life_wait(vm, seen, deadline)) {
+            status = error_set(error, VSDK_ERROR_TIMEOUT, operation,
+                               "a thread is inside run, or a device has not stopped");
+            break;
+        }
+    }
+    lock_give(&vm->life.lock);
+    vm_leave(vm);
+    return status;
+}
+
+vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, uint64_t detail,
+                         vsdk_error *error)
+{
+    const char *operation = "vsdk_vm_stop";
+    const vsdk_exit end = {.reason = reason, .value = code, .detail = detail};
+    vm_use use;
+
+    if (!vm)
+        return error_null(error, operation, "vm");
+    if ((reason < VSDK_EXIT_POWEROFF || reason > VSDK_EXIT_STOP) && reason != VSDK_EXIT_HALTED)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "reason %u is not a terminal one", reason);
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
+    if (status)
+        return status;
+    life_end(vm, &end);
+    vm_use_end(use);
+    return VSDK_OK;
+}
+
+enum { FIRST_SIZE = 64 };
+
+vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
+{
+    const char *operation = "vsdk_vm_get_info";
+    vsdk_vm_info answer = {.size = sizeof answer};
+    vm_use use;
+
+    record_clear(info, sizeof *info);
+    if (!vm)
+        return error_null(error, operation, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(operation, error);
+    if (!info)
+        return error_null(error, operation, "info");
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
+    if (status)
+        return status;
+    answer.clock_ns = life_clock(vm);
+    lock_take(&vm->life.lock);
+    answer.state = atomic_load(&vm->life.state);
+    answer.stop_reason = vm->life.end.reason;
+    answer.stop_code = vm->life.end.value;
+    answer.stop_detail = vm->life.end.detail;
+    answer.vcpus = vm->vcpu_count;
+    lock_give(&vm->life.lock);
+    answer.vcpus_max = vm->backend.config.vcpus_max;
+    answer.irqchip = vm->backend.config.irqchip;
+    answer.domain = vm->backend.domain;
+    vm_use_end(use);
+    return record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
+}
+
+uint64_t vsdk_vm_clock(vsdk_vm *vm)
+{
+    return vm ? life_clock(vm) : 0;
 }

@@ -1,19 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What x86-64 adds to hosts, virtual machines and vCPUs: CPUID, non-maskable interrupts, and the
  * registers that come with an exit. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "core/host.h"
-#include "core/vm_state.h"
+#include "core/life_moves.h"
 #include <string.h>
 #include <vsdk/x86.h>
 
 enum { CPUID_MOST = 256 };
 
-vsdk_status vsdk_x86_host_get_cpuid(vsdk_host *host, vsdk_x86_cpuid_entry *entries, uint32_t capacity,
-                                uint32_t *needed, vsdk_error *error)
+vsdk_status vsdk_x86_host_get_cpuid(vsdk_host *host, vsdk_x86_cpuid_entry *entries,
+                                    uint32_t capacity, uint32_t *needed, vsdk_error *error)
 {
     const char *operation = "vsdk_x86_host_get_cpuid";
-    vsdk_status status = host_check_list(host, entries, "entries", capacity, needed, operation, error);
+    vsdk_status status =
+        host_check_list(host, entries, "entries", capacity, needed, operation, error);
 
     if (status)
         return status;
@@ -34,20 +36,22 @@ static vsdk_status set_cpuid(vsdk_vm *vm, const vsdk_x86_cpuid_entry *entries, u
     if (!copy)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the leaves");
     memcpy(copy, entries, count * sizeof *copy);
-    pthread_mutex_lock(&vm->serial);
+    lock_take(&vm->serial);
     vsdk_status status = ops->vm_set_cpuid(&vm->backend, copy, count, error);
-    pthread_mutex_unlock(&vm->serial);
+    lock_give(&vm->serial);
     alloc_free(copy);
     return status;
 }
 
 vsdk_status vsdk_x86_vm_set_cpuid(vsdk_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
-                              vsdk_error *error)
+                                  vsdk_error *error)
 {
     const char *operation = "vsdk_x86_vm_set_cpuid";
 
     if (!vm)
         return error_null(error, operation, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(operation, error);
     if (!entries)
         return error_null(error, operation, "entries");
     if (!count)
@@ -55,16 +59,16 @@ vsdk_status vsdk_x86_vm_set_cpuid(vsdk_vm *vm, const vsdk_x86_cpuid_entry *entri
     if (count > CPUID_MOST)
         return error_set(error, VSDK_ERROR_LIMIT, operation, "count %u is above %d", count,
                          CPUID_MOST);
-    vsdk_status status = vm_hold(vm, 0, operation, error);
+    vsdk_status status = life_hold(vm, 0, operation, error);
     if (status)
         return status;
     status = set_cpuid(vm, entries, count, operation, error);
-    vm_release(vm, NULL);
+    life_release(vm, 0);
     return status;
 }
 
 vsdk_status vsdk_x86_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-                                vsdk_x86_cpuid_entry *entry, vsdk_error *error)
+                                    vsdk_x86_cpuid_entry *entry, vsdk_error *error)
 {
     const char *operation = "vsdk_x86_vcpu_get_cpuid";
     vm_use use;
@@ -73,15 +77,17 @@ vsdk_status vsdk_x86_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t sub
         memset(entry, 0, sizeof *entry);
     if (!vcpu)
         return error_null(error, operation, "vcpu");
+    if (vm_is_foreign(vcpu->vm))
+        return vm_forked(operation, error);
     if (!entry)
         return error_null(error, operation, "entry");
     vsdk_status status = vm_use_begin(vcpu->vm, &use, operation, error);
     if (status)
         return status;
     const backend_ops *ops = vcpu->vm->backend.host->ops;
-    pthread_mutex_lock(&vcpu->vm->serial);
+    lock_take(&vcpu->vm->serial);
     status = ops->vcpu_get_cpuid(&vcpu->backend, leaf, subleaf, entry, error);
-    pthread_mutex_unlock(&vcpu->vm->serial);
+    lock_give(&vcpu->vm->serial);
     vm_use_end(use);
     return status;
 }
@@ -99,7 +105,7 @@ vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
     const backend_ops *ops = vcpu->vm->backend.host->ops;
     status = ops->vcpu_inject_nmi ? ops->vcpu_inject_nmi(&vcpu->backend, error)
                                   : error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                                            "this backend can't send one");
+                                              "this backend can't send one");
     vm_use_end(use);
     return status;
 }

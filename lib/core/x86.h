@@ -1,4 +1,6 @@
-/* What the core knows of x86-64, in files of their own: nothing portable includes more than this. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the core knows of x86-64, in files of their own: nothing portable includes more than this.
+ */
 #ifndef VSDK_CORE_X86_H
 #define VSDK_CORE_X86_H
 
@@ -14,5 +16,9 @@ vsdk_status x86_state_get(backend_vcpu *vcpu, uint32_t state_class, void *state,
                           const char *operation, vsdk_error *error);
 vsdk_status x86_state_set(backend_vcpu *vcpu, uint32_t state_class, const void *state,
                           const char *operation, vsdk_error *error);
+
+/* INVALID_ARGUMENT for what is no message-signalled interrupt. */
+vsdk_status x86_message_check(uint64_t address, uint32_t data, const char *operation,
+                              vsdk_error *error);
 
 #endif

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The classes of x86-64 state: their sizes, what the architecture forbids in them whatever the
  * backend, and which entry of the operations table serves each. */
-#include "core/x86.h"
 #include "base/error.h"
+#include "core/x86.h"
+#include <inttypes.h>
 
 uint64_t x86_state_size(uint32_t state_class)
 {
@@ -79,4 +81,19 @@ vsdk_status x86_state_set(backend_vcpu *vcpu, uint32_t state_class, const void *
     if (state_class == VSDK_X86_FPU && ops->vcpu_set_fpu)
         return ops->vcpu_set_fpu(vcpu, state, error);
     return unsupported(operation, error);
+}
+
+vsdk_status x86_message_check(uint64_t address, uint32_t data, const char *operation,
+                              vsdk_error *error)
+{
+    enum { LOWEST_PRIORITY = 1, FIRST_VECTOR = 16 };
+    uint32_t mode = data >> 8 & 7;
+
+    if ((address & ~UINT64_C(0xfffff)) != 0xfee00000)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "%#" PRIx64 " is not a message address (0xfeexxxxx)", address);
+    if (mode <= LOWEST_PRIORITY && (data & 0xff) < FIRST_VECTOR)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "vector %u is below 16",
+                         data & 0xff);
+    return VSDK_OK;
 }

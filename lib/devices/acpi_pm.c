@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ACPI power management: power-off and reset, as hardware-reduced registers or as those of fixed
+ * hardware with a timer, which is the virtual machine's clock. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "devices/device.h"
@@ -19,22 +21,21 @@ enum { SLEEP_CONTROL_ENABLE = 1 << 5, PM1_CONTROL_SCI = 1, PM1_CONTROL_SLEEP_ENA
 enum { TIMER_HZ = 3579545 };
 
 typedef struct acpi_pm {
-    vsdk_vm *vm;
     uint8_t sleep_control;
     uint16_t enable, control;
 } acpi_pm;
 
-static void acpi_pm_sleep(acpi_pm *pm, uint32_t type)
+static void acpi_pm_sleep(vsdk_device *device, uint32_t type)
 {
     if (type == SLEEP_TYPE_OFF)
-        vsdk_vm_stop(pm->vm, VSDK_EXIT_POWEROFF, 0, 0, NULL);
+        vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_POWEROFF, 0, 0, NULL);
     else
-        vsdk_vm_stop(pm->vm, VSDK_EXIT_SUSPEND, type, 0, NULL);
+        vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_SUSPEND, type, 0, NULL);
 }
 
-static uint64_t acpi_pm_timer(const acpi_pm *pm)
+static uint64_t acpi_pm_timer(vsdk_device *device)
 {
-    uint64_t ns = vsdk_vm_clock(pm->vm);
+    uint64_t ns = vsdk_vm_clock(vsdk_device_vm(device));
 
     return (uint32_t)(ns / 1000000000 * TIMER_HZ + ns % 1000000000 * TIMER_HZ / 1000000000);
 }
@@ -45,11 +46,12 @@ static uint64_t acpi_pm_event(const acpi_pm *pm, uint64_t offset)
     return (uint64_t)pm->enable << 16 >> (offset * 8);
 }
 
-static uint64_t acpi_pm_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t acpi_pm_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     const acpi_pm *pm = user;
+    uint64_t offset = access->offset;
 
-    switch (region) {
+    switch (access->region) {
     case REGION_SLEEP_CONTROL:
         return pm->sleep_control;
     case REGION_EVENT:
@@ -57,58 +59,97 @@ static uint64_t acpi_pm_read(void *user, uint32_t region, uint64_t offset, uint3
     case REGION_CONTROL:
         return (uint64_t)pm->control >> (offset * 8);
     case REGION_TIMER:
-        return acpi_pm_timer(pm) >> (offset * 8);
+        return acpi_pm_timer(device) >> (offset * 8);
     default:
         return 0;
     }
 }
 
-/* `old` with `width` bytes from `offset` on replaced. */
-static uint64_t acpi_pm_merge(uint64_t old, uint64_t offset, uint32_t width, uint64_t value)
+/* `old` with the bytes that an access writes. */
+static uint64_t acpi_pm_merge(uint64_t old, const vsdk_access *access)
 {
-    uint64_t mask = device_cut(UINT64_MAX, width) << (offset * 8);
+    uint64_t mask = UINT64_MAX >> (64 - 8 * access->width) << (access->offset * 8);
 
-    return (old & ~mask) | (value << (offset * 8) & mask);
+    return (old & ~mask) | (access->value << (access->offset * 8) & mask);
 }
 
-static void acpi_pm_write_control(acpi_pm *pm, uint64_t offset, uint32_t width, uint64_t value)
+static void acpi_pm_write_control(acpi_pm *pm, vsdk_device *device, const vsdk_access *access)
 {
-    uint64_t merged = acpi_pm_merge(pm->control, offset, width, value);
+    uint64_t merged = acpi_pm_merge(pm->control, access);
 
     pm->control = (uint16_t)((merged & ~(uint64_t)PM1_CONTROL_SLEEP_ENABLE) | PM1_CONTROL_SCI);
     if (merged & PM1_CONTROL_SLEEP_ENABLE)
-        acpi_pm_sleep(pm, merged >> 10 & 7);
+        acpi_pm_sleep(device, merged >> 10 & 7);
 }
 
-static void acpi_pm_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void acpi_pm_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     acpi_pm *pm = user;
+    uint64_t value = access->value;
 
-    switch (region) {
+    switch (access->region) {
     case REGION_SLEEP_CONTROL:
         pm->sleep_control = (uint8_t)(value & ~(uint64_t)SLEEP_CONTROL_ENABLE);
         if (value & SLEEP_CONTROL_ENABLE)
-            acpi_pm_sleep(pm, value >> 2 & 7);
+            acpi_pm_sleep(device, value >> 2 & 7);
         break;
     case REGION_RESET:
         if ((uint8_t)value == RESET_VALUE)
-            vsdk_vm_stop(pm->vm, VSDK_EXIT_RESET, 0, 0, NULL);
+            vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_RESET, 0, 0, NULL);
         break;
     case REGION_EVENT:
-        pm->enable =
-            (uint16_t)(acpi_pm_merge((uint64_t)pm->enable << 16, offset, width, value) >> 16);
+        pm->enable = (uint16_t)(acpi_pm_merge((uint64_t)pm->enable << 16, access) >> 16);
         break;
     case REGION_CONTROL:
-        acpi_pm_write_control(pm, offset, width, value);
+        acpi_pm_write_control(pm, device, access);
         break;
     }
+}
+
+static void acpi_pm_reset(void *user, vsdk_device *device)
+{
+    *(acpi_pm *)user = (acpi_pm){.control = PM1_CONTROL_SCI};
+}
+
+static vsdk_status acpi_pm_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                                vsdk_error *error)
+{
+    const acpi_pm *pm = user;
+    vsdk_status status = vsdk_state_put_number(writer, "sleep_control", pm->sleep_control, error);
+
+    if (!status)
+        status = vsdk_state_put_number(writer, "enable", pm->enable, error);
+    return status ? status : vsdk_state_put_number(writer, "control", pm->control, error);
+}
+
+static vsdk_status acpi_pm_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                                vsdk_error *error)
+{
+    uint64_t sleep_control, enable, control;
+    vsdk_status status =
+        vsdk_state_get_number(reader, "sleep_control", UINT8_MAX, &sleep_control, error);
+
+    if (!status)
+        status = vsdk_state_get_number(reader, "enable", UINT16_MAX, &enable, error);
+    if (!status)
+        status = vsdk_state_get_number(reader, "control", UINT16_MAX, &control, error);
+    if (!status)
+        *(acpi_pm *)user = (acpi_pm){
+            .sleep_control = (uint8_t)sleep_control & (uint8_t)~SLEEP_CONTROL_ENABLE,
+            .enable = (uint16_t)enable,
+            .control =
+                (uint16_t)((control & ~(uint64_t)PM1_CONTROL_SLEEP_ENABLE) | PM1_CONTROL_SCI),
+        };
+    return status;
 }
 
 static const vsdk_device_ops acpi_pm_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = acpi_pm_read,
     .write = acpi_pm_write,
+    .reset = acpi_pm_reset,
+    .save = acpi_pm_save,
+    .load = acpi_pm_load,
     .release = alloc_free,
 };
 
@@ -154,8 +195,7 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
     pm = alloc_zeroed(sizeof *pm);
     if (!pm)
         return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
-    pm->vm = vm;
-    pm->control = PM1_CONTROL_SCI;
+    acpi_pm_reset(pm, NULL);
     return device_make(vm, &acpi_pm_ops, pm, &make, ranges,
                        acpi_pm_ranges(c.kind, c.address, ranges), device, error);
 }

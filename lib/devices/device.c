@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What the constructors of the library's devices share. A device that can't be made whole is taken
+ * away again, with what it was given. */
 #include "devices/device.h"
 
 #include "base/error.h"
@@ -64,22 +66,23 @@ vsdk_status device_make_plain(vsdk_vm *vm, const vsdk_device_ops *ops, const cha
     vsdk_device_config config = {.size = sizeof config, .name = name};
     device_range range = {VSDK_SPACE_PIO, address, length, 0};
 
-    return device_make(vm, ops, vm, &config, &range, 1, device, error);
+    return device_make(vm, ops, NULL, &config, &range, 1, device, error);
 }
 
-void device_output_write(const device_output *output, uint8_t byte)
+uint64_t device_value(const vsdk_access *access)
 {
-    if (output->fn)
-        output->fn(output->user, &byte, 1);
+    if (access->width >= 8)
+        return access->value;
+    return access->value & ((UINT64_C(1) << (access->width * 8)) - 1);
 }
 
-void device_output_release(const device_output *output)
+vsdk_status device_load_u8(vsdk_state_reader *reader, const char *name, uint8_t *value,
+                           vsdk_error *error)
 {
-    if (output->release)
-        output->release(output->user);
-}
+    uint64_t number;
+    vsdk_status status = vsdk_state_get_number(reader, name, UINT8_MAX, &number, error);
 
-uint64_t device_cut(uint64_t value, uint32_t width)
-{
-    return width >= 8 ? value : value & ((UINT64_C(1) << (width * 8)) - 1);
+    if (!status)
+        *value = (uint8_t)number;
+    return status;
 }

@@ -17,20 +17,10 @@ vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,
                         const vsdk_device_config *config, const device_range *ranges,
                         uint32_t count, vsdk_device **device, vsdk_error *error);
 
-/* A device of one range of ports whose user pointer is the virtual machine itself. */
+/* A device of one range of ports that has no state of its own. */
 vsdk_status device_make_plain(vsdk_vm *vm, const vsdk_device_ops *ops, const char *name,
                               uint64_t address, uint64_t length, vsdk_device **device,
                               vsdk_error *error);
-
-/* Where the guest's bytes go. */
-typedef struct device_output {
-    vsdk_output_fn fn;
-    void *user;
-    vsdk_release_fn release;
-} device_output;
-
-void device_output_write(const device_output *output, uint8_t byte);
-void device_output_release(const device_output *output);
 
 /* The beginning of a constructor: *device becomes NULL, vm and device are checked. */
 vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,
@@ -44,11 +34,14 @@ vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const 
 void *device_of(vsdk_device *device, const vsdk_device_ops *ops, const char *kind,
                 const char *operation, vsdk_error *error);
 
-/* `value` cut to an access of `width` bytes. */
-uint64_t device_cut(uint64_t value, uint32_t width);
+/* What an access writes, cut to its width. */
+uint64_t device_value(const vsdk_access *access);
 
-/* The library's tables, which also tell the kinds of devices apart. */
-extern const vsdk_device_ops serial_ops;
+/* A byte of a saved state that may be anything. */
+vsdk_status device_load_u8(vsdk_state_reader *reader, const char *name, uint8_t *value,
+                           vsdk_error *error);
+
+/* The library's table that also tells the kind of a device. */
 extern const vsdk_device_ops fw_cfg_ops;
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The exit port: a write ends the guest with the value as its code. It has no state. */
 #include "devices/device.h"
 
 enum { EXIT_PORT_PORT = 0xf4, EXIT_PORT_PORTS = 4 };
 
-static void exit_port_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                            uint64_t value)
+static void exit_port_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    if (offset == 0)
-        vsdk_vm_stop(user, VSDK_EXIT_GUEST_EXIT, device_cut(value, width), 0, NULL);
+    if (access->offset == 0)
+        vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_GUEST_EXIT, device_value(access), 0, NULL);
 }
 
 static const vsdk_device_ops exit_port_ops = {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The firmware configuration device of QEMU's specification: items that guests read by ports or by
+ * DMA. A transfer is bounded by the item and 1 MiB of zeros after it. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "devices/device.h"
@@ -50,7 +52,6 @@ typedef struct fw_cfg_access {
 } fw_cfg_access;
 
 typedef struct fw_cfg {
-    vsdk_vm *vm;
     fw_cfg_item item[KEYS];
     fw_cfg_directory directory;
     uint32_t files;
@@ -80,44 +81,45 @@ static uint32_t fw_cfg_next(fw_cfg *cfg, const uint8_t **bytes, uint32_t most)
     return n;
 }
 
-static uint64_t fw_cfg_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t fw_cfg_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     fw_cfg *cfg = user;
     const uint8_t *byte;
 
-    if (region == REGION_DMA)
-        return __builtin_bswap64(DMA_SIGNATURE) >> (offset * 8);
-    if (offset == 0)
+    if (access->region == REGION_DMA)
+        return __builtin_bswap64(DMA_SIGNATURE) >> (access->offset * 8);
+    if (access->offset == 0)
         return cfg->key;
     return fw_cfg_next(cfg, &byte, 1) ? *byte : 0;
 }
 
 /* 0 when it leaves the guest's RAM, or goes too far beyond the item. */
-static int fw_cfg_copy(fw_cfg *cfg, uint64_t address, uint32_t length)
+static int fw_cfg_copy(fw_cfg *cfg, vsdk_device *device, uint64_t address, uint32_t length)
 {
     static const uint8_t zero[4096];
     const uint8_t *bytes;
     uint32_t n = fw_cfg_next(cfg, &bytes, length);
-    int copied = length - n <= DMA_BEYOND && !vsdk_vm_write(cfg->vm, address, bytes, n, NULL);
+    int copied = length - n <= DMA_BEYOND && !vsdk_dma_write(device, address, bytes, n, NULL);
 
     while (copied && n < length) {
         uint32_t piece = length - n < sizeof zero ? length - n : (uint32_t)sizeof zero;
 
-        copied = !vsdk_vm_write(cfg->vm, address + n, zero, piece, NULL);
+        copied = !vsdk_dma_write(device, address + n, zero, piece, NULL);
         n += piece;
     }
     return copied;
 }
 
 /* One transfer; the answer for the guest's control field. */
-static uint32_t fw_cfg_transfer(fw_cfg *cfg, uint32_t control, uint32_t length, uint64_t address)
+static uint32_t fw_cfg_transfer(fw_cfg *cfg, vsdk_device *device, uint32_t control, uint32_t length,
+                                uint64_t address)
 {
     const uint8_t *skipped;
 
     if (control & DMA_SELECT)
         fw_cfg_select(cfg, control >> 16);
     if (control & DMA_READ)
-        return fw_cfg_copy(cfg, address, length) ? 0 : DMA_ERROR;
+        return fw_cfg_copy(cfg, device, address, length) ? 0 : DMA_ERROR;
     if (control & DMA_WRITE)
         return DMA_ERROR;
     if (control & DMA_SKIP)
@@ -125,42 +127,44 @@ static uint32_t fw_cfg_transfer(fw_cfg *cfg, uint32_t control, uint32_t length, 
     return 0;
 }
 
-static void fw_cfg_dma(fw_cfg *cfg, uint64_t gpa)
+static void fw_cfg_dma(fw_cfg *cfg, vsdk_device *device, uint64_t gpa)
 {
     fw_cfg_access access;
     uint32_t answer = DMA_ERROR;
 
-    if (!vsdk_vm_read(cfg->vm, gpa, &access, sizeof access, NULL))
+    if (!vsdk_dma_read(device, gpa, &access, sizeof access, NULL))
         answer =
-            fw_cfg_transfer(cfg, __builtin_bswap32(access.control),
+            fw_cfg_transfer(cfg, device, __builtin_bswap32(access.control),
                             __builtin_bswap32(access.length), __builtin_bswap64(access.address));
     answer = __builtin_bswap32(answer);
-    vsdk_vm_write(cfg->vm, gpa, &answer, sizeof answer, NULL);
+    vsdk_dma_write(device, gpa, &answer, sizeof answer, NULL);
 }
 
-static void fw_cfg_write_dma(fw_cfg *cfg, uint64_t offset, uint32_t width, uint64_t value)
+static void fw_cfg_write_dma(fw_cfg *cfg, vsdk_device *device, const vsdk_access *access)
 {
+    uint64_t offset = access->offset, value = access->value;
+    uint32_t width = access->width;
+
     if (width == 8 && offset == 0) {
-        fw_cfg_dma(cfg, __builtin_bswap64(value));
+        fw_cfg_dma(cfg, device, __builtin_bswap64(value));
     } else if (width == 4 && offset == 0) {
         cfg->dma_high = __builtin_bswap32((uint32_t)value);
     } else if (width == 4 && offset == 4) {
         uint64_t gpa = (uint64_t)cfg->dma_high << 32 | __builtin_bswap32((uint32_t)value);
 
         cfg->dma_high = 0;
-        fw_cfg_dma(cfg, gpa);
+        fw_cfg_dma(cfg, device, gpa);
     }
 }
 
-static void fw_cfg_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void fw_cfg_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     fw_cfg *cfg = user;
 
-    if (region == REGION_DMA)
-        fw_cfg_write_dma(cfg, offset, width, value);
-    else if (offset == 0 && width == 2)
-        fw_cfg_select(cfg, (uint32_t)value);
+    if (access->region == REGION_DMA)
+        fw_cfg_write_dma(cfg, device, access);
+    else if (access->offset == 0 && access->width == 2)
+        fw_cfg_select(cfg, (uint32_t)access->value);
 }
 
 static void fw_cfg_release(void *user)
@@ -173,10 +177,53 @@ static void fw_cfg_release(void *user)
     alloc_free(cfg);
 }
 
+static void fw_cfg_reset(void *user, vsdk_device *device)
+{
+    fw_cfg *cfg = user;
+
+    cfg->key = cfg->offset = cfg->dma_high = 0;
+}
+
+/* The items are the embedder's: whoever loads the state has made the same ones. */
+static vsdk_status fw_cfg_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                               vsdk_error *error)
+{
+    const fw_cfg *cfg = user;
+    vsdk_status status = vsdk_state_put_number(writer, "key", cfg->key, error);
+
+    if (!status)
+        status = vsdk_state_put_number(writer, "offset", cfg->offset, error);
+    return status ? status : vsdk_state_put_number(writer, "dma_high", cfg->dma_high, error);
+}
+
+static vsdk_status fw_cfg_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                               vsdk_error *error)
+{
+    fw_cfg *cfg = user;
+    uint64_t key, offset, dma_high;
+    vsdk_status status = vsdk_state_get_number(reader, "key", UINT16_MAX, &key, error);
+
+    if (!status)
+        status = vsdk_state_get_number(reader, "dma_high", UINT32_MAX, &dma_high, error);
+    if (status)
+        return status;
+    uint32_t length = key < KEYS ? cfg->item[key].length : 0;
+    status = vsdk_state_get_number(reader, "offset", length, &offset, error);
+    if (status)
+        return status;
+    cfg->key = (uint32_t)key;
+    cfg->offset = (uint32_t)offset;
+    cfg->dma_high = (uint32_t)dma_high;
+    return VSDK_OK;
+}
+
 const vsdk_device_ops fw_cfg_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = fw_cfg_read,
     .write = fw_cfg_write,
+    .reset = fw_cfg_reset,
+    .save = fw_cfg_save,
+    .load = fw_cfg_load,
     .release = fw_cfg_release,
 };
 
@@ -192,14 +239,13 @@ static int fw_cfg_set(fw_cfg *cfg, uint32_t key, const void *bytes, uint32_t len
     return 1;
 }
 
-static fw_cfg *fw_cfg_alloc(vsdk_vm *vm, const vsdk_fw_cfg_config *config, uint16_t vcpus)
+static fw_cfg *fw_cfg_alloc(const vsdk_fw_cfg_config *config, uint16_t vcpus)
 {
     uint32_t features = FEATURE_REGISTERS | FEATURE_DMA;
     fw_cfg *cfg = alloc_zeroed(sizeof *cfg);
 
     if (!cfg)
         return NULL;
-    cfg->vm = vm;
     cfg->item[KEY_DIRECTORY] = (fw_cfg_item){(uint8_t *)&cfg->directory, 4};
     if (fw_cfg_set(cfg, KEY_SIGNATURE, "QEMU", 4) &&
         fw_cfg_set(cfg, KEY_FEATURES, &features, sizeof features) &&
@@ -227,7 +273,7 @@ vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vs
         status = vsdk_vm_get_info(vm, &info, error);
     if (status)
         return status;
-    cfg = fw_cfg_alloc(vm, &c, c.vcpus ? c.vcpus : (uint16_t)info.vcpus_max);
+    cfg = fw_cfg_alloc(&c, c.vcpus ? c.vcpus : (uint16_t)info.vcpus_max);
     if (!cfg)
         return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
     uint64_t port = c.address ? c.address : FW_CFG_PORT;
@@ -292,8 +338,9 @@ vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name,
     if (length > UINT32_MAX || (name && strlen(name) >= NAME_LENGTH))
         return error_set(error, VSDK_ERROR_LIMIT, __func__, "the %s is too long",
                          length > UINT32_MAX ? "item" : "name");
-    vsdk_device_lock(device);
+    int inside = vsdk_device_enter(device, NULL) == VSDK_OK; /* else no guest reads it */
     status = fw_cfg_add(cfg, key, name, bytes, (uint32_t)length, error);
-    vsdk_device_unlock(device);
+    if (inside)
+        vsdk_device_leave(device);
     return status;
 }

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* An IOAPIC whose interrupts are messages.
+ *
+ * Everything is atomic: any thread raises lines while vCPUs write entries. Both sides store first
+ * and look at the other's store then (sequentially consistent), so that an edge that meets an
+ * unmasking is delivered, by one of them and once: who takes the bit in `missed` delivers it. An
+ * edge that comes while its entry is masked is kept there until it is unmasked, as controllers that
+ * guests were written for keep it. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/refs.h"
@@ -16,15 +23,12 @@ static const uint64_t ENTRY_MASKED = 1 << 16, ENTRY_LOGICAL = 1 << 11;
 static const uint64_t ENTRY_VECTOR = 0xff, ENTRY_DELIVERY = 0x700;
 static const uint64_t ENTRY_READ_ONLY = 1 << 12 | 1 << 14; /* delivery status, remote IRR */
 
-/* Everything is atomic: any thread raises lines while vCPUs write entries. Both sides store first
- * and look at the other's store then (sequentially consistent), so that an edge that meets an
- * unmasking is delivered by one of them at least. */
 typedef struct ioapic {
     refs refs; /* the device and the controller */
-    vsdk_vm *vm;
-    uint32_t first_gsi;
+    uint32_t first_gsi, first_id;
     _Atomic uint32_t select, id;
-    _Atomic uint32_t high; /* lines, a bit each */
+    _Atomic uint32_t high;   /* lines, a bit each */
+    _Atomic uint32_t missed; /* edges that came while their entry was masked */
     _Atomic uint64_t entry[IOAPIC_PINS];
 } ioapic;
 
@@ -38,14 +42,14 @@ static void ioapic_put(void *user)
 
 /* A level entry too is sent as an edge: its end would be told to no one, and a guest that sees an
  * edge where it has asked for a level ends it here, by masking and unmasking the entry. */
-static void ioapic_deliver(ioapic *io, uint64_t entry)
+static void ioapic_deliver(vsdk_vm *vm, uint64_t entry)
 {
     uint64_t address = 0xfee00000 | (entry >> 56) << 12 | (entry & ENTRY_LOGICAL ? 1 << 2 : 0);
 
-    vsdk_vm_send_msi(io->vm, address, (uint32_t)(entry & (ENTRY_VECTOR | ENTRY_DELIVERY)), NULL);
+    vsdk_vm_send_msi(vm, address, (uint32_t)(entry & (ENTRY_VECTOR | ENTRY_DELIVERY)), NULL);
 }
 
-static void ioapic_set_line(void *user, uint32_t gsi, uint32_t level)
+static void ioapic_set_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
     ioapic *io = user;
     uint32_t pin = gsi - io->first_gsi, bit = UINT32_C(1) << pin;
@@ -57,9 +61,10 @@ static void ioapic_set_line(void *user, uint32_t gsi, uint32_t level)
     }
     if (atomic_fetch_or(&io->high, bit) & bit)
         return;
+    atomic_fetch_or(&io->missed, bit);
     entry = atomic_load(&io->entry[pin]);
-    if (!(entry & ENTRY_MASKED))
-        ioapic_deliver(io, entry);
+    if (!(entry & ENTRY_MASKED) && atomic_fetch_and(&io->missed, ~bit) & bit)
+        ioapic_deliver(vm, entry);
 }
 
 static uint32_t ioapic_get(ioapic *io)
@@ -82,65 +87,124 @@ static uint64_t ioapic_merge(uint64_t old, uint32_t high, uint32_t value)
     return (old & ~(uint64_t)UINT32_MAX) | (value & ~ENTRY_READ_ONLY);
 }
 
-static void ioapic_set_entry(ioapic *io, uint32_t n, uint32_t value)
+static void ioapic_set_entry(ioapic *io, vsdk_vm *vm, uint32_t n, uint32_t value)
 {
-    uint32_t pin = n / 2;
+    uint32_t pin = n / 2, bit = UINT32_C(1) << pin;
     uint64_t old = atomic_load(&io->entry[pin]), new;
 
     do
         new = ioapic_merge(old, n & 1, value);
     while (!atomic_compare_exchange_weak(&io->entry[pin], &old, new));
-    if (old & ENTRY_MASKED && !(new &ENTRY_MASKED) && atomic_load(&io->high) & UINT32_C(1) << pin)
-        ioapic_deliver(io, new);
+    if (!(old & ENTRY_MASKED) || new &ENTRY_MASKED)
+        return;
+    if (atomic_fetch_and(&io->missed, ~bit) & bit || atomic_load(&io->high) & bit)
+        ioapic_deliver(vm, new);
 }
 
-static void ioapic_set(ioapic *io, uint32_t value)
+static void ioapic_set(ioapic *io, vsdk_vm *vm, uint32_t value)
 {
     uint32_t select = atomic_load(&io->select), n = select - REGISTER_ENTRIES;
 
     if (select == REGISTER_ID)
         atomic_store(&io->id, value & 0x0f000000);
     else if (select >= REGISTER_ENTRIES && n < 2 * IOAPIC_PINS)
-        ioapic_set_entry(io, n, value);
+        ioapic_set_entry(io, vm, n, value);
 }
 
-static uint64_t ioapic_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t ioapic_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     ioapic *io = user;
 
-    if (offset == OFFSET_SELECT)
+    if (access->offset == OFFSET_SELECT)
         return atomic_load(&io->select);
-    return offset == OFFSET_WINDOW ? ioapic_get(io) : 0;
+    return access->offset == OFFSET_WINDOW ? ioapic_get(io) : 0;
 }
 
-static void ioapic_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void ioapic_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     ioapic *io = user;
 
-    if (offset == OFFSET_SELECT)
-        atomic_store(&io->select, value & 0xff);
-    else if (offset == OFFSET_WINDOW)
-        ioapic_set(io, (uint32_t)value);
+    if (access->offset == OFFSET_SELECT)
+        atomic_store(&io->select, access->value & 0xff);
+    else if (access->offset == OFFSET_WINDOW)
+        ioapic_set(io, vsdk_device_vm(device), (uint32_t)access->value);
+}
+
+/* The lines are their users': they stay as they are. */
+static void ioapic_reset(void *user, vsdk_device *device)
+{
+    ioapic *io = user;
+
+    atomic_store(&io->select, 0);
+    atomic_store(&io->id, io->first_id);
+    atomic_store(&io->missed, 0);
+    for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++)
+        atomic_store(&io->entry[pin], ENTRY_MASKED);
+}
+
+static vsdk_status ioapic_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                               vsdk_error *error)
+{
+    ioapic *io = user;
+    uint64_t entry[IOAPIC_PINS];
+    vsdk_status status = vsdk_state_put_number(writer, "select", atomic_load(&io->select), error);
+
+    for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++)
+        entry[pin] = atomic_load(&io->entry[pin]);
+    if (!status)
+        status = vsdk_state_put_number(writer, "id", atomic_load(&io->id), error);
+    if (!status)
+        status = vsdk_state_put_number(writer, "missed", atomic_load(&io->missed), error);
+    return status ? status : vsdk_state_put_bytes(writer, "entries", entry, sizeof entry, error);
+}
+
+static vsdk_status ioapic_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                               vsdk_error *error)
+{
+    ioapic *io = user;
+    uint64_t entry[IOAPIC_PINS], select, id, missed, length;
+    vsdk_status status = vsdk_state_get_number(reader, "select", UINT8_MAX, &select, error);
+
+    if (!status)
+        status = vsdk_state_get_number(reader, "id", 0x0f000000, &id, error);
+    if (!status)
+        status = vsdk_state_get_number(reader, "missed", (1u << IOAPIC_PINS) - 1, &missed, error);
+    if (!status)
+        status = vsdk_state_get_bytes(reader, "entries", entry, sizeof entry, &length, error);
+    if (!status && length != sizeof entry)
+        status =
+            error_set(error, VSDK_ERROR_FORMAT, "vsdk_device_load", "entries are %u bytes, not %u",
+                      (unsigned)length, (unsigned)sizeof entry);
+    if (status)
+        return status;
+    atomic_store(&io->select, (uint32_t)select);
+    atomic_store(&io->id, (uint32_t)id & 0x0f000000);
+    atomic_store(&io->missed, (uint32_t)missed);
+    for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++)
+        atomic_store(&io->entry[pin], entry[pin] & ~ENTRY_READ_ONLY);
+    return VSDK_OK;
 }
 
 static const vsdk_device_ops ioapic_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = ioapic_read,
     .write = ioapic_write,
+    .reset = ioapic_reset,
+    .save = ioapic_save,
+    .load = ioapic_load,
     .release = ioapic_put,
 };
 
-static ioapic *ioapic_alloc(vsdk_vm *vm, const vsdk_ioapic_config *config)
+static ioapic *ioapic_alloc(const vsdk_ioapic_config *config)
 {
     ioapic *io = alloc_zeroed(sizeof *io);
 
     if (!io)
         return NULL;
     refs_init(&io->refs);
-    io->vm = vm;
     io->first_gsi = config->first_gsi;
-    atomic_init(&io->id, config->id << 24);
+    io->first_id = config->id << 24;
+    atomic_init(&io->id, io->first_id);
     for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++)
         atomic_init(&io->entry[pin], ENTRY_MASKED);
     return io;
@@ -164,7 +228,7 @@ vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vs
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, __func__, "id %u is above 15", c.id);
     device_range range = {VSDK_SPACE_MMIO, c.address ? c.address : IOAPIC_ADDRESS, IOAPIC_LENGTH,
                           0};
-    io = ioapic_alloc(vm, &c);
+    io = ioapic_alloc(&c);
     if (!io)
         return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
     refs_get(&io->refs);

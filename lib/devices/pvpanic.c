@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The panic port of QEMU's specification: the guest says that it panicked. It has no state. */
 #include "devices/device.h"
 
 enum { PVPANIC_PORT = 0x505, PVPANIC_PANICKED = 1, PVPANIC_CRASH_LOADED = 2 };
 
-static uint64_t pvpanic_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t pvpanic_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     return PVPANIC_PANICKED | PVPANIC_CRASH_LOADED;
 }
 
-static void pvpanic_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void pvpanic_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    if (value & PVPANIC_PANICKED)
-        vsdk_vm_stop(user, VSDK_EXIT_CRASH, device_cut(value, width), VSDK_CRASH_PANIC, NULL);
+    if (access->value & PVPANIC_PANICKED)
+        vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_CRASH, device_value(access),
+                     VSDK_CRASH_PANIC, NULL);
 }
 
 static const vsdk_device_ops pvpanic_ops = {

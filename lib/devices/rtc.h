@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The clock inside: its registers (rtc_mc146818.c) and its interrupts (rtc_events.c). */
 #ifndef VSDK_DEVICES_RTC_H
 #define VSDK_DEVICES_RTC_H
 
 #include <stdint.h>
 #include <time.h>
+#include <vsdk/device.h>
 #include <vsdk/irq.h>
 #include <vsdk/loop.h>
 
@@ -32,8 +34,7 @@ enum { RTC_UPDATE = 0x10, RTC_ALARM = 0x20, RTC_PERIODIC = 0x40, RTC_EVENTS = 0x
 enum { C_REQUEST = 0x80, D_VALID = 0x80 };
 
 typedef struct rtc {
-    vsdk_vm *vm;
-    vsdk_device *device; /* not counted: its own */
+    vsdk_device *device; /* its own, not counted; set before a guest reaches it */
     vsdk_irq *irq;
     vsdk_timer *timer; /* made when a guest first enables an interrupt */
     uint8_t index;

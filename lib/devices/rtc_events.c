@@ -44,7 +44,7 @@ static uint32_t period_shift(const rtc *clock)
 
 static uint64_t period_now(const rtc *clock)
 {
-    uint64_t ns = vsdk_vm_clock(clock->vm), shift = period_shift(clock);
+    uint64_t ns = vsdk_vm_clock(vsdk_device_vm(clock->device)), shift = period_shift(clock);
 
     if (!shift)
         return 0;
@@ -57,7 +57,7 @@ static uint64_t period_left(const rtc *clock)
     uint64_t ticks = (period_now(clock) + 1) << period_shift(clock);
     uint64_t begins = ticks / OSCILLATOR_HZ * SECOND_NS +
                       (ticks % OSCILLATOR_HZ * SECOND_NS + OSCILLATOR_HZ - 1) / OSCILLATOR_HZ;
-    uint64_t now = vsdk_vm_clock(clock->vm);
+    uint64_t now = vsdk_vm_clock(vsdk_device_vm(clock->device));
 
     return begins > now ? begins - now : 0;
 }
@@ -84,7 +84,7 @@ void rtc_notice(rtc *clock)
     rtc_forget(clock);
 }
 
-static void rtc_expired(void *user)
+static void rtc_expired(void *user, vsdk_timer *timer)
 {
     rtc_notice(user);
     rtc_settle(user);
@@ -92,9 +92,9 @@ static void rtc_expired(void *user)
 
 static int rtc_make_timer(rtc *clock)
 {
-    vsdk_loop *loop;
+    vsdk_loop *loop = clock->timer ? NULL : vsdk_vm_loop(vsdk_device_vm(clock->device), NULL);
 
-    if (!clock->timer && clock->device && !vsdk_vm_get_loop(clock->vm, &loop, NULL))
+    if (loop)
         vsdk_timer_create(loop, clock->device, rtc_expired, clock, NULL, &clock->timer, NULL);
     return clock->timer != NULL;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The CMOS clock's registers. The time is never kept: it is the host's with the difference that the
+ * guest made, put into the registers when somebody looks. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "devices/device.h"
 #include "devices/rtc.h"
+#include <string.h>
 
 enum { RTC_PORT = 0x70, RTC_GSI = 8, HOURS_PM = 0x80 };
 /* Before each second, while the registers are about to change and change: 244 us and 1984. */
@@ -144,23 +147,102 @@ static void rtc_set(rtc *clock, uint8_t value)
     rtc_settle(clock);
 }
 
-static uint64_t rtc_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t rtc_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rtc *clock = user;
 
-    return offset == 0 ? clock->index : rtc_get(clock);
+    return access->offset == 0 ? clock->index : rtc_get(clock);
 }
 
-static void rtc_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void rtc_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rtc *clock = user;
 
-    if (offset == 0)
-        clock->index = value & (RTC_BYTES - 1);
-    if (width == 2)
-        rtc_set(clock, (uint8_t)(value >> 8));
-    else if (offset == 1)
-        rtc_set(clock, (uint8_t)value);
+    if (access->offset == 0)
+        clock->index = access->value & (RTC_BYTES - 1);
+    if (access->width == 2)
+        rtc_set(clock, (uint8_t)(access->value >> 8));
+    else if (access->offset == 1)
+        rtc_set(clock, (uint8_t)access->value);
+}
+
+/* Wall time went on while the guest stood: what happened then is noticed, and the timer is set. */
+static void rtc_start(void *user, vsdk_device *device)
+{
+    rtc *clock = user;
+
+    rtc_notice(clock);
+    rtc_settle(clock);
+}
+
+static void rtc_power_on(rtc *clock)
+{
+    memset(clock->memory, 0, sizeof clock->memory);
+    clock->index = 0;
+    clock->memory[RTC_A] = A_DIVIDER;
+    clock->memory[RTC_B] = B_24_HOURS;
+    clock->memory[RTC_D] = D_VALID;
+    rtc_forget(clock);
+}
+
+/* A battery keeps the time and the memory; what a reset clears is B's enables, C and the line. */
+static void rtc_reset(void *user, vsdk_device *device)
+{
+    rtc *clock = user;
+
+    clock->index = 0;
+    clock->memory[RTC_B] &= (uint8_t) ~(B_SET | RTC_EVENTS);
+    clock->memory[RTC_C] = 0;
+    vsdk_irq_lower(clock->irq, NULL);
+    vsdk_timer_disarm(clock->timer, NULL);
+    rtc_forget(clock);
+}
+
+static vsdk_status rtc_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                            vsdk_error *error)
+{
+    const rtc *clock = user;
+    vsdk_status status = vsdk_state_put_number(writer, "index", clock->index, error);
+
+    if (!status)
+        status = vsdk_state_put_bytes(writer, "memory", clock->memory, RTC_BYTES, error);
+    if (!status)
+        status = vsdk_state_put_number(writer, "offset", (uint64_t)clock->offset, error);
+    if (!status)
+        status = vsdk_state_put_number(writer, "second", (uint64_t)clock->second, error);
+    return status ? status : vsdk_state_put_number(writer, "period", clock->period, error);
+}
+
+/* The guest's time may be any that fits: it is the host's with an offset. */
+enum { YEARS = 100000 };
+
+static vsdk_status rtc_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                            vsdk_error *error)
+{
+    const int64_t most = INT64_C(86400) * 366 * YEARS;
+    rtc *clock = user, loaded = *clock;
+    uint64_t index, length, offset, second;
+    vsdk_status status = vsdk_state_get_number(reader, "index", RTC_BYTES - 1, &index, error);
+
+    if (!status)
+        status = vsdk_state_get_bytes(reader, "memory", loaded.memory, RTC_BYTES, &length, error);
+    if (!status)
+        status = vsdk_state_get_number(reader, "offset", UINT64_MAX, &offset, error);
+    if (!status)
+        status = vsdk_state_get_number(reader, "second", UINT64_MAX, &second, error);
+    if (!status)
+        status = vsdk_state_get_number(reader, "period", UINT64_MAX, &loaded.period, error);
+    if (status)
+        return status;
+    loaded.index = (uint8_t)index;
+    loaded.offset = (int64_t)offset;
+    loaded.second = (int64_t)second;
+    if (length != RTC_BYTES || loaded.offset > most || loaded.offset < -most ||
+        loaded.second > most || loaded.second < -most)
+        return error_set(error, VSDK_ERROR_FORMAT, "vsdk_device_load",
+                         "the memory is not whole, or the time is out of range");
+    *clock = loaded;
+    return VSDK_OK;
 }
 
 static void rtc_release(void *user)
@@ -176,46 +258,46 @@ static const vsdk_device_ops rtc_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = rtc_read,
     .write = rtc_write,
+    .start = rtc_start,
+    .reset = rtc_reset,
+    .save = rtc_save,
+    .load = rtc_load,
     .release = rtc_release,
 };
 
-static vsdk_status rtc_make(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
-                            vsdk_error *error)
-{
-    vsdk_device_config make = {.size = sizeof make, .name = "rtc"};
-    device_range range = {VSDK_SPACE_PIO, config->address ? config->address : RTC_PORT, 2, 0};
-    rtc *clock = alloc_zeroed(sizeof *clock);
-    vsdk_status status;
-
-    if (!clock)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_rtc_create", "no memory for a device");
-    clock->vm = vm;
-    clock->memory[RTC_A] = A_DIVIDER;
-    clock->memory[RTC_B] = B_24_HOURS;
-    clock->memory[RTC_D] = D_VALID;
-    rtc_forget(clock);
-    status = vsdk_irq_create(vm, config->gsi ? config->gsi : RTC_GSI, &clock->irq, error);
-    if (status) {
-        rtc_release(clock);
-        return status;
-    }
-    status = device_make(vm, &rtc_ops, clock, &make, &range, 1, device, error);
-    if (status)
-        return status;
-    vsdk_device_lock(*device);
-    clock->device = *device;
-    vsdk_device_unlock(*device);
-    return VSDK_OK;
-}
-
+/* The device first, so that line and timer are its own; then its range, which lets a guest reach
+ * it.
+ */
 vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_device **device,
                             vsdk_error *error)
 {
+    vsdk_device_config make = {.size = sizeof make, .name = "rtc"};
+    vsdk_device *made = NULL;
     vsdk_rtc_config c;
     vsdk_status status = device_begin(vm, device, __func__, error);
 
     if (!status)
         status = device_read_config(&c, sizeof c, offsetof(vsdk_rtc_config, reserved), config,
                                     __func__, error);
-    return status ? status : rtc_make(vm, &c, device, error);
+    if (status)
+        return status;
+    rtc *clock = alloc_zeroed(sizeof *clock);
+    if (!clock)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a device");
+    status = vsdk_device_create(vm, &rtc_ops, clock, &make, &made, error);
+    if (status)
+        return status;
+    clock->device = made;
+    rtc_power_on(clock);
+    vsdk_irq_config line = {.size = sizeof line, .gsi = c.gsi ? c.gsi : RTC_GSI, .device = made};
+    status = vsdk_irq_create(vm, &line, &clock->irq, error);
+    if (!status)
+        status = vsdk_device_add_range(made, VSDK_SPACE_PIO, c.address ? c.address : RTC_PORT, 2, 0,
+                                       error);
+    if (status) {
+        vsdk_device_close(made);
+        return status;
+    }
+    *device = made;
+    return VSDK_OK;
 }

@@ -1,13 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A 16550A serial port at the end of a stream.
+ *
+ * Input waits in the stream until the guest listens; then up to 16 bytes of it are on the wire, at
+ * the guest's hand. The FIFO holds what the port sends to itself in loopback. Clearing it therefore
+ * loses no input. Output goes to the stream at once; what does not fit waits in the transmitter,
+ * which is busy until then.
+ *
+ * The stream's handler may run on any thread, at any time, also while the device is released. So it
+ * touches nothing but the link: it raises the line where the port has said that it waits for bytes
+ * or for room. The port says so before it looks, and the other side has put the bytes there before
+ * it looks at what was said: one of them sees the other. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/refs.h"
 #include "devices/device.h"
 
 #include <stdatomic.h>
 #include <string.h>
 #include <vsdk/irq.h>
 
-enum { SERIAL_PORT = 0x3f8, SERIAL_PORTS = 8, SERIAL_GSI = 4, SERIAL_ROOM = 4096, FIFO_ROOM = 16 };
+enum { SERIAL_PORT = 0x3f8, SERIAL_PORTS = 8, SERIAL_GSI = 4, FIFO_ROOM = 16 };
 
 enum {
     REGISTER_DATA,
@@ -35,36 +47,79 @@ enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16, MCR_
 enum { LSR_DATA = 1, LSR_OVERRUN = 2, LSR_THR = 0x20, LSR_IDLE = 0x40 };
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
 
-/* Input waits on the wire until the guest takes it, byte by byte; the FIFO holds what it sends to
- * itself in loopback. Clearing the FIFO therefore loses no input. */
-typedef struct serial {
+typedef struct serial_link {
+    refs refs; /* the port, the handler */
     vsdk_irq *irq;
-    device_output output;
-    vsdk_serial_space_fn space;
+    _Atomic uint32_t waits_input, waits_room;
+} serial_link;
+
+typedef struct serial {
+    serial_link *link;
+    vsdk_stream *stream; /* or NULL: nothing is connected */
     uint8_t ier, fcr, lcr, mcr, scr, divisor[2];
     uint8_t mcr_written;
     uint8_t overrun;     /* LSR_OVERRUN or 0 */
     uint8_t modem_delta; /* low half of MSR */
     uint8_t thr_empty;   /* an interrupt for it is due */
-    uint8_t line;        /* as told to the interrupt line */
-    uint8_t paused;
-    uint8_t refused; /* input, so space is to be told */
     uint8_t fifo[FIFO_ROOM], fifo_held;
-    uint32_t first, held; /* of the wire */
-    uint8_t wire[SERIAL_ROOM];
-    _Atomic(const char *) inside; /* the thread that is in a callback to the embedder */
+    uint8_t wire[FIFO_ROOM], wire_held;         /* input, from the stream */
+    uint8_t transmit[FIFO_ROOM], transmit_held; /* output that the stream has no room for */
 } serial;
 
-/* Its address is the thread's name. */
-static _Thread_local char serial_thread __attribute__((tls_model("initial-exec")));
+static void link_put(void *user)
+{
+    serial_link *link = user;
+
+    if (!refs_put(&link->refs))
+        return;
+    vsdk_irq_close(link->irq);
+    alloc_free(link);
+}
+
+static void serial_happened(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    serial_link *link = user;
+
+    if ((events & VSDK_STREAM_READABLE && atomic_load(&link->waits_input)) ||
+        (events & (VSDK_STREAM_WRITABLE | VSDK_STREAM_ENDED) && atomic_load(&link->waits_room)))
+        vsdk_irq_raise(link->irq, NULL);
+}
 
 /* A guest that has set the modem lines up and has neither asked for input nor for interrupts is not
  * listening: drivers read and drop what they find then. */
+static int serial_listens(const serial *port)
+{
+    return (!port->mcr_written || port->mcr & MCR_RTS || port->ier & IER_DATA) &&
+           !(port->mcr & MCR_LOOP);
+}
+
+static void serial_pull(serial *port)
+{
+    uint64_t got = 0;
+
+    if (port->stream && serial_listens(port) && port->wire_held < FIFO_ROOM)
+        vsdk_stream_read(port->stream, port->wire + port->wire_held,
+                         (uint64_t)FIFO_ROOM - port->wire_held, &got, NULL);
+    port->wire_held = (uint8_t)(port->wire_held + got);
+}
+
+static void serial_push(serial *port)
+{
+    uint64_t taken = port->transmit_held;
+
+    if (!port->transmit_held)
+        return;
+    if (port->stream)
+        vsdk_stream_write(port->stream, port->transmit, port->transmit_held, &taken, NULL);
+    port->transmit_held = (uint8_t)(port->transmit_held - taken);
+    memmove(port->transmit, port->transmit + taken, port->transmit_held);
+    if (taken && !port->transmit_held)
+        port->thr_empty = 1;
+}
+
 static uint32_t serial_ready(const serial *port)
 {
-    int listens = !port->mcr_written || port->mcr & MCR_RTS || port->ier & IER_DATA;
-
-    return port->fifo_held + (listens && !(port->mcr & MCR_LOOP) ? port->held : 0);
+    return port->fifo_held + (serial_listens(port) ? port->wire_held : 0u);
 }
 
 static uint8_t serial_cause(const serial *port)
@@ -83,50 +138,37 @@ static uint8_t serial_cause(const serial *port)
     return IIR_NONE;
 }
 
+/* Brings the line to what the registers and the stream say. */
 static void serial_update(serial *port)
 {
-    uint8_t line = serial_cause(port) != IIR_NONE;
-
-    if (port->paused || line == port->line)
-        return;
-    port->line = line;
-    if (line)
-        vsdk_irq_raise(port->irq, NULL);
+    atomic_store(&port->link->waits_input, (port->ier & IER_DATA) != 0);
+    atomic_store(&port->link->waits_room, port->transmit_held != 0);
+    serial_pull(port);
+    serial_push(port);
+    if (serial_cause(port) != IIR_NONE)
+        vsdk_irq_raise(port->link->irq, NULL);
     else
-        vsdk_irq_lower(port->irq, NULL);
+        vsdk_irq_lower(port->link->irq, NULL);
 }
 
-static void serial_tell_space(serial *port)
+static uint8_t serial_take(uint8_t *bytes, uint8_t *held)
 {
-    if (!port->refused || port->held > SERIAL_ROOM / 2)
-        return;
-    port->refused = 0;
-    if (port->space) {
-        atomic_store(&port->inside, &serial_thread);
-        port->space(port->output.user);
-        atomic_store(&port->inside, NULL);
-    }
-}
+    uint8_t byte = bytes[0];
 
-static uint8_t serial_take(serial *port)
-{
-    uint8_t byte = port->fifo_held ? port->fifo[0] : port->wire[port->first];
-
-    if (port->fifo_held) {
-        memmove(port->fifo, port->fifo + 1, --port->fifo_held);
-    } else {
-        port->first = (port->first + 1) % SERIAL_ROOM;
-        port->held--;
-    }
+    memmove(bytes, bytes + 1, --*held);
     return byte;
 }
 
 static uint8_t serial_get(serial *port)
 {
-    uint8_t byte = serial_ready(port) ? serial_take(port) : 0;
+    uint8_t byte = 0;
 
+    serial_pull(port);
+    if (port->fifo_held)
+        byte = serial_take(port->fifo, &port->fifo_held);
+    else if (serial_ready(port))
+        byte = serial_take(port->wire, &port->wire_held);
     serial_update(port);
-    serial_tell_space(port);
     return byte;
 }
 
@@ -148,6 +190,7 @@ static uint8_t serial_modem(const serial *port)
 
 static uint8_t serial_read_iir(serial *port)
 {
+    serial_update(port);
     uint8_t cause = serial_cause(port);
 
     if (cause == IIR_THR) {
@@ -159,8 +202,10 @@ static uint8_t serial_read_iir(serial *port)
 
 static uint8_t serial_read_lsr(serial *port)
 {
-    uint8_t status = LSR_THR | LSR_IDLE | port->overrun | (serial_ready(port) ? LSR_DATA : 0);
-
+    serial_update(port);
+    uint8_t status = port->overrun | (serial_ready(port) ? LSR_DATA : 0);
+    if (!port->transmit_held)
+        status |= LSR_THR | LSR_IDLE;
     port->overrun = 0;
     serial_update(port);
     return status;
@@ -200,28 +245,26 @@ static uint8_t serial_read_register(serial *port, uint64_t offset)
 }
 
 /* A wide access is one of each register, as on the bus of eight bits that it comes from. */
-static uint64_t serial_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t serial_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     uint64_t value = 0;
 
-    for (uint32_t i = 0; i < width; i++)
-        value |= (uint64_t)serial_read_register(user, offset + i) << (8 * i);
+    for (uint32_t i = 0; i < access->width; i++)
+        value |= (uint64_t)serial_read_register(user, access->offset + i) << (8 * i);
     return value;
 }
 
-/* The transmitter is always ready at once: the register is full, then empty again. */
+/* The register is full, then empty again: at once, where the stream has room. */
 static void serial_transmit(serial *port, uint8_t byte)
 {
     port->thr_empty = 0;
     serial_update(port);
     if (port->mcr & MCR_LOOP) {
         serial_loop(port, byte);
-    } else {
-        atomic_store(&port->inside, &serial_thread);
-        device_output_write(&port->output, byte);
-        atomic_store(&port->inside, NULL);
+        port->thr_empty = 1;
+    } else if (port->transmit_held < FIFO_ROOM) {
+        port->transmit[port->transmit_held++] = byte;
     }
-    port->thr_empty = 1;
 }
 
 static void serial_write_ier(serial *port, uint8_t value)
@@ -281,125 +324,185 @@ static void serial_write_register(serial *port, uint64_t offset, uint8_t byte)
     serial_update(port);
 }
 
-static void serial_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void serial_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    for (uint32_t i = 0; i < width; i++)
-        serial_write_register(user, offset + i, (uint8_t)(value >> (8 * i)));
+    for (uint32_t i = 0; i < access->width; i++)
+        serial_write_register(user, access->offset + i, (uint8_t)(access->value >> (8 * i)));
 }
 
-static void serial_pause(void *user)
+/* What happened while the device was stopped. */
+static void serial_start(void *user, vsdk_device *device)
 {
-    serial *port = user;
-
-    port->paused = 1;
+    serial_update(user);
 }
 
-static void serial_resume(void *user)
+static void serial_power_on(serial *port)
 {
-    serial *port = user;
+    *port = (serial){.link = port->link,
+                     .stream = port->stream,
+                     .thr_empty = 1,
+                     .divisor = {12, 0}}; /* 9600 baud */
+    atomic_store(&port->link->waits_input, 0);
+    atomic_store(&port->link->waits_room, 0);
+    vsdk_irq_lower(port->link->irq, NULL);
+}
 
-    port->paused = 0;
-    serial_update(port);
+/* What the guest had taken off the stream and not read is gone with it. */
+static void serial_reset(void *user, vsdk_device *device)
+{
+    serial_power_on(user);
+}
+
+static const struct serial_field {
+    const char *name;
+    size_t offset;
+} serial_fields[] = {
+    {"ier", offsetof(serial, ier)},
+    {"fcr", offsetof(serial, fcr)},
+    {"lcr", offsetof(serial, lcr)},
+    {"mcr", offsetof(serial, mcr)},
+    {"scr", offsetof(serial, scr)},
+    {"divisor_low", offsetof(serial, divisor[0])},
+    {"divisor_high", offsetof(serial, divisor[1])},
+    {"mcr_written", offsetof(serial, mcr_written)},
+    {"overrun", offsetof(serial, overrun)},
+    {"modem_delta", offsetof(serial, modem_delta)},
+    {"thr_empty", offsetof(serial, thr_empty)},
+};
+enum { SERIAL_FIELDS = sizeof serial_fields / sizeof serial_fields[0] };
+
+static vsdk_status serial_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                               vsdk_error *error)
+{
+    const serial *port = user;
+    vsdk_status status = VSDK_OK;
+
+    for (unsigned i = 0; !status && i < SERIAL_FIELDS; i++)
+        status = vsdk_state_put_number(writer, serial_fields[i].name,
+                                       *((const uint8_t *)port + serial_fields[i].offset), error);
+    if (!status)
+        status = vsdk_state_put_bytes(writer, "fifo", port->fifo, port->fifo_held, error);
+    if (!status)
+        status = vsdk_state_put_bytes(writer, "wire", port->wire, port->wire_held, error);
+    return status ? status
+                  : vsdk_state_put_bytes(writer, "transmit", port->transmit, port->transmit_held,
+                                         error);
+}
+
+static vsdk_status serial_load_bytes(vsdk_state_reader *reader, const char *name, uint8_t *bytes,
+                                     uint8_t *held, vsdk_error *error)
+{
+    uint64_t length;
+    vsdk_status status = vsdk_state_get_bytes(reader, name, bytes, FIFO_ROOM, &length, error);
+
+    *held = (uint8_t)length;
+    return status;
+}
+
+/* Into a copy: a state that is malformed changes nothing. Bits that a register hasn't are cut. */
+static vsdk_status serial_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                               vsdk_error *error)
+{
+    serial *port = user, loaded = {.link = port->link, .stream = port->stream};
+    vsdk_status status = VSDK_OK;
+
+    for (unsigned i = 0; !status && i < SERIAL_FIELDS; i++)
+        status = device_load_u8(reader, serial_fields[i].name,
+                                (uint8_t *)&loaded + serial_fields[i].offset, error);
+    if (!status)
+        status = serial_load_bytes(reader, "fifo", loaded.fifo, &loaded.fifo_held, error);
+    if (!status)
+        status = serial_load_bytes(reader, "wire", loaded.wire, &loaded.wire_held, error);
+    if (!status)
+        status =
+            serial_load_bytes(reader, "transmit", loaded.transmit, &loaded.transmit_held, error);
+    if (status)
+        return status;
+    loaded.ier &= IER_ALL;
+    loaded.mcr &= MCR_ALL;
+    loaded.overrun &= LSR_OVERRUN;
+    loaded.modem_delta &= 0x0f;
+    *port = loaded;
+    return VSDK_OK;
 }
 
 static void serial_release(void *user)
 {
     serial *port = user;
 
-    vsdk_irq_close(port->irq);
-    device_output_release(&port->output);
+    vsdk_stream_set_handler(port->stream, NULL, NULL, NULL, NULL);
+    vsdk_stream_close(port->stream);
+    if (port->link)
+        link_put(port->link);
     alloc_free(port);
 }
 
-const vsdk_device_ops serial_ops = {
+static const vsdk_device_ops serial_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = serial_read,
     .write = serial_write,
-    .pause = serial_pause,
-    .resume = serial_resume,
+    .start = serial_start,
+    .reset = serial_reset,
+    .save = serial_save,
+    .load = serial_load,
     .release = serial_release,
 };
 
-/* Takes config->release over. */
-static vsdk_status serial_make(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
-                               vsdk_error *error)
+static vsdk_status no_memory(vsdk_error *error)
 {
-    vsdk_device_config make = {.size = sizeof make, .name = "serial"};
-    device_output output = {config->output, config->user, config->release};
-    device_range range = {VSDK_SPACE_PIO, config->address ? config->address : SERIAL_PORT,
-                          SERIAL_PORTS, 0};
-    serial *port = alloc_zeroed(sizeof *port);
+    return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_serial_create", "no memory for a device");
+}
+
+/* The line needs its device, which needs the port: so the port gets its link when both are there,
+ * before its range lets a guest reach it. */
+static vsdk_status serial_connect(serial *port, vsdk_vm *vm, vsdk_device *device, uint32_t gsi,
+                                  vsdk_error *error)
+{
+    vsdk_irq_config line = {.size = sizeof line, .gsi = gsi ? gsi : SERIAL_GSI, .device = device};
     vsdk_status status;
 
-    if (!port) {
-        device_output_release(&output);
-        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_serial_create",
-                         "no memory for a device");
-    }
-    port->output = output;
-    port->space = config->space;
-    port->thr_empty = 1;
-    port->divisor[0] = 12; /* 9600 baud */
-    status = vsdk_irq_create(vm, config->gsi ? config->gsi : SERIAL_GSI, &port->irq, error);
-    if (status) {
-        serial_release(port);
+    port->link = alloc_zeroed(sizeof *port->link);
+    if (!port->link)
+        return no_memory(error);
+    refs_init(&port->link->refs);
+    status = vsdk_irq_create(vm, &line, &port->link->irq, error);
+    if (status)
         return status;
-    }
-    return device_make(vm, &serial_ops, port, &make, &range, 1, device, error);
+    serial_power_on(port);
+    if (!port->stream)
+        return VSDK_OK;
+    refs_get(&port->link->refs);
+    return vsdk_stream_set_handler(port->stream, serial_happened, port->link, link_put, error);
 }
 
 vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vsdk_device **device,
                                vsdk_error *error)
 {
+    vsdk_device_config make = {.size = sizeof make, .name = "serial"};
+    vsdk_device *made = NULL;
     vsdk_serial_config c;
-    device_output given = {0};
     vsdk_status status = device_begin(vm, device, __func__, error);
 
-    if (config && config->size >= offsetof(vsdk_serial_config, reserved2))
-        given = (device_output){config->output, config->user, config->release};
     if (!status)
         status = device_read_config(&c, sizeof c, offsetof(vsdk_serial_config, reserved2), config,
                                     __func__, error);
-    if (!status)
-        return serial_make(vm, &c, device, error);
-    device_output_release(&given);
-    return status;
-}
-
-/* How many fitted. */
-static uint64_t serial_type(serial *port, const uint8_t *bytes, uint64_t length)
-{
-    uint64_t n = 0;
-
-    for (; n < length && port->held < SERIAL_ROOM; port->held++)
-        port->wire[(port->first + port->held) % SERIAL_ROOM] = bytes[n++];
-    if (n < length)
-        port->refused = 1;
-    serial_update(port);
-    return n;
-}
-
-vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
-                              uint64_t *accepted, vsdk_error *error)
-{
-    serial *port = device_of(device, &serial_ops, "serial port", __func__, error);
-    int nested;
-    uint64_t n;
-
-    if (accepted)
-        *accepted = 0;
+    if (status)
+        return status;
+    serial *port = alloc_zeroed(sizeof *port);
     if (!port)
-        return VSDK_ERROR_INVALID_ARGUMENT;
-    if (!bytes && length)
-        return error_null(error, __func__, "bytes");
-    nested = atomic_load(&port->inside) == &serial_thread;
-    if (!nested)
-        vsdk_device_lock(device);
-    n = serial_type(port, bytes, length);
-    if (!nested)
-        vsdk_device_unlock(device);
-    if (accepted)
-        *accepted = n;
+        return no_memory(error);
+    port->stream = vsdk_stream_ref(c.stream);
+    status = vsdk_device_create(vm, &serial_ops, port, &make, &made, error);
+    if (status)
+        return status;
+    status = serial_connect(port, vm, made, c.gsi, error);
+    if (!status)
+        status = vsdk_device_add_range(made, VSDK_SPACE_PIO, c.address ? c.address : SERIAL_PORT,
+                                       SERIAL_PORTS, 0, error);
+    if (status) {
+        vsdk_device_close(made);
+        return status;
+    }
+    *device = made;
     return VSDK_OK;
 }

@@ -66,15 +66,6 @@ static vsdk_status pc_make(vsdk_pc *pc, vsdk_error *error)
     return status;
 }
 
-/* The callbacks of a configuration that may be malformed otherwise. */
-static void pc_adopt_outputs(vsdk_pc *pc, const vsdk_pc_config *config)
-{
-    if (!config || config->size < offsetof(vsdk_pc_config, exit_port))
-        return;
-    pc->output = (pc_output){config->output, config->output_user, config->output_release};
-    pc->debug = (pc_output){config->debug, config->debug_user, config->debug_release};
-}
-
 static vsdk_status pc_configure(vsdk_pc *pc, vsdk_vm *vm, const vsdk_pc_config *config,
                                 vsdk_error *error)
 {
@@ -87,6 +78,8 @@ static vsdk_status pc_configure(vsdk_pc *pc, vsdk_vm *vm, const vsdk_pc_config *
         return status;
     pc->vm = vm;
     pc->memory = c.memory ? c.memory : MEMORY_DEFAULT;
+    pc->serial = c.serial;
+    pc->debug_output = c.debug_output;
     pc->exit_port = c.exit_port ? c.exit_port : PC_EXIT_PORT;
     return vm ? VSDK_OK : error_null(error, "vsdk_pc_create", "vm");
 }
@@ -97,7 +90,6 @@ vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **
     vsdk_pc *made = NULL, refused = {0};
     vsdk_status status;
 
-    pc_adopt_outputs(&refused, config);
     if (pc)
         *pc = NULL;
     status = pc ? pc_configure(&refused, vm, config, error) : error_null(error, __func__, "pc");
@@ -106,25 +98,30 @@ vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **
         if (!made)
             status = error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a machine");
     }
-    if (status) {
-        pc_release_outputs(&refused);
+    if (status)
         return status;
-    }
     *made = refused;
+    refs_init(&made->refs);
     status = pc_make(made, error);
     if (!status) {
         *pc = made;
         return VSDK_OK;
     }
     pc_unmake_devices(made);
-    pc_release_outputs(made);
     alloc_free(made);
     return status;
 }
 
+vsdk_pc *vsdk_pc_ref(vsdk_pc *pc)
+{
+    if (pc)
+        refs_get(&pc->refs);
+    return pc;
+}
+
 void vsdk_pc_close(vsdk_pc *pc)
 {
-    if (!pc)
+    if (!pc || !refs_put(&pc->refs))
         return;
     for (uint32_t i = 0; i < PC_VCPUS_MAX; i++)
         vsdk_vcpu_close(pc->vcpu[i]);

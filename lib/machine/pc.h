@@ -3,6 +3,7 @@
 #ifndef VSDK_MACHINE_PC_H
 #define VSDK_MACHINE_PC_H
 
+#include "base/refs.h"
 #include "machine/acpi_tables.h"
 
 #include <vsdk/machine.h>
@@ -41,20 +42,15 @@ enum {
 #define PC_HYPERVISOR UINT64_C(0xfeff8000) /* reserved on every backend */
 #define PC_HYPERVISOR_LENGTH UINT64_C(0x8000)
 
-typedef struct pc_output {
-    vsdk_output_fn fn;
-    void *user;
-    vsdk_release_fn release;
-} pc_output;
-
 struct vsdk_pc {
+    refs refs;
     vsdk_vm *vm;
     vsdk_irqchip irqchip;
     uint32_t vcpus;
     uint64_t memory;
     uint32_t exit_port;
-    pc_output output, debug; /* until their device has them */
-    vsdk_vm_range *served;   /* by the hypervisor; while the machine is made */
+    vsdk_stream *serial, *debug_output; /* borrowed while the machine is made */
+    vsdk_vm_range *served;              /* by the hypervisor; while the machine is made */
     uint32_t served_count;
     vsdk_device *device[PC_PARTS];
     vsdk_device *absent; /* ports of what is not there */
@@ -71,6 +67,5 @@ vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error);
 /* pc_devices.c */
 vsdk_status pc_make_devices(vsdk_pc *pc, vsdk_error *error);
 void pc_unmake_devices(vsdk_pc *pc);
-void pc_release_outputs(vsdk_pc *pc);
 
 #endif

@@ -6,24 +6,13 @@
 
 enum { REGION_ZERO = 0, REGION_ONES = 1 };
 
-static pc_output pc_take(pc_output *output)
-{
-    pc_output taken = *output;
-
-    *output = (pc_output){0};
-    return taken;
-}
-
 static vsdk_status make_serial(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
 {
-    pc_output output = pc_take(&pc->output);
     vsdk_serial_config config = {
         .size = sizeof config,
         .address = PC_SERIAL,
         .gsi = PC_SERIAL_GSI,
-        .output = output.fn,
-        .user = output.user,
-        .release = output.release,
+        .stream = pc->serial,
     };
 
     return vsdk_serial_create(pc->vm, &config, device, error);
@@ -73,13 +62,10 @@ static vsdk_status make_exit_port(vsdk_pc *pc, vsdk_device **device, vsdk_error 
 
 static vsdk_status make_debug_console(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
 {
-    pc_output output = pc_take(&pc->debug);
     vsdk_debug_console_config config = {
         .size = sizeof config,
         .address = PC_DEBUG_CONSOLE,
-        .output = output.fn,
-        .user = output.user,
-        .release = output.release,
+        .stream = pc->debug_output,
     };
 
     return vsdk_debug_console_create(pc->vm, &config, device, error);
@@ -130,9 +116,9 @@ static const struct pc_part {
     [VSDK_PC_IOAPIC] = {make_ioapic, PC_IOAPIC, VSDK_SPACE_MMIO},
 };
 
-static uint64_t absent_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t absent_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    return region == REGION_ONES ? UINT64_MAX : 0;
+    return access->region == REGION_ONES ? UINT64_MAX : 0;
 }
 
 static const vsdk_device_ops absent_ops = {.size = sizeof(vsdk_device_ops), .read = absent_read};
@@ -178,13 +164,4 @@ void pc_unmake_devices(vsdk_pc *pc)
     }
     pc_unmake(pc->absent);
     pc->absent = NULL;
-}
-
-void pc_release_outputs(vsdk_pc *pc)
-{
-    pc_output outputs[] = {pc_take(&pc->output), pc_take(&pc->debug)};
-
-    for (uint32_t i = 0; i < 2; i++)
-        if (outputs[i].release)
-            outputs[i].release(outputs[i].user);
 }

@@ -36,7 +36,7 @@ void machine_make_on(struct machine *m, vsdk_host *host, const vsdk_vm_config *c
     ok(vsdk_vm_create(m->host, config, &m->vm, E));
     ok(vsdk_ram_create(m->vm, RAM_BYTES, NULL, &m->ram, E));
     ok(vsdk_vm_map(m->vm, 0, m->ram, 0, RAM_BYTES, 0, E));
-    ok(vsdk_ram_data(m->ram, &data, E));
+    data = vsdk_ram_data(m->ram);
     m->memory = data;
     start_write_tables(m->memory);
 }
@@ -282,7 +282,7 @@ vsdk_loop *loop_of(vsdk_vm *vm)
 {
     vsdk_loop *loop = NULL;
 
-    ok(vsdk_vm_get_loop(vm, &loop, E));
+    loop = vsdk_vm_loop(vm, E);
     return loop;
 }
 

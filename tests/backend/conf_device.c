@@ -36,18 +36,17 @@ static void note(struct notes *to, char kind, uint32_t region, uint64_t offset, 
              (unsigned long long)offset, width, (unsigned long long)value);
 }
 
-static uint64_t noting_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t noting_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct notes *mine = user;
 
-    note(mine, 'r', region, offset, width, 0);
+    note(mine, 'r', access->region, access->offset, access->width, 0);
     return mine->reply;
 }
 
-static void noting_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void noting_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    note(user, 'w', region, offset, width, value);
+    note(user, 'w', access->region, access->offset, access->width, access->value);
 }
 
 static void noting_release(void *user)
@@ -265,11 +264,11 @@ struct actor {
     int calls;
 };
 
-static void act(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void act(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct actor *actor = user;
 
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     if (actor->calls++ > 0)
         return;
     actor->of_self = vsdk_device_detach(actor->self, NULL);
@@ -305,11 +304,11 @@ struct slow {
     atomic_int inside, left;
 };
 
-static uint64_t read_slowly(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t read_slowly(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct slow *slow = user;
 
-    (void)region, (void)offset, (void)width;
+    (void)access->region, (void)access->offset, (void)access->width;
     atomic_store(&slow->inside, 1);
     sleep_ms(20);
     atomic_store(&slow->left, 1);
@@ -352,8 +351,8 @@ static void *enter(void *user)
 {
     vsdk_device *device = user;
 
-    vsdk_device_lock(device);
-    vsdk_device_unlock(device);
+    vsdk_device_enter(device, NULL);
+    vsdk_device_leave(device);
     return NULL;
 }
 
@@ -371,11 +370,11 @@ Test(device, lock_keeps_callbacks_out)
     notes.reply = 1;
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
     machine_start(&m, &guest_widths_out, NULL);
-    vsdk_device_lock(device);
+    vsdk_device_enter(device, NULL);
     runner_start(&runner);
     sleep_ms(20);
     cr_assert_eq(notes.text[0], 0, "a callback ran while the device was locked");
-    vsdk_device_unlock(device);
+    vsdk_device_leave(device);
     runner_join(&runner);
     ok(runner.status);
     cr_assert_str_eq(notes.text, "w0+0.1=11 w0+0.2=2211 w0+0.4=44332211 ");
@@ -387,12 +386,12 @@ Test(device, concurrent_device_has_no_lock)
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, VSDK_DEVICE_CONCURRENT);
     pthread_t thread;
 
-    vsdk_device_lock(device);
+    vsdk_device_enter(device, NULL);
     cr_assert(pthread_create(&thread, NULL, enter, device) == 0);
     pthread_join(thread, NULL);
-    vsdk_device_unlock(device);
-    vsdk_device_lock(NULL);
-    vsdk_device_unlock(NULL);
+    vsdk_device_leave(device);
+    vsdk_device_enter(NULL, NULL);
+    vsdk_device_leave(NULL);
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
     machine_start(&m, &guest_many_widths, &(vsdk_x86_regs){.rbx = MMIO});
     cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
@@ -429,11 +428,10 @@ Test(device, arguments_of_create_are_checked)
     vsdk_device_close(device);
 }
 
-static void stop_the_guest(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                           uint64_t value)
+static void stop_the_guest(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)region, (void)offset, (void)width;
-    *(vsdk_status *)user = vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, value, 0, NULL);
+    (void)access->region, (void)access->offset, (void)access->width;
+    *(vsdk_status *)user = vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
 }
 
 Test(device, ends_a_run_by_stopping_the_guest)

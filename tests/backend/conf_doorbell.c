@@ -114,10 +114,9 @@ Test(doorbell, is_not_for_reads)
     vsdk_doorbell_close(doorbell);
 }
 
-static void count_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                        uint64_t value)
+static void count_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     ++*(int *)user;
 }
 

@@ -42,7 +42,8 @@ static void count_release(void *user)
 static vsdk_irq *make_irq(uint32_t gsi)
 {
     vsdk_irq *irq = NULL;
-    ok(vsdk_irq_create(m.vm, gsi, &irq, E));
+    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = gsi}, &irq,
+                       E));
     return irq;
 }
 
@@ -60,14 +61,21 @@ Test(irq, arguments_are_checked)
 {
     vsdk_irq *irq = (vsdk_irq *)1;
 
-    fails(LIMIT, vsdk_irq_create(m.vm, 1024, &irq, E));
+    fails(LIMIT,
+          vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 1024},
+                          &irq, E));
     cr_assert(irq == NULL);
-    fails(INVALID_ARGUMENT, vsdk_irq_create(m.vm, 1, NULL, E));
-    fails(INVALID_ARGUMENT, vsdk_irq_create(NULL, 1, &irq, E));
+    fails(INVALID_ARGUMENT,
+          vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 1}, NULL,
+                          E));
+    fails(INVALID_ARGUMENT,
+          vsdk_irq_create(NULL, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 1}, &irq,
+                          E));
     fails(INVALID_ARGUMENT, vsdk_irq_raise(NULL, E));
     fails(INVALID_ARGUMENT, vsdk_irq_lower(NULL, E));
     fails(INVALID_ARGUMENT, vsdk_irq_pulse(NULL, E));
-    ok(vsdk_irq_create(m.vm, 1023, &irq, E));
+    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 1023}, &irq,
+                       E));
     vsdk_irq_close(irq);
 }
 
@@ -266,7 +274,7 @@ Test(irq, message_reaches_the_guest)
 Test(irq, two_messages_come_by_priority)
 {
     start_interrupts(&guest_interrupts);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vm_send_msi(m.vm, MSI_TO_FIRST, VECTOR, E));
     ok(vsdk_vm_send_msi(m.vm, MSI_TO_FIRST, VECTOR_SECOND, E));
     ok(vsdk_vm_resume(m.vm, E));

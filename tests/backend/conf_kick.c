@@ -81,7 +81,7 @@ Test(kick, ends_a_run_that_waits_in_pause)
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
 
     machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     expect_kicked(SHORT_NS, VSDK_KICK_DEADLINE);
     runner_start(&runner);
     sleep_ms(1);
@@ -256,7 +256,7 @@ Test(kick, registers_can_be_set_after_a_foreign_signal)
     ok(vsdk_vm_resume(m.vm, E));
     run_to_write(&m, PORT_READY);
     expect_signal_is_told();
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     regs.rip = CODE;
     ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
@@ -272,7 +272,7 @@ Test(kick, foreign_signal_is_told_before_the_start_and_in_pause)
 {
     expect_signal_is_told();
     machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     expect_signal_is_told();
 }
 
@@ -364,7 +364,7 @@ Test(kick, another_thread_inside_is_busy)
     wait_for(has_entered, NULL, "the run");
     fails(BUSY, vsdk_vcpu_run(m.vcpu, 1, E));
     fails(BUSY, vsdk_vcpu_complete(m.vcpu, E));
-    fails(BUSY, vsdk_vm_run(m.vm, 1, NULL, E));
+    fails(BUSY, vsdk_vm_run(m.vm, NULL, 1, NULL, E));
     ok(vsdk_vcpu_kick(m.vcpu, E));
     runner_join(&runner);
 }

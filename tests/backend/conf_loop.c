@@ -42,7 +42,7 @@ static void count_timer(void *user)
     ++*(int *)user;
 }
 
-static void count_watch(void *user, int32_t descriptor, uint32_t events)
+static void count_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     cr_assert_eq(descriptor, ends[events == VSDK_LOOP_WRITE]);
     ++*(int *)user;
@@ -249,10 +249,9 @@ Test(loop, dispatch_from_its_own_callback_is_busy)
     cr_assert_eq(got, VSDK_ERROR_BUSY);
 }
 
-static void dispatch_in_device(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                               uint64_t value)
+static void dispatch_in_device(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     dispatch_again(user);
 }
 
@@ -367,7 +366,7 @@ Test(loop, nests_in_poll)
 static vsdk_watch *closing_watch;
 static vsdk_timer *closing_timer;
 
-static void close_watch(void *user, int32_t descriptor, uint32_t events)
+static void close_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user, (void)descriptor, (void)events;
     vsdk_watch_close(closing_watch);
@@ -408,7 +407,7 @@ Test(loop, descriptors_are_limited)
     fails(LIMIT, vsdk_vm_get_loop(m.vm, &second, E));
     cr_assert(second == NULL);
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
-    fails(LIMIT, vsdk_vm_run(m.vm, 1, NULL, E));
+    fails(LIMIT, vsdk_vm_run(m.vm, NULL, 1, NULL, E));
     cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     fails(INVALID_ARGUMENT, vsdk_loop_create(NULL, E));
 }
@@ -429,7 +428,7 @@ Test(loop, timers_of_a_device_stand_in_pause)
     machine_start(&m, &guest_spin, NULL);
     while (count == 0)
         dispatch(own, UINT64_MAX);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_timer_arm(timer, MS, 0, E));
     sleep_ms(3);
     cr_assert_eq(dispatch(own, 2 * MS), 0, "fired in PAUSED");
@@ -450,7 +449,7 @@ Test(loop, watches_of_a_device_are_quiet_in_pause)
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert(write(ends[1], "x", 1) == 1);
     cr_assert_eq(dispatch(loop, 2 * MS), 0, "called in PAUSED");
     ok(vsdk_vm_resume(m.vm, E));

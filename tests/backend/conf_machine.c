@@ -385,7 +385,7 @@ Test(pc, runs_a_program)
     fails(INVALID_ARGUMENT, vsdk_pc_get_memory_map(pc, NULL, 1, &again, E));
     ok(vsdk_pc_boot(pc, &config, E));
     cr_assert(vsdk_pc_vcpu(pc, 1) && !vsdk_pc_vcpu(pc, 2));
-    ok(vsdk_vm_run(vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 42);
     cr_assert_str_eq(output, "Hi");

@@ -45,7 +45,7 @@ Test(pause, guest_stands_and_goes_on)
         vsdk_vcpu_phase state;
 
         wait_for(has_counted, &at, "the guest to go on");
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         at = counter();
         ok(vsdk_vcpu_get_phase(m.vcpu, &state, E));
         cr_assert_eq(state, VSDK_VCPU_HELD);
@@ -66,7 +66,7 @@ Test(pause, works_with_nobody_inside)
 
     machine_start(&m, &guest_count, &(vsdk_x86_regs){.rbx = RESULT});
     ok(vsdk_vcpu_run(m.vcpu, 2000000, E));
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     at = counter();
     sleep_ms(3);
     cr_assert_eq(counter(), at);
@@ -82,7 +82,7 @@ Test(pause, unanswered_read_is_answered_after_the_resume)
     for (uint64_t value = 1; value < 6; value++) {
         const vsdk_exit *exit = run_to_read(&m, PORT_IN);
 
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         if (value % 2)
             answer(exit, value);
         ok(vsdk_vm_resume(m.vm, E));
@@ -105,7 +105,7 @@ Test(pause, an_unfinished_access_is_at_exit_in_every_state)
     machine_start(&m, &guest_echo, NULL);
     run_to_read(&m, PORT_IN);
     expect_at_exit();
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     expect_at_exit();
     ok(vsdk_vm_resume(m.vm, E));
     expect_at_exit();
@@ -122,7 +122,7 @@ static void expect_kicked_in_pause(vsdk_kick_detail detail)
 static void answer_and_be_kicked_in_pause(uint64_t value)
 {
     answer(run_to_read(&m, PORT_IN), value);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     expect_kicked_in_pause(VSDK_KICK_DEADLINE);
     expect_kicked_in_pause(VSDK_KICK_DEADLINE);
     ok(vsdk_vcpu_kick(m.vcpu, E));
@@ -151,10 +151,10 @@ Test(pause, runs_in_it_keep_the_answer_for_complete)
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
 }
 
-static void note_value(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void note_value(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)region, (void)offset, (void)width;
-    *(uint64_t *)user = value;
+    (void)access->region, (void)access->offset, (void)access->width;
+    *(uint64_t *)user = access->value;
 }
 
 /* Whether a device answered is known of each access anew. */
@@ -169,7 +169,7 @@ Test(pause, an_access_after_a_claimed_one_stays_unfinished)
     answer(run_to_read(&m, PORT_IN), 1);
     answer(run_to_read(&m, PORT_IN), 2);
     cr_assert_eq(echoed, 1);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     expect_kicked_in_pause(VSDK_KICK_DEADLINE);
     expect_at_exit();
     ok(vsdk_vm_resume(m.vm, E));
@@ -185,9 +185,9 @@ Test(pause, unanswered_memory_read_is_answered_after_the_resume)
         const vsdk_exit *exit = run(&m);
 
         cr_assert_eq(exit->reason, VSDK_EXIT_MMIO);
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         ok(vsdk_vm_resume(m.vm, E));
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         answer(exit, value);
         ok(vsdk_vm_resume(m.vm, E));
         cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, value);
@@ -216,7 +216,7 @@ Test(pause, from_another_thread_loses_no_access)
     machine_start(&m, &guest_echo, NULL);
     runner_start(&runner);
     for (int i = 0; i < 20; i++) {
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
         ok(vsdk_vm_resume(m.vm, E));
     }
@@ -230,13 +230,12 @@ struct requester {
     atomic_int calls, pauses, resumes;
 };
 
-static void request_pause(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void request_pause(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct requester *requester = user;
 
-    (void)region, (void)offset, (void)width;
-    if (value == 3)
+    (void)access->region, (void)access->offset, (void)access->width;
+    if (access->value == 3)
         requester->status = vsdk_vm_pause_request(m.vm, NULL);
     atomic_fetch_add(&requester->calls, 1);
 }
@@ -267,7 +266,7 @@ Test(pause, requested_by_a_callback_takes_effect_after_it)
     machine_start(&m, &guest_out_forever, NULL);
     runner_start(&runner);
     wait_for_vm(m.vm, VSDK_VM_PAUSED);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(requester.status);
     calls = atomic_load(&requester.calls);
     cr_assert(calls >= 3);
@@ -288,11 +287,11 @@ Test(pause, devices_are_not_told_in_created)
     vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     machine_start(&m, &guest_out_forever, NULL);
     cr_assert_eq(atomic_load(&requester.pauses) + atomic_load(&requester.resumes), 0);
-    ok(vsdk_vm_pause(m.vm, E));
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert_eq(atomic_load(&requester.pauses), 1);
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vm_resume(m.vm, E));
@@ -309,7 +308,7 @@ Test(pause, request_is_withdrawn_by_resume)
     cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 2);
     ok(vsdk_vm_pause_request(m.vm, E));
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
 }
 
@@ -319,12 +318,11 @@ struct waiting {
     atomic_int asked, go_on, ticks;
 };
 
-static void ask_and_wait(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void ask_and_wait(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct waiting *waiting = user;
 
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     if (atomic_load(&waiting->asked))
         return;
     vsdk_vm_pause_request(m.vm, NULL);
@@ -347,7 +345,7 @@ static vsdk_loop *own_loop(void)
 {
     vsdk_loop *loop = NULL;
 
-    ok(vsdk_vm_get_loop(m.vm, &loop, E));
+    loop = vsdk_vm_loop(m.vm, E);
     return loop;
 }
 
@@ -386,12 +384,11 @@ struct slow {
     atomic_int inside, left;
 };
 
-static void write_slowly(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void write_slowly(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct slow *slow = user;
 
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     atomic_store(&slow->inside, 1);
     sleep_ms(20);
     atomic_store(&slow->left, 1);
@@ -413,7 +410,7 @@ Test(pause, waits_for_a_running_callback)
     machine_start(&m, &guest_out_forever, NULL);
     runner_start(&runner);
     wait_for(is_inside, &slow, "the callback");
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert(atomic_load(&slow.left), "pause returned while a callback was running");
     ok(vsdk_vcpu_kick(m.vcpu, E));
     runner_join(&runner);
@@ -439,11 +436,12 @@ Test(pause, waits_for_a_callback_of_another_thread)
     pthread_t thread;
 
     ok(vsdk_irq_controller_attach(m.vm, 0, 24, set_line_slowly, &slow, NULL, E));
-    ok(vsdk_irq_create(m.vm, 3, &irq, E));
+    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 3}, &irq,
+                       E));
     machine_start(&m, &guest_spin, NULL);
     cr_assert(pthread_create(&thread, NULL, raise_line, irq) == 0);
     wait_for(is_inside, &slow, "the callback");
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert(atomic_load(&slow.left), "pause returned while a callback was running");
     pthread_join(thread, NULL);
     vsdk_irq_close(irq);
@@ -453,21 +451,21 @@ Test(pause, drain_finishes_what_is_answered)
 {
     vsdk_x86_regs regs;
 
-    fails(STATE, vsdk_vm_drain(m.vm, E));
+    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     machine_start(&m, &guest_echo, NULL);
     answer(run_to_read(&m, PORT_IN), 0x77665544);
-    fails(STATE, vsdk_vm_drain(m.vm, E));
-    ok(vsdk_vm_pause(m.vm, E));
+    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     if (is_exact()) {
-        ok(vsdk_vm_drain(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
         ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
         cr_assert_eq(regs.rax, 0x77665544);
         cr_assert_eq(regs.rip, CODE + 2, "RIP is %#llx", (unsigned long long)regs.rip);
         regs.rax = 0x11;
         ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
-        ok(vsdk_vm_drain(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     } else {
-        fails(UNSUPPORTED, vsdk_vm_drain(m.vm, E));
+        fails(UNSUPPORTED, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     }
     ok(vsdk_vm_resume(m.vm, E));
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, is_exact() ? 0x11 : 0x77665544);
@@ -477,8 +475,8 @@ Test(pause, drain_without_an_access_does_nothing)
 {
     machine_start(&m, &guest_spin, NULL);
     ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
-    ok(vsdk_vm_pause(m.vm, E));
-    ok(vsdk_vm_drain(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
 }
 
 static int has_entered(void *user)
@@ -495,10 +493,10 @@ Test(pause, drain_with_a_run_inside_is_busy)
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
 
     machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     runner_start(&runner);
     wait_for(has_entered, NULL, "the run");
-    fails(BUSY, vsdk_vm_drain(m.vm, E));
+    fails(BUSY, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     ok(vsdk_vcpu_kick(m.vcpu, E));
     runner_join(&runner);
 }
@@ -513,11 +511,11 @@ Test(pause, drain_stops_at_the_next_fragment)
     cr_assert_eq(run(&m)->address, at);
     cr_assert_eq(m.exit->width, 4, "width %u", m.exit->width);
     answer(m.exit, 0x11111111);
-    ok(vsdk_vm_pause(m.vm, E));
-    fails(STATE, vsdk_vm_drain(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->address, MMIO + 0x1000);
     answer(m.exit, 0x22222222);
-    ok(vsdk_vm_drain(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     ok(vsdk_vm_resume(m.vm, E));
     run_to_end(&m);
     ok(vsdk_vm_read(m.vm, RESULT, &got, 8, E));
@@ -540,12 +538,12 @@ Test(pause, complete_finishes_one_access)
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x1234);
 }
 
-static uint64_t read_threes(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t read_threes(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    (void)region;
-    (void)offset;
-    (void)width;
+    (void)access->region;
+    (void)access->offset;
+    (void)access->width;
     return 0x33333333;
 }
 
@@ -582,7 +580,7 @@ Test(pause, destroyed_while_paused)
 {
     machine_start(&m, &guest_echo, NULL);
     run_to_read(&m, PORT_IN);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vm_destroy(m.vm, E));
     fails(GONE, vsdk_vm_resume(m.vm, E));
 }
@@ -591,7 +589,7 @@ Test(pause, stopped_while_paused)
 {
     machine_start(&m, &guest_echo, NULL);
     run_to_read(&m, PORT_IN);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 3, 0, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
     ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));

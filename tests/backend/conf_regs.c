@@ -231,7 +231,7 @@ Test(regs, after_a_kick)
         cr_assert_eq(state, VSDK_VCPU_AT_EXIT);
         ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     }
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     cr_assert_eq(regs.rip, CODE);
 }
@@ -258,7 +258,7 @@ Test(regs, cannot_be_set_with_an_access_unfinished)
     machine_start(&m, &guest_echo, NULL);
     answer(run_to_read(&m, PORT_IN), 5);
     expect_setting_refused(1);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     expect_setting_refused(1);
     ok(vsdk_vm_resume(m.vm, E));
     cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 5);
@@ -275,7 +275,7 @@ Test(regs, can_be_changed_in_pause)
         ok(vsdk_vcpu_run(m.vcpu, 2000000, E));
         ok(vsdk_vm_read(m.vm, RESULT, &here, 8, E));
     } while (here == 0);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     cr_assert(regs.rip >= CODE && regs.rip < CODE + 16, "RIP is %#llx",
               (unsigned long long)regs.rip);
@@ -313,7 +313,7 @@ Test(regs, can_be_reached_in_pause_whoever_runs)
     vsdk_x86_regs regs;
 
     machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert(pthread_create(&thread, NULL, come_and_go, &coming) == 0);
     for (int i = 0; i < 200 || atomic_load(&coming.runs) < 200; i++)
         ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
@@ -322,15 +322,14 @@ Test(regs, can_be_reached_in_pause_whoever_runs)
     cr_assert(atomic_load(&coming.runs) >= 200);
 }
 
-static void look_from_callback(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                               uint64_t value)
+static void look_from_callback(void *user, vsdk_device *device, const vsdk_access *access)
 {
     vsdk_x86_regs regs = {0};
     vsdk_status *got = user;
 
-    (void)region, (void)offset, (void)width;
+    (void)access->region, (void)access->offset, (void)access->width;
     got[0] = vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
-    got[1] = (regs.rax & 0xff) == value ? VSDK_OK : VSDK_ERROR_RANGE;
+    got[1] = (regs.rax & 0xff) == access->value ? VSDK_OK : VSDK_ERROR_RANGE;
     regs.rax = 100;
     got[2] = vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
 }

@@ -20,10 +20,10 @@ TestSuite(run_bare);
 
 enum { SHORT_NS = 20000000 };
 
-static void end_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void end_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)user, (void)region, (void)offset, (void)width;
-    vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, value, 0, NULL);
+    (void)user, (void)access->region, (void)access->offset, (void)access->width;
+    vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
 }
 
 /* A exit-port device of the test's own. */
@@ -42,18 +42,18 @@ Test(run, ends_with_the_guest)
 
     attach_end(PORT_END);
     machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
-    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 0x11);
     cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
-    fails(STATE, vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    fails(STATE, vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
 }
 
 Test(run, end_may_be_null)
 {
     attach_end(PORT_END);
     machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
-    ok(vsdk_vm_run(m.vm, UINT64_MAX, NULL, E));
+    ok(vsdk_vm_run(m.vm, NULL, UINT64_MAX, NULL, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
 }
 
@@ -64,7 +64,7 @@ Test(run, unclaimed_reads_are_ones)
     attach_end(PORT_END);
     machine_load(&m, &guest_mmio_in, native_cpl(m.host),
                  &(vsdk_x86_regs){.rbx = MMIO, .rdi = RESULT});
-    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT + 24), UINT64_MAX);
     cr_assert_eq(*(uint64_t *)(m.memory + RESULT), 0x11223344556677ff);
 }
@@ -76,14 +76,14 @@ Test(run, timeout_leaves_it_paused_and_it_goes_on)
 
     machine_load(&m, &guest_count, native_cpl(m.host), &(vsdk_x86_regs){.rbx = RESULT});
     do {
-        ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+        ok(vsdk_vm_run(m.vm, NULL, SHORT_NS, &end, E));
         cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
         cr_assert_eq(end.detail, VSDK_KICK_DEADLINE);
         cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
         ok(vsdk_vm_read(m.vm, RESULT, &before, 8, E));
     } while (before == 0);
     do {
-        ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+        ok(vsdk_vm_run(m.vm, NULL, SHORT_NS, &end, E));
         ok(vsdk_vm_read(m.vm, RESULT, &after, 8, E));
     } while (after == before);
     cr_assert(after > before);
@@ -95,14 +95,14 @@ Test(run, cancel_before_makes_it_return)
 
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
     ok(vsdk_vm_run_cancel(m.vm, E));
-    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
     cr_assert_eq(end.detail, VSDK_KICK_REQUEST);
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
-    ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+    ok(vsdk_vm_run(m.vm, NULL, SHORT_NS, &end, E));
     cr_assert_eq(end.detail, VSDK_KICK_DEADLINE, "one cancel, two returns");
     fails(INVALID_ARGUMENT, vsdk_vm_run_cancel(NULL, E));
-    fails(INVALID_ARGUMENT, vsdk_vm_run(NULL, 1, &end, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_run(NULL, NULL, 1, &end, E));
 }
 
 struct whole {
@@ -115,7 +115,7 @@ static void *whole_main(void *user)
 {
     struct whole *whole = user;
 
-    whole->status = vsdk_vm_run(m.vm, VSDK_FOREVER, &whole->end, NULL);
+    whole->status = vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &whole->end, NULL);
     return NULL;
 }
 
@@ -141,7 +141,7 @@ Test(run, cancel_ends_it_and_it_is_busy_meanwhile)
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
     whole_start(&whole);
     wait_for(has_entered, NULL, "the run");
-    fails(BUSY, vsdk_vm_run(m.vm, 1, NULL, E));
+    fails(BUSY, vsdk_vm_run(m.vm, NULL, 1, NULL, E));
     fails(BUSY, vsdk_vcpu_run(m.vcpu, 1, E));
     ok(vsdk_vm_run_cancel(m.vm, E));
     pthread_join(whole.thread, NULL);
@@ -190,7 +190,7 @@ Test(run, dispatches_the_loop_of_the_machine)
     ok(vsdk_timer_create(loop_of(m.vm), device, end_by_timer, &fired, NULL, &timer, E));
     ok(vsdk_timer_arm(timer, SHORT_NS / 10, 0, E));
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
-    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.value, 8);
     cr_assert(fired);
     vsdk_timer_close(timer);
@@ -199,7 +199,7 @@ Test(run, dispatches_the_loop_of_the_machine)
 
 static void run_again(void *user)
 {
-    *(vsdk_status *)user = vsdk_vm_run(m.vm, 1, NULL, NULL);
+    *(vsdk_status *)user = vsdk_vm_run(m.vm, NULL, 1, NULL, NULL);
     vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, NULL);
 }
 
@@ -209,7 +209,7 @@ Test(run, from_a_callback_is_busy)
 
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
     ok(vsdk_loop_defer(loop_of(m.vm), run_again, &got, NULL, E));
-    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, NULL, E));
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, NULL, E));
     cr_assert_eq(got, VSDK_ERROR_BUSY);
 }
 
@@ -225,7 +225,7 @@ Test(run_bare, all_processors_run)
     machine_load(&m, &guest_second, 0, NULL);
     ok(vsdk_vm_write(m.vm, SECOND_CODE, guest_second_start.code,
                      (uint64_t)(guest_second_start.end - guest_second_start.code), E));
-    ok(vsdk_vm_run(m.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 1);
     machine_end(&m);
@@ -254,7 +254,7 @@ Test(run_bare, unclaimed_accesses_are_told_once)
     machine_add_vcpu(&m);
     machine_load(&m, &guest_out_forever, native_cpl(m.host), NULL);
     do
-        ok(vsdk_vm_run(m.vm, SHORT_NS, &end, E));
+        ok(vsdk_vm_run(m.vm, NULL, SHORT_NS, &end, E));
     while (!atomic_load(&told));
     cr_assert(atomic_load(&told) == 1, "told %d times in one run", atomic_load(&told));
     machine_end(&m);

@@ -133,7 +133,7 @@ Test(smp, pause_holds_both)
         vsdk_vcpu_phase state;
         int at;
 
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         ok(vsdk_vcpu_get_phase(m.vcpu, &state, E));
         cr_assert_neq(state, VSDK_VCPU_IN_GUEST);
         ok(vsdk_vcpu_get_phase(second, &state, E));
@@ -167,17 +167,16 @@ Test(smp, messages_find_their_processor)
 static atomic_int inside, together;
 
 /* What the second counts is never 0x5a for long, which is what the first writes. */
-static void write_alone(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                        uint64_t value)
+static void write_alone(void *user, vsdk_device *device, const vsdk_access *access)
 {
     atomic_int *writes = user;
 
-    (void)region, (void)offset, (void)width;
+    (void)access->region, (void)access->offset, (void)access->width;
     if (atomic_fetch_add(&inside, 1))
         atomic_store(&together, 1);
     sleep_ms(1);
     atomic_fetch_sub(&inside, 1);
-    atomic_fetch_add(&writes[value == 0x5a], 1);
+    atomic_fetch_add(&writes[access->value == 0x5a], 1);
 }
 
 static int is_done(void *user)

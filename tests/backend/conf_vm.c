@@ -149,15 +149,15 @@ Test(vm, tells_about_itself)
 Test(vm, goes_from_created_to_stopped)
 {
     machine_load(&m, &guest_out_forever, native_cpl(m.host), NULL);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_CREATED);
     ok(vsdk_vm_resume(m.vm, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
     ok(vsdk_vm_resume(m.vm, E));
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 1);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vm_resume(m.vm, E));
     cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 2);
@@ -171,7 +171,7 @@ Test(vm_create, needs_a_processor_to_start)
 
     machine_make_bare(&bare, NULL);
     fails(STATE, vsdk_vm_resume(bare.vm, E));
-    fails(STATE, vsdk_vm_run(bare.vm, 1, NULL, E));
+    fails(STATE, vsdk_vm_run(bare.vm, NULL, 1, NULL, E));
     fails(STATE, vsdk_vm_send_msi(bare.vm, 0xfee00000, VECTOR, E));
     machine_add_vcpu(&bare);
     ok(vsdk_vm_resume(bare.vm, E));
@@ -187,10 +187,10 @@ Test(vm, ended_guest_refuses_to_go_on)
     ok(vsdk_ram_create(m.vm, 4096, NULL, &ram, E));
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_POWEROFF, 0, 0, E));
     fails(STATE, vsdk_vm_resume(m.vm, E));
-    fails(STATE, vsdk_vm_pause(m.vm, E));
+    fails(STATE, vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     fails(STATE, vsdk_vm_pause_request(m.vm, E));
-    fails(STATE, vsdk_vm_drain(m.vm, E));
-    fails(STATE, vsdk_vm_run(m.vm, 1, NULL, E));
+    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
+    fails(STATE, vsdk_vm_run(m.vm, NULL, 1, NULL, E));
     fails(STATE, vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 4096, 0, E));
     fails(STATE, vsdk_vm_unmap(m.vm, 0, RAM_BYTES, E));
     fails(STATE, vsdk_vm_protect(m.vm, 0, RAM_BYTES, VSDK_MAP_READONLY, E));
@@ -335,10 +335,10 @@ Test(vm_create, halt_ends_the_run_of_all_where_nobody_can_wake)
     vsdk_host_close(none.host);
     machine_make_with(&none, &config);
     machine_load(&none, &guest_halt, 0, NULL);
-    ok(vsdk_vm_run(none.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(none.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_HALT);
     cr_assert_eq(vm_state(none.vm), VSDK_VM_PAUSED);
-    ok(vsdk_vm_run(none.vm, VSDK_FOREVER, &end, E));
+    ok(vsdk_vm_run(none.vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_HALT);
     machine_end(&none);
 }
@@ -395,7 +395,7 @@ static void ignore_timer(void *user)
     (void)user;
 }
 
-static void ignore_watch(void *user, int32_t descriptor, uint32_t events)
+static void ignore_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user, (void)descriptor, (void)events;
 }
@@ -407,14 +407,14 @@ static void expect_vm_gone(void)
     uint32_t needed;
 
     fails(GONE, vsdk_vm_resume(m.vm, E));
-    fails(GONE, vsdk_vm_pause(m.vm, E));
+    fails(GONE, vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     fails(GONE, vsdk_vm_pause_request(m.vm, E));
-    fails(GONE, vsdk_vm_drain(m.vm, E));
+    fails(GONE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
     fails(GONE, vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
     fails(GONE, vsdk_vm_get_info(m.vm, &info, E));
     fails(GONE, vsdk_vm_list_reserved(m.vm, NULL, 0, &needed, E));
     fails(GONE, vsdk_x86_vm_set_cpuid(m.vm, &entry, 1, E));
-    fails(GONE, vsdk_vm_run(m.vm, 1, NULL, E));
+    fails(GONE, vsdk_vm_run(m.vm, NULL, 1, NULL, E));
     fails(GONE, vsdk_vm_run_cancel(m.vm, E));
     fails(GONE, vsdk_vm_send_msi(m.vm, 0xfee00000, VECTOR, E));
 }
@@ -466,7 +466,7 @@ static void expect_memory_stays(void)
 {
     void *data = NULL;
 
-    ok(vsdk_ram_data(m.ram, &data, E));
+    data = vsdk_ram_data(m.ram);
     cr_assert(data == m.memory);
     cr_assert_eq(vsdk_ram_size(m.ram), RAM_BYTES);
     m.memory[0] = 1;
@@ -491,7 +491,8 @@ static void expect_devices_gone(vsdk_device *device, vsdk_irq *irq, vsdk_doorbel
     fails(GONE, vsdk_device_detach(device, E));
     fails(GONE, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 1, 1, 1, E));
     fails(GONE, vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, 1, E));
-    fails(GONE, vsdk_irq_create(m.vm, 4, &line, E));
+    fails(GONE, vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
+                                &line, E));
     fails(GONE, vsdk_irq_raise(irq, E));
     fails(GONE, vsdk_irq_lower(irq, E));
     fails(GONE, vsdk_irq_pulse(irq, E));
@@ -517,7 +518,8 @@ Test(vm, destroyed_answers_gone_everywhere)
     vsdk_irq *irq = NULL;
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
-    ok(vsdk_irq_create(m.vm, 4, &irq, E));
+    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4}, &irq,
+                       E));
     ok(vsdk_doorbell_create(m.vm, &config, &doorbell, E));
     machine_start(&m, &guest_out_forever, NULL);
     run_to_write(&m, PORT_OUT);
@@ -533,17 +535,16 @@ Test(vm, destroyed_answers_gone_everywhere)
 }
 
 /* What must not be called from a callback of the virtual machine. */
-static void try_from_a_callback(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                                uint64_t value)
+static void try_from_a_callback(void *user, vsdk_device *device, const vsdk_access *access)
 {
     vsdk_status *got = user;
     vsdk_vcpu *vcpu = NULL;
 
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     got[0] = vsdk_vm_destroy(m.vm, NULL);
-    got[1] = vsdk_vm_pause(m.vm, NULL);
-    got[2] = vsdk_vm_drain(m.vm, NULL);
-    got[3] = vsdk_vm_run(m.vm, 1, NULL, NULL);
+    got[1] = vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, NULL);
+    got[2] = vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL);
+    got[3] = vsdk_vm_run(m.vm, NULL, 1, NULL, NULL);
     got[4] = vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, NULL);
     got[5] = vsdk_vcpu_create(m.vm, 0, NULL, &vcpu, NULL);
     got[6] = vsdk_vcpu_complete(m.vcpu, NULL);
@@ -577,7 +578,7 @@ Test(vm, resume_in_a_pause_callback_is_busy)
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
     machine_start(&m, &guest_out_forever, NULL);
     run_to_write(&m, PORT_OUT);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert_eq(got, VSDK_ERROR_BUSY);
     vsdk_device_close(device);
 }
@@ -614,7 +615,7 @@ Test(vm, clock_stands_unless_running)
     cr_assert_eq(vsdk_vm_clock(m.vm), 0);
     machine_start(&m, &guest_out_forever, NULL);
     sleep_ms(2);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     at_pause = vsdk_vm_clock(m.vm);
     cr_assert(at_pause >= 2000000, "%llu", (unsigned long long)at_pause);
     expect_clock_stands();
@@ -675,6 +676,6 @@ Test(vm_create, closed_processor_still_belongs_to_the_guest)
     other.vcpu = NULL;
     fails(EXISTS, vsdk_vcpu_create(other.vm, 0, NULL, &again, E));
     ok(vsdk_vm_resume(other.vm, E));
-    ok(vsdk_vm_pause(other.vm, E));
+    ok(vsdk_vm_pause(other.vm, 0, VSDK_FOREVER, E));
     machine_end(&other);
 }

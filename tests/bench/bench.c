@@ -24,12 +24,11 @@ typedef struct pair {
     uint64_t written;
 } pair;
 
-static void count_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                        uint64_t value)
+static void count_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     pair *p = user;
-    (void)region, (void)offset, (void)width;
-    p->written += value;
+    (void)access->region, (void)access->offset, (void)access->width;
+    p->written += access->value;
 }
 
 static void count_raw_write(void *user, uint16_t port, uint32_t value)

@@ -123,7 +123,7 @@ int main(int count, char **argument)
     must(vsdk_vm_create(host, &config, &b.vm, &error));
     must(vsdk_pc_create(b.vm, &machine, &b.pc, &error));
     must(vsdk_pc_boot(b.pc, &load, &error));
-    must(vsdk_vm_run(b.vm, UINT64_C(240000000000), &end, &error));
+    must(vsdk_vm_run(b.vm, NULL, UINT64_C(240000000000), &end, &error));
     vsdk_pc_close(b.pc);
     must(vsdk_vm_destroy(b.vm, &error));
     vsdk_vm_close(b.vm);

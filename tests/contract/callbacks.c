@@ -23,7 +23,8 @@ static void inside(void (*what)(void))
     ok(vsdk_host_open("mock", NULL, &host, E));
     ok(vsdk_vm_create(host, &config, &vm, E));
     ok(vsdk_irq_controller_attach(vm, 50, 1, on_line, (void *)what, NULL, E));
-    ok(vsdk_irq_create(vm, 50, &irq, E));
+    ok(vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 50}, &irq,
+                       E));
     called = 0;
     ok(vsdk_irq_pulse(irq, E));
     cr_assert_eq(called, 1);

@@ -42,7 +42,7 @@ static void ignore_timer(void *user)
     (void)user;
 }
 
-static void ignore_watch(void *user, int32_t descriptor, uint32_t events)
+static void ignore_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user, (void)descriptor, (void)events;
 }
@@ -76,7 +76,8 @@ static void make_devices(int attached, int watched)
     if (attached)
         ok(vsdk_device_add_range(all.device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
     ok(vsdk_irq_controller_attach(all.vm, 0, 24, ignore_line, &all.released[5], count_release, E));
-    ok(vsdk_irq_create(all.vm, 4, &all.irq, E));
+    ok(vsdk_irq_create(all.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
+                       &all.irq, E));
     ok(vsdk_irq_raise(all.irq, E));
     ok(vsdk_doorbell_create(all.vm, &doorbell, &all.doorbell, E));
     ok(vsdk_loop_create(&all.loop, E));

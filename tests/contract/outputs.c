@@ -60,8 +60,12 @@ Test(outputs, handles)
     zeroed(vsdk_ram *, vsdk_ram_create(vm, 4096, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_device_create(NULL, &ops, NULL, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_device_create(vm, &ops, NULL, NULL, &out, E));
-    zeroed(vsdk_irq *, vsdk_irq_create(NULL, 0, &out, E));
-    zeroed(vsdk_irq *, vsdk_irq_create(vm, 0, &out, E));
+    zeroed(vsdk_irq *,
+           vsdk_irq_create(NULL, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 0},
+                           &out, E));
+    zeroed(vsdk_irq *,
+           vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 0}, &out,
+                           E));
     zeroed(vsdk_doorbell *, vsdk_doorbell_create(NULL, &bell, &out, E));
     zeroed(vsdk_doorbell *, vsdk_doorbell_create(vm, &bell, &out, E));
     zeroed(vsdk_loop *, vsdk_vm_get_loop(NULL, &out, E));
@@ -104,8 +108,8 @@ Test(outputs, structures)
            vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &out, sizeof(vsdk_x86_sregs), E));
     zeroed(vsdk_x86_fpu, vsdk_vcpu_get_state(vcpu, VSDK_X86_FPU, &out, sizeof(vsdk_x86_fpu), E));
     zeroed(vsdk_x86_cpuid_entry, vsdk_x86_vcpu_get_cpuid(vcpu, 0, 0, &out, E));
-    zeroed(vsdk_exit, vsdk_vm_run(NULL, VSDK_FOREVER, &out, E));
-    zeroed(vsdk_exit, vsdk_vm_run(vm, VSDK_FOREVER, &out, E));
+    zeroed(vsdk_exit, vsdk_vm_run(NULL, NULL, VSDK_FOREVER, &out, E));
+    zeroed(vsdk_exit, vsdk_vm_run(vm, NULL, VSDK_FOREVER, &out, E));
     zeroed_struct(vsdk_capability_info, vsdk_host_query(host, 0, &out, E));
     zeroed_struct(vsdk_vm_info, vsdk_vm_get_info(NULL, &out, E));
     zeroed_struct(vsdk_vm_info, vsdk_vm_get_info(vm, &out, E));

@@ -424,7 +424,7 @@ Test(pc_boot, runs)
     ok(vsdk_pc_boot(pc, &c, E));
     cr_assert_not_null(vsdk_pc_vcpu(pc, 1));
     cr_assert_null(vsdk_pc_vcpu(pc, 2));
-    ok(vsdk_vm_run(vm, UINT64_C(60000000000), &end, E));
+    ok(vsdk_vm_run(vm, NULL, UINT64_C(60000000000), &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 42);
     fails(STATE, vsdk_pc_boot(pc, &c, E));
@@ -498,7 +498,8 @@ Test(pc_boot, from_a_callback)
     vsdk_irq *irq;
 
     ok(vsdk_irq_controller_attach(vm, 100, 1, line_changed, NULL, NULL, E));
-    ok(vsdk_irq_create(vm, 100, &irq, E));
+    ok(vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 100}, &irq,
+                       E));
     ok(vsdk_irq_pulse(irq, E));
     cr_assert_eq(in_callback, VSDK_ERROR_BUSY);
     vsdk_irq_close(irq);

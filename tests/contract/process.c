@@ -114,7 +114,7 @@ static int run_cycles(int count)
         struct guest g;
         vsdk_exit end;
 
-        if (guest_make(&g) != VSDK_OK || vsdk_vm_run(g.vm, 2000000, &end, NULL) != VSDK_OK)
+        if (guest_make(&g) != VSDK_OK || vsdk_vm_run(g.vm, NULL, 2000000, &end, NULL) != VSDK_OK)
             failures++;
         guest_close(&g);
     }
@@ -328,7 +328,7 @@ static void on_line(void *user, uint32_t gsi, uint32_t level)
     called++;
 }
 
-static void on_ready(void *user, int32_t descriptor, uint32_t events)
+static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     called++;
 }
@@ -349,7 +349,9 @@ static int children_make(const struct guest *g, struct children *c)
     return !vsdk_vm_get_loop(g->vm, &c->loop, NULL) && pipe(c->pipe) == 0 &&
            !vsdk_device_create(g->vm, &quiet, NULL, NULL, &c->device, NULL) &&
            !vsdk_irq_controller_attach(g->vm, 0, 24, on_line, NULL, on_release, NULL) &&
-           !vsdk_irq_create(g->vm, 4, &c->irq, NULL) && !vsdk_irq_raise(c->irq, NULL) &&
+           !vsdk_irq_create(g->vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
+                            &c->irq, NULL) &&
+           !vsdk_irq_raise(c->irq, NULL) &&
            !vsdk_doorbell_create(g->vm, &bell, &c->doorbell, NULL) &&
            !vsdk_watch_create(c->loop, NULL, c->pipe[0], VSDK_LOOP_READ, on_ready, NULL, on_release,
                               &c->watch, NULL) &&
@@ -407,7 +409,7 @@ static void test_fork(void)
     compare_children(&g, &c);
     children_close(&c);
     tap(guest_answers(&g), "the parent's guest still runs");
-    tap(vsdk_vm_pause(g.vm, NULL) == VSDK_OK, "the parent's guest can be paused");
+    tap(vsdk_vm_pause(g.vm, 0, VSDK_FOREVER, NULL) == VSDK_OK, "the parent's guest can be paused");
     tap(vsdk_vm_destroy(g.vm, NULL) == VSDK_OK, "the parent's guest can be destroyed");
     guest_close(&g);
 }

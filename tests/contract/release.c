@@ -36,7 +36,7 @@ static void ignore_timer(void *user)
     (void)user;
 }
 
-static void ignore_watch(void *user, int32_t descriptor, uint32_t events)
+static void ignore_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user, (void)descriptor, (void)events;
 }
@@ -215,7 +215,7 @@ Test(release, controller_does_not_wait_for_itself)
     vsdk_irq *irq;
 
     ok(vsdk_irq_controller_attach(vm, 0, 24, detach_itself, vm, NULL, E));
-    ok(vsdk_irq_create(vm, 4, &irq, E));
+    ok(vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4}, &irq, E));
     ok(vsdk_irq_pulse(irq, E));
     ok(vsdk_irq_controller_detach(vm, 0, E));
     vsdk_irq_close(irq);

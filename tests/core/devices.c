@@ -80,14 +80,14 @@ static void *locked_raise(void *argument)
 {
     rig *r = argument;
 
-    vsdk_device_lock(r->device);
+    vsdk_device_enter(r->device, NULL);
     under_lock[0] = vsdk_irq_pulse(r->irq, NULL);
-    under_lock[1] = vsdk_vm_pause(r->vm, NULL);
+    under_lock[1] = vsdk_vm_pause(r->vm, 0, VSDK_FOREVER, NULL);
     under_lock[2] = vsdk_vm_destroy(r->vm, NULL);
     under_lock[3] = vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, NULL);
     under_lock[4] = vsdk_device_detach(r->device, NULL);
-    under_lock[5] = vsdk_vm_run(r->vm, VSDK_FOREVER, NULL, NULL);
-    vsdk_device_unlock(r->device);
+    under_lock[5] = vsdk_vm_run(r->vm, NULL, VSDK_FOREVER, NULL, NULL);
+    vsdk_device_leave(r->device);
     atomic_store(&locked_over, 1);
     return NULL;
 }
@@ -101,7 +101,8 @@ static void a_pause_waits_for_a_locked_device(void)
 
     rig_open(&r, idle, &ops);
     vsdk_irq_controller_attach(r.vm, LINE, 1, waiting_line, NULL, NULL, NULL);
-    vsdk_irq_create(r.vm, LINE, &r.irq, NULL);
+    vsdk_irq_create(r.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = LINE}, &r.irq,
+                    NULL);
     vsdk_vm_resume(r.vm, NULL);
     pthread_create(&thread, NULL, locked_raise, &r);
     PUPPET_WAIT(atomic_load(&in_callback));
@@ -129,8 +130,7 @@ static enum puppet_act write_once(backend_vcpu *vcpu, vsdk_exit *exit)
 static _Atomic unsigned resumed_inside, drain_over;
 static int pauses_last;
 
-static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                           uint64_t value)
+static void resuming_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rig *r = user;
 
@@ -142,7 +142,7 @@ static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_
 static void *drain(void *argument)
 {
     rig *r = argument;
-    vsdk_status status = vsdk_vm_drain(r->vm, NULL);
+    vsdk_status status = vsdk_vm_pause(r->vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL);
 
     atomic_store(&drain_over, 1);
     return (void *)(intptr_t)status;
@@ -162,7 +162,7 @@ static void a_device_resumes_inside_a_drain(int last)
     rig_open(&r, write_once, &ops);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     atomic_store(&puppet_fragments, 1);
     pthread_create(&thread, NULL, drain, &r);
     tap(PUPPET_WAIT(atomic_load(&drain_over)) && atomic_load(&resumed_inside),
@@ -179,10 +179,9 @@ static void quiet_line(void *user, uint32_t gsi, uint32_t level)
 {
 }
 
-static void resuming_and_waiting_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                                       uint64_t value)
+static void resuming_and_waiting_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    resuming_write(user, region, offset, width, value);
+    resuming_write(user, access->region, access->offset, access->width, access->value);
     atomic_store(&in_callback, 1);
     PUPPET_WAIT(atomic_load(&go_on));
 }
@@ -197,10 +196,11 @@ static void a_resume_waits_for_the_callback_that_asked(void)
     pauses_last = 0;
     rig_open(&r, write_once, &ops);
     vsdk_irq_controller_attach(r.vm, LINE, 1, quiet_line, NULL, NULL, NULL);
-    vsdk_irq_create(r.vm, LINE, &r.irq, NULL);
+    vsdk_irq_create(r.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = LINE}, &r.irq,
+                    NULL);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     atomic_store(&puppet_fragments, 1);
     pthread_create(&thread, NULL, drain, &r);
     PUPPET_WAIT(atomic_load(&in_callback));
@@ -216,10 +216,10 @@ static void *locked_resume(void *argument)
 {
     rig *r = argument;
 
-    vsdk_device_lock(r->device);
+    vsdk_device_enter(r->device, NULL);
     under_lock[0] = vsdk_vm_resume(r->vm, NULL);
     under_lock[1] = state_of(r);
-    vsdk_device_unlock(r->device);
+    vsdk_device_leave(r->device);
     atomic_store(&locked_over, 1);
     return NULL;
 }
@@ -232,7 +232,7 @@ static void a_resume_under_a_lock_waits_for_the_unlock(void)
 
     rig_open(&r, idle, &ops);
     vsdk_vm_resume(r.vm, NULL);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     atomic_store(&locked_over, 0);
     pthread_create(&thread, NULL, locked_resume, &r);
     tap(PUPPET_WAIT(atomic_load(&locked_over)) && !under_lock[0] &&
@@ -274,7 +274,7 @@ static void *pause_often(void *argument)
 
     dawdles = 1;
     for (unsigned i = 0; i < 50; i++) {
-        vsdk_vm_pause(vm, NULL);
+        vsdk_vm_pause(vm, 0, VSDK_FOREVER, NULL);
         vsdk_vm_resume(vm, NULL);
     }
     atomic_store(&pauses_over, 1);
@@ -307,7 +307,7 @@ static void no_callback_begins_after_detach(void)
     rig_close(&r);
 }
 
-static uint64_t five(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t five(void *user, vsdk_device *device, const vsdk_access *access)
 {
     return 5;
 }
@@ -357,17 +357,17 @@ static void a_device_moves_in_a_pause(void)
 
     rig_open(&r, idle, &ops);
     vsdk_vm_resume(r.vm, NULL);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     vsdk_device_detach(r.device, NULL);
     vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT + 16, 8, 1, NULL);
     vsdk_vm_resume(r.vm, NULL);
     tap(atomic_load(&paused) == 1 && atomic_load(&resumed) == 1,
         "a device that is moved in a pause is told of its end");
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     vsdk_device_detach(r.device, NULL);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     vsdk_vm_resume(r.vm, NULL);
     tap(atomic_load(&paused) == 3 && atomic_load(&resumed) == 2,
         "one that comes back after it is told of the next");
@@ -385,8 +385,7 @@ static enum puppet_act write_twice(backend_vcpu *vcpu, vsdk_exit *exit)
 static _Atomic unsigned writes;
 
 /* The first waits, the second resumes. */
-static void waiting_or_resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                                      uint64_t value)
+static void waiting_or_resuming_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rig *r = user;
 
@@ -401,7 +400,7 @@ static void waiting_or_resuming_write(void *user, uint32_t region, uint64_t offs
 static void *slow_pause(void *argument)
 {
     stays = 1;
-    return (void *)(intptr_t)vsdk_vm_pause(argument, NULL);
+    return (void *)(intptr_t)vsdk_vm_pause(argument, 0, VSDK_FOREVER, NULL);
 }
 
 static void *run_once(void *argument)
@@ -440,7 +439,7 @@ static void a_resume_is_for_no_later_pause(void)
         "a callback resumes a guest that runs");
     atomic_store(&may_move, 1);
     pthread_join(other, &status);
-    tap(!status && !vsdk_vm_pause(r.vm, NULL) && state_of(&r) == VSDK_VM_PAUSED,
+    tap(!status && !vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) && state_of(&r) == VSDK_VM_PAUSED,
         "that is no resume after the next pause");
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_kick(r.vcpu, NULL);
@@ -455,7 +454,7 @@ static void stopping_event(void *user)
     vsdk_vm_stop(r->vm, VSDK_EXIT_STOP, 0, 0, NULL);
 }
 
-static void on_ready(void *user, int32_t descriptor, uint32_t events)
+static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
 }
 
@@ -473,7 +472,7 @@ static void nothing_fires_after_an_end_inside_a_resume(void)
     vsdk_watch_create(loop, r.device, ready, VSDK_LOOP_READ, on_ready, NULL, NULL, &watch, NULL);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_loop_dispatch(loop, 0, &running, NULL);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_loop_dispatch(loop, 0, &ended, NULL);
     tap(running == 1 && !ended && state_of(&r) == VSDK_VM_STOPPED,

@@ -148,7 +148,7 @@ static vsdk_status run(rig *r)
 
 static vsdk_status pause_it(rig *r)
 {
-    return vsdk_vm_pause(r->vm, &r->error);
+    return vsdk_vm_pause(r->vm, 0, VSDK_FOREVER, &r->error);
 }
 
 static vsdk_status resume_it(rig *r)
@@ -213,8 +213,7 @@ static void a_guest_that_does_not_go_on_after_a_change_is_paused(void)
     rig_close(&r);
 }
 
-static void mapping_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void mapping_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
     in_write = map(user);
@@ -273,8 +272,7 @@ static void a_pause_that_is_refused_was_none(void)
     rig_close(&r);
 }
 
-static void waiting_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void waiting_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     atomic_store(&in_callback, 1);
     while (!atomic_load(&go_on))
@@ -342,7 +340,7 @@ static void run_whole(void)
 
     rig_open(&r, idle, NULL);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
-    vsdk_status status = vsdk_vm_run(r.vm, 20000000, &end, &r.error);
+    vsdk_status status = vsdk_vm_run(r.vm, NULL, 20000000, &end, &r.error);
     tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_RUNNING,
         "vsdk_vm_run: told that the guest goes on after it");
     rig_close(&r);

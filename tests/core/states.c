@@ -96,8 +96,7 @@ typedef struct rig {
     vsdk_device *device;
 } rig;
 
-static void waiting_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void waiting_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     atomic_store(&in_callback, 1);
     while (!atomic_load(&go_on))
@@ -269,7 +268,8 @@ static void answer_survives_pause(int autonomous)
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     vsdk_vcpu_record(r.vcpus[0])->value = 0x5a;
-    tap(!vsdk_vm_pause(r.vm, NULL), "%s: pause does not wait for an unanswered exit", label);
+    tap(!vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL),
+        "%s: pause does not wait for an unanswered exit", label);
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_PARKED);
     tap(!vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
@@ -314,9 +314,12 @@ static void complete_and_drain(void)
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     vsdk_vcpu_record(r.vcpus[0])->value = 0x22;
-    tap(vsdk_vm_drain(r.vm, NULL) == VSDK_ERROR_STATE, "driven: drain needs PAUSED");
-    vsdk_vm_pause(r.vm, NULL);
-    tap(!vsdk_vm_drain(r.vm, NULL) && puppet_answer(r.vcpus[0]) == 0x22, "driven: drain");
+    tap(vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) == VSDK_ERROR_STATE,
+        "driven: drain needs PAUSED");
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    tap(!vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) &&
+            puppet_answer(r.vcpus[0]) == 0x22,
+        "driven: drain");
     tap(!vsdk_vcpu_get_phase(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD,
         "driven: HELD after it");
     rig_close(&r);
@@ -341,7 +344,7 @@ static void pause_waits_for_callbacks(int autonomous)
     tap(!vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
             regs.rip == 1,
         "%s: an access that a device answered is finished", label);
-    tap(!vsdk_vm_pause(r.vm, NULL), "%s: pause in PAUSED", label);
+    tap(!vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL), "%s: pause in PAUSED", label);
     vsdk_vm_resume(r.vm, NULL);
     tap(state_of(r.vm) == VSDK_VM_RUNNING, "%s: resume", label);
     tap(!vsdk_vm_pause_request(r.vm, NULL), "%s: pause request again", label);
@@ -355,12 +358,11 @@ static void pause_waits_for_callbacks(int autonomous)
 /* What a callback says last while another thread waits for its pause. */
 static int says_pause_last;
 
-static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                           uint64_t value)
+static void resuming_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rig *r = user;
 
-    waiting_write(user, region, offset, width, value);
+    waiting_write(user, access->region, access->offset, access->width, access->value);
     vsdk_vm_resume(r->vm, NULL);
     if (says_pause_last)
         vsdk_vm_pause_request(r->vm, NULL);
@@ -368,7 +370,7 @@ static void resuming_write(void *user, uint32_t region, uint64_t offset, uint32_
 
 static void *pause_it(void *argument)
 {
-    return (void *)(intptr_t)vsdk_vm_pause(argument, NULL);
+    return (void *)(intptr_t)vsdk_vm_pause(argument, 0, VSDK_FOREVER, NULL);
 }
 
 static uint32_t pausers(vsdk_vm *vm)
@@ -430,16 +432,15 @@ static void pause_is_taken_by_who_leaves(int autonomous)
 static vsdk_vm *called_vm;
 static vsdk_status from_callback[6];
 
-static void calling_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                          uint64_t value)
+static void calling_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rig *r = user;
 
-    from_callback[0] = vsdk_vm_pause(r->vm, NULL);
+    from_callback[0] = vsdk_vm_pause(r->vm, 0, VSDK_FOREVER, NULL);
     from_callback[1] = vsdk_vm_destroy(r->vm, NULL);
     from_callback[2] = vsdk_vcpu_run(r->vcpus[1], VSDK_FOREVER, NULL);
-    from_callback[3] = vsdk_vm_drain(r->vm, NULL);
-    from_callback[4] = vsdk_vm_run(r->vm, VSDK_FOREVER, NULL, NULL);
+    from_callback[3] = vsdk_vm_pause(r->vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL);
+    from_callback[4] = vsdk_vm_run(r->vm, NULL, VSDK_FOREVER, NULL, NULL);
     from_callback[5] = vsdk_vm_stop(r->vm, VSDK_EXIT_GUEST_EXIT, 42, 0, NULL);
     called_vm = r->vm;
 }
@@ -469,7 +470,7 @@ static void stop_from_callback(int autonomous)
     run_start(&t[0], r.vcpus[1], VSDK_FOREVER);
     run_join(&t[0]);
     tap(t[0].exit.reason == VSDK_EXIT_GUEST_EXIT, "%s: the first reason stays", label);
-    tap(vsdk_vm_pause(r.vm, NULL) == VSDK_ERROR_STATE &&
+    tap(vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) == VSDK_ERROR_STATE &&
             vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_STATE,
         "%s: no pause and resume in STOPPED", label);
     rig_close(&r);
@@ -548,16 +549,15 @@ static enum puppet_act write_to_own_device(backend_vcpu *vcpu, vsdk_exit *exit)
 }
 
 /* Each detaches the next one, when the one before waits for it. */
-static void detaching_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                            uint64_t value)
+static void detaching_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    vsdk_device *next = circle.devices[(region + 1) % CIRCLE];
+    vsdk_device *next = circle.devices[(access->region + 1) % CIRCLE];
 
     atomic_fetch_add(&circle.inside, 1);
     PUPPET_WAIT(atomic_load(&circle.inside) == CIRCLE);
-    if (region)
-        PUPPET_WAIT(atomic_load(&circle.devices[region]->count) & DEVICE_DRAIN);
-    circle.detached[region] = vsdk_device_detach(next, NULL);
+    if (access->region)
+        PUPPET_WAIT(atomic_load(&circle.devices[access->region]->count) & DEVICE_DRAIN);
+    circle.detached[access->region] = vsdk_device_detach(next, NULL);
 }
 
 static void detach_in_a_circle(int autonomous)
@@ -634,7 +634,7 @@ static void *run_for_a_moment(void *argument)
 {
     vsdk_exit end;
 
-    return (void *)(intptr_t)vsdk_vm_run(argument, 5000000, &end, NULL);
+    return (void *)(intptr_t)vsdk_vm_run(argument, NULL, 5000000, &end, NULL);
 }
 
 /* Whoever comes first, the caller's record is not used when the last handle has been closed. */
@@ -788,7 +788,7 @@ static void devices_are_told(int autonomous)
     atomic_store(&devices_paused, 0);
     atomic_store(&devices_resumed, 0);
     rig_open(&r, autonomous, 1, &ops);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     tap(!atomic_load(&devices_paused) && state_of(r.vm) == VSDK_VM_CREATED,
         "%s: a pause in CREATED changes nothing", label);
     vsdk_vm_resume(r.vm, NULL);
@@ -796,7 +796,7 @@ static void devices_are_told(int autonomous)
     uint64_t before = vsdk_vm_clock(r.vm);
     puppet_nap();
     tap(vsdk_vm_clock(r.vm) > before, "%s: the clock goes", label);
-    vsdk_vm_pause(r.vm, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     tap(atomic_load(&devices_paused) == 1, "%s: a device is told of the pause", label);
     before = vsdk_vm_clock(r.vm);
     puppet_nap();
@@ -815,19 +815,19 @@ static void run_whole(int autonomous)
 
     puppet_script = write_once;
     rig_open(&r, autonomous, 2, &ops);
-    vsdk_status status = vsdk_vm_run(r.vm, VSDK_FOREVER, &end, NULL);
+    vsdk_status status = vsdk_vm_run(r.vm, NULL, VSDK_FOREVER, &end, NULL);
     tap(!status && end.reason == VSDK_EXIT_GUEST_EXIT && end.value == 42,
         "%s: vsdk_vm_run to the end of the guest", label);
     rig_close(&r);
 
     puppet_script = read_once;
     rig_open(&r, autonomous, 2, NULL);
-    status = vsdk_vm_run(r.vm, 30000000, &end, NULL);
+    status = vsdk_vm_run(r.vm, NULL, 30000000, &end, NULL);
     tap(!status && end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_DEADLINE &&
             state_of(r.vm) == VSDK_VM_PAUSED,
         "%s: vsdk_vm_run to its deadline", label);
     vsdk_vm_run_cancel(r.vm, NULL);
-    status = vsdk_vm_run(r.vm, VSDK_FOREVER, &end, NULL);
+    status = vsdk_vm_run(r.vm, NULL, VSDK_FOREVER, &end, NULL);
     tap(!status && end.detail == VSDK_KICK_REQUEST, "%s: a cancel before vsdk_vm_run", label);
     tap(puppet_answer(r.vcpus[0]) == 0xff || puppet_answer(r.vcpus[1]) == 0xff,
         "%s: an unclaimed read is all ones", label);

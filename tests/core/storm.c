@@ -118,27 +118,26 @@ typedef struct storm {
     _Atomic unsigned callbacks, over, broken;
 } storm;
 
-static uint64_t storm_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t storm_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     storm *s = user;
 
     atomic_fetch_add(&s->callbacks, 1);
-    if (offset == 3)
+    if (access->offset == 3)
         vsdk_vm_pause_request(s->vm, NULL);
     atomic_fetch_sub(&s->callbacks, 1);
-    return offset;
+    return access->offset;
 }
 
-static void storm_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                        uint64_t value)
+static void storm_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     storm *s = user;
 
     atomic_fetch_add(&s->callbacks, 1);
-    if (offset == 2)
-        vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, 0x300 + value, 1, 5, NULL);
-    if (offset == 0)
-        vsdk_vm_remove_range(s->vm, VSDK_SPACE_PIO, 0x300 + value, NULL);
+    if (access->offset == 2)
+        vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, 0x300 + access->value, 1, 5, NULL);
+    if (access->offset == 0)
+        vsdk_vm_remove_range(s->vm, VSDK_SPACE_PIO, 0x300 + access->value, NULL);
     atomic_fetch_sub(&s->callbacks, 1);
 }
 
@@ -165,7 +164,7 @@ static void check_pause(storm *s)
     vsdk_x86_regs regs;
 
     pthread_mutex_lock(&s->quiet);
-    vsdk_status status = vsdk_vm_pause(s->vm, NULL);
+    vsdk_status status = vsdk_vm_pause(s->vm, 0, VSDK_FOREVER, NULL);
     if (!status) {
         if (is_paused(s->vm) && atomic_load(&s->callbacks))
             atomic_store(&s->broken, 1);

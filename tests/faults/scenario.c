@@ -71,7 +71,8 @@ static vsdk_status create_vm(struct scenario *s, vsdk_error *error)
 static vsdk_status use_line(vsdk_vm *vm, vsdk_error *error)
 {
     vsdk_irq *irq = NULL;
-    vsdk_status status = vsdk_irq_create(vm, 4, &irq, error);
+    vsdk_status status = vsdk_irq_create(
+        vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4}, &irq, error);
 
     if (!status)
         status = vsdk_irq_raise(irq, error);
@@ -170,12 +171,12 @@ static vsdk_status fill(struct scenario *s, vsdk_error *error)
     return status;
 }
 
-static uint64_t on_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    (void)region;
-    (void)offset;
-    return width;
+    (void)access->region;
+    (void)access->offset;
+    return access->width;
 }
 
 static vsdk_status create_device(struct scenario *s, vsdk_error *error)
@@ -221,7 +222,7 @@ static vsdk_status get_loop(struct scenario *s, vsdk_error *error)
     return vsdk_vm_get_loop(s->vm, &s->own_loop, error);
 }
 
-static void on_ready(void *user, int32_t descriptor, uint32_t events)
+static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user;
     (void)descriptor;
@@ -294,7 +295,8 @@ static vsdk_status attach_controller(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_irq(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_irq_create(s->vm, 4, &s->irq, error);
+    return vsdk_irq_create(s->vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
+                           &s->irq, error);
 }
 
 static vsdk_status pulse(struct scenario *s, vsdk_error *error)
@@ -356,7 +358,7 @@ static vsdk_status kick(struct scenario *s, vsdk_error *error)
 
 static vsdk_status pause_vm(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_vm_pause(s->vm, error);
+    return vsdk_vm_pause(s->vm, 0, VSDK_FOREVER, error);
 }
 
 static vsdk_status complete(struct scenario *s, vsdk_error *error)
@@ -368,7 +370,7 @@ static vsdk_status complete(struct scenario *s, vsdk_error *error)
 
 static vsdk_status drain(struct scenario *s, vsdk_error *error)
 {
-    vsdk_status status = vsdk_vm_drain(s->vm, error);
+    vsdk_status status = vsdk_vm_pause(s->vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, error);
 
     return status == VSDK_ERROR_UNSUPPORTED ? VSDK_OK : status;
 }
@@ -490,7 +492,7 @@ static vsdk_status run_vm(struct scenario *s, vsdk_error *error)
     vsdk_status status = vsdk_vm_write(s->vm, CODE, code, sizeof code, error);
     if (status)
         return status;
-    return vsdk_vm_run(s->vm, RUN_NS, &end, error);
+    return vsdk_vm_run(s->vm, NULL, RUN_NS, &end, error);
 }
 
 static vsdk_status stop(struct scenario *s, vsdk_error *error)

@@ -80,22 +80,22 @@ static void dma_map(void)
     }
 }
 
-static uint64_t on_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    (void)region;
-    (void)offset;
+    (void)access->region;
+    (void)access->offset;
     nest();
-    return width;
+    return access->width;
 }
 
-static void on_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void on_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    (void)region;
-    (void)offset;
-    (void)value;
-    demand(width <= 8, "a width");
+    (void)access->region;
+    (void)access->offset;
+    (void)access->value;
+    demand(access->width <= 8, "a access->width");
     nest();
 }
 
@@ -105,7 +105,7 @@ static void on_event(void *user)
     nest();
 }
 
-static void on_ready(void *user, int32_t descriptor, uint32_t events)
+static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user;
     (void)descriptor;
@@ -165,8 +165,8 @@ static void device_lock(void)
 {
     vsdk_device *device = calls.devices[take_slot()];
 
-    vsdk_device_lock(device);
-    vsdk_device_unlock(device);
+    vsdk_device_enter(device, NULL);
+    vsdk_device_leave(device);
     demand(vsdk_device_user(device, NULL) == NULL, "no such kind");
 }
 

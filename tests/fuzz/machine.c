@@ -212,7 +212,10 @@ static void use_line(struct machine *m, uint8_t value)
     vsdk_irq **irq = &m->irqs[value % PINS];
 
     if (!*irq)
-        demand(vsdk_irq_create(m->vm, value % PINS, irq, NULL) == VSDK_OK, "a line");
+        demand(vsdk_irq_create(
+                   m->vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = value % PINS},
+                   irq, NULL) == VSDK_OK,
+               "a line");
     if (value & 0x80)
         vsdk_irq_raise(*irq, NULL);
     else if (value & 0x40)
@@ -241,7 +244,7 @@ static void happen(struct machine *m, uint64_t value)
         vsdk_loop_dispatch(loop, 0, NULL, NULL);
         break;
     case 4:
-        demand(vsdk_vm_pause(m->vm, NULL) == VSDK_OK, "it pauses");
+        demand(vsdk_vm_pause(m->vm, 0, VSDK_FOREVER, NULL) == VSDK_OK, "it pauses");
         demand(vsdk_vm_resume(m->vm, NULL) == VSDK_OK, "it goes on");
         break;
     case 5:

@@ -15,6 +15,12 @@ static int64_t call_vsdk_version(vsdk_error *error)
     return (int64_t)vsdk_version();
 }
 
+static int64_t call_vsdk_host_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_host_ref(NULL);
+}
+
 static int64_t call_vsdk_capability_name(vsdk_error *error)
 {
     (void)error;
@@ -102,6 +108,12 @@ static int64_t call_vsdk_crash_detail_name(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_crash_detail_name(0);
 }
 
+static int64_t call_vsdk_vm_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vm_ref(NULL);
+}
+
 static int64_t call_vsdk_vm_state_name(vsdk_error *error)
 {
     (void)error;
@@ -138,7 +150,7 @@ static int64_t call_vsdk_vm_resume(vsdk_error *error)
 
 static int64_t call_vsdk_vm_pause(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_pause(NULL, error);
+    return (int64_t)vsdk_vm_pause(NULL, 0, 0, error);
 }
 
 static int64_t call_vsdk_vm_pause_request(vsdk_error *error)
@@ -146,9 +158,9 @@ static int64_t call_vsdk_vm_pause_request(vsdk_error *error)
     return (int64_t)vsdk_vm_pause_request(NULL, error);
 }
 
-static int64_t call_vsdk_vm_drain(vsdk_error *error)
+static int64_t call_vsdk_vm_reset(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_drain(NULL, error);
+    return (int64_t)vsdk_vm_reset(NULL, 0, error);
 }
 
 static int64_t call_vsdk_vm_stop(vsdk_error *error)
@@ -166,14 +178,20 @@ static int64_t call_vsdk_vm_list_reserved(vsdk_error *error)
     return (int64_t)vsdk_vm_list_reserved(NULL, NULL, 0, NULL, error);
 }
 
-static int64_t call_vsdk_vm_run(vsdk_error *error)
+static int64_t call_vsdk_vm_add_range(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_run(NULL, 0, NULL, error);
+    return (int64_t)vsdk_vm_add_range(NULL, 0, 0, 0, 0, error);
 }
 
-static int64_t call_vsdk_vm_run_cancel(vsdk_error *error)
+static int64_t call_vsdk_vm_remove_range(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_run_cancel(NULL, error);
+    return (int64_t)vsdk_vm_remove_range(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_vcpu_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_vcpu_ref(NULL);
 }
 
 static int64_t call_vsdk_vcpu_phase_name(vsdk_error *error)
@@ -261,6 +279,12 @@ static int64_t call_vsdk_x86_vcpu_sync_regs(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_x86_vcpu_sync_regs(NULL);
 }
 
+static int64_t call_vsdk_ram_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_ram_ref(NULL);
+}
+
 static int64_t call_vsdk_ram_kind_name(vsdk_error *error)
 {
     (void)error;
@@ -281,7 +305,13 @@ static int64_t call_vsdk_ram_close(vsdk_error *error)
 
 static int64_t call_vsdk_ram_data(vsdk_error *error)
 {
-    return (int64_t)vsdk_ram_data(NULL, NULL, error);
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_ram_data(NULL);
+}
+
+static int64_t call_vsdk_ram_mark_dirty(vsdk_error *error)
+{
+    return (int64_t)vsdk_ram_mark_dirty(NULL, 0, 0, error);
 }
 
 static int64_t call_vsdk_ram_size(vsdk_error *error)
@@ -305,26 +335,86 @@ static int64_t call_vsdk_vm_protect(vsdk_error *error)
     return (int64_t)vsdk_vm_protect(NULL, 0, 0, 0, error);
 }
 
-static int64_t call_vsdk_vm_read(vsdk_error *error)
-{
-    return (int64_t)vsdk_vm_read(NULL, 0, NULL, 0, error);
-}
-
-static int64_t call_vsdk_vm_write(vsdk_error *error)
-{
-    return (int64_t)vsdk_vm_write(NULL, 0, NULL, 0, error);
-}
-
-static int64_t call_vsdk_dma_map(vsdk_error *error)
-{
-    return (int64_t)vsdk_dma_map(NULL, 0, 0, 0, NULL, error);
-}
-
-static int64_t call_vsdk_dma_unmap(vsdk_error *error)
+static int64_t call_vsdk_stream_ref(vsdk_error *error)
 {
     (void)error;
-    vsdk_dma_unmap(NULL);
+    return (int64_t)(intptr_t)vsdk_stream_ref(NULL);
+}
+
+static int64_t call_vsdk_stream_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_stream_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_stream_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_stream_close(NULL);
     return 0;
+}
+
+static int64_t call_vsdk_stream_read(vsdk_error *error)
+{
+    return (int64_t)vsdk_stream_read(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_stream_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_stream_write(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_stream_ready(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_stream_ready(NULL);
+}
+
+static int64_t call_vsdk_stream_descriptor(vsdk_error *error)
+{
+    return (int64_t)vsdk_stream_descriptor(NULL, error);
+}
+
+static int64_t call_vsdk_stream_set_handler(vsdk_error *error)
+{
+    return (int64_t)vsdk_stream_set_handler(NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_state_put_number(vsdk_error *error)
+{
+    return (int64_t)vsdk_state_put_number(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_state_put_bytes(vsdk_error *error)
+{
+    return (int64_t)vsdk_state_put_bytes(NULL, NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_state_get_number(vsdk_error *error)
+{
+    return (int64_t)vsdk_state_get_number(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_state_get_bytes(vsdk_error *error)
+{
+    return (int64_t)vsdk_state_get_bytes(NULL, NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_state_has(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_state_has(NULL, NULL);
+}
+
+static int64_t call_vsdk_device_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_device_ref(NULL);
+}
+
+static int64_t call_vsdk_stop_mode_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_stop_mode_name(0);
 }
 
 static int64_t call_vsdk_device_create(vsdk_error *error)
@@ -344,9 +434,19 @@ static int64_t call_vsdk_device_add_range(vsdk_error *error)
     return (int64_t)vsdk_device_add_range(NULL, 0, 0, 0, 0, error);
 }
 
+static int64_t call_vsdk_device_remove_range(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_remove_range(NULL, 0, 0, error);
+}
+
 static int64_t call_vsdk_device_detach(vsdk_error *error)
 {
     return (int64_t)vsdk_device_detach(NULL, error);
+}
+
+static int64_t call_vsdk_device_stopped(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_stopped(NULL, error);
 }
 
 static int64_t call_vsdk_device_user(vsdk_error *error)
@@ -355,33 +455,92 @@ static int64_t call_vsdk_device_user(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_device_user(NULL, NULL);
 }
 
-static int64_t call_vsdk_device_lock(vsdk_error *error)
+static int64_t call_vsdk_device_vm(vsdk_error *error)
 {
     (void)error;
-    vsdk_device_lock(NULL);
+    return (int64_t)(intptr_t)vsdk_device_vm(NULL);
+}
+
+static int64_t call_vsdk_device_enter(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_enter(NULL, error);
+}
+
+static int64_t call_vsdk_device_leave(vsdk_error *error)
+{
+    (void)error;
+    vsdk_device_leave(NULL);
     return 0;
 }
 
-static int64_t call_vsdk_device_unlock(vsdk_error *error)
+static int64_t call_vsdk_device_save(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_save(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_device_load(vsdk_error *error)
+{
+    return (int64_t)vsdk_device_load(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_vm_read(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_read(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_vm_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_write(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_vm_probe(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_probe(NULL, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_dma_read(vsdk_error *error)
+{
+    return (int64_t)vsdk_dma_read(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_dma_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_dma_write(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_dma_map(vsdk_error *error)
+{
+    return (int64_t)vsdk_dma_map(NULL, 0, 0, 0, NULL, error);
+}
+
+static int64_t call_vsdk_dma_unmap(vsdk_error *error)
 {
     (void)error;
-    vsdk_device_unlock(NULL);
+    vsdk_dma_unmap(NULL);
     return 0;
 }
 
-static int64_t call_vsdk_vm_add_range(vsdk_error *error)
+static int64_t call_vsdk_irq_ref(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_add_range(NULL, 0, 0, 0, 0, error);
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_irq_ref(NULL);
 }
 
-static int64_t call_vsdk_vm_remove_range(vsdk_error *error)
+static int64_t call_vsdk_msi_ref(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_remove_range(NULL, 0, 0, error);
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_msi_ref(NULL);
+}
+
+static int64_t call_vsdk_irq_trigger_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_irq_trigger_name(0);
 }
 
 static int64_t call_vsdk_irq_create(vsdk_error *error)
 {
-    return (int64_t)vsdk_irq_create(NULL, 0, NULL, error);
+    return (int64_t)vsdk_irq_create(NULL, NULL, NULL, error);
 }
 
 static int64_t call_vsdk_irq_close(vsdk_error *error)
@@ -411,6 +570,33 @@ static int64_t call_vsdk_vm_send_msi(vsdk_error *error)
     return (int64_t)vsdk_vm_send_msi(NULL, 0, 0, error);
 }
 
+static int64_t call_vsdk_msi_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_msi_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_msi_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_msi_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_msi_set(vsdk_error *error)
+{
+    return (int64_t)vsdk_msi_set(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_msi_send(vsdk_error *error)
+{
+    return (int64_t)vsdk_msi_send(NULL, error);
+}
+
+static int64_t call_vsdk_msi_descriptor(vsdk_error *error)
+{
+    return (int64_t)vsdk_msi_descriptor(NULL, error);
+}
+
 static int64_t call_vsdk_irq_controller_attach(vsdk_error *error)
 {
     return (int64_t)vsdk_irq_controller_attach(NULL, 0, 0, NULL, NULL, NULL, error);
@@ -419,6 +605,12 @@ static int64_t call_vsdk_irq_controller_attach(vsdk_error *error)
 static int64_t call_vsdk_irq_controller_detach(vsdk_error *error)
 {
     return (int64_t)vsdk_irq_controller_detach(NULL, 0, error);
+}
+
+static int64_t call_vsdk_doorbell_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_doorbell_ref(NULL);
 }
 
 static int64_t call_vsdk_doorbell_create(vsdk_error *error)
@@ -444,6 +636,30 @@ static int64_t call_vsdk_doorbell_take(vsdk_error *error)
     return (int64_t)vsdk_doorbell_take(NULL, NULL, error);
 }
 
+static int64_t call_vsdk_loop_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_loop_ref(NULL);
+}
+
+static int64_t call_vsdk_watch_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_watch_ref(NULL);
+}
+
+static int64_t call_vsdk_timer_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_timer_ref(NULL);
+}
+
+static int64_t call_vsdk_work_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_work_ref(NULL);
+}
+
 static int64_t call_vsdk_loop_create(vsdk_error *error)
 {
     return (int64_t)vsdk_loop_create(NULL, error);
@@ -456,9 +672,9 @@ static int64_t call_vsdk_loop_close(vsdk_error *error)
     return 0;
 }
 
-static int64_t call_vsdk_vm_get_loop(vsdk_error *error)
+static int64_t call_vsdk_vm_loop(vsdk_error *error)
 {
-    return (int64_t)vsdk_vm_get_loop(NULL, NULL, error);
+    return (int64_t)(intptr_t)vsdk_vm_loop(NULL, error);
 }
 
 static int64_t call_vsdk_loop_descriptor(vsdk_error *error)
@@ -475,11 +691,6 @@ static int64_t call_vsdk_loop_dispatch(vsdk_error *error)
 static int64_t call_vsdk_loop_wake(vsdk_error *error)
 {
     return (int64_t)vsdk_loop_wake(NULL, error);
-}
-
-static int64_t call_vsdk_loop_defer(vsdk_error *error)
-{
-    return (int64_t)vsdk_loop_defer(NULL, NULL, NULL, NULL, error);
 }
 
 static int64_t call_vsdk_watch_create(vsdk_error *error)
@@ -521,20 +732,70 @@ static int64_t call_vsdk_timer_close(vsdk_error *error)
     return 0;
 }
 
+static int64_t call_vsdk_work_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_work_create(NULL, NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_work_post(vsdk_error *error)
+{
+    return (int64_t)vsdk_work_post(NULL, error);
+}
+
+static int64_t call_vsdk_work_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_work_close(NULL);
+    return 0;
+}
+
 static int64_t call_vsdk_vm_clock(vsdk_error *error)
 {
     (void)error;
     return (int64_t)vsdk_vm_clock(NULL);
 }
 
+static int64_t call_vsdk_pool_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pool_ref(NULL);
+}
+
+static int64_t call_vsdk_pool_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_pool_create(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pool_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_pool_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_pool_add_loop(vsdk_error *error)
+{
+    return (int64_t)vsdk_pool_add_loop(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pool_stop(vsdk_error *error)
+{
+    return (int64_t)vsdk_pool_stop(NULL, error);
+}
+
+static int64_t call_vsdk_vm_run(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_run(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_vm_run_cancel(vsdk_error *error)
+{
+    return (int64_t)vsdk_vm_run_cancel(NULL, error);
+}
+
 static int64_t call_vsdk_serial_create(vsdk_error *error)
 {
     return (int64_t)vsdk_serial_create(NULL, NULL, NULL, error);
-}
-
-static int64_t call_vsdk_serial_input(vsdk_error *error)
-{
-    return (int64_t)vsdk_serial_input(NULL, NULL, 0, NULL, error);
 }
 
 static int64_t call_vsdk_rtc_create(vsdk_error *error)
@@ -621,6 +882,12 @@ static int64_t call_vsdk_boot_apply(vsdk_error *error)
     return (int64_t)vsdk_boot_apply(NULL, NULL, error);
 }
 
+static int64_t call_vsdk_pc_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pc_ref(NULL);
+}
+
 static int64_t call_vsdk_pc_part_name(vsdk_error *error)
 {
     (void)error;
@@ -664,6 +931,7 @@ static int64_t call_vsdk_pc_get_memory_map(vsdk_error *error)
 const struct null_call null_calls[] = {
     {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
     {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
+    {"vsdk_host_ref", NULL_HARMLESS, 0, call_vsdk_host_ref},
     {"vsdk_capability_name", NULL_NO_CRASH, 0, call_vsdk_capability_name},
     {"vsdk_answer_name", NULL_NO_CRASH, 0, call_vsdk_answer_name},
     {"vsdk_log_level_name", NULL_NO_CRASH, 0, call_vsdk_log_level_name},
@@ -679,6 +947,7 @@ const struct null_call null_calls[] = {
     {"vsdk_space_name", NULL_NO_CRASH, 0, call_vsdk_space_name},
     {"vsdk_kick_detail_name", NULL_NO_CRASH, 0, call_vsdk_kick_detail_name},
     {"vsdk_crash_detail_name", NULL_NO_CRASH, 0, call_vsdk_crash_detail_name},
+    {"vsdk_vm_ref", NULL_HARMLESS, 0, call_vsdk_vm_ref},
     {"vsdk_vm_state_name", NULL_NO_CRASH, 0, call_vsdk_vm_state_name},
     {"vsdk_irqchip_name", NULL_NO_CRASH, 0, call_vsdk_irqchip_name},
     {"vsdk_vm_create", NULL_REFUSED, 1, call_vsdk_vm_create},
@@ -687,12 +956,13 @@ const struct null_call null_calls[] = {
     {"vsdk_vm_resume", NULL_REFUSED, 1, call_vsdk_vm_resume},
     {"vsdk_vm_pause", NULL_REFUSED, 1, call_vsdk_vm_pause},
     {"vsdk_vm_pause_request", NULL_REFUSED, 1, call_vsdk_vm_pause_request},
-    {"vsdk_vm_drain", NULL_REFUSED, 1, call_vsdk_vm_drain},
+    {"vsdk_vm_reset", NULL_REFUSED, 1, call_vsdk_vm_reset},
     {"vsdk_vm_stop", NULL_REFUSED, 1, call_vsdk_vm_stop},
     {"vsdk_vm_get_info", NULL_REFUSED, 1, call_vsdk_vm_get_info},
     {"vsdk_vm_list_reserved", NULL_REFUSED, 1, call_vsdk_vm_list_reserved},
-    {"vsdk_vm_run", NULL_REFUSED, 1, call_vsdk_vm_run},
-    {"vsdk_vm_run_cancel", NULL_REFUSED, 1, call_vsdk_vm_run_cancel},
+    {"vsdk_vm_add_range", NULL_REFUSED, 1, call_vsdk_vm_add_range},
+    {"vsdk_vm_remove_range", NULL_REFUSED, 1, call_vsdk_vm_remove_range},
+    {"vsdk_vcpu_ref", NULL_HARMLESS, 0, call_vsdk_vcpu_ref},
     {"vsdk_vcpu_phase_name", NULL_NO_CRASH, 0, call_vsdk_vcpu_phase_name},
     {"vsdk_vcpu_create", NULL_REFUSED, 1, call_vsdk_vcpu_create},
     {"vsdk_vcpu_close", NULL_HARMLESS, 0, call_vsdk_vcpu_close},
@@ -709,46 +979,81 @@ const struct null_call null_calls[] = {
     {"vsdk_x86_vcpu_get_cpuid", NULL_REFUSED, 1, call_vsdk_x86_vcpu_get_cpuid},
     {"vsdk_x86_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_x86_vcpu_inject_nmi},
     {"vsdk_x86_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_regs},
+    {"vsdk_ram_ref", NULL_HARMLESS, 0, call_vsdk_ram_ref},
     {"vsdk_ram_kind_name", NULL_NO_CRASH, 0, call_vsdk_ram_kind_name},
     {"vsdk_ram_create", NULL_REFUSED, 1, call_vsdk_ram_create},
     {"vsdk_ram_close", NULL_HARMLESS, 0, call_vsdk_ram_close},
-    {"vsdk_ram_data", NULL_REFUSED, 1, call_vsdk_ram_data},
+    {"vsdk_ram_data", NULL_HARMLESS, 0, call_vsdk_ram_data},
+    {"vsdk_ram_mark_dirty", NULL_REFUSED, 1, call_vsdk_ram_mark_dirty},
     {"vsdk_ram_size", NULL_HARMLESS, 0, call_vsdk_ram_size},
     {"vsdk_vm_map", NULL_REFUSED, 1, call_vsdk_vm_map},
     {"vsdk_vm_unmap", NULL_REFUSED, 1, call_vsdk_vm_unmap},
     {"vsdk_vm_protect", NULL_REFUSED, 1, call_vsdk_vm_protect},
-    {"vsdk_vm_read", NULL_REFUSED, 1, call_vsdk_vm_read},
-    {"vsdk_vm_write", NULL_REFUSED, 1, call_vsdk_vm_write},
-    {"vsdk_dma_map", NULL_REFUSED, 1, call_vsdk_dma_map},
-    {"vsdk_dma_unmap", NULL_HARMLESS, 0, call_vsdk_dma_unmap},
+    {"vsdk_stream_ref", NULL_HARMLESS, 0, call_vsdk_stream_ref},
+    {"vsdk_stream_create", NULL_REFUSED, 1, call_vsdk_stream_create},
+    {"vsdk_stream_close", NULL_HARMLESS, 0, call_vsdk_stream_close},
+    {"vsdk_stream_read", NULL_REFUSED, 1, call_vsdk_stream_read},
+    {"vsdk_stream_write", NULL_REFUSED, 1, call_vsdk_stream_write},
+    {"vsdk_stream_ready", NULL_HARMLESS, 0, call_vsdk_stream_ready},
+    {"vsdk_stream_descriptor", NULL_HARMLESS, 1, call_vsdk_stream_descriptor},
+    {"vsdk_stream_set_handler", NULL_REFUSED, 1, call_vsdk_stream_set_handler},
+    {"vsdk_state_put_number", NULL_REFUSED, 1, call_vsdk_state_put_number},
+    {"vsdk_state_put_bytes", NULL_REFUSED, 1, call_vsdk_state_put_bytes},
+    {"vsdk_state_get_number", NULL_REFUSED, 1, call_vsdk_state_get_number},
+    {"vsdk_state_get_bytes", NULL_REFUSED, 1, call_vsdk_state_get_bytes},
+    {"vsdk_state_has", NULL_HARMLESS, 0, call_vsdk_state_has},
+    {"vsdk_device_ref", NULL_HARMLESS, 0, call_vsdk_device_ref},
+    {"vsdk_stop_mode_name", NULL_NO_CRASH, 0, call_vsdk_stop_mode_name},
     {"vsdk_device_create", NULL_REFUSED, 1, call_vsdk_device_create},
     {"vsdk_device_close", NULL_HARMLESS, 0, call_vsdk_device_close},
     {"vsdk_device_add_range", NULL_REFUSED, 1, call_vsdk_device_add_range},
+    {"vsdk_device_remove_range", NULL_REFUSED, 1, call_vsdk_device_remove_range},
     {"vsdk_device_detach", NULL_REFUSED, 1, call_vsdk_device_detach},
+    {"vsdk_device_stopped", NULL_REFUSED, 1, call_vsdk_device_stopped},
     {"vsdk_device_user", NULL_HARMLESS, 0, call_vsdk_device_user},
-    {"vsdk_device_lock", NULL_HARMLESS, 0, call_vsdk_device_lock},
-    {"vsdk_device_unlock", NULL_HARMLESS, 0, call_vsdk_device_unlock},
-    {"vsdk_vm_add_range", NULL_REFUSED, 1, call_vsdk_vm_add_range},
-    {"vsdk_vm_remove_range", NULL_REFUSED, 1, call_vsdk_vm_remove_range},
+    {"vsdk_device_vm", NULL_HARMLESS, 0, call_vsdk_device_vm},
+    {"vsdk_device_enter", NULL_REFUSED, 1, call_vsdk_device_enter},
+    {"vsdk_device_leave", NULL_HARMLESS, 0, call_vsdk_device_leave},
+    {"vsdk_device_save", NULL_REFUSED, 1, call_vsdk_device_save},
+    {"vsdk_device_load", NULL_REFUSED, 1, call_vsdk_device_load},
+    {"vsdk_vm_read", NULL_REFUSED, 1, call_vsdk_vm_read},
+    {"vsdk_vm_write", NULL_REFUSED, 1, call_vsdk_vm_write},
+    {"vsdk_vm_probe", NULL_REFUSED, 1, call_vsdk_vm_probe},
+    {"vsdk_dma_read", NULL_REFUSED, 1, call_vsdk_dma_read},
+    {"vsdk_dma_write", NULL_REFUSED, 1, call_vsdk_dma_write},
+    {"vsdk_dma_map", NULL_REFUSED, 1, call_vsdk_dma_map},
+    {"vsdk_dma_unmap", NULL_HARMLESS, 0, call_vsdk_dma_unmap},
+    {"vsdk_irq_ref", NULL_HARMLESS, 0, call_vsdk_irq_ref},
+    {"vsdk_msi_ref", NULL_HARMLESS, 0, call_vsdk_msi_ref},
+    {"vsdk_irq_trigger_name", NULL_NO_CRASH, 0, call_vsdk_irq_trigger_name},
     {"vsdk_irq_create", NULL_REFUSED, 1, call_vsdk_irq_create},
     {"vsdk_irq_close", NULL_HARMLESS, 0, call_vsdk_irq_close},
     {"vsdk_irq_raise", NULL_REFUSED, 1, call_vsdk_irq_raise},
     {"vsdk_irq_lower", NULL_REFUSED, 1, call_vsdk_irq_lower},
     {"vsdk_irq_pulse", NULL_REFUSED, 1, call_vsdk_irq_pulse},
     {"vsdk_vm_send_msi", NULL_REFUSED, 1, call_vsdk_vm_send_msi},
+    {"vsdk_msi_create", NULL_REFUSED, 1, call_vsdk_msi_create},
+    {"vsdk_msi_close", NULL_HARMLESS, 0, call_vsdk_msi_close},
+    {"vsdk_msi_set", NULL_REFUSED, 1, call_vsdk_msi_set},
+    {"vsdk_msi_send", NULL_REFUSED, 1, call_vsdk_msi_send},
+    {"vsdk_msi_descriptor", NULL_HARMLESS, 1, call_vsdk_msi_descriptor},
     {"vsdk_irq_controller_attach", NULL_REFUSED, 1, call_vsdk_irq_controller_attach},
     {"vsdk_irq_controller_detach", NULL_REFUSED, 1, call_vsdk_irq_controller_detach},
+    {"vsdk_doorbell_ref", NULL_HARMLESS, 0, call_vsdk_doorbell_ref},
     {"vsdk_doorbell_create", NULL_REFUSED, 1, call_vsdk_doorbell_create},
     {"vsdk_doorbell_close", NULL_HARMLESS, 0, call_vsdk_doorbell_close},
     {"vsdk_doorbell_descriptor", NULL_HARMLESS, 0, call_vsdk_doorbell_descriptor},
     {"vsdk_doorbell_take", NULL_REFUSED, 1, call_vsdk_doorbell_take},
+    {"vsdk_loop_ref", NULL_HARMLESS, 0, call_vsdk_loop_ref},
+    {"vsdk_watch_ref", NULL_HARMLESS, 0, call_vsdk_watch_ref},
+    {"vsdk_timer_ref", NULL_HARMLESS, 0, call_vsdk_timer_ref},
+    {"vsdk_work_ref", NULL_HARMLESS, 0, call_vsdk_work_ref},
     {"vsdk_loop_create", NULL_REFUSED, 1, call_vsdk_loop_create},
     {"vsdk_loop_close", NULL_HARMLESS, 0, call_vsdk_loop_close},
-    {"vsdk_vm_get_loop", NULL_REFUSED, 1, call_vsdk_vm_get_loop},
+    {"vsdk_vm_loop", NULL_HARMLESS, 1, call_vsdk_vm_loop},
     {"vsdk_loop_descriptor", NULL_HARMLESS, 0, call_vsdk_loop_descriptor},
     {"vsdk_loop_dispatch", NULL_REFUSED, 1, call_vsdk_loop_dispatch},
     {"vsdk_loop_wake", NULL_REFUSED, 1, call_vsdk_loop_wake},
-    {"vsdk_loop_defer", NULL_REFUSED, 1, call_vsdk_loop_defer},
     {"vsdk_watch_create", NULL_REFUSED, 1, call_vsdk_watch_create},
     {"vsdk_watch_set_events", NULL_REFUSED, 1, call_vsdk_watch_set_events},
     {"vsdk_watch_close", NULL_HARMLESS, 0, call_vsdk_watch_close},
@@ -756,9 +1061,18 @@ const struct null_call null_calls[] = {
     {"vsdk_timer_arm", NULL_REFUSED, 1, call_vsdk_timer_arm},
     {"vsdk_timer_disarm", NULL_REFUSED, 1, call_vsdk_timer_disarm},
     {"vsdk_timer_close", NULL_HARMLESS, 0, call_vsdk_timer_close},
+    {"vsdk_work_create", NULL_REFUSED, 1, call_vsdk_work_create},
+    {"vsdk_work_post", NULL_REFUSED, 1, call_vsdk_work_post},
+    {"vsdk_work_close", NULL_HARMLESS, 0, call_vsdk_work_close},
     {"vsdk_vm_clock", NULL_HARMLESS, 0, call_vsdk_vm_clock},
+    {"vsdk_pool_ref", NULL_HARMLESS, 0, call_vsdk_pool_ref},
+    {"vsdk_pool_create", NULL_REFUSED, 1, call_vsdk_pool_create},
+    {"vsdk_pool_close", NULL_HARMLESS, 0, call_vsdk_pool_close},
+    {"vsdk_pool_add_loop", NULL_REFUSED, 1, call_vsdk_pool_add_loop},
+    {"vsdk_pool_stop", NULL_REFUSED, 1, call_vsdk_pool_stop},
+    {"vsdk_vm_run", NULL_REFUSED, 1, call_vsdk_vm_run},
+    {"vsdk_vm_run_cancel", NULL_REFUSED, 1, call_vsdk_vm_run_cancel},
     {"vsdk_serial_create", NULL_REFUSED, 1, call_vsdk_serial_create},
-    {"vsdk_serial_input", NULL_REFUSED, 1, call_vsdk_serial_input},
     {"vsdk_rtc_create", NULL_REFUSED, 1, call_vsdk_rtc_create},
     {"vsdk_i8042_create", NULL_REFUSED, 1, call_vsdk_i8042_create},
     {"vsdk_acpi_pm_kind_name", NULL_NO_CRASH, 0, call_vsdk_acpi_pm_kind_name},
@@ -775,6 +1089,7 @@ const struct null_call null_calls[] = {
     {"vsdk_boot_probe", NULL_REFUSED, 1, call_vsdk_boot_probe},
     {"vsdk_boot_load", NULL_REFUSED, 1, call_vsdk_boot_load},
     {"vsdk_boot_apply", NULL_REFUSED, 1, call_vsdk_boot_apply},
+    {"vsdk_pc_ref", NULL_HARMLESS, 0, call_vsdk_pc_ref},
     {"vsdk_pc_part_name", NULL_NO_CRASH, 0, call_vsdk_pc_part_name},
     {"vsdk_pc_create", NULL_REFUSED, 1, call_vsdk_pc_create},
     {"vsdk_pc_close", NULL_HARMLESS, 0, call_vsdk_pc_close},

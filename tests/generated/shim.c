@@ -50,11 +50,14 @@ static const char *const kind_names[] = {
     "UNAVAILABLE",
     "VERSION",
     "SYSTEM",
+    "TIMEOUT",
+    "RESERVED",
 };
 
 enum function {
     FUNCTION_vsdk_status_name,
     FUNCTION_vsdk_version,
+    FUNCTION_vsdk_host_ref,
     FUNCTION_vsdk_capability_name,
     FUNCTION_vsdk_answer_name,
     FUNCTION_vsdk_log_level_name,
@@ -70,6 +73,7 @@ enum function {
     FUNCTION_vsdk_space_name,
     FUNCTION_vsdk_kick_detail_name,
     FUNCTION_vsdk_crash_detail_name,
+    FUNCTION_vsdk_vm_ref,
     FUNCTION_vsdk_vm_state_name,
     FUNCTION_vsdk_irqchip_name,
     FUNCTION_vsdk_vm_create,
@@ -78,12 +82,13 @@ enum function {
     FUNCTION_vsdk_vm_resume,
     FUNCTION_vsdk_vm_pause,
     FUNCTION_vsdk_vm_pause_request,
-    FUNCTION_vsdk_vm_drain,
+    FUNCTION_vsdk_vm_reset,
     FUNCTION_vsdk_vm_stop,
     FUNCTION_vsdk_vm_get_info,
     FUNCTION_vsdk_vm_list_reserved,
-    FUNCTION_vsdk_vm_run,
-    FUNCTION_vsdk_vm_run_cancel,
+    FUNCTION_vsdk_vm_add_range,
+    FUNCTION_vsdk_vm_remove_range,
+    FUNCTION_vsdk_vcpu_ref,
     FUNCTION_vsdk_vcpu_phase_name,
     FUNCTION_vsdk_vcpu_create,
     FUNCTION_vsdk_vcpu_close,
@@ -100,46 +105,81 @@ enum function {
     FUNCTION_vsdk_x86_vcpu_get_cpuid,
     FUNCTION_vsdk_x86_vcpu_inject_nmi,
     FUNCTION_vsdk_x86_vcpu_sync_regs,
+    FUNCTION_vsdk_ram_ref,
     FUNCTION_vsdk_ram_kind_name,
     FUNCTION_vsdk_ram_create,
     FUNCTION_vsdk_ram_close,
     FUNCTION_vsdk_ram_data,
+    FUNCTION_vsdk_ram_mark_dirty,
     FUNCTION_vsdk_ram_size,
     FUNCTION_vsdk_vm_map,
     FUNCTION_vsdk_vm_unmap,
     FUNCTION_vsdk_vm_protect,
-    FUNCTION_vsdk_vm_read,
-    FUNCTION_vsdk_vm_write,
-    FUNCTION_vsdk_dma_map,
-    FUNCTION_vsdk_dma_unmap,
+    FUNCTION_vsdk_stream_ref,
+    FUNCTION_vsdk_stream_create,
+    FUNCTION_vsdk_stream_close,
+    FUNCTION_vsdk_stream_read,
+    FUNCTION_vsdk_stream_write,
+    FUNCTION_vsdk_stream_ready,
+    FUNCTION_vsdk_stream_descriptor,
+    FUNCTION_vsdk_stream_set_handler,
+    FUNCTION_vsdk_state_put_number,
+    FUNCTION_vsdk_state_put_bytes,
+    FUNCTION_vsdk_state_get_number,
+    FUNCTION_vsdk_state_get_bytes,
+    FUNCTION_vsdk_state_has,
+    FUNCTION_vsdk_device_ref,
+    FUNCTION_vsdk_stop_mode_name,
     FUNCTION_vsdk_device_create,
     FUNCTION_vsdk_device_close,
     FUNCTION_vsdk_device_add_range,
+    FUNCTION_vsdk_device_remove_range,
     FUNCTION_vsdk_device_detach,
+    FUNCTION_vsdk_device_stopped,
     FUNCTION_vsdk_device_user,
-    FUNCTION_vsdk_device_lock,
-    FUNCTION_vsdk_device_unlock,
-    FUNCTION_vsdk_vm_add_range,
-    FUNCTION_vsdk_vm_remove_range,
+    FUNCTION_vsdk_device_vm,
+    FUNCTION_vsdk_device_enter,
+    FUNCTION_vsdk_device_leave,
+    FUNCTION_vsdk_device_save,
+    FUNCTION_vsdk_device_load,
+    FUNCTION_vsdk_vm_read,
+    FUNCTION_vsdk_vm_write,
+    FUNCTION_vsdk_vm_probe,
+    FUNCTION_vsdk_dma_read,
+    FUNCTION_vsdk_dma_write,
+    FUNCTION_vsdk_dma_map,
+    FUNCTION_vsdk_dma_unmap,
+    FUNCTION_vsdk_irq_ref,
+    FUNCTION_vsdk_msi_ref,
+    FUNCTION_vsdk_irq_trigger_name,
     FUNCTION_vsdk_irq_create,
     FUNCTION_vsdk_irq_close,
     FUNCTION_vsdk_irq_raise,
     FUNCTION_vsdk_irq_lower,
     FUNCTION_vsdk_irq_pulse,
     FUNCTION_vsdk_vm_send_msi,
+    FUNCTION_vsdk_msi_create,
+    FUNCTION_vsdk_msi_close,
+    FUNCTION_vsdk_msi_set,
+    FUNCTION_vsdk_msi_send,
+    FUNCTION_vsdk_msi_descriptor,
     FUNCTION_vsdk_irq_controller_attach,
     FUNCTION_vsdk_irq_controller_detach,
+    FUNCTION_vsdk_doorbell_ref,
     FUNCTION_vsdk_doorbell_create,
     FUNCTION_vsdk_doorbell_close,
     FUNCTION_vsdk_doorbell_descriptor,
     FUNCTION_vsdk_doorbell_take,
+    FUNCTION_vsdk_loop_ref,
+    FUNCTION_vsdk_watch_ref,
+    FUNCTION_vsdk_timer_ref,
+    FUNCTION_vsdk_work_ref,
     FUNCTION_vsdk_loop_create,
     FUNCTION_vsdk_loop_close,
-    FUNCTION_vsdk_vm_get_loop,
+    FUNCTION_vsdk_vm_loop,
     FUNCTION_vsdk_loop_descriptor,
     FUNCTION_vsdk_loop_dispatch,
     FUNCTION_vsdk_loop_wake,
-    FUNCTION_vsdk_loop_defer,
     FUNCTION_vsdk_watch_create,
     FUNCTION_vsdk_watch_set_events,
     FUNCTION_vsdk_watch_close,
@@ -147,9 +187,18 @@ enum function {
     FUNCTION_vsdk_timer_arm,
     FUNCTION_vsdk_timer_disarm,
     FUNCTION_vsdk_timer_close,
+    FUNCTION_vsdk_work_create,
+    FUNCTION_vsdk_work_post,
+    FUNCTION_vsdk_work_close,
     FUNCTION_vsdk_vm_clock,
+    FUNCTION_vsdk_pool_ref,
+    FUNCTION_vsdk_pool_create,
+    FUNCTION_vsdk_pool_close,
+    FUNCTION_vsdk_pool_add_loop,
+    FUNCTION_vsdk_pool_stop,
+    FUNCTION_vsdk_vm_run,
+    FUNCTION_vsdk_vm_run_cancel,
     FUNCTION_vsdk_serial_create,
-    FUNCTION_vsdk_serial_input,
     FUNCTION_vsdk_rtc_create,
     FUNCTION_vsdk_i8042_create,
     FUNCTION_vsdk_acpi_pm_kind_name,
@@ -166,6 +215,7 @@ enum function {
     FUNCTION_vsdk_boot_probe,
     FUNCTION_vsdk_boot_load,
     FUNCTION_vsdk_boot_apply,
+    FUNCTION_vsdk_pc_ref,
     FUNCTION_vsdk_pc_part_name,
     FUNCTION_vsdk_pc_create,
     FUNCTION_vsdk_pc_close,
@@ -179,6 +229,7 @@ enum function {
 static const char *const function_names[FUNCTIONS] = {
     "vsdk_status_name",
     "vsdk_version",
+    "vsdk_host_ref",
     "vsdk_capability_name",
     "vsdk_answer_name",
     "vsdk_log_level_name",
@@ -194,6 +245,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_space_name",
     "vsdk_kick_detail_name",
     "vsdk_crash_detail_name",
+    "vsdk_vm_ref",
     "vsdk_vm_state_name",
     "vsdk_irqchip_name",
     "vsdk_vm_create",
@@ -202,12 +254,13 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_vm_resume",
     "vsdk_vm_pause",
     "vsdk_vm_pause_request",
-    "vsdk_vm_drain",
+    "vsdk_vm_reset",
     "vsdk_vm_stop",
     "vsdk_vm_get_info",
     "vsdk_vm_list_reserved",
-    "vsdk_vm_run",
-    "vsdk_vm_run_cancel",
+    "vsdk_vm_add_range",
+    "vsdk_vm_remove_range",
+    "vsdk_vcpu_ref",
     "vsdk_vcpu_phase_name",
     "vsdk_vcpu_create",
     "vsdk_vcpu_close",
@@ -224,46 +277,81 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_x86_vcpu_get_cpuid",
     "vsdk_x86_vcpu_inject_nmi",
     "vsdk_x86_vcpu_sync_regs",
+    "vsdk_ram_ref",
     "vsdk_ram_kind_name",
     "vsdk_ram_create",
     "vsdk_ram_close",
     "vsdk_ram_data",
+    "vsdk_ram_mark_dirty",
     "vsdk_ram_size",
     "vsdk_vm_map",
     "vsdk_vm_unmap",
     "vsdk_vm_protect",
-    "vsdk_vm_read",
-    "vsdk_vm_write",
-    "vsdk_dma_map",
-    "vsdk_dma_unmap",
+    "vsdk_stream_ref",
+    "vsdk_stream_create",
+    "vsdk_stream_close",
+    "vsdk_stream_read",
+    "vsdk_stream_write",
+    "vsdk_stream_ready",
+    "vsdk_stream_descriptor",
+    "vsdk_stream_set_handler",
+    "vsdk_state_put_number",
+    "vsdk_state_put_bytes",
+    "vsdk_state_get_number",
+    "vsdk_state_get_bytes",
+    "vsdk_state_has",
+    "vsdk_device_ref",
+    "vsdk_stop_mode_name",
     "vsdk_device_create",
     "vsdk_device_close",
     "vsdk_device_add_range",
+    "vsdk_device_remove_range",
     "vsdk_device_detach",
+    "vsdk_device_stopped",
     "vsdk_device_user",
-    "vsdk_device_lock",
-    "vsdk_device_unlock",
-    "vsdk_vm_add_range",
-    "vsdk_vm_remove_range",
+    "vsdk_device_vm",
+    "vsdk_device_enter",
+    "vsdk_device_leave",
+    "vsdk_device_save",
+    "vsdk_device_load",
+    "vsdk_vm_read",
+    "vsdk_vm_write",
+    "vsdk_vm_probe",
+    "vsdk_dma_read",
+    "vsdk_dma_write",
+    "vsdk_dma_map",
+    "vsdk_dma_unmap",
+    "vsdk_irq_ref",
+    "vsdk_msi_ref",
+    "vsdk_irq_trigger_name",
     "vsdk_irq_create",
     "vsdk_irq_close",
     "vsdk_irq_raise",
     "vsdk_irq_lower",
     "vsdk_irq_pulse",
     "vsdk_vm_send_msi",
+    "vsdk_msi_create",
+    "vsdk_msi_close",
+    "vsdk_msi_set",
+    "vsdk_msi_send",
+    "vsdk_msi_descriptor",
     "vsdk_irq_controller_attach",
     "vsdk_irq_controller_detach",
+    "vsdk_doorbell_ref",
     "vsdk_doorbell_create",
     "vsdk_doorbell_close",
     "vsdk_doorbell_descriptor",
     "vsdk_doorbell_take",
+    "vsdk_loop_ref",
+    "vsdk_watch_ref",
+    "vsdk_timer_ref",
+    "vsdk_work_ref",
     "vsdk_loop_create",
     "vsdk_loop_close",
-    "vsdk_vm_get_loop",
+    "vsdk_vm_loop",
     "vsdk_loop_descriptor",
     "vsdk_loop_dispatch",
     "vsdk_loop_wake",
-    "vsdk_loop_defer",
     "vsdk_watch_create",
     "vsdk_watch_set_events",
     "vsdk_watch_close",
@@ -271,9 +359,18 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_timer_arm",
     "vsdk_timer_disarm",
     "vsdk_timer_close",
+    "vsdk_work_create",
+    "vsdk_work_post",
+    "vsdk_work_close",
     "vsdk_vm_clock",
+    "vsdk_pool_ref",
+    "vsdk_pool_create",
+    "vsdk_pool_close",
+    "vsdk_pool_add_loop",
+    "vsdk_pool_stop",
+    "vsdk_vm_run",
+    "vsdk_vm_run_cancel",
     "vsdk_serial_create",
-    "vsdk_serial_input",
     "vsdk_rtc_create",
     "vsdk_i8042_create",
     "vsdk_acpi_pm_kind_name",
@@ -290,6 +387,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_boot_probe",
     "vsdk_boot_load",
     "vsdk_boot_apply",
+    "vsdk_pc_ref",
     "vsdk_pc_part_name",
     "vsdk_pc_create",
     "vsdk_pc_close",
@@ -405,6 +503,10 @@ static uint32_t status_kind(vsdk_status status)
         return KIND_ERROR + 13;
     case VSDK_ERROR_SYSTEM:
         return KIND_ERROR + 14;
+    case VSDK_ERROR_TIMEOUT:
+        return KIND_ERROR + 15;
+    case VSDK_ERROR_RESERVED:
+        return KIND_ERROR + 16;
     default:
         return KIND_UNKNOWN;
     }
@@ -437,6 +539,14 @@ uint32_t vsdk_version(void)
     __typeof__(&vsdk_version) call_ = find(FUNCTION_vsdk_version);
     uint32_t result_ = call_();
     note_return(FUNCTION_vsdk_version, 0);
+    return result_;
+}
+
+vsdk_host *vsdk_host_ref(vsdk_host *host)
+{
+    __typeof__(&vsdk_host_ref) call_ = find(FUNCTION_vsdk_host_ref);
+    vsdk_host *result_ = call_(host);
+    note_return(FUNCTION_vsdk_host_ref, host == NULL);
     return result_;
 }
 
@@ -562,6 +672,14 @@ const char *vsdk_crash_detail_name(vsdk_crash_detail value)
     return result_;
 }
 
+vsdk_vm *vsdk_vm_ref(vsdk_vm *vm)
+{
+    __typeof__(&vsdk_vm_ref) call_ = find(FUNCTION_vsdk_vm_ref);
+    vsdk_vm *result_ = call_(vm);
+    note_return(FUNCTION_vsdk_vm_ref, vm == NULL);
+    return result_;
+}
+
 const char *vsdk_vm_state_name(vsdk_vm_state value)
 {
     __typeof__(&vsdk_vm_state_name) call_ = find(FUNCTION_vsdk_vm_state_name);
@@ -610,10 +728,11 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
     return result_;
 }
 
-vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error)
+vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_pause_flags flags, uint64_t timeout_ns,
+                          vsdk_error *error)
 {
     __typeof__(&vsdk_vm_pause) call_ = find(FUNCTION_vsdk_vm_pause);
-    vsdk_status result_ = call_(vm, error);
+    vsdk_status result_ = call_(vm, flags, timeout_ns, error);
     note_status(FUNCTION_vsdk_vm_pause, result_, vm == NULL);
     return result_;
 }
@@ -626,11 +745,11 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
     return result_;
 }
 
-vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error)
+vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_drain) call_ = find(FUNCTION_vsdk_vm_drain);
-    vsdk_status result_ = call_(vm, error);
-    note_status(FUNCTION_vsdk_vm_drain, result_, vm == NULL);
+    __typeof__(&vsdk_vm_reset) call_ = find(FUNCTION_vsdk_vm_reset);
+    vsdk_status result_ = call_(vm, timeout_ns, error);
+    note_status(FUNCTION_vsdk_vm_reset, result_, vm == NULL);
     return result_;
 }
 
@@ -660,19 +779,28 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
     return result_;
 }
 
-vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_error *error)
+vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                              uint64_t tag, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_run) call_ = find(FUNCTION_vsdk_vm_run);
-    vsdk_status result_ = call_(vm, timeout_ns, end, error);
-    note_status(FUNCTION_vsdk_vm_run, result_, vm == NULL);
+    __typeof__(&vsdk_vm_add_range) call_ = find(FUNCTION_vsdk_vm_add_range);
+    vsdk_status result_ = call_(vm, space, address, length, tag, error);
+    note_status(FUNCTION_vsdk_vm_add_range, result_, vm == NULL);
     return result_;
 }
 
-vsdk_status vsdk_vm_run_cancel(vsdk_vm *vm, vsdk_error *error)
+vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_run_cancel) call_ = find(FUNCTION_vsdk_vm_run_cancel);
-    vsdk_status result_ = call_(vm, error);
-    note_status(FUNCTION_vsdk_vm_run_cancel, result_, vm == NULL);
+    __typeof__(&vsdk_vm_remove_range) call_ = find(FUNCTION_vsdk_vm_remove_range);
+    vsdk_status result_ = call_(vm, space, address, error);
+    note_status(FUNCTION_vsdk_vm_remove_range, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_vcpu *vsdk_vcpu_ref(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_vcpu_ref) call_ = find(FUNCTION_vsdk_vcpu_ref);
+    vsdk_vcpu *result_ = call_(vcpu);
+    note_return(FUNCTION_vsdk_vcpu_ref, vcpu == NULL);
     return result_;
 }
 
@@ -732,11 +860,11 @@ vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error)
     return result_;
 }
 
-vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *state, vsdk_error *error)
+vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *phase, vsdk_error *error)
 {
     __typeof__(&vsdk_vcpu_get_phase) call_ = find(FUNCTION_vsdk_vcpu_get_phase);
-    vsdk_status result_ = call_(vcpu, state, error);
-    note_status(FUNCTION_vsdk_vcpu_get_phase, result_, vcpu == NULL || state == NULL);
+    vsdk_status result_ = call_(vcpu, phase, error);
+    note_status(FUNCTION_vsdk_vcpu_get_phase, result_, vcpu == NULL || phase == NULL);
     return result_;
 }
 
@@ -809,6 +937,14 @@ const vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
     return result_;
 }
 
+vsdk_ram *vsdk_ram_ref(vsdk_ram *ram)
+{
+    __typeof__(&vsdk_ram_ref) call_ = find(FUNCTION_vsdk_ram_ref);
+    vsdk_ram *result_ = call_(ram);
+    note_return(FUNCTION_vsdk_ram_ref, ram == NULL);
+    return result_;
+}
+
 const char *vsdk_ram_kind_name(vsdk_ram_kind value)
 {
     __typeof__(&vsdk_ram_kind_name) call_ = find(FUNCTION_vsdk_ram_kind_name);
@@ -833,11 +969,19 @@ void vsdk_ram_close(vsdk_ram *ram)
     note_return(FUNCTION_vsdk_ram_close, ram == NULL);
 }
 
-vsdk_status vsdk_ram_data(vsdk_ram *ram, void **data, vsdk_error *error)
+void *vsdk_ram_data(vsdk_ram *ram)
 {
     __typeof__(&vsdk_ram_data) call_ = find(FUNCTION_vsdk_ram_data);
-    vsdk_status result_ = call_(ram, data, error);
-    note_status(FUNCTION_vsdk_ram_data, result_, ram == NULL || data == NULL);
+    void *result_ = call_(ram);
+    note_return(FUNCTION_vsdk_ram_data, ram == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_ram_mark_dirty) call_ = find(FUNCTION_vsdk_ram_mark_dirty);
+    vsdk_status result_ = call_(ram, offset, length, error);
+    note_status(FUNCTION_vsdk_ram_mark_dirty, result_, ram == NULL);
     return result_;
 }
 
@@ -875,38 +1019,131 @@ vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t
     return result_;
 }
 
-vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
-                         vsdk_error *error)
+vsdk_stream *vsdk_stream_ref(vsdk_stream *stream)
 {
-    __typeof__(&vsdk_vm_read) call_ = find(FUNCTION_vsdk_vm_read);
-    vsdk_status result_ = call_(vm, gpa, buffer, length, error);
-    note_status(FUNCTION_vsdk_vm_read, result_, vm == NULL || buffer == NULL);
+    __typeof__(&vsdk_stream_ref) call_ = find(FUNCTION_vsdk_stream_ref);
+    vsdk_stream *result_ = call_(stream);
+    note_return(FUNCTION_vsdk_stream_ref, stream == NULL);
     return result_;
 }
 
-vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
-                          vsdk_error *error)
+vsdk_status vsdk_stream_create(const vsdk_stream_config *config, vsdk_stream **near,
+                               vsdk_stream **far, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_write) call_ = find(FUNCTION_vsdk_vm_write);
-    vsdk_status result_ = call_(vm, gpa, buffer, length, error);
-    note_status(FUNCTION_vsdk_vm_write, result_, vm == NULL || buffer == NULL);
+    __typeof__(&vsdk_stream_create) call_ = find(FUNCTION_vsdk_stream_create);
+    vsdk_status result_ = call_(config, near, far, error);
+    note_status(FUNCTION_vsdk_stream_create, result_, near == NULL || far == NULL);
     return result_;
 }
 
-vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
-                         vsdk_dma_view *view, vsdk_error *error)
+void vsdk_stream_close(vsdk_stream *stream)
 {
-    __typeof__(&vsdk_dma_map) call_ = find(FUNCTION_vsdk_dma_map);
-    vsdk_status result_ = call_(vm, gpa, length, intent, view, error);
-    note_status(FUNCTION_vsdk_dma_map, result_, vm == NULL || view == NULL);
+    __typeof__(&vsdk_stream_close) call_ = find(FUNCTION_vsdk_stream_close);
+    call_(stream);
+    note_return(FUNCTION_vsdk_stream_close, stream == NULL);
+}
+
+vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacity, uint64_t *got,
+                             vsdk_error *error)
+{
+    __typeof__(&vsdk_stream_read) call_ = find(FUNCTION_vsdk_stream_read);
+    vsdk_status result_ = call_(stream, buffer, capacity, got, error);
+    note_status(FUNCTION_vsdk_stream_read, result_, stream == NULL || buffer == NULL || got == NULL);
     return result_;
 }
 
-void vsdk_dma_unmap(vsdk_dma_view *view)
+vsdk_status vsdk_stream_write(vsdk_stream *stream, const void *bytes, uint64_t length,
+                              uint64_t *accepted, vsdk_error *error)
 {
-    __typeof__(&vsdk_dma_unmap) call_ = find(FUNCTION_vsdk_dma_unmap);
-    call_(view);
-    note_return(FUNCTION_vsdk_dma_unmap, view == NULL);
+    __typeof__(&vsdk_stream_write) call_ = find(FUNCTION_vsdk_stream_write);
+    vsdk_status result_ = call_(stream, bytes, length, accepted, error);
+    note_status(FUNCTION_vsdk_stream_write, result_, stream == NULL || bytes == NULL);
+    return result_;
+}
+
+vsdk_stream_events vsdk_stream_ready(vsdk_stream *stream)
+{
+    __typeof__(&vsdk_stream_ready) call_ = find(FUNCTION_vsdk_stream_ready);
+    vsdk_stream_events result_ = call_(stream);
+    note_return(FUNCTION_vsdk_stream_ready, stream == NULL);
+    return result_;
+}
+
+int32_t vsdk_stream_descriptor(vsdk_stream *stream, vsdk_error *error)
+{
+    __typeof__(&vsdk_stream_descriptor) call_ = find(FUNCTION_vsdk_stream_descriptor);
+    int32_t result_ = call_(stream, error);
+    note_return(FUNCTION_vsdk_stream_descriptor, stream == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_stream_set_handler(vsdk_stream *stream, vsdk_stream_fn fn, void *user,
+                                    vsdk_release_fn release, vsdk_error *error)
+{
+    __typeof__(&vsdk_stream_set_handler) call_ = find(FUNCTION_vsdk_stream_set_handler);
+    vsdk_status result_ = call_(stream, fn, user, release, error);
+    note_status(FUNCTION_vsdk_stream_set_handler, result_, stream == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_state_put_number(vsdk_state_writer *writer, const char *name, uint64_t value,
+                                  vsdk_error *error)
+{
+    __typeof__(&vsdk_state_put_number) call_ = find(FUNCTION_vsdk_state_put_number);
+    vsdk_status result_ = call_(writer, name, value, error);
+    note_status(FUNCTION_vsdk_state_put_number, result_, writer == NULL || name == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_state_put_bytes(vsdk_state_writer *writer, const char *name, const void *bytes,
+                                 uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_state_put_bytes) call_ = find(FUNCTION_vsdk_state_put_bytes);
+    vsdk_status result_ = call_(writer, name, bytes, length, error);
+    note_status(FUNCTION_vsdk_state_put_bytes, result_, writer == NULL || name == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_state_get_number(vsdk_state_reader *reader, const char *name, uint64_t most,
+                                  uint64_t *value, vsdk_error *error)
+{
+    __typeof__(&vsdk_state_get_number) call_ = find(FUNCTION_vsdk_state_get_number);
+    vsdk_status result_ = call_(reader, name, most, value, error);
+    note_status(FUNCTION_vsdk_state_get_number, result_, reader == NULL || name == NULL || value == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_state_get_bytes(vsdk_state_reader *reader, const char *name, void *bytes,
+                                 uint64_t capacity, uint64_t *length, vsdk_error *error)
+{
+    __typeof__(&vsdk_state_get_bytes) call_ = find(FUNCTION_vsdk_state_get_bytes);
+    vsdk_status result_ = call_(reader, name, bytes, capacity, length, error);
+    note_status(FUNCTION_vsdk_state_get_bytes, result_, reader == NULL || name == NULL || length == NULL);
+    return result_;
+}
+
+uint32_t vsdk_state_has(vsdk_state_reader *reader, const char *name)
+{
+    __typeof__(&vsdk_state_has) call_ = find(FUNCTION_vsdk_state_has);
+    uint32_t result_ = call_(reader, name);
+    note_return(FUNCTION_vsdk_state_has, reader == NULL || name == NULL);
+    return result_;
+}
+
+vsdk_device *vsdk_device_ref(vsdk_device *device)
+{
+    __typeof__(&vsdk_device_ref) call_ = find(FUNCTION_vsdk_device_ref);
+    vsdk_device *result_ = call_(device);
+    note_return(FUNCTION_vsdk_device_ref, device == NULL);
+    return result_;
+}
+
+const char *vsdk_stop_mode_name(vsdk_stop_mode value)
+{
+    __typeof__(&vsdk_stop_mode_name) call_ = find(FUNCTION_vsdk_stop_mode_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_stop_mode_name, 0);
+    return result_;
 }
 
 vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
@@ -935,11 +1172,28 @@ vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_
     return result_;
 }
 
+vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint64_t address,
+                                     vsdk_error *error)
+{
+    __typeof__(&vsdk_device_remove_range) call_ = find(FUNCTION_vsdk_device_remove_range);
+    vsdk_status result_ = call_(device, space, address, error);
+    note_status(FUNCTION_vsdk_device_remove_range, result_, device == NULL);
+    return result_;
+}
+
 vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
 {
     __typeof__(&vsdk_device_detach) call_ = find(FUNCTION_vsdk_device_detach);
     vsdk_status result_ = call_(device, error);
     note_status(FUNCTION_vsdk_device_detach, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
+{
+    __typeof__(&vsdk_device_stopped) call_ = find(FUNCTION_vsdk_device_stopped);
+    vsdk_status result_ = call_(device, error);
+    note_status(FUNCTION_vsdk_device_stopped, result_, device == NULL);
     return result_;
 }
 
@@ -951,42 +1205,138 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
     return result_;
 }
 
-void vsdk_device_lock(vsdk_device *device)
+vsdk_vm *vsdk_device_vm(vsdk_device *device)
 {
-    __typeof__(&vsdk_device_lock) call_ = find(FUNCTION_vsdk_device_lock);
-    call_(device);
-    note_return(FUNCTION_vsdk_device_lock, device == NULL);
-}
-
-void vsdk_device_unlock(vsdk_device *device)
-{
-    __typeof__(&vsdk_device_unlock) call_ = find(FUNCTION_vsdk_device_unlock);
-    call_(device);
-    note_return(FUNCTION_vsdk_device_unlock, device == NULL);
-}
-
-vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
-                              uint64_t tag, vsdk_error *error)
-{
-    __typeof__(&vsdk_vm_add_range) call_ = find(FUNCTION_vsdk_vm_add_range);
-    vsdk_status result_ = call_(vm, space, address, length, tag, error);
-    note_status(FUNCTION_vsdk_vm_add_range, result_, vm == NULL);
+    __typeof__(&vsdk_device_vm) call_ = find(FUNCTION_vsdk_device_vm);
+    vsdk_vm *result_ = call_(device);
+    note_return(FUNCTION_vsdk_device_vm, device == NULL);
     return result_;
 }
 
-vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
+vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_remove_range) call_ = find(FUNCTION_vsdk_vm_remove_range);
-    vsdk_status result_ = call_(vm, space, address, error);
-    note_status(FUNCTION_vsdk_vm_remove_range, result_, vm == NULL);
+    __typeof__(&vsdk_device_enter) call_ = find(FUNCTION_vsdk_device_enter);
+    vsdk_status result_ = call_(device, error);
+    note_status(FUNCTION_vsdk_device_enter, result_, device == NULL);
     return result_;
 }
 
-vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_error *error)
+void vsdk_device_leave(vsdk_device *device)
+{
+    __typeof__(&vsdk_device_leave) call_ = find(FUNCTION_vsdk_device_leave);
+    call_(device);
+    note_return(FUNCTION_vsdk_device_leave, device == NULL);
+}
+
+vsdk_status vsdk_device_save(vsdk_device *device, void *bytes, uint64_t capacity, uint64_t *needed,
+                             vsdk_error *error)
+{
+    __typeof__(&vsdk_device_save) call_ = find(FUNCTION_vsdk_device_save);
+    vsdk_status result_ = call_(device, bytes, capacity, needed, error);
+    note_status(FUNCTION_vsdk_device_save, result_, device == NULL || needed == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_device_load(vsdk_device *device, const void *bytes, uint64_t length,
+                             vsdk_error *error)
+{
+    __typeof__(&vsdk_device_load) call_ = find(FUNCTION_vsdk_device_load);
+    vsdk_status result_ = call_(device, bytes, length, error);
+    note_status(FUNCTION_vsdk_device_load, result_, device == NULL || bytes == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t length,
+                         vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_read) call_ = find(FUNCTION_vsdk_vm_read);
+    vsdk_status result_ = call_(vm, gpa, buffer, length, error);
+    note_status(FUNCTION_vsdk_vm_read, result_, vm == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_write) call_ = find(FUNCTION_vsdk_vm_write);
+    vsdk_status result_ = call_(vm, gpa, buffer, length, error);
+    note_status(FUNCTION_vsdk_vm_write, result_, vm == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_probe(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_dma_intent intent,
+                          vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_probe) call_ = find(FUNCTION_vsdk_vm_probe);
+    vsdk_status result_ = call_(vm, gpa, length, intent, error);
+    note_status(FUNCTION_vsdk_vm_probe, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_dma_read(vsdk_device *device, uint64_t gpa, void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    __typeof__(&vsdk_dma_read) call_ = find(FUNCTION_vsdk_dma_read);
+    vsdk_status result_ = call_(device, gpa, buffer, length, error);
+    note_status(FUNCTION_vsdk_dma_read, result_, device == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_dma_write(vsdk_device *device, uint64_t gpa, const void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_dma_write) call_ = find(FUNCTION_vsdk_dma_write);
+    vsdk_status result_ = call_(device, gpa, buffer, length, error);
+    note_status(FUNCTION_vsdk_dma_write, result_, device == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_dma_map(vsdk_device *device, uint64_t gpa, uint64_t length, vsdk_dma_intent intent,
+                         vsdk_dma_view *view, vsdk_error *error)
+{
+    __typeof__(&vsdk_dma_map) call_ = find(FUNCTION_vsdk_dma_map);
+    vsdk_status result_ = call_(device, gpa, length, intent, view, error);
+    note_status(FUNCTION_vsdk_dma_map, result_, device == NULL || view == NULL);
+    return result_;
+}
+
+void vsdk_dma_unmap(vsdk_dma_view *view)
+{
+    __typeof__(&vsdk_dma_unmap) call_ = find(FUNCTION_vsdk_dma_unmap);
+    call_(view);
+    note_return(FUNCTION_vsdk_dma_unmap, view == NULL);
+}
+
+vsdk_irq *vsdk_irq_ref(vsdk_irq *irq)
+{
+    __typeof__(&vsdk_irq_ref) call_ = find(FUNCTION_vsdk_irq_ref);
+    vsdk_irq *result_ = call_(irq);
+    note_return(FUNCTION_vsdk_irq_ref, irq == NULL);
+    return result_;
+}
+
+vsdk_msi *vsdk_msi_ref(vsdk_msi *msi)
+{
+    __typeof__(&vsdk_msi_ref) call_ = find(FUNCTION_vsdk_msi_ref);
+    vsdk_msi *result_ = call_(msi);
+    note_return(FUNCTION_vsdk_msi_ref, msi == NULL);
+    return result_;
+}
+
+const char *vsdk_irq_trigger_name(vsdk_irq_trigger value)
+{
+    __typeof__(&vsdk_irq_trigger_name) call_ = find(FUNCTION_vsdk_irq_trigger_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_irq_trigger_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_irq_create(vsdk_vm *vm, const vsdk_irq_config *config, vsdk_irq **irq,
+                            vsdk_error *error)
 {
     __typeof__(&vsdk_irq_create) call_ = find(FUNCTION_vsdk_irq_create);
-    vsdk_status result_ = call_(vm, gsi, irq, error);
-    note_status(FUNCTION_vsdk_irq_create, result_, vm == NULL || irq == NULL);
+    vsdk_status result_ = call_(vm, config, irq, error);
+    note_status(FUNCTION_vsdk_irq_create, result_, vm == NULL || config == NULL || irq == NULL);
     return result_;
 }
 
@@ -1029,6 +1379,46 @@ vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_
     return result_;
 }
 
+vsdk_status vsdk_msi_create(vsdk_vm *vm, const vsdk_msi_config *config, vsdk_msi **msi,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_msi_create) call_ = find(FUNCTION_vsdk_msi_create);
+    vsdk_status result_ = call_(vm, config, msi, error);
+    note_status(FUNCTION_vsdk_msi_create, result_, vm == NULL || msi == NULL);
+    return result_;
+}
+
+void vsdk_msi_close(vsdk_msi *msi)
+{
+    __typeof__(&vsdk_msi_close) call_ = find(FUNCTION_vsdk_msi_close);
+    call_(msi);
+    note_return(FUNCTION_vsdk_msi_close, msi == NULL);
+}
+
+vsdk_status vsdk_msi_set(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_error *error)
+{
+    __typeof__(&vsdk_msi_set) call_ = find(FUNCTION_vsdk_msi_set);
+    vsdk_status result_ = call_(msi, address, data, error);
+    note_status(FUNCTION_vsdk_msi_set, result_, msi == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_msi_send(vsdk_msi *msi, vsdk_error *error)
+{
+    __typeof__(&vsdk_msi_send) call_ = find(FUNCTION_vsdk_msi_send);
+    vsdk_status result_ = call_(msi, error);
+    note_status(FUNCTION_vsdk_msi_send, result_, msi == NULL);
+    return result_;
+}
+
+int32_t vsdk_msi_descriptor(vsdk_msi *msi, vsdk_error *error)
+{
+    __typeof__(&vsdk_msi_descriptor) call_ = find(FUNCTION_vsdk_msi_descriptor);
+    int32_t result_ = call_(msi, error);
+    note_return(FUNCTION_vsdk_msi_descriptor, msi == NULL);
+    return result_;
+}
+
 vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t count,
                                        vsdk_irq_line_fn set_line, void *user,
                                        vsdk_release_fn release, vsdk_error *error)
@@ -1044,6 +1434,14 @@ vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_err
     __typeof__(&vsdk_irq_controller_detach) call_ = find(FUNCTION_vsdk_irq_controller_detach);
     vsdk_status result_ = call_(vm, first_gsi, error);
     note_status(FUNCTION_vsdk_irq_controller_detach, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_doorbell *vsdk_doorbell_ref(vsdk_doorbell *doorbell)
+{
+    __typeof__(&vsdk_doorbell_ref) call_ = find(FUNCTION_vsdk_doorbell_ref);
+    vsdk_doorbell *result_ = call_(doorbell);
+    note_return(FUNCTION_vsdk_doorbell_ref, doorbell == NULL);
     return result_;
 }
 
@@ -1079,6 +1477,38 @@ vsdk_status vsdk_doorbell_take(vsdk_doorbell *doorbell, uint64_t *rings, vsdk_er
     return result_;
 }
 
+vsdk_loop *vsdk_loop_ref(vsdk_loop *loop)
+{
+    __typeof__(&vsdk_loop_ref) call_ = find(FUNCTION_vsdk_loop_ref);
+    vsdk_loop *result_ = call_(loop);
+    note_return(FUNCTION_vsdk_loop_ref, loop == NULL);
+    return result_;
+}
+
+vsdk_watch *vsdk_watch_ref(vsdk_watch *watch)
+{
+    __typeof__(&vsdk_watch_ref) call_ = find(FUNCTION_vsdk_watch_ref);
+    vsdk_watch *result_ = call_(watch);
+    note_return(FUNCTION_vsdk_watch_ref, watch == NULL);
+    return result_;
+}
+
+vsdk_timer *vsdk_timer_ref(vsdk_timer *timer)
+{
+    __typeof__(&vsdk_timer_ref) call_ = find(FUNCTION_vsdk_timer_ref);
+    vsdk_timer *result_ = call_(timer);
+    note_return(FUNCTION_vsdk_timer_ref, timer == NULL);
+    return result_;
+}
+
+vsdk_work *vsdk_work_ref(vsdk_work *work)
+{
+    __typeof__(&vsdk_work_ref) call_ = find(FUNCTION_vsdk_work_ref);
+    vsdk_work *result_ = call_(work);
+    note_return(FUNCTION_vsdk_work_ref, work == NULL);
+    return result_;
+}
+
 vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
 {
     __typeof__(&vsdk_loop_create) call_ = find(FUNCTION_vsdk_loop_create);
@@ -1094,11 +1524,11 @@ void vsdk_loop_close(vsdk_loop *loop)
     note_return(FUNCTION_vsdk_loop_close, loop == NULL);
 }
 
-vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error)
+vsdk_loop *vsdk_vm_loop(vsdk_vm *vm, vsdk_error *error)
 {
-    __typeof__(&vsdk_vm_get_loop) call_ = find(FUNCTION_vsdk_vm_get_loop);
-    vsdk_status result_ = call_(vm, loop, error);
-    note_status(FUNCTION_vsdk_vm_get_loop, result_, vm == NULL || loop == NULL);
+    __typeof__(&vsdk_vm_loop) call_ = find(FUNCTION_vsdk_vm_loop);
+    vsdk_loop *result_ = call_(vm, error);
+    note_return(FUNCTION_vsdk_vm_loop, vm == NULL);
     return result_;
 }
 
@@ -1124,15 +1554,6 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error)
     __typeof__(&vsdk_loop_wake) call_ = find(FUNCTION_vsdk_loop_wake);
     vsdk_status result_ = call_(loop, error);
     note_status(FUNCTION_vsdk_loop_wake, result_, loop == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_release_fn release,
-                            vsdk_error *error)
-{
-    __typeof__(&vsdk_loop_defer) call_ = find(FUNCTION_vsdk_loop_defer);
-    vsdk_status result_ = call_(loop, fn, user, release, error);
-    note_status(FUNCTION_vsdk_loop_defer, result_, loop == NULL || fn == NULL);
     return result_;
 }
 
@@ -1194,11 +1615,91 @@ void vsdk_timer_close(vsdk_timer *timer)
     note_return(FUNCTION_vsdk_timer_close, timer == NULL);
 }
 
+vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn fn, void *user,
+                             vsdk_release_fn release, vsdk_work **work, vsdk_error *error)
+{
+    __typeof__(&vsdk_work_create) call_ = find(FUNCTION_vsdk_work_create);
+    vsdk_status result_ = call_(loop, device, fn, user, release, work, error);
+    note_status(FUNCTION_vsdk_work_create, result_, loop == NULL || fn == NULL || work == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_work_post(vsdk_work *work, vsdk_error *error)
+{
+    __typeof__(&vsdk_work_post) call_ = find(FUNCTION_vsdk_work_post);
+    vsdk_status result_ = call_(work, error);
+    note_status(FUNCTION_vsdk_work_post, result_, work == NULL);
+    return result_;
+}
+
+void vsdk_work_close(vsdk_work *work)
+{
+    __typeof__(&vsdk_work_close) call_ = find(FUNCTION_vsdk_work_close);
+    call_(work);
+    note_return(FUNCTION_vsdk_work_close, work == NULL);
+}
+
 uint64_t vsdk_vm_clock(vsdk_vm *vm)
 {
     __typeof__(&vsdk_vm_clock) call_ = find(FUNCTION_vsdk_vm_clock);
     uint64_t result_ = call_(vm);
     note_return(FUNCTION_vsdk_vm_clock, vm == NULL);
+    return result_;
+}
+
+vsdk_pool *vsdk_pool_ref(vsdk_pool *pool)
+{
+    __typeof__(&vsdk_pool_ref) call_ = find(FUNCTION_vsdk_pool_ref);
+    vsdk_pool *result_ = call_(pool);
+    note_return(FUNCTION_vsdk_pool_ref, pool == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pool_create(const vsdk_pool_config *config, vsdk_pool **pool, vsdk_error *error)
+{
+    __typeof__(&vsdk_pool_create) call_ = find(FUNCTION_vsdk_pool_create);
+    vsdk_status result_ = call_(config, pool, error);
+    note_status(FUNCTION_vsdk_pool_create, result_, pool == NULL);
+    return result_;
+}
+
+void vsdk_pool_close(vsdk_pool *pool)
+{
+    __typeof__(&vsdk_pool_close) call_ = find(FUNCTION_vsdk_pool_close);
+    call_(pool);
+    note_return(FUNCTION_vsdk_pool_close, pool == NULL);
+}
+
+vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error)
+{
+    __typeof__(&vsdk_pool_add_loop) call_ = find(FUNCTION_vsdk_pool_add_loop);
+    vsdk_status result_ = call_(pool, loop, error);
+    note_status(FUNCTION_vsdk_pool_add_loop, result_, pool == NULL || loop == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)
+{
+    __typeof__(&vsdk_pool_stop) call_ = find(FUNCTION_vsdk_pool_stop);
+    vsdk_status result_ = call_(pool, error);
+    note_status(FUNCTION_vsdk_pool_stop, result_, pool == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_run(vsdk_vm *vm, const vsdk_run_config *config, uint64_t timeout_ns,
+                        vsdk_exit *end, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_run) call_ = find(FUNCTION_vsdk_vm_run);
+    vsdk_status result_ = call_(vm, config, timeout_ns, end, error);
+    note_status(FUNCTION_vsdk_vm_run, result_, vm == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_vm_run_cancel(vsdk_vm *vm, vsdk_error *error)
+{
+    __typeof__(&vsdk_vm_run_cancel) call_ = find(FUNCTION_vsdk_vm_run_cancel);
+    vsdk_status result_ = call_(vm, error);
+    note_status(FUNCTION_vsdk_vm_run_cancel, result_, vm == NULL);
     return result_;
 }
 
@@ -1208,15 +1709,6 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
     __typeof__(&vsdk_serial_create) call_ = find(FUNCTION_vsdk_serial_create);
     vsdk_status result_ = call_(vm, config, device, error);
     note_status(FUNCTION_vsdk_serial_create, result_, vm == NULL || device == NULL);
-    return result_;
-}
-
-vsdk_status vsdk_serial_input(vsdk_device *device, const void *bytes, uint64_t length,
-                              uint64_t *accepted, vsdk_error *error)
-{
-    __typeof__(&vsdk_serial_input) call_ = find(FUNCTION_vsdk_serial_input);
-    vsdk_status result_ = call_(device, bytes, length, accepted, error);
-    note_status(FUNCTION_vsdk_serial_input, result_, device == NULL || bytes == NULL);
     return result_;
 }
 
@@ -1356,6 +1848,14 @@ vsdk_status vsdk_boot_apply(vsdk_vcpu *vcpu, const vsdk_boot_entry *entry, vsdk_
     __typeof__(&vsdk_boot_apply) call_ = find(FUNCTION_vsdk_boot_apply);
     vsdk_status result_ = call_(vcpu, entry, error);
     note_status(FUNCTION_vsdk_boot_apply, result_, vcpu == NULL || entry == NULL);
+    return result_;
+}
+
+vsdk_pc *vsdk_pc_ref(vsdk_pc *pc)
+{
+    __typeof__(&vsdk_pc_ref) call_ = find(FUNCTION_vsdk_pc_ref);
+    vsdk_pc *result_ = call_(pc);
+    note_return(FUNCTION_vsdk_pc_ref, pc == NULL);
     return result_;
 }
 

@@ -308,7 +308,8 @@ Test(guests, level_line)
 
     make(1, VSDK_IRQCHIP_PORTABLE);
     ok(vsdk_ioapic_create(m.vm, NULL, &ioapic, &m.error));
-    ok(vsdk_irq_create(m.vm, LINE, &irq, &m.error));
+    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = LINE}, &irq,
+                       &m.error));
     start(&guest_level_line, 0, 0);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 1);
     for (int i = 0; i < 3; i++) {

@@ -205,7 +205,7 @@ static void show_counters(guest *g)
 static void run(guest *g)
 {
     tap(hash_tables(g) == g->row->tables, "%s: tables are the known bytes", g->row->name);
-    g->status = vsdk_vm_run(g->vm, 240 * UINT64_C(1000000000), &g->end, &g->error);
+    g->status = vsdk_vm_run(g->vm, NULL, 240 * UINT64_C(1000000000), &g->end, &g->error);
     printf("# ended: %s code %llu detail %s\n", vsdk_exit_reason_name(g->end.reason),
            (unsigned long long)g->end.value,
            vsdk_crash_detail_name((vsdk_crash_detail)g->end.detail));

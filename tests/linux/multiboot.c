@@ -43,7 +43,7 @@ static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_erro
     if (!status)
         status = vsdk_pc_boot(pc, &load, error);
     if (!status)
-        status = vsdk_vm_run(vm, 120 * UINT64_C(1000000000), end, error);
+        status = vsdk_vm_run(vm, NULL, 120 * UINT64_C(1000000000), end, error);
     vsdk_pc_close(pc);
     return status;
 }

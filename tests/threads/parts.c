@@ -87,12 +87,11 @@ struct coming {
 
 static struct coming coming[DEVICES];
 
-static void coming_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void coming_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct coming *c = user;
 
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     check(atomic_load(&c->attached), "a callback after detach");
     uint32_t others = atomic_fetch_add(&c->inside, 1);
     check(c->concurrent || !others, "two callbacks at once");
@@ -182,12 +181,11 @@ struct mutual {
     vsdk_status status;
 };
 
-static void mutual_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                         uint64_t value)
+static void mutual_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct mutual *m = user;
 
-    (void)region, (void)offset, (void)width, (void)value;
+    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     pthread_barrier_wait(m->both);
     m->status = vsdk_device_detach(m->other->device, NULL);
 }
@@ -256,7 +254,8 @@ static void *line_user(void *argument)
     vsdk_irq *irq;
 
     (void)argument;
-    must(vsdk_irq_create(vm, LINE, &irq, NULL));
+    must(vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = LINE}, &irq,
+                         NULL));
     for (uint32_t i = 0; i < ROUNDS; i++) {
         if (i % 3 == 0) {
             must(vsdk_irq_pulse(irq, NULL));
@@ -286,7 +285,8 @@ static void shared_lines(void)
     machine_make();
     memset(&shared, 0, sizeof shared);
     must(vsdk_irq_controller_attach(vm, 0, 24, shared_line, NULL, NULL, NULL));
-    must(vsdk_irq_create(vm, LINE, &irq, NULL));
+    must(vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = LINE}, &irq,
+                         NULL));
     for (uint32_t i = 0; i < 5; i++)
         threads[i] = start(i < 3 ? line_user : line_handle, irq);
     for (uint32_t i = 0; i < 5; i++)
@@ -316,7 +316,8 @@ static void *line_pulses(void *argument)
     vsdk_irq *irq;
 
     (void)argument;
-    must(vsdk_irq_create(vm, LINE, &irq, NULL));
+    must(vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = LINE}, &irq,
+                         NULL));
     while (!atomic_load(&stop)) {
         vsdk_status status = vsdk_irq_pulse(irq, NULL);
         check(!status || status == VSDK_ERROR_NOT_FOUND, "%s", vsdk_status_name(status));
@@ -373,7 +374,7 @@ static void looped_call(void *user)
     }
 }
 
-static void looped_watch(void *user, int32_t fd, uint32_t events)
+static void looped_watch(void *user, vsdk_watch *watch_, int32_t fd, uint32_t events)
 {
     (void)fd, (void)events;
     looped_call(user);
@@ -418,7 +419,7 @@ static void *loop_pauser(void *argument)
 {
     (void)argument;
     while (!atomic_load(&stop)) {
-        must(vsdk_vm_pause(vm, NULL));
+        must(vsdk_vm_pause(vm, 0, VSDK_FOREVER, NULL));
         check(atomic_load(&looped.paused), "not paused");
         sched_yield();
         must(vsdk_vm_resume(vm, NULL));

@@ -16,27 +16,27 @@ static void leave(struct storm *storm)
     atomic_fetch_sub(&storm->inside, 1);
 }
 
-static uint64_t on_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct storm *storm = user;
 
-    (void)region;
-    (void)offset;
-    (void)width;
+    (void)access->region;
+    (void)access->offset;
+    (void)access->width;
     enter(storm);
     uint64_t value = atomic_fetch_add(&storm->reads, 1);
     leave(storm);
     return value;
 }
 
-static void on_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void on_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct storm *storm = user;
 
-    (void)region;
-    (void)offset;
-    (void)width;
-    (void)value;
+    (void)access->region;
+    (void)access->offset;
+    (void)access->width;
+    (void)access->value;
     enter(storm);
     atomic_fetch_add(&storm->writes, 1);
     leave(storm);
@@ -105,7 +105,7 @@ void storm_end(struct storm *storm)
 
 void *storm_pause(void *vm)
 {
-    must(vsdk_vm_pause(vm, E));
+    must(vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
     return NULL;
 }
 
@@ -178,7 +178,8 @@ void *storm_doorbells(void *argument)
         vsdk_irq *irq = NULL;
 
         must(vsdk_doorbell_create(storm->rig.vm, &config, &doorbell, E));
-        must(vsdk_irq_create(storm->rig.vm, 4, &irq, E));
+        must(vsdk_irq_create(
+            storm->rig.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4}, &irq, E));
         vsdk_irq_close(irq);
         vsdk_doorbell_close(doorbell);
     }

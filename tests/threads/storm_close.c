@@ -33,7 +33,7 @@ static void due(void *user)
     (void)user;
 }
 
-static void ready(void *user, int32_t descriptor, uint32_t events)
+static void ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)user;
     (void)descriptor;
@@ -86,7 +86,8 @@ static void make(struct family *f, vsdk_host *host, uint32_t round)
     make_device(f);
     make_loop(f);
     must(vsdk_irq_controller_attach(f->vm, 0, 24, line, &f->releases[4], released, E));
-    must(vsdk_irq_create(f->vm, 4, &f->irq, E));
+    must(vsdk_irq_create(f->vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
+                         &f->irq, E));
     must(vsdk_irq_raise(f->irq, E));
     must(vsdk_doorbell_create(f->vm, &bell, &f->doorbell, E));
     must(vsdk_vm_resume(f->vm, E));

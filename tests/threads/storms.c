@@ -24,7 +24,7 @@ static void two_vcpus_on_one_device(void)
     storm_run(&storm);
     rig_wait(&storm.reads, wanted, "accesses of two processors");
     rig_wait(&storm.writes, wanted, "accesses of two processors");
-    must(vsdk_vm_pause(storm.rig.vm, E));
+    must(vsdk_vm_pause(storm.rig.vm, 0, VSDK_FOREVER, E));
     check(storm.plain == atomic_load(&storm.reads) + atomic_load(&storm.writes),
           "%llu plainly counted", (unsigned long long)storm.plain);
     check(atomic_load(&storm.overlaps) == 0, "two callbacks at once");
@@ -110,7 +110,7 @@ static void pause_means_silence(void)
     storm_attach(&storm);
     storm_run(&storm);
     for (uint32_t i = 0; i < rig_size(&some); i++) {
-        must(vsdk_vm_pause(storm.rig.vm, E));
+        must(vsdk_vm_pause(storm.rig.vm, 0, VSDK_FOREVER, E));
         check(atomic_load(&storm.inside) == 0, "a callback runs in PAUSED");
         check(storm.paused == 1, "the device was told %d times", storm.paused);
         uint64_t before = storm.plain;
@@ -149,7 +149,7 @@ static void many_pausers(void)
         thread_join(threads[i]);
     must(vsdk_vm_resume(storm.rig.vm, E));
     rig_wait(&storm.reads, atomic_load(&storm.reads) + 10, "accesses after the last pause");
-    must(vsdk_vm_pause(storm.rig.vm, E));
+    must(vsdk_vm_pause(storm.rig.vm, 0, VSDK_FOREVER, E));
     check(storm.plain > 0 && atomic_load(&storm.overlaps) == 0, "two callbacks at once");
     storm_end(&storm);
     vsdk_host_close(host);
@@ -257,7 +257,7 @@ static void run_and_cancel(void)
         pthread_t thread;
 
         thread_start(&thread, canceller, storm.rig.vm);
-        must(vsdk_vm_run(storm.rig.vm, VSDK_FOREVER, &end, E));
+        must(vsdk_vm_run(storm.rig.vm, NULL, VSDK_FOREVER, &end, E));
         thread_join(thread);
         check(end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_REQUEST, "%s",
               vsdk_exit_reason_name(end.reason));

@@ -249,14 +249,14 @@ Test(bus, pause_and_resume_reach_attached_devices)
     ok(vsdk_device_add_range(one, PIO, 0x80, 1, 0, NULL));
     ok(vsdk_vm_resume(rig.vm, NULL));
     cr_assert_eq(a.resumes, 0);
-    ok(vsdk_vm_pause(rig.vm, NULL));
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
     cr_assert_eq(a.pauses, 1);
     cr_assert_eq(b.pauses, 0);
     ok(vsdk_device_add_range(two, PIO, 0x81, 1, 0, NULL));
     ok(vsdk_vm_resume(rig.vm, NULL));
     cr_assert_eq(a.resumes, 1);
     cr_assert_eq(b.resumes, 0);
-    ok(vsdk_vm_pause(rig.vm, NULL));
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
     cr_assert_eq(b.pauses, 1);
     vsdk_device_close(one);
     vsdk_device_close(two);
@@ -291,8 +291,8 @@ Test(bus, a_destroyed_machine_answers_gone)
     fails(GONE, vsdk_device_detach(device, E));
     fails(GONE, vsdk_vm_add_range(rig.vm, PIO, 0x90, 1, 1, E));
     fails(GONE, vsdk_vm_remove_range(rig.vm, PIO, 0x90, E));
-    vsdk_device_lock(device);
-    vsdk_device_unlock(device);
+    vsdk_device_enter(device, NULL);
+    vsdk_device_leave(device);
     vsdk_device_close(device);
     cr_assert_eq(notes.releases, 1);
 }

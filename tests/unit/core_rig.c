@@ -70,22 +70,22 @@ static void note(struct notes *notes, uint32_t region, uint64_t offset, uint32_t
     notes->width = width;
 }
 
-static uint64_t note_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t note_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct notes *notes = user;
 
-    note(notes, region, offset, width);
+    note(notes, access->region, access->offset, access->width);
     notes->reads++;
     return notes->answer;
 }
 
-static void note_write(void *user, uint32_t region, uint64_t offset, uint32_t width, uint64_t value)
+static void note_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct notes *notes = user;
 
-    note(notes, region, offset, width);
+    note(notes, access->region, access->offset, access->width);
     notes->writes++;
-    notes->value = value;
+    notes->value = access->value;
     if (notes->inside)
         notes->status = notes->inside(notes);
 }

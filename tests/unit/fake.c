@@ -116,13 +116,13 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
     return device && device->key == ops ? device->user : NULL;
 }
 
-void vsdk_device_lock(vsdk_device *device)
+void vsdk_device_enter(vsdk_device *device, NULL)
 {
     if (device->locked++)
         abort(); /* a real lock would wait for ever */
 }
 
-void vsdk_device_unlock(vsdk_device *device)
+void vsdk_device_leave(vsdk_device *device)
 {
     device->locked--;
 }
@@ -152,9 +152,9 @@ uint64_t fake_read(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t wid
     if (r && r->device->ops.read) {
         vsdk_device *device = r->device;
 
-        vsdk_device_lock(device);
+        vsdk_device_enter(device, NULL);
         value = device->ops.read(device->user, r->region, address - r->address, width);
-        vsdk_device_unlock(device);
+        vsdk_device_leave(device);
     }
     return fake_cut(value, width);
 }
@@ -166,10 +166,10 @@ void fake_write(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
     if (r && r->device->ops.write) {
         vsdk_device *device = r->device;
 
-        vsdk_device_lock(device);
+        vsdk_device_enter(device, NULL);
         device->ops.write(device->user, r->region, address - r->address, width,
                           fake_cut(value, width));
-        vsdk_device_unlock(device);
+        vsdk_device_leave(device);
     }
 }
 
@@ -339,9 +339,9 @@ void vsdk_timer_close(vsdk_timer *timer)
 void fake_expire(vsdk_vm *vm)
 {
     vm->delay = UINT64_MAX;
-    vsdk_device_lock(vm->timer->device);
+    vsdk_device_enter(vm->timer->device, NULL);
     vm->timer->fn(vm->timer->user);
-    vsdk_device_unlock(vm->timer->device);
+    vsdk_device_leave(vm->timer->device);
 }
 
 /* Memory */

@@ -43,7 +43,8 @@ static vsdk_irq *line(uint32_t gsi)
 {
     vsdk_irq *irq;
 
-    ok(vsdk_irq_create(rig.vm, gsi, &irq, NULL));
+    ok(vsdk_irq_create(rig.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = gsi},
+                       &irq, NULL));
     return irq;
 }
 
@@ -102,7 +103,9 @@ Test(irq, lines_need_a_controller)
     struct lines lines = {0};
     vsdk_irq *irq = line(30), *top = line(1023), *none;
 
-    fails(LIMIT, vsdk_irq_create(rig.vm, 1024, &none, E));
+    fails(LIMIT,
+          vsdk_irq_create(rig.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 1024},
+                          &none, E));
     cr_assert_null(none);
     fails(NOT_FOUND, vsdk_irq_raise(irq, E));
     fails(NOT_FOUND, vsdk_irq_lower(irq, E));
@@ -170,7 +173,9 @@ Test(irq, a_destroyed_machine_answers_gone)
     fails(GONE, vsdk_irq_raise(irq, E));
     fails(GONE, vsdk_irq_lower(irq, E));
     fails(GONE, vsdk_irq_pulse(irq, E));
-    fails(GONE, vsdk_irq_create(rig.vm, 3, &none, E));
+    fails(GONE,
+          vsdk_irq_create(rig.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 3},
+                          &none, E));
     vsdk_irq_close(irq);
     cr_assert_eq(lines.changes, 1);
 }

@@ -43,7 +43,7 @@ static void called(void *user)
         calls->inside(calls);
 }
 
-static void ready(void *user, int32_t fd, uint32_t events)
+static void ready(void *user, vsdk_watch *watch_, int32_t fd, uint32_t events)
 {
     struct calls *calls = user;
 
@@ -461,7 +461,7 @@ Test(loop, a_devices_timers_and_watches_stand_while_its_machine_does)
     cr_assert_eq(d.timer.count, 1);
     ok(vsdk_timer_arm(d.timer.timer, 0, 0, NULL));
     ok(vsdk_watch_set_events(d.watch.watch, VSDK_LOOP_READ, NULL));
-    ok(vsdk_vm_pause(d.rig.vm, NULL));
+    ok(vsdk_vm_pause(d.rig.vm, 0, VSDK_FOREVER, NULL));
     cr_assert_not(readable(vsdk_loop_descriptor(loop), 5));
     ok(vsdk_timer_arm(d.timer.timer, 20 * MS, 0, NULL));
     ok(vsdk_watch_set_events(d.watch.watch, 0, NULL));

@@ -162,7 +162,7 @@ static int run(machine *m)
         return report(&error);
     if (m->console.left) /* before there was anything to cancel */
         vsdk_vm_run_cancel(m->vm, NULL);
-    status = vsdk_vm_run(m->vm, timeout, &end, &error);
+    status = vsdk_vm_run(m->vm, NULL, timeout, &end, &error);
     console_detach(&m->console);
     terminal_restore();
     return status == VSDK_OK ? exit_status(m, &end) : report(&error);

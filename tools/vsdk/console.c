@@ -159,7 +159,7 @@ static void on_timer(void *user)
     wait_again(c);
 }
 
-static void on_input(void *user, int32_t descriptor, uint32_t events)
+static void on_input(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
 {
     (void)descriptor, (void)events;
     read_input(user);

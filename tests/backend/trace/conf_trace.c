@@ -120,34 +120,33 @@ static uint64_t next_value(void)
     return ++probe.next * UINT64_C(0x0101010101010101);
 }
 
-static uint64_t probe_read(void *user, uint32_t region, uint64_t offset, uint32_t width)
+static uint64_t probe_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     uint64_t value = next_value();
 
     (void)user;
-    if (region == REGION_PROBE_PORTS && offset == PROBE_ID)
+    if (access->region == REGION_PROBE_PORTS && access->offset == PROBE_ID)
         value = 0x70726f62;
-    if (region == REGION_PROBE && offset == PROBE_TOTAL)
+    if (access->region == REGION_PROBE && access->offset == PROBE_TOTAL)
         value = probe.total;
-    if (width < 8)
-        value &= (UINT64_C(1) << 8 * width) - 1;
-    trace_access("r", region, offset, width, value);
+    if (access->width < 8)
+        value &= (UINT64_C(1) << 8 * access->width) - 1;
+    trace_access("r", access->region, access->offset, access->width, value);
     return value;
 }
 
-static void probe_write(void *user, uint32_t region, uint64_t offset, uint32_t width,
-                        uint64_t value)
+static void probe_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    trace_access("w", region, offset, width, value);
-    if (region == REGION_END)
-        vsdk_vm_stop(probe.vm, VSDK_EXIT_GUEST_EXIT, value, 0, NULL);
-    else if (region == REGION_PROBE && offset == PROBE_ADDRESS)
-        probe.address = (uint32_t)value;
-    else if (region == REGION_PROBE && offset == PROBE_LENGTH)
-        probe.length = (uint32_t)value;
-    else if (region == REGION_PROBE && offset == PROBE_COMMAND)
-        command(value);
+    trace_access("w", access->region, access->offset, access->width, access->value);
+    if (access->region == REGION_END)
+        vsdk_vm_stop(probe.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
+    else if (access->region == REGION_PROBE && access->offset == PROBE_ADDRESS)
+        probe.address = (uint32_t)access->value;
+    else if (access->region == REGION_PROBE && access->offset == PROBE_LENGTH)
+        probe.length = (uint32_t)access->value;
+    else if (access->region == REGION_PROBE && access->offset == PROBE_COMMAND)
+        command(access->value);
 }
 
 static const vsdk_device_ops probe_ops = {
@@ -186,7 +185,9 @@ static vsdk_status probe_make(vsdk_vm *vm)
         (status = vsdk_irq_controller_attach(vm, 0, LINES, set_line, NULL, NULL, error)) != VSDK_OK)
         return status;
     for (uint32_t line = 0; line < LINES && status == VSDK_OK; line++)
-        status = vsdk_irq_create(vm, line, &probe.irq[line], error);
+        status =
+            vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = line},
+                            &probe.irq[line], error);
     return status;
 }
 
@@ -218,7 +219,7 @@ static vsdk_status run_guest(vsdk_host *host, const struct guest *image)
         (status = vsdk_vcpu_create(vm, 0, NULL, &vcpu, error)) == VSDK_OK &&
         (status = start_load(vm, image, error)) == VSDK_OK &&
         (status = start_vcpu(vcpu, 0, 0, error)) == VSDK_OK &&
-        (status = vsdk_vm_run(vm, VSDK_FOREVER, &end, error)) == VSDK_OK)
+        (status = vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, error)) == VSDK_OK)
         trace("%s %llx\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
     vsdk_vm_destroy(vm, NULL);
     probe_close();

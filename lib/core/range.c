@@ -1,19 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of ranges: what may stand where. Ranges, doorbells, guest memory and what the
+ * hypervisor serves itself never overlap; everything here is done with bus.lock held, which the
+ * writers of memory hold too. */
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "core/device.h"
 #include "core/doorbell.h"
-#include "core/vm_state.h"
 #include <inttypes.h>
 
 enum { PORTS = 0x10000 };
-
-vsdk_status bus_usable(vsdk_vm *vm, const char *operation, vsdk_error *error)
-{
-    if (vm->bus.gone || atomic_load(&vm->gone))
-        return vm_gone(operation, error);
-    return VSDK_OK;
-}
 
 static vsdk_status reserved_ask(vsdk_vm *vm, vsdk_error *error)
 {
@@ -41,9 +37,9 @@ static vsdk_status reserved_load(vsdk_vm *vm, vsdk_error *error)
     if (vm->bus.reserved_known)
         return VSDK_OK;
     if (vm->host->backend.ops->vm_list_reserved) {
-        pthread_mutex_lock(&vm->serial);
+        lock_take(&vm->serial);
         status = reserved_ask(vm, error);
-        pthread_mutex_unlock(&vm->serial);
+        lock_give(&vm->serial);
     }
     if (status) {
         alloc_free(vm->bus.reserved);
@@ -55,7 +51,7 @@ static vsdk_status reserved_load(vsdk_vm *vm, vsdk_error *error)
 }
 
 vsdk_status bus_check_reserved(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
-                               vsdk_status code, const char *operation, vsdk_error *error)
+                               const char *operation, vsdk_error *error)
 {
     vsdk_status status = reserved_load(vm, error);
 
@@ -65,10 +61,11 @@ vsdk_status bus_check_reserved(vsdk_vm *vm, vsdk_space space, uint64_t address, 
         const vsdk_vm_range *r = &vm->bus.reserved[i];
         if (r->space != space || !ranges_overlap(r->address, r->length, address, length))
             continue;
-        error_set(error, code, operation,
+        error_set(error, VSDK_ERROR_RESERVED, operation,
                   "%s %#" PRIx64 " and %" PRIu64 " bytes from there are the hypervisor's: %s",
                   vsdk_space_name(space), r->address, r->length, r->reason);
-        return error_hint(error, code, "vsdk_vm_list_reserved tells what can't be used");
+        return error_hint(error, VSDK_ERROR_RESERVED,
+                          "vsdk_vm_list_reserved tells what can't be used");
     }
     return VSDK_OK;
 }
@@ -121,8 +118,7 @@ vsdk_status bus_check_memory(vsdk_vm *vm, uint64_t gpa, uint64_t length, const c
     if (doorbell_within(vm, gpa, length))
         return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "a doorbell lies in %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
-    return bus_check_reserved(vm, VSDK_SPACE_MMIO, gpa, length, VSDK_ERROR_EXISTS, operation,
-                              error);
+    return bus_check_reserved(vm, VSDK_SPACE_MMIO, gpa, length, operation, error);
 }
 
 static vsdk_status range_check(vsdk_space space, uint64_t address, uint64_t length, const char *op,
@@ -139,124 +135,113 @@ static vsdk_status range_check(vsdk_space space, uint64_t address, uint64_t leng
     return VSDK_OK;
 }
 
-/* With bus.lock held. */
-static vsdk_status range_add(vsdk_vm *vm, vsdk_space space, const bus_range *range, const char *op,
-                             vsdk_error *error)
+vsdk_status bus_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                          const bus_range *wanted, const char *op, vsdk_error *error)
 {
-    uint64_t length = range->last - range->first + 1;
-    vsdk_status status = bus_usable(vm, op, error);
+    bus_range range = *wanted;
+    vsdk_status status = range_check(space, address, length, op, error);
 
+    if (!status && atomic_load(&vm->gone))
+        status = vm_gone(op, error);
     if (!status)
-        status =
-            bus_check_reserved(vm, space, range->first, length, VSDK_ERROR_UNSUPPORTED, op, error);
+        status = bus_check_reserved(vm, space, address, length, op, error);
     if (status)
         return status;
-    const bus_range *other = overlap_find(vm, space, range->first, range->last);
+    range.first = address;
+    range.last = address + length - 1;
+    const bus_range *other = overlap_find(vm, space, range.first, range.last);
     if (other)
         return overlap_error(other, space, op, error);
-    if (space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, range->first, length))
+    if (space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, address, length))
         return error_set(error, VSDK_ERROR_EXISTS, op,
                          "there is guest memory in %#" PRIx64 " bytes at %#" PRIx64, length,
-                         range->first);
-    uint32_t index = index_of(snapshot_live(&vm->bus.ranges[space]), range->first);
-    if (!snapshot_insert(&vm->bus.ranges[space], &vm->readers, sizeof *range, index, range))
+                         address);
+    snapshot_box *box = &vm->bus.ranges[space];
+    if (!snapshot_insert(box, &vm->readers, sizeof range, index_of(snapshot_live(box), range.first),
+                         &range))
         return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of ranges");
     return VSDK_OK;
 }
 
-static void reach_set(vsdk_device *device, int attached)
-{
-    pthread_mutex_lock(&device->lock);
-    if (attached)
-        device->reach |= DEVICE_ATTACHED;
-    else
-        device->reach &= ~(uint32_t)DEVICE_ATTACHED;
-    pthread_mutex_unlock(&device->lock);
-}
-
-vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_t address,
-                                  uint64_t length, uint32_t region, vsdk_error *error)
-{
-    static const char op[] = "vsdk_device_add_range";
-
-    if (!device)
-        return error_null(error, op, "device");
-    vsdk_status status = range_check(space, address, length, op, error);
-    if (status)
-        return status;
-
-    bus_range range = {
-        .first = address, .last = address + length - 1, .device = device, .region = region};
-    pthread_mutex_lock(&device->vm->bus.lock);
-    status = range_add(device->vm, space, &range, op, error);
-    if (!status && !device->ranges++) {
-        device->paused &= atomic_load(&device->vm->bus.quiet);
-        refs_get(&device->refs);
-        reach_set(device, 1);
-    }
-    pthread_mutex_unlock(&device->vm->bus.lock);
-    return status;
-}
-
 static int is_of_device(const void *range, void *device)
 {
-    return !device || ((const bus_range *)range)->device == device;
+    return ((const bus_range *)range)->device == device;
 }
 
-int bus_remove_ranges(vsdk_vm *vm, vsdk_device *device)
+uint32_t bus_remove_ranges(vsdk_vm *vm, vsdk_device *device)
 {
+    uint32_t removed = 0;
+
     for (uint32_t space = 0; space < 2; space++)
-        snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range), is_of_device,
-                        device);
-    if (!device || !device->ranges)
-        return 0;
-    device->ranges = 0;
-    reach_set(device, 0);
-    return 1;
+        removed += snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range),
+                                   is_of_device, device);
+    return removed;
+}
+
+typedef struct range_key {
+    uint64_t first;
+    vsdk_device *device;
+} range_key;
+
+static int is_range(const void *item, void *context)
+{
+    const bus_range *range = item;
+    const range_key *key = context;
+
+    return range->first == key->first && range->device == key->device;
+}
+
+uint32_t bus_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_device *device)
+{
+    range_key key = {address, device};
+
+    return snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range), is_range, &key);
+}
+
+void bus_clear(vsdk_vm *vm)
+{
+    for (uint32_t space = 0; space < 2; space++) {
+        snapshot_clear(&vm->bus.ranges[space], &vm->readers);
+        snapshot_clear(&vm->bus.bells[space], &vm->readers);
+    }
 }
 
 vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                               uint64_t tag, vsdk_error *error)
 {
     static const char op[] = "vsdk_vm_add_range";
+    bus_range range = {.tag = tag};
 
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (!tag)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the tag is 0");
-    vsdk_status status = range_check(space, address, length, op, error);
-    if (status)
-        return status;
-
-    bus_range range = {.first = address, .last = address + length - 1, .tag = tag};
-    pthread_mutex_lock(&vm->bus.lock);
-    status = range_add(vm, space, &range, op, error);
-    pthread_mutex_unlock(&vm->bus.lock);
+    lock_take(&vm->bus.lock);
+    vsdk_status status = bus_add_range(vm, space, address, length, &range, op, error);
+    lock_give(&vm->bus.lock);
     return status;
-}
-
-static int is_tagged_at(const void *item, void *address)
-{
-    const bus_range *range = item;
-
-    return !range->device && range->first == *(const uint64_t *)address;
 }
 
 vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
 {
     static const char op[] = "vsdk_vm_remove_range";
+    vsdk_status status = VSDK_OK;
 
     if (!vm)
         return error_null(error, op, "vm");
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
     if (space > VSDK_SPACE_MMIO)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown", space);
-    pthread_mutex_lock(&vm->bus.lock);
-    vsdk_status status = bus_usable(vm, op, error);
-    if (!status && !snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range),
-                                    is_tagged_at, &address))
+    lock_take(&vm->bus.lock);
+    if (atomic_load(&vm->gone))
+        status = vm_gone(op, error);
+    else if (!bus_remove_range(vm, space, address, NULL))
         status =
             error_set(error, VSDK_ERROR_NOT_FOUND, op, "no tagged range begins at %s %#" PRIx64,
                       vsdk_space_name(space), address);
-    pthread_mutex_unlock(&vm->bus.lock);
+    lock_give(&vm->bus.lock);
     return status;
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads that dispatch loops.
+ *
+ * A pool has a number of threads, made when the embedder asks for it, that dispatch loops. They and
+ * those of vsdk_vm_run are the only threads of the library's. Signals are blocked in them.
+ *
+ * A loop that is given to a pool is dispatched by one of its threads; nobody else dispatches it
+ * meanwhile. Several loops may share a thread.
+ *
+ * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
+ * filled in when the call fails.
+ *
+ * Generated from abi/pool.toml by abi/generate.py.
+ */
+
+#ifndef VSDK_POOL_H
+#define VSDK_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsdk/loop.h>
+#include <vsdk/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* Threads. Counted. Since 0.1. */
+typedef struct vsdk_pool vsdk_pool;
+
+/*
+ * How to make a pool.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_pool_config {
+    uint32_t size;        /* sizeof(vsdk_pool_config) */
+    uint32_t flags;       /* Zero */
+    uint32_t threads;     /* How many, 1 to 256; 0 for 1 */
+    uint32_t reserved[5]; /* Zero */
+} vsdk_pool_config;
+
+/*
+ * Take a reference more.
+ *
+ *   pool  (inout) The handle.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_pool *vsdk_pool_ref(vsdk_pool *pool);
+
+/*
+ * Make threads; they have nothing to do yet.
+ *
+ *   config  (may be NULL) NULL for all defaults.
+ *   pool    (out, new reference) The pool.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  pool is NULL or a flag is unknown
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   LIMIT             more than 256 threads, or no more descriptors
+ *   NO_MEMORY         no memory, or no more threads
+ * Threads: any. Blocks: briefly. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pool_create(const vsdk_pool_config *config, vsdk_pool **pool, vsdk_error *error);
+
+/*
+ * Drop a reference to a pool; with the last its threads end.
+ *
+ * They are not waited for: a callback that runs is finished. vsdk_pool_stop waits.
+ *
+ *   pool  (may be NULL) The reference to drop.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_pool_close(vsdk_pool *pool);
+
+/*
+ * Let a pool dispatch a loop.
+ *
+ * The thread with the fewest loops gets it. The pool keeps the loop until it is stopped or closed.
+ *
+ *   pool  The pool.
+ *   loop  The loop.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   EXISTS            this pool has the loop already
+ *   GONE              the pool was stopped
+ *   NO_MEMORY         no memory
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error);
+
+/*
+ * End a pool's threads and wait for them.
+ *
+ * Its loops are dispatched no more. A second stop does nothing.
+ *
+ *   pool  The pool.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  pool is NULL
+ *   BUSY              called from a thread of the pool
+ *   STATE             called in a forked child
+ * Threads: any but the pool's own. Blocks: until the callbacks that run have returned. From
+ * callbacks: no: VSDK_ERROR_BUSY from a thread of the pool. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VSDK_POOL_H */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fence whose cost lies on one side. The thread that passes often calls fence_light, which costs
+ * nothing; the one that comes seldom calls fence_heavy, which makes every thread of the process
+ * pass a full fence (membarrier). Of two threads that store and then look at the other's store, one
+ * sees it if one of them uses each. Where the kernel has no membarrier both are full fences. */
+#ifndef VSDK_BASE_FENCE_H
+#define VSDK_BASE_FENCE_H
+
+#include <stdatomic.h>
+
+/* Once, before the first use; any thread, any number of times. */
+void fence_prepare(void);
+
+extern _Atomic int fence_is_full; /* no membarrier here */
+
+static inline void fence_light(void)
+{
+    if (atomic_load_explicit(&fence_is_full, memory_order_relaxed))
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
+void fence_heavy(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entering a device from outside its callbacks. A thread between enter and leave is as in a
+ * callback of it: it keeps the virtual machine alive, and whoever would wait for it is told BUSY.
+ */
+#include "base/error.h"
+#include "core/device.h"
+#include "core/life_moves.h"
+
+vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
+{
+    static const char op[] = "vsdk_device_enter";
+
+    if (!device)
+        return error_null(error, op, "device");
+    vsdk_vm *vm = device->vm;
+    if (vm_is_foreign(vm))
+        return vm_forked(op, error);
+    if (!vm_enter(vm))
+        return vm_gone(op, error);
+    if (atomic_load(&vm->gone)) {
+        vm_leave(vm);
+        return vm_gone(op, error);
+    }
+    vsdk_status status = device_enter_checked(device, op, error);
+    if (!status && !device_acts(device)) {
+        device_leave(device);
+        status = error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", device->name);
+    }
+    if (status) {
+        vm_leave(vm);
+        return status;
+    }
+    refs_get(&device->refs);
+    if (!device->concurrent) {
+        device->entered = (callback_frame){.vm = vm, .device = device};
+        callback_enter(&device->entered);
+    }
+    return VSDK_OK;
+}
+
+/* Of a concurrent device the thread is known by its count only. */
+void vsdk_device_leave(vsdk_device *device)
+{
+    if (!device || vm_is_foreign(device->vm))
+        return;
+    vsdk_vm *vm = device->vm;
+    if (!device->concurrent) {
+        if (!callback_is_in(&device->entered))
+            return;
+        callback_leave(&device->entered);
+    }
+    device_leave(device);
+    device_put(device);
+    vm_leave(vm);
+}

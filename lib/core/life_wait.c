@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting, the clock, and requests to vCPUs.
+ *
+ * The way that a thread steps out of the guest into a device costs no fence (vcpu_state.h). So who
+ * asks vCPUs to leave passes a heavy fence after setting the requests: a thread that stepped aside
+ * before is seen aside, one that steps aside after sees the request and tells of it. */
+#include "core/life_wait.h"
+#include "base/fence.h"
+#include "base/sys.h"
+
+void life_changed(vsdk_vm *vm)
+{
+    atomic_fetch_add(&vm->life.changes, 1);
+    if (atomic_load(&vm->life.waiters))
+        sys_futex_wake(&vm->life.changes);
+}
+
+int life_wait(vsdk_vm *vm, uint32_t seen, uint64_t deadline_ns)
+{
+    if (deadline_ns && sys_clock() >= deadline_ns)
+        return 0;
+    atomic_fetch_add(&vm->life.waiters, 1);
+    lock_give(&vm->life.lock);
+    sys_futex_wait(&vm->life.changes, seen, deadline_ns);
+    lock_take(&vm->life.lock);
+    atomic_fetch_sub(&vm->life.waiters, 1);
+    return 1;
+}
+
+void life_clock_start(vsdk_vm *vm)
+{
+    if (!vm->life.clock_since)
+        vm->life.clock_since = sys_clock();
+}
+
+void life_clock_stop(vsdk_vm *vm)
+{
+    if (vm->life.clock_since)
+        vm->life.clock_ns += sys_clock() - vm->life.clock_since;
+    vm->life.clock_since = 0;
+}
+
+uint64_t life_clock(vsdk_vm *vm)
+{
+    lock_take(&vm->life.lock);
+    uint64_t now = vm->life.clock_ns;
+    if (vm->life.clock_since)
+        now += sys_clock() - vm->life.clock_since;
+    lock_give(&vm->life.lock);
+    return now;
+}
+
+static uint32_t place_of(const vsdk_vcpu *vcpu)
+{
+    return atomic_load(&vcpu->place) & (PLACE_LOCKED - 1);
+}
+
+/* The thread waits on its requests; it said so before it looked at them. */
+static void wake_waiting(vsdk_vcpu *vcpu)
+{
+    uint32_t place = place_of(vcpu);
+
+    if (place == PLACE_WAIT || place == PLACE_PARKED)
+        sys_futex_wake(&vcpu->backend.requests);
+}
+
+void vcpu_request(vsdk_vcpu *vcpu, uint32_t bits)
+{
+    atomic_fetch_or(&vcpu->backend.requests, bits);
+    if (atomic_load(&vcpu->place) == PLACE_BUSY)
+        vcpu->backend.vm->host->ops->vcpu_interrupt(&vcpu->backend);
+    else
+        wake_waiting(vcpu);
+}
+
+void vm_request(vsdk_vm *vm, uint32_t bits)
+{
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+        if (vm->vcpus[i])
+            vcpu_request(vm->vcpus[i], bits);
+    fence_heavy();
+}
+
+void vm_withdraw(vsdk_vm *vm, uint32_t bits)
+{
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
+        if (!vm->vcpus[i])
+            continue;
+        atomic_fetch_and(&vm->vcpus[i]->backend.requests, ~bits);
+        wake_waiting(vm->vcpus[i]);
+    }
+}
+
+int vm_any_at(vsdk_vm *vm, uint32_t places)
+{
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+        if (vm->vcpus[i] && places & 1u << place_of(vm->vcpus[i]))
+            return 1;
+    return 0;
+}
+
+int vcpu_lock_place(vsdk_vcpu *vcpu, int parked_too)
+{
+    uint32_t place = atomic_load(&vcpu->place);
+
+    while (place == PLACE_OUT || (parked_too && place == PLACE_PARKED))
+        if (atomic_compare_exchange_weak(&vcpu->place, &place, place | PLACE_LOCKED))
+            return 1;
+    return 0;
+}
+
+void vcpu_unlock_place(vsdk_vcpu *vcpu)
+{
+    uint32_t before = atomic_fetch_and(&vcpu->place, (uint32_t)(PLACE_LOCKED - 1));
+
+    if (before & PLACE_AWAITED)
+        sys_futex_wake(&vcpu->place);
+}
+
+void vcpu_await_place(vsdk_vcpu *vcpu)
+{
+    uint32_t place = atomic_load(&vcpu->place);
+
+    while (place & PLACE_LOCKED) {
+        if (atomic_compare_exchange_weak(&vcpu->place, &place, place | PLACE_AWAITED))
+            sys_futex_wait(&vcpu->place, place | PLACE_AWAITED, 0);
+        place = atomic_load(&vcpu->place);
+    }
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools: threads that dispatch loops. Each thread waits with an epoll of its own for the
+ * descriptors of its loops and dispatches those that are ready. A thread keeps what it needs of the
+ * pool, so that closing the pool waits for nobody. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "base/record.h"
+#include "base/sys.h"
+#include "core/loop.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { THREADS_MOST = 256, EVENTS = 16 };
+
+typedef struct pool_loop {
+    vsdk_loop *loop; /* a reference */
+    struct pool_loop *next;
+} pool_loop;
+
+typedef struct pool_thread {
+    struct vsdk_pool *pool;
+    pthread_t thread;
+    int epoll, event; /* the event: leave */
+    pool_loop *loops; /* under the pool's lock */
+    uint32_t count;
+} pool_thread;
+
+struct vsdk_pool {
+    refs refs;
+    refs memory; /* refs together, each thread */
+    uint32_t process;
+    lock lock; /* RANK_POOL */
+    _Atomic uint32_t ending;
+    uint32_t joined;
+    uint32_t started; /* threads that were made */
+    uint32_t count;
+    pool_thread threads[];
+};
+
+static _Thread_local const vsdk_pool *pool_of_thread __attribute__((tls_model("initial-exec")));
+
+static void memory_put(vsdk_pool *pool)
+{
+    if (!refs_put(&pool->memory))
+        return;
+    for (uint32_t i = 0; i < pool->count; i++) {
+        pool_thread *t = &pool->threads[i];
+        sys_close(t->epoll);
+        sys_close(t->event);
+        while (t->loops) {
+            pool_loop *next = t->loops->next;
+            loop_put(t->loops->loop);
+            alloc_free(t->loops);
+            t->loops = next;
+        }
+    }
+    lock_destroy(&pool->lock);
+    alloc_free(pool);
+}
+
+/* The system call itself: libc's function is a cancellation point. */
+static int wait_for_loops(const pool_thread *t, struct epoll_event *events)
+{
+    long n = syscall(SYS_epoll_pwait, t->epoll, events, EVENTS, -1, NULL, 0);
+
+    return n < 0 ? 0 : (int)n;
+}
+
+static void *run_thread(void *argument)
+{
+    pool_thread *t = argument;
+    vsdk_pool *pool = t->pool;
+    struct epoll_event events[EVENTS];
+
+    pool_of_thread = pool;
+    while (!atomic_load(&pool->ending)) {
+        int count = wait_for_loops(t, events);
+        for (int i = 0; i < count && !atomic_load(&pool->ending); i++)
+            if (events[i].data.ptr)
+                vsdk_loop_dispatch(events[i].data.ptr, 0, NULL, NULL);
+    }
+    memory_put(pool);
+    return NULL;
+}
+
+static int thread_prepare(pool_thread *t)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if ((fd = fd < 0 ? -errno : sys_high(fd)) < 0)
+        return -fd;
+    t->epoll = fd;
+    if ((fd = sys_eventfd()) < 0)
+        return -fd;
+    t->event = fd;
+    return epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->event, &event) ? errno : 0;
+}
+
+static void end_threads(vsdk_pool *pool)
+{
+    atomic_store(&pool->ending, 1);
+    for (uint32_t i = 0; i < pool->started; i++)
+        sys_eventfd_write(pool->threads[i].event, 1);
+}
+
+static vsdk_status start_threads(vsdk_pool *pool, const char *op, vsdk_error *error)
+{
+    sigset_t all, before;
+    int failure = 0;
+
+    for (uint32_t i = 0; !failure && i < pool->count; i++)
+        failure = thread_prepare(&pool->threads[i]);
+    if (failure)
+        return error_set_errno(error, error_status_of_errno(failure), failure, op,
+                               "no descriptors for the threads");
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (!failure && pool->started < pool->count) {
+        pool_thread *t = &pool->threads[pool->started];
+        refs_get(&pool->memory);
+        failure = pthread_create(&t->thread, NULL, run_thread, t);
+        if (failure)
+            refs_put(&pool->memory);
+        else
+            pool->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failure)
+        return VSDK_OK;
+    return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, op, "no thread number %u",
+                           pool->started);
+}
+
+static void join_threads(vsdk_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->started; i++)
+        pthread_join(pool->threads[i].thread, NULL);
+    pool->joined = 1;
+}
+
+vsdk_status vsdk_pool_create(const vsdk_pool_config *given, vsdk_pool **pool, vsdk_error *error)
+{
+    static const char op[] = "vsdk_pool_create";
+    vsdk_pool_config config;
+
+    if (!pool)
+        return error_null(error, op, "pool");
+    *pool = NULL;
+    vsdk_status status = record_read(&config, sizeof config, given, 0, op, error);
+    for (unsigned i = 0; !status && i < sizeof config.reserved / sizeof config.reserved[0]; i++)
+        if (config.reserved[i])
+            status = record_later(op, error);
+    if (!status && config.threads > THREADS_MOST)
+        status = error_set(error, VSDK_ERROR_LIMIT, op, "%u threads are more than %d",
+                           config.threads, THREADS_MOST);
+    if (status)
+        return status;
+    uint32_t count = config.threads ? config.threads : 1;
+    vsdk_pool *made = alloc_zeroed(sizeof *made + count * sizeof(pool_thread));
+    if (!made)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the pool");
+    refs_init(&made->refs);
+    refs_init(&made->memory);
+    lock_init(&made->lock, RANK_POOL);
+    made->process = process_id();
+    made->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        made->threads[i] = (pool_thread){.pool = made, .epoll = -1, .event = -1};
+    status = start_threads(made, op, error);
+    if (status) {
+        end_threads(made);
+        join_threads(made);
+        memory_put(made);
+        return status;
+    }
+    *pool = made;
+    return VSDK_OK;
+}
+
+vsdk_pool *vsdk_pool_ref(vsdk_pool *pool)
+{
+    if (pool && pool->process == process_id())
+        refs_get(&pool->refs);
+    return pool;
+}
+
+void vsdk_pool_close(vsdk_pool *pool)
+{
+    if (!pool || pool->process != process_id() || !refs_put(&pool->refs))
+        return;
+    if (!pool->joined) {
+        for (uint32_t i = 0; i < pool->started; i++)
+            pthread_detach(pool->threads[i].thread);
+        end_threads(pool);
+    }
+    memory_put(pool);
+}
+
+static int has_loop(const vsdk_pool *pool, const vsdk_loop *loop)
+{
+    for (uint32_t i = 0; i < pool->count; i++)
+        for (const pool_loop *l = pool->threads[i].loops; l; l = l->next)
+            if (l->loop == loop)
+                return 1;
+    return 0;
+}
+
+/* With the lock held. */
+static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry, const char *op,
+                            vsdk_error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+    pool_thread *t = &pool->threads[0];
+
+    if (atomic_load(&pool->ending))
+        return error_set(error, VSDK_ERROR_GONE, op, "the pool was stopped");
+    if (has_loop(pool, loop))
+        return error_set(error, VSDK_ERROR_EXISTS, op, "the pool has this loop already");
+    for (uint32_t i = 1; i < pool->count; i++)
+        if (pool->threads[i].count < t->count)
+            t = &pool->threads[i];
+    refs_get(&loop->refs);
+    entry->loop = loop;
+    if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, loop->epoll, &event)) {
+        int failure = errno;
+        loop_put(loop);
+        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, op,
+                               "the loop can't be waited for");
+    }
+    entry->next = t->loops;
+    t->loops = entry;
+    t->count++;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error)
+{
+    static const char op[] = "vsdk_pool_add_loop";
+
+    if (!pool || !loop)
+        return error_null(error, op, pool ? "loop" : "pool");
+    if (pool->process != process_id() || loop_is_foreign(loop))
+        return vm_forked(op, error);
+    pool_loop *entry = alloc_zeroed(sizeof *entry);
+    if (!entry)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the loop");
+    lock_take(&pool->lock);
+    vsdk_status status = loop_add(pool, loop, entry, op, error);
+    lock_give(&pool->lock);
+    if (status)
+        alloc_free(entry);
+    return status;
+}
+
+vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)
+{
+    static const char op[] = "vsdk_pool_stop";
+
+    if (!pool)
+        return error_null(error, op, "pool");
+    if (pool->process != process_id())
+        return vm_forked(op, error);
+    if (pool_of_thread == pool)
+        return error_set(error, VSDK_ERROR_BUSY, op, "called from a thread of the pool");
+    lock_take(&pool->lock);
+    int first = !atomic_exchange(&pool->ending, 1);
+    lock_give(&pool->lock);
+    if (first) {
+        end_threads(pool);
+        join_threads(pool);
+    }
+    return VSDK_OK;
+}
