@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 import objects
+import walked
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -163,6 +164,7 @@ def arguments(words):
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "gcc"))
     parser.add_argument("--mermaid", action="store_true")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--walked", action="store_true")
     parser.add_argument("names", nargs="*", metavar="WAY | FROM TO")
     return parser.parse_args(words)
 
@@ -201,12 +203,24 @@ def run(options, table, views):
     return wrong
 
 
+def show_walked(build):
+    rows = walked.an_exit(build)
+    files = {source for _, _, source in rows}
+    print(f"an exit to a device on the mock, counted: {len(rows)} functions in {len(files)} files of "
+          "lib/core and lib/base are called for each")
+    for each, function, source in rows:
+        print(f"  {each:4.1f} {function:<28} {source}")
+
+
 def main(words=None):
     options = arguments(words)
     with open(os.path.join(HERE, "ways"), encoding="utf-8") as file:
         table = Table(file.read())
     if not os.path.exists(os.path.join(options.build, "compile_commands.json")):
         raise SystemExit(f"callgraph: no build in {options.build}: run tools/test --quick first")
+    if options.walked:
+        show_walked(options.build)
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         views = [("as built", objects.built(options.build)),
                  ("as written", objects.as_written(options.build, folder))]
