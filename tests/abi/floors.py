@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The floors of lib/core, and cycles of calls between the files of each room. Prints TAP; begins by
 proving that it notices what it must.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tools/test notices: each way in which a test can go wrong is tried. Prints TAP.
 
 usage: test_test.py SOURCE-ROOT

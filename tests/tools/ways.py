@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways of an exit and of an interrupt are no longer than tools/callgraph.d/ways says. Prints TAP;
 begins by proving that tools/callgraph notices what it must.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/callgraph: the ways of calls through the library. See tools/callgraph for the options."""
 import argparse
 import collections

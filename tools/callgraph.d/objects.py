@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the built objects say of calls: who defines what, who calls it, whose address is taken.
 
 Read with objdump and readelf, so that it is the compiler's view: macros are expanded, what was

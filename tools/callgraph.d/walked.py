@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one exit really walks through: counted by callgrind, on the mock, with tools/bench's program."""
 import os
 import re

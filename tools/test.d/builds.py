@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build folders, and what meson knows of the tests in them."""
 import json
 import os

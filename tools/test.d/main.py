@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/test: builds, runs every place, prints the counts. See tools/test for the options."""
 import argparse
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The places where tests run. Each gives a list of results."""
 import concurrent.futures
 import glob
