@@ -57,6 +57,10 @@ def statements(code, start, end):
     while place < end:
         line_end = code.find("\n", place)
         line = code[place:line_end]
+        if line.rstrip().endswith("= {"):  # a table
+            place = code.find("};", place)
+            place = code.find("\n", place) + 1 if place >= 0 else end
+            continue
         if not line.strip() or SKIPPED.match(line) or (line.rstrip().endswith("{") and not CONTROL.match(line)):
             place = line_end + 1
             continue
