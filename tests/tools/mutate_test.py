@@ -133,7 +133,7 @@ with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as wor
     for name, text in [("lib/core/x.c", LIBRARY), ("tests/t.c", TEST), ("meson.build", MESON),
                        ("meson_options.txt", OPTIONS), ("tools/mutate.d/argued", "# nothing yet\n")]:
         put(root, name, text)
-    main.CHANCE = 2
+    main.CHANCE = main.PATIENCE = 2
     status, said = mutate(root, work)
     result(status == 1, "some survived", said)
     result(re.search(r"x.c:11 operator: killed tiny: add", said), "a wrong sum is noticed", said)

@@ -27,6 +27,7 @@ SUITES = {"unit", "core", "contract", "mock", "mock-autonomous"}
 KVM_SUITES = SUITES | {"host-kvm"}
 SLOW = 12  # seconds: a test that takes longer alone is none of the fast ones
 CHANCE = 5  # seconds that a test may take beside ten times its own
+PATIENCE = 20  # and, if it did not end in that time, once more and alone, before it is believed
 FILE_LIMIT = 64 << 20
 
 
@@ -290,6 +291,8 @@ def ask(lab, tests, mutant):
                 return "invalid", "does not link"
             notes = list(pool.map(lambda test: test.run(CHANCE + 10 * test.seconds), some))
             for test, note in zip(some, notes):
+                if note == "out of time":
+                    note = test.run(PATIENCE + 10 * test.seconds)
                 if note:
                     test.kills[mutant.file] = test.kills.get(mutant.file, 0) + 1
                     return "killed", f"{test.test.name}: {note}" if note == "out of time" else note
