@@ -115,6 +115,8 @@ def labs():
         builds.tests = lambda folder: [
             builds.Test({"name": f"{name} on mock", "cmd": ["true"], "env": {}, "suite": ["vsdk:mock"],
                          "timeout": 1}, folder) for name in ("one", "two")]
+        script = places.lab_script(builds.tests(""), "kvm", {"VSDK_TEST_SCALE": "7"}, 5)
+        result("VSDK_TEST_SCALE=7" in script and "timeout 5 " in script, "a long run in a lab has its scale and time")
         result(lab_outcomes(root, one + two) == ["pass", "pass"], "a lab that runs all")
         result(lab_outcomes(root, "exit 125") == ["fail", "fail"], "a lab that does not boot")
         result(lab_outcomes(root, "exit 0") == ["fail", "fail"], "a lab that says nothing")
