@@ -36,9 +36,22 @@ enum place rig_place(void)
     return getenv("VSDK_LAB") ? PLACE_LAB_KVM : PLACE_HOST_KVM;
 }
 
-uint32_t rig_size(const struct sizes *sizes)
+uint32_t rig_scale(void)
+{
+    const char *scale = getenv("VSDK_TEST_SCALE");
+    unsigned long times = scale ? strtoul(scale, NULL, 10) : 1;
+
+    return times ? (uint32_t)times : 1;
+}
+
+uint32_t rig_most(const struct sizes *sizes)
 {
     return (UNDER_SANITIZER ? sizes->sanitized : sizes->plain)[rig_place()];
+}
+
+uint32_t rig_size(const struct sizes *sizes)
+{
+    return rig_most(sizes) * rig_scale();
 }
 
 vsdk_host *rig_host(void)
@@ -179,7 +192,7 @@ uint64_t rig_now_ns(void)
 
 void rig_wait(_Atomic uint64_t *word, uint64_t value, const char *what)
 {
-    uint64_t end = rig_now_ns() + PATIENCE_NS;
+    uint64_t end = rig_now_ns() + PATIENCE_NS * rig_scale();
 
     while (atomic_load(word) < value) {
         if (rig_now_ns() > end)

@@ -34,7 +34,11 @@ const char *rig_backend(void);
 struct sizes {
     uint32_t plain[PLACES], sanitized[PLACES];
 };
+/* Times $VSDK_TEST_SCALE, which tools/test --long sets; rig_most is of what is alive at once, and
+ * is not. */
 uint32_t rig_size(const struct sizes *sizes);
+uint32_t rig_most(const struct sizes *sizes);
+uint32_t rig_scale(void);
 
 enum { RIG_VCPUS = 2 };
 
@@ -79,7 +83,8 @@ void thread_join(pthread_t thread);
 
 void rig_sleep_us(unsigned us);
 uint64_t rig_now_ns(void);
-/* Waits until *word is at least `value`; bails out after a minute, saying what it waited for. */
+/* Waits until *word is at least `value`; bails out after a minute (times the scale), saying what it
+ * waited for. */
 void rig_wait(_Atomic uint64_t *word, uint64_t value, const char *what);
 
 #endif

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tools/test notices: each way in which a test can go wrong is tried. Prints TAP.
 
 usage: test_test.py SOURCE-ROOT
@@ -12,6 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(sys.argv[1], "tools", "test.d"))
 import builds  # noqa: E402
+import long  # noqa: E402
 import places  # noqa: E402
 import tap  # noqa: E402
 
@@ -113,6 +115,8 @@ def labs():
         builds.tests = lambda folder: [
             builds.Test({"name": f"{name} on mock", "cmd": ["true"], "env": {}, "suite": ["vsdk:mock"],
                          "timeout": 1}, folder) for name in ("one", "two")]
+        script = places.lab_script(builds.tests(""), "kvm", {"VSDK_TEST_SCALE": "7"}, 5)
+        result("VSDK_TEST_SCALE=7" in script and "timeout 5 " in script, "a long run in a lab has its scale and time")
         result(lab_outcomes(root, one + two) == ["pass", "pass"], "a lab that runs all")
         result(lab_outcomes(root, "exit 125") == ["fail", "fail"], "a lab that does not boot")
         result(lab_outcomes(root, "exit 0") == ["fail", "fail"], "a lab that says nothing")
@@ -121,7 +125,64 @@ def labs():
         result(lab_outcomes(root, ends) == ["pass", "pass", "fail"], "a lab that ends in a test")
 
 
+def long_run(root, every, **options):
+    """(status, what it said) of tools/test --long with these jobs."""
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+        status = long.main(every=every, path=os.path.join(root, "state"), **options)
+    return status, said.getvalue()
+
+
+def longs():
+    """The long run: its parts, what it goes on with, what it prints."""
+    sums = {}
+    for job in long.jobs():
+        sums[job.part] = sums.get(job.part, 0) + job.minutes
+    result(all(total < long.PART_LIMIT for total in sums.values()), f"each part is under 150 minutes: {sums}")
+    names = [job.name for job in long.jobs()]
+    result(len(set(names)) == len(names), "each job has a name of its own")
+    ran, outcome = [], {"b": "fail"}
+
+    def work(job, log, seed):
+        ran.append((job.name, seed))
+        if outcome.get(job.name) == "ends":
+            raise KeyboardInterrupt
+        return [tap.Result(job.name, outcome.get(job.name, "pass"))], [f"{seed} figures"]
+    with tempfile.TemporaryDirectory() as root:
+        builds.ROOT = root
+        every = [long.Job(1, "a", 1, work), long.Job(1, "b", 1, work), long.Job(2, "c", 1, work)]
+        status, said = long_run(root, every, part=1)
+        result(status == 1 and ran == [("a", 1), ("b", 1)], f"a part runs its jobs, one failed: {ran}")
+        result("a: 1 figures" in said and "FAIL b" in said and "1 of 3 jobs passed, 2 left" in said,
+               "it prints figures and failures")
+        ran.clear()
+        outcome["b"] = "pass"
+        status, said = long_run(root, every, part=1)
+        result(status == 0 and ran == [("b", 2)], f"what passed is not run again, what failed is: {ran}")
+        ran.clear()
+        outcome["c"] = "ends"
+        try:
+            long_run(root, every)
+        except KeyboardInterrupt:
+            pass
+        outcome["c"] = "pass"
+        status, _ = long_run(root, every)
+        result(status == 0 and [name for name, _ in ran] == ["c", "c"], f"a run that was ended goes on: {ran}")
+        ran.clear()
+        status, _ = long_run(root, every, fresh=True)
+        result(status == 0 and len(ran) == 3, "--fresh forgets")
+        result(long_run(root, every, part=9)[0] == 2, "a part that is not there")
+        empty = [long.Job(1, "d", 1, lambda job, log, seed: ([], []))]
+        result(long_run(root, empty)[0] == 1, "a job in which nothing ran has failed")
+        slow = builds.Test({"name": "slow", "cmd": ["/bin/sh", "-c", "echo ok 1 - a; echo 1..1; sleep 60"], "env": {},
+                            "suite": [], "timeout": 1}, root)
+        late = [long.Job(1, "e", 1 / 60, lambda job, log, seed: (long.within(job, log, [slow] * 3), []))]
+        begin = time.monotonic()
+        status, _ = long_run(root, late)
+        result(status == 1 and time.monotonic() - begin < 40, "a job ends at its limit")
+
+
 notices()
+longs()
 labs()
 leaves_nothing()
 stops()

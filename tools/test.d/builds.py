@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build folders, and what meson knows of the tests in them."""
 import json
 import os
@@ -15,6 +16,8 @@ BUILDS = {
                                "-Db_sanitize=address,undefined"]),
     "tsan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Db_lundef=false",
                                "-Db_sanitize=thread"]),
+    # The fuzzers have sanitizers of their own.
+    "fuzz": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Db_lundef=false"]),
 }
 
 
@@ -45,14 +48,14 @@ def quiet(command, **options):
     return done.stdout
 
 
-def make(kind):
-    """Configures and builds one kind; returns its folder."""
+def make(kind, targets=()):
+    """Configures and builds one kind, or some targets of it; returns its folder."""
     env, options = BUILDS[kind]
     folder = os.path.join(ROOT, "build", kind)
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         quiet(["meson", "setup", folder, ROOT, "--prefix=/usr/local", f"--libdir={LIBDIR}", *options],
               env={**os.environ, **env})
-    quiet(["ninja", "-C", folder])
+    quiet(["ninja", "-C", folder, *targets])
     return folder
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What backends do not share, from their own capabilities."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/test: builds, runs every place, prints the counts. See tools/test for the options."""
 import argparse
 import os
@@ -7,6 +8,7 @@ import sys
 
 import builds
 import differences
+import long
 import places
 import tap
 
@@ -19,7 +21,13 @@ def arguments():
     parser = argparse.ArgumentParser(prog="tools/test")
     parser.add_argument("--quick", action="store_true", help="only what runs here, in one build")
     parser.add_argument("--place", action="append", choices=ALL, help="only this place")
-    return parser.parse_args()
+    parser.add_argument("--long", action="store_true", help="what the rest samples, whole")
+    parser.add_argument("--part", type=int, help="of --long: only this part")
+    parser.add_argument("--fresh", action="store_true", help="of --long: forget what was run before")
+    options = parser.parse_args()
+    if not options.long and (options.part is not None or options.fresh):
+        parser.error("--part and --fresh are of --long")
+    return options
 
 
 def run_place(place, folder, tests, log, stage):
@@ -98,6 +106,8 @@ def main():
     options = arguments()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
+    if options.long:
+        return long.main(options.part, options.fresh)
     chosen = options.place or (QUICK if options.quick else ALL)
     folder = builds.make("gcc")
     stage = builds.stage(folder)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The places where tests run. Each gives a list of results."""
 import concurrent.futures
 import glob
@@ -98,10 +99,10 @@ def tell_failures(place, results, text):
               + "".join(f"    | {line}\n" for line in text.splitlines()[-40:]), flush=True, end="")
 
 
-def run_one(test, place, log, wrap=(), env=None):
+def run_one(test, place, log, wrap=(), env=None, limit=None):
     """Runs one test program here."""
     full = {**os.environ, **test.env, **(env or {})}
-    text, status = run_group([*wrap, *test.command], test.timeout * (10 if wrap else 2), full)
+    text, status = run_group([*wrap, *test.command], limit or test.timeout * (10 if wrap else 2), full)
     log.keep(place, test.name, text)
     results = tap.of_run(text, status, test.name)
     tell_failures(place, results, text)
@@ -140,14 +141,20 @@ def sanitizer_findings(place, reports):
     return found
 
 
+def sanitizer_env(kind, log):
+    """Where a build with sanitizers puts what it finds, and the environment that says so."""
+    reports = os.path.join(log.folder, kind + "-report")
+    options = f"log_path={reports}:exitcode=66"
+    return reports, {"ASAN_OPTIONS": options + ":detect_leaks=1:allocator_may_return_null=1",
+                     "TSAN_OPTIONS": options,
+                     "UBSAN_OPTIONS": options + ":print_stacktrace=1:halt_on_error=1"}
+
+
 def sanitized(kind, log, suites):
     """The suites named, in a build with sanitizers; any report is a failure. Interposers and the
     sanitizers' own would be in each other's way."""
     folder = builds.make(kind)
-    reports = os.path.join(log.folder, kind + "-report")
-    options = f"log_path={reports}:exitcode=66"
-    env = {"ASAN_OPTIONS": options + ":detect_leaks=1:allocator_may_return_null=1", "TSAN_OPTIONS": options,
-           "UBSAN_OPTIONS": options + ":print_stacktrace=1:halt_on_error=1"}
+    reports, env = sanitizer_env(kind, log)
     tests = [t for t in builds.tests(folder) if t.suites & suites and "faults" not in t.suites]
     skipped = []
     if not os.path.exists(KVM):
@@ -156,12 +163,14 @@ def sanitized(kind, log, suites):
     return run_all(tests, kind, log, env=env) + skipped + sanitizer_findings(kind, reports)
 
 
-def valgrind(folder, log):
-    tests = [t for t in builds.tests(folder) if "valgrind" in t.suites]
-    wrap = ["valgrind", "--quiet", "--error-exitcode=66", "--leak-check=full",
+VALGRIND = ["valgrind", "--quiet", "--error-exitcode=66", "--leak-check=full",
             "--errors-for-leak-kinds=definite", "--trace-children=yes",
             "--trace-children-skip=/bin/*,/usr/bin/*"]
-    return run_all(tests, "valgrind", log, wrap=wrap)
+
+
+def valgrind(folder, log):
+    tests = [t for t in builds.tests(folder) if "valgrind" in t.suites]
+    return run_all(tests, "valgrind", log, wrap=VALGRIND)
 
 
 def in_lab(word):
@@ -174,16 +183,17 @@ def lab_name(test, backend):
     return test.name.replace(" on mock", f" on {backend}")
 
 
-def lab_script(tests, backend):
-    """A shell script for the inside of a lab: each test between markers, with the backend's name."""
+def lab_script(tests, backend, more=None, stretch=1):
+    """A shell script for the inside of a lab: each test between markers, with the backend's name;
+    `more` goes into the environment, and a test may take `stretch` times as long."""
     lines = ["export VSDK_SHIM_LOG=/t/shim.log", ": >shim.log", "vsdk info --json >info.json"]
     for test in tests:
-        env = {**test.env, "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
+        env = {**test.env, **(more or {}), "VSDK_TEST_BACKEND": backend, "VSDK_GUEST_DIR": "/t/guest"}
         env.pop("LD_LIBRARY_PATH", None)  # of the build folder; the lab has its own
         words = " ".join(f"{key}={shlex.quote(value)}" for key, value in env.items())
         command = " ".join(shlex.quote(in_lab(word)) for word in test.command)
         lines += [f"echo '### {lab_name(test, backend)}'",
-                  f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout} {command} 2>&1",
+                  f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout * stretch} {command} 2>&1",
                   "status=$?"]
         if backend == "xen":
             lines.append(f"vsdk reap 2>&1 | sed 's/^/{LEFT}/'")
@@ -206,20 +216,21 @@ def split_lab_output(text):
         yield name, "\n".join(lines) + "\n(the lab ended here)\n", 255
 
 
-def lab(folder, which, log, stage):
-    """One of the labs, with the same binaries."""
+def lab(folder, which, log, stage, suites=None, more=None, stretch=1, minutes=30):
+    """One of the labs, with the same binaries; of `suites` only, if they are given."""
     backend = {"lab-kvm": "kvm", "lab-xen": "xen"}[which]
-    tests = [t for t in builds.tests(folder) if t.suites & {"mock", "lab", which}]
+    tests = [t for t in builds.tests(folder) if t.suites & {"mock", "lab", which}
+             and (not suites or t.suites & suites)]
     names = [lab_name(test, backend) for test in tests]
     with tempfile.TemporaryDirectory() as work:
         script = os.path.join(work, "lab-tests.sh")
         with open(script, "w", encoding="utf-8") as f:
-            f.write(lab_script(tests, backend))
+            f.write(lab_script(tests, backend, more, stretch))
         guest = os.path.join(work, "guest")
         builds.quiet([os.path.join(builds.ROOT, "tools", "guest"), guest])
         files = {script, guest, os.path.join(folder, "tests", "generated", "vsdk-shim.so"),
                  *(word for test in tests for word in test.command if in_lab(word) != word)}
-        command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", "1800",
+        command = [os.path.join(builds.ROOT, "tools", "lab"), backend, "--timeout", str(minutes * 60),
                    "--stage", stage, "--out", "shim.log", "--out", "info.json"]
         for path in sorted(files):
             command += ["--file", path]
