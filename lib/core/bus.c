@@ -3,24 +3,11 @@
  * section, called outside of it: a callback may change the tables. A device that is stopped answers
  * nothing; its access waits in the record until it has started. */
 #include "core/bus.h"
-#include "base/alloc.h"
 #include "base/exit_path.h"
 #include "core/counters.h"
 #include "core/device.h"
 #include "core/doorbell.h"
 #include <string.h>
-
-void bus_init(bus *b)
-{
-    memset(b, 0, sizeof *b);
-    lock_init(&b->lock, RANK_TOPOLOGY);
-}
-
-void bus_free(bus *b)
-{
-    alloc_free(b->reserved);
-    lock_destroy(&b->lock);
-}
 
 static uint64_t element_get(const uint8_t *data, uint32_t width)
 {

@@ -38,9 +38,6 @@ typedef enum bus_answer {
     BUS_DEFERRED   /* a device answers, but not all of it yet, or it is stopped */
 } bus_answer;
 
-void bus_init(bus *b);
-void bus_free(bus *b);
-
 /* Gives a PIO or MMIO exit to whom it belongs, from its element vcpu->element on; on the thread
  * inside run and outside of any reader section; callbacks run inside. Doorbells that ring are
  * counted in the vCPU's counters. Elements that rang are taken out of an access that then is not

@@ -88,19 +88,6 @@ static vsdk_status line_change(const vsdk_irq *irq, int up, const char *op, vsdk
     return line_settle(irq, op, error);
 }
 
-void irq_init(irq_router *router)
-{
-    lock_init(&router->lock, RANK_CONTROLLERS);
-}
-
-void irq_free(irq_router *router)
-{
-    for (unsigned i = 0; i < IRQ_BLOCKS; i++)
-        alloc_free(atomic_load(&router->lines[i]));
-    alloc_free(router->msi_used);
-    lock_destroy(&router->lock);
-}
-
 /* NULL when there is no memory. */
 static irq_line *line_of(irq_router *router, uint32_t gsi)
 {

@@ -27,9 +27,6 @@ typedef struct irq_router {
     uint32_t msi_words;
 } irq_router;
 
-void irq_init(irq_router *router);
-void irq_free(irq_router *router);
-
 /* irq_controller.c. A change of a line goes to whoever serves it: VSDK_ERROR_NOT_FOUND if nobody
  * does. Not inside a reader section. irq_served only looks. */
 vsdk_status irq_deliver(vsdk_vm *vm, uint32_t gsi, uint32_t level, const char *operation,

@@ -39,8 +39,12 @@ void vm_free(vsdk_vm *vm)
         alloc_free(vm->vcpus[i]);
     alloc_free(vm->vcpus);
     alloc_free(vm->backend.vcpus);
-    irq_free(&vm->irq);
-    bus_free(&vm->bus);
+    for (unsigned i = 0; i < IRQ_BLOCKS; i++)
+        alloc_free(atomic_load(&vm->irq.lines[i]));
+    alloc_free(vm->irq.msi_used);
+    lock_destroy(&vm->irq.lock);
+    alloc_free(vm->bus.reserved);
+    lock_destroy(&vm->bus.lock);
     lock_destroy(&vm->devices.drain);
     lock_destroy(&vm->life.lock);
     lock_destroy(&vm->serial);
