@@ -23,50 +23,36 @@ struct vsdk_irq {
     _Atomic uint32_t raised;
 };
 
-static vsdk_status level_deliver(const vsdk_irq *irq, uint32_t level, const char *op,
-                                 vsdk_error *error)
-{
-    irq->line->level = level;
-    return irq_deliver(irq->vm, irq->gsi, level, op, error);
-}
-
-/* One look at the word: delivers what is missing, 0 when nothing was. */
-static int line_catch_up(const vsdk_irq *irq, const char *op, vsdk_status *status,
-                         vsdk_error *error)
-{
-    irq_line *line = irq->line;
-    uint32_t word = atomic_fetch_and(&line->word, ~(uint32_t)LINE_EDGE);
-    uint32_t high = (word & LINE_COUNT) != 0, edge = (word & LINE_EDGE) != 0;
-    vsdk_status result = VSDK_OK;
-
-    if (!edge && line->level == high)
-        return 0;
-    if (edge && line->level)
-        result = level_deliver(irq, 0, op, error);
-    if (!result && edge)
-        result = level_deliver(irq, 1, op, error);
-    if (!result && line->level != high)
-        result = level_deliver(irq, high, op, error);
-    line->level = high;
-    if (result)
-        *status = result;
-    return 1;
-}
-
-/* LINE_BUSY is this thread's. */
-static vsdk_status line_settle(const vsdk_irq *irq, const char *op, vsdk_error *error)
+/* LINE_BUSY is this thread's: delivers until what was delivered is what the word says. An edge is
+ * low, then high, whatever the level is after it. */
+static vsdk_status line_deliver(const vsdk_irq *irq, const char *op, vsdk_error *error)
 {
     irq_line *line = irq->line;
     vsdk_status status = VSDK_OK;
 
     for (;;) {
-        while (line_catch_up(irq, op, &status, error))
-            ;
-        uint32_t word = atomic_load(&line->word);
-        if ((word & LINE_EDGE) || ((word & LINE_COUNT) != 0) != line->level)
+        uint32_t word = atomic_fetch_and(&line->word, ~(uint32_t)LINE_EDGE);
+        uint32_t high = (word & LINE_COUNT) != 0, edge = (word & LINE_EDGE) != 0;
+        uint32_t levels[3], n = 0, level = line->level;
+        if (!edge && level == high) {
+            if (atomic_compare_exchange_strong(&line->word, &word, word & ~LINE_BUSY))
+                return status;
             continue;
-        if (atomic_compare_exchange_weak(&line->word, &word, word & ~LINE_BUSY))
-            return status;
+        }
+        if (edge && level)
+            levels[n++] = 0;
+        if (edge)
+            levels[n++] = level = 1;
+        if (level != high)
+            levels[n++] = high;
+        for (uint32_t i = 0; i < n; i++) {
+            vsdk_status result = irq_deliver(irq->vm, irq->gsi, levels[i], op, error);
+            if (!result)
+                continue;
+            status = result;
+            break;
+        }
+        line->level = high;
     }
 }
 
@@ -85,7 +71,7 @@ static vsdk_status line_change(const vsdk_irq *irq, int up, const char *op, vsdk
     } while (!atomic_compare_exchange_weak(&line->word, &word, next));
     if (!changes || (word & LINE_BUSY))
         return VSDK_OK;
-    return line_settle(irq, op, error);
+    return line_deliver(irq, op, error);
 }
 
 /* NULL when there is no memory. */

@@ -91,9 +91,9 @@ def main(root, build):
         programs = {}
         for source in sorted(glob.glob(os.path.join(root, "examples", "*.c"))):
             programs[os.path.basename(source)] = by_pkg_config(stage, source, work)
-        programs["2-guest.c in CMake"] = by_cmake(
-            stage, os.path.join(root, "examples", "2-guest.c"), work)
-        by_subproject(root, os.path.join(root, "examples", "2-guest.c"), work)
+        programs["guest.c in CMake"] = by_cmake(
+            stage, os.path.join(root, "examples", "guest.c"), work)
+        by_subproject(root, os.path.join(root, "examples", "guest.c"), work)
         for name, program in programs.items():
             if not program or name.startswith("4"):
                 continue
