@@ -295,7 +295,7 @@ Test(boot, load_errors)
     c.address = 0xb0000;
     fails(RANGE, load(&c));
     c = flat();
-    c.reserved2[0] = 1;
+    c.reserved[0] = 1;
     fails(UNSUPPORTED, load(&c));
     memset(line, 'x', sizeof line - 1);
     c = flat();
@@ -437,7 +437,7 @@ Test(pc_boot, errors)
     c.rsdp = 1;
     fails(INVALID_ARGUMENT, vsdk_pc_boot(pc, &c, E));
     c = good;
-    c.reserved2[1] = 1;
+    c.reserved[1] = 1;
     fails(UNSUPPORTED, vsdk_pc_boot(pc, &c, E));
     c = good;
     c.format = VSDK_BOOT_PVH;

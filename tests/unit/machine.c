@@ -560,7 +560,7 @@ Test(pc_boot, checks)
     c.rsdp = 1;
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
     c.rsdp = 0;
-    c.reserved2[0] = 1;
+    c.reserved[0] = 1;
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_UNSUPPORTED));
     vm.state = VSDK_VM_RUNNING;
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_STATE));
