@@ -66,7 +66,8 @@ void *calloc(size_t count, size_t bytes)
 
 #define CONSTRUCTORS(X)                                                                            \
     X(serial)                                                                                      \
-    X(rtc) X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(ioapic)
+    X(rtc)                                                                                         \
+    X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(port92) X(ioapic)
 
 typedef struct any_config { /* all begin so */
     uint32_t size, flags;
@@ -292,7 +293,8 @@ Test(boot, load_errors)
     c.format = VSDK_BOOT_AUTO;
     fails(FORMAT, load(&c));
     c = flat();
-    c.address = 0xb0000;
+    c.mode = VSDK_BOOT_PROTECTED;
+    c.address = 0xd0000000;
     fails(RANGE, load(&c));
     c = flat();
     c.reserved[0] = 1;

@@ -124,6 +124,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_fw_cfg_add", "0.1", 1, 2, "any", "INVALID_ARGUMENT EXISTS LIMIT NO_MEMORY"},
     {"vsdk_pvpanic_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
     {"vsdk_ioapic_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
+    {"vsdk_port92_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS UNSUPPORTED NO_MEMORY GONE"},
     {"vsdk_boot_format_name", "0.1", 0, 0, "any", ""},
     {"vsdk_boot_mode_name", "0.1", 0, 0, "any", ""},
     {"vsdk_memory_type_name", "0.1", 0, 0, "any", ""},
