@@ -17,6 +17,11 @@
  * 0x20000), or to other addresses below 640 KiB if the image is there or the memory map has no RAM
  * there. Without a memory map any address is taken for RAM.
  *
+ * The work of a load has a bound: it grows linearly with the bytes that are given (image, modules,
+ * command line) and with the guest memory that the image asks to be cleared, which is at most the
+ * guest's RAM. No field of an image makes the loader look at the same bytes more than a few times.
+ * A load is one call, and nothing interrupts it.
+ *
  * A flat image gets a stack, in PROTECTED and LONG mode a descriptor table, in LONG mode page
  * tables; it gets no command line and no memory map, and an initial RAM disk that it is not told
  * of. The stack is not written, so a guest that uses none needs no RAM there.
@@ -96,19 +101,47 @@ typedef struct vsdk_memory_range {
 } vsdk_memory_range;
 
 /*
+ * One file that a guest is given beside its image.
+ *
+ * 24 bytes. Since 0.1.
+ */
+typedef struct vsdk_boot_module {
+    const void *bytes;  /* The file */
+    uint64_t length;    /* (bytes) Its length, not 0 */
+    const char *string; /* (may be NULL) Text that the guest finds with it; NULL for none */
+} vsdk_boot_module;
+
+/*
+ * Flags of vsdk_boot_config.
+ *
+ * Since 0.1.
+ */
+enum vsdk_boot_flags_values {
+    /*
+     * The machine has no PCI bus. Linux is told so by pci=off in front of the command line, unless
+     * the command line has a word pci= or has no room. Other guests are told nothing. vsdk_pc_boot
+     * sets this flag itself.
+     */
+    VSDK_BOOT_NO_PCI = 0x1,
+    VSDK_BOOT_EXACT_COMMAND_LINE = 0x2, /* The command line stays as it is: nothing is added to
+                                           it */
+};
+typedef uint32_t vsdk_boot_flags;
+
+/*
  * What to load, and the machine that it is told about. All pointers are borrowed for the call.
  *
  * The caller sets size to sizeof, and may leave the rest zero. 128 bytes. Since 0.1.
  */
 typedef struct vsdk_boot_config {
     uint32_t size;                   /* sizeof(vsdk_boot_config) */
-    uint32_t flags;                  /* Zero */
+    uint32_t flags;                  /* vsdk_boot_flags */
     vsdk_boot_format format;         /* AUTO finds out; FLAT is never found */
     vsdk_boot_mode mode;             /* FLAT: the mode to begin in */
     const void *image;               /* The image */
     uint64_t image_length;           /* (bytes) Its length */
-    const void *initrd;              /* (may be NULL) Initial RAM disk; of a multiboot guest, its
-                                        module */
+    const void *initrd;              /* (may be NULL) Initial RAM disk. It is the same as a first
+                                        module without a string. */
     uint64_t initrd_length;          /* (bytes) Its length, 0 for none */
     const char *command_line;        /* (may be NULL) Command line; FLAT has none */
     const char *image_name;          /* (may be NULL) Multiboot: put before the command line, as
@@ -119,9 +152,12 @@ typedef struct vsdk_boot_config {
     const vsdk_memory_range *memory; /* (may be NULL) The memory map that the guest is told,
                                         ascending and without overlaps */
     uint32_t memory_count;           /* (entries) How many, up to 32 */
-    uint32_t reserved;               /* Zero */
+    uint32_t module_count;           /* (entries) How many modules, up to 64 */
     uint64_t rsdp;                   /* Guest address of the ACPI root pointer, 0 for none */
-    uint64_t reserved2[3];           /* Zero */
+    const vsdk_boot_module *modules; /* (may be NULL) Modules, after initrd if that is given too.
+                                        PVH and multiboot guests take any number; bzImage and
+                                        FLAT take one in all, which is their initial RAM disk. */
+    uint64_t reserved[2];            /* Zero */
 } vsdk_boot_config;
 
 /*
@@ -146,7 +182,7 @@ typedef struct vsdk_boot_entry {
     uint64_t info;           /* boot_params, start_info or multiboot information, 0 for FLAT */
     uint64_t image_start;    /* Lowest address of the image */
     uint64_t image_end;      /* First address after the image and what it asks to be free */
-    uint64_t initrd;         /* Where the initial RAM disk is, 0 for none */
+    uint64_t initrd;         /* Where the initial RAM disk (the first module) is, 0 for none */
     uint64_t reserved[2];    /* Zero */
 } vsdk_boot_entry;
 
@@ -207,14 +243,17 @@ vsdk_status vsdk_boot_probe(const void *image, uint64_t length, vsdk_boot_format
  *   entry   (inout) size set by the caller; how to begin.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, size is too small, or a field has an unknown value
+ *   INVALID_ARGUMENT  a pointer is NULL, size is too small, a field has an unknown value, a module
+ *                     has no bytes, or there are more modules than the format takes
  *   UNSUPPORTED       the configuration has a later version's field
  *   FORMAT            the image is malformed, of no known format, or has no entry that can be used;
- *                     the message names the field
+ *                     the message names the field, or says what the image is instead
  *   RANGE             something is to be loaded where the guest has no writable RAM or the memory
- *                     map reserves it, or there is no free RAM for it
- *   LIMIT             the command line is longer than the format or the guest allows, or the memory
- *                     map has more than 32 ranges
+ *                     map reserves it, or there is no free RAM for it; the message or the hint says
+ *                     how much memory would do
+ *   LIMIT             the command line is longer than the format or the guest allows, the memory
+ *                     map has more than 32 ranges, there are more than 64 modules, or their strings
+ *                     are longer than 65535 bytes together
  *   GONE              the virtual machine was destroyed
  *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any; meant for CREATED. Backends: all.

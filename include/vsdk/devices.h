@@ -174,6 +174,18 @@ typedef struct vsdk_ioapic_config {
 } vsdk_ioapic_config;
 
 /*
+ * How to make the system control port.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_port92_config {
+    uint32_t size;        /* sizeof(vsdk_port92_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* The port; 0 for 0x92 */
+    uint64_t reserved[2]; /* Zero */
+} vsdk_port92_config;
+
+/*
  * A 16550A serial port.
  *
  * Eight ports and an edge interrupt: receive and transmit FIFOs, line and modem status, loopback,
@@ -468,6 +480,33 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
  * Source: Intel 82093AA data sheet.
  */
 vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vsdk_device **device,
+                               vsdk_error *error);
+
+/*
+ * System control port A: fast reset and the A20 gate.
+ *
+ * A write with bit 0 set stops the virtual machine with VSDK_EXIT_RESET. Address line 20 is never
+ * masked: reads have bit 1 (A20 is open) set and all others clear, and what is written to bit 1 is
+ * ignored.
+ *
+ *   vm      The virtual machine.
+ *   config  (may be NULL) NULL for all defaults.
+ *   device  (out, new reference) The device.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Source: IBM PS/2 Hardware Interface Technical Reference.
+ */
+vsdk_status vsdk_port92_create(vsdk_vm *vm, const vsdk_port92_config *config, vsdk_device **device,
                                vsdk_error *error);
 
 #pragma GCC visibility pop

@@ -14,8 +14,9 @@
  *
  * | what | where |
  * |---|---|
- * | RAM | 0 to 0x9ffff, 0xc0000 to 0xbfffffff, the rest from 4 GiB |
- * | told as RAM | not 0xc0000 to 0xfffff |
+ * | RAM | 0 to 0xbfffffff, the rest from 4 GiB |
+ * | told as RAM | not 0xa0000 to 0xfffff |
+ * | BIOS data area | 0x400 to 0x414: serial port, equipment, 640 KiB of base memory |
  * | ACPI tables | 0xe0000 to 0xe1fff, reserved |
  * | IOAPIC | 0xfec00000, lines 0 to 23 |
  * | local APICs | 0xfee00000, id 2 * vCPU |
@@ -23,13 +24,16 @@
  * | serial port | 0x3f8, line 4 |
  * | clock | 0x70, line 8 |
  * | keyboard controller (reset only) | 0x60, 0x64 |
+ * | system control port (reset, A20) | 0x92 |
  * | exit port | 0xf4 |
  * | debug console | 0x402 |
  * | pvpanic | 0x505 |
  * | fw_cfg | 0x510 |
  * | power management | 0x600 (portable), 0xb000 (kernel) |
+ * | generic event device | 0x620, line 6 |
  *
- * Ports 0x40 to 0x43 read 0 in the portable machine, and port 0x80 takes writes.
+ * Ports 0x40 to 0x43 read 0 in the portable machine, and port 0x80 takes writes. The other two
+ * machines have no memory from 0xa0000 to 0xbffff, so that a device of the embedder's may be there.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -79,6 +83,7 @@ enum vsdk_pc_part_values {
     VSDK_PC_FW_CFG = 6,        /* Firmware configuration */
     VSDK_PC_PVPANIC = 7,       /* Panic port */
     VSDK_PC_IOAPIC = 8,        /* IOAPIC */
+    VSDK_PC_PORT92 = 9,        /* System control port (reset, A20) */
 };
 typedef uint32_t vsdk_pc_part;
 
@@ -167,23 +172,29 @@ void vsdk_pc_close(vsdk_pc *pc);
 /*
  * Load a guest and set its processors up.
  *
- * As vsdk_boot_load with the machine's memory map and ACPI tables, which the configuration leaves
- * zero; then creates every processor that does not exist yet and gives the first one the guest's
- * beginning. vsdk_vm_run starts it; a program that runs vCPUs itself finds them by vsdk_pc_vcpu.
+ * As vsdk_boot_load with the machine's memory map and ACPI tables. Memory ranges in the
+ * configuration are told to the guest beside the machine's own: memory that the embedder has mapped
+ * elsewhere, or addresses that a device of the embedder's needs. They come in any order and overlap
+ * neither each other nor the machine's. The machine has no PCI, so VSDK_BOOT_NO_PCI is set. Then it
+ * creates every processor that does not exist yet and gives the first one the guest's beginning.
+ * vsdk_vm_run starts it; a program that runs vCPUs itself finds them by vsdk_pc_vcpu.
  *
  * When it fails guest memory may have been written in part, and some processors may exist; it may
  * be tried again.
  *
  *   pc      The machine.
- *   config  What to load; memory, memory_count and rsdp are zero.
+ *   config  What to load; memory and memory_count are added to the machine's memory map, rsdp is
+ *           zero.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or a field has an unknown value or should be zero
+ *   INVALID_ARGUMENT  a pointer is NULL, a field has an unknown value or should be zero, or a
+ *                     memory range is empty or wraps
  *   UNSUPPORTED       the configuration has a later version's field
  *   FORMAT            as vsdk_boot_load
  *   RANGE             as vsdk_boot_load
  *   LIMIT             as vsdk_boot_load
- *   EXISTS            the embedder made one of its vCPUs itself
+ *   EXISTS            the embedder made one of its vCPUs itself, or a memory range overlaps another
+ *                     one or the machine's
  *   STATE             the guest was started already, or called in a forked child
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   BUSY              called from a callback

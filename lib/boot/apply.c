@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Registers at a guest's beginning: the general ones are all set; of the special ones those that an
+ * entry does not name keep the value that the hypervisor gave them. */
 #include "base/error.h"
 #include "base/record.h"
 

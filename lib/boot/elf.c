@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Headers and segments. Nothing is believed: the header is checked when the image is opened, a
+ * segment when it is loaded. Segments may share bytes of the image, but none of the guest's. */
 #include "boot/elf.h"
 
 #include "base/checked.h"
@@ -13,6 +15,23 @@ int elf_is(const image *i)
     const uint8_t *magic = image_at(i, 0, SELFMAG);
 
     return magic && !memcmp(magic, ELFMAG, SELFMAG);
+}
+
+const char *elf_machine_name(uint32_t machine)
+{
+    static const struct {
+        uint32_t machine;
+        const char *name;
+    } known[] = {{EM_SPARC, "SPARC"},   {EM_386, "i386"},       {EM_68K, "m68k"},
+                 {EM_MIPS, "MIPS"},     {EM_PPC, "PowerPC"},    {EM_PPC64, "64-bit PowerPC"},
+                 {EM_S390, "S/390"},    {EM_ARM, "32-bit Arm"}, {EM_SPARCV9, "64-bit SPARC"},
+                 {EM_IA_64, "Itanium"}, {EM_X86_64, "x86-64"},  {EM_AARCH64, "64-bit Arm, AArch64"},
+                 {EM_RISCV, "RISC-V"},  {EM_BPF, "BPF"},        {258, "LoongArch"}};
+
+    for (size_t n = 0; n < sizeof known / sizeof *known; n++)
+        if (known[n].machine == machine)
+            return known[n].name;
+    return NULL;
 }
 
 static vsdk_status elf_check_ident(boot_gate *gate)
@@ -57,7 +76,8 @@ vsdk_status elf_open(boot_gate *gate, elf *e)
     if (type != ET_EXEC && type != ET_DYN)
         return boot_malformed(gate, "e_type", "%u is not executable", type);
     if (machine != EM_386 && machine != EM_X86_64)
-        return boot_malformed(gate, "e_machine", "%u is not x86", machine);
+        return boot_malformed(gate, "e_machine", "%u (%s) is not x86", machine,
+                              elf_machine_name(machine) ? elf_machine_name(machine) : "unknown");
     e->wide = image_u8(i, EI_CLASS) == ELFCLASS64;
     if (e->wide) {
         e->entry = image_u64(i, offsetof(Elf64_Ehdr, e_entry));
@@ -112,6 +132,12 @@ vsdk_status elf_load(boot_gate *gate, const elf *e)
     vsdk_status status = VSDK_OK;
     elf_segment segment;
 
+    for (uint32_t n = 0; n < e->count; n++) {
+        elf_get(&gate->image, e, n, &segment);
+        if (segment.type == ELF_LOAD &&
+            gate->reach < add_capped(segment.address, segment.memory_size))
+            gate->reach = add_capped(segment.address, segment.memory_size);
+    }
     for (uint32_t n = 0; !status && n < e->count; n++) {
         elf_get(&gate->image, e, n, &segment);
         if (segment.type == ELF_LOAD)

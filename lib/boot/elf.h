@@ -4,7 +4,7 @@
 
 #include "boot/gate.h"
 
-enum { ELF_LOAD = 1, ELF_NOTE = 4 };
+enum { ELF_LOAD = 1, ELF_INTERPRETER = 3, ELF_NOTE = 4 };
 
 typedef struct elf {
     uint64_t entry, headers; /* offset of the program headers */
@@ -18,7 +18,15 @@ typedef struct elf_segment {
     uint64_t linked; /* virtual address */
 } elf_segment;
 
+/* What an image says of itself in its notes. */
+typedef struct elf_notes {
+    int has_entry, from_xen, from_linux;
+    uint64_t entry; /* of PVH, a physical address */
+} elf_notes;
+
 int elf_is(const image *i);
+/* What the number of an instruction set (e_machine) means, or NULL. */
+const char *elf_machine_name(uint32_t machine);
 /* Checks the header; program headers are inside the image. */
 vsdk_status elf_open(boot_gate *gate, elf *e);
 void elf_get(const image *i, const elf *e, uint32_t n, elf_segment *segment);
@@ -29,5 +37,8 @@ vsdk_status elf_load(boot_gate *gate, const elf *e);
 int elf_contains(const image *i, const elf *e, uint64_t address);
 /* Where the code at a virtual address is loaded; `address` itself if it is in no segment. */
 uint64_t elf_physical(const image *i, const elf *e, uint64_t address);
+
+/* elf_notes.c */
+void elf_read_notes(const image *i, const elf *e, elf_notes *notes);
 
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Plain bytes at an address: whatever was asked for, so what can't be is the caller's mistake and
+ * not the image's. */
 #include "base/error.h"
 #include "boot/gate.h"
 

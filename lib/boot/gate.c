@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What is taken, and the writes. A range is remembered from the moment it is taken, so a later one
+ * can't lie on top of it; all arithmetic on addresses is checked here, once. */
 #include "boot/gate.h"
 
 #include "base/checked.h"
@@ -8,6 +10,7 @@
 #include <vsdk/dma.h>
 
 static const char OPERATION[] = "vsdk_boot_load";
+static const uint64_t LOW_MOST = UINT64_C(3) << 30, MIB = UINT64_C(1) << 20;
 
 vsdk_status boot_malformed(boot_gate *gate, const char *field, const char *format, ...)
 {
@@ -29,7 +32,7 @@ static const boot_range *boot_taken(const boot_gate *gate, uint64_t start, uint6
 }
 
 /* By the memory map; without one the gate of guest memory is asked when it is written. */
-static int boot_is_ram(const boot_gate *gate, uint64_t start, uint64_t length)
+int boot_is_ram(const boot_gate *gate, uint64_t start, uint64_t length)
 {
     const vsdk_boot_config *config = gate->config;
 
@@ -89,6 +92,22 @@ vsdk_status boot_take(boot_gate *gate, uint64_t start, uint64_t length, const ch
     return VSDK_OK;
 }
 
+vsdk_status boot_advise(boot_gate *gate, uint64_t end)
+{
+    const vsdk_boot_config *config = gate->config;
+    uint64_t top = 0;
+
+    /* Below 4 GiB a machine has RAM up to 3 GiB at most: more memory would not reach beyond. */
+    for (uint32_t i = 0; i < config->memory_count; i++)
+        if (config->memory[i].type == VSDK_MEMORY_RAM && config->memory[i].address < LOW_MOST)
+            top = config->memory[i].address + config->memory[i].length;
+    if (top && end > top && end <= LOW_MOST)
+        return error_hint(gate->error, VSDK_ERROR_RANGE,
+                          "give the guest at least %llu MiB of memory",
+                          (unsigned long long)((end + MIB - 1) / MIB));
+    return VSDK_ERROR_RANGE;
+}
+
 static vsdk_status boot_not_ram(boot_gate *gate, vsdk_status status, uint64_t start,
                                 uint64_t length, const char *what)
 {
@@ -96,18 +115,21 @@ static vsdk_status boot_not_ram(boot_gate *gate, vsdk_status status, uint64_t st
         return status;
     error_set(gate->error, status, OPERATION, "%s: 0x%llx bytes at 0x%llx are not writable RAM",
               what, (unsigned long long)length, (unsigned long long)start);
-    return error_hint(gate->error, status, "map RAM there by vsdk_vm_map first");
+    error_hint(gate->error, status, "map RAM there by vsdk_vm_map first");
+    return boot_advise(gate, start + length > gate->reach ? start + length : gate->reach);
 }
 
 vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
 {
     vsdk_boot_entry *entry = gate->entry;
     vsdk_status status = boot_take(gate, start, length, what);
-    uint8_t last;
 
     if (status || !length)
         return status;
-    status = vsdk_vm_read(gate->vm, start + length - 1, &last, 1, gate->error);
+    /* Finds out early whether RAM is there, before much of it is written. By a write: a read of
+     * memory that nobody has written maps the host's zero page, and the guest's first write then
+     * splits the large page that it lies in. */
+    status = vsdk_vm_write(gate->vm, start + length - 1, "", 1, gate->error);
     if (status)
         return boot_not_ram(gate, status, start, length, what);
     if (!entry->image_end || start < entry->image_start)
@@ -115,15 +137,6 @@ vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, co
     if (start + length > entry->image_end)
         entry->image_end = start + length;
     return VSDK_OK;
-}
-
-vsdk_status boot_take_ram(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
-{
-    if (!boot_is_ram(gate, start, length))
-        return error_set(gate->error, VSDK_ERROR_RANGE, OPERATION,
-                         "%s: 0x%llx bytes at 0x%llx are not free RAM", what,
-                         (unsigned long long)length, (unsigned long long)start);
-    return boot_take_image(gate, start, length, what);
 }
 
 vsdk_status boot_write(boot_gate *gate, uint64_t start, const void *bytes, uint64_t length,

@@ -9,7 +9,7 @@
 
 #include <vsdk/boot.h>
 
-enum { BOOT_TAKEN = 96, BOOT_RANGES = 32, BOOT_PAGE = 0x1000 };
+enum { BOOT_TAKEN = 144, BOOT_RANGES = 32, BOOT_MODULES = 64, BOOT_PAGE = 0x1000 };
 
 /* Where small structures go if the image is not there. */
 enum {
@@ -18,6 +18,7 @@ enum {
     BOOT_INFO = 0x7000,
     BOOT_PAGE_TABLES = 0x9000,
     BOOT_COMMAND_LINE = 0x20000,
+    BOOT_STRINGS = 0x30000,
     BOOT_LOW_TOP = 0xa0000,
 };
 
@@ -26,12 +27,22 @@ typedef struct boot_range {
     const char *what;
 } boot_range;
 
+typedef struct boot_module {
+    const void *bytes;
+    uint64_t length;
+    const char *string;     /* or NULL */
+    uint64_t address, text; /* in the guest; text is 0 for no string */
+} boot_module;
+
 typedef struct boot_gate {
     vsdk_vm *vm;
     const vsdk_boot_config *config; /* a checked copy */
     image image;
     vsdk_boot_entry *entry; /* being made */
     vsdk_error *error;
+    uint64_t reach; /* end of the image in the guest, as far as it is known: for advice */
+    boot_module module[BOOT_MODULES + 1]; /* the initial RAM disk first, if there is one */
+    uint32_t modules;
     boot_range taken[BOOT_TAKEN];
     uint32_t count;
 } boot_gate;
@@ -54,17 +65,31 @@ vsdk_status boot_zero(boot_gate *gate, uint64_t start, uint64_t length, const ch
 vsdk_status boot_place(boot_gate *gate, uint64_t wanted, uint64_t length, const char *what,
                        uint64_t *start);
 
-/* Takes the part of the image: extends entry->image_start and _end. */
+/* Takes the part of the image: extends entry->image_start and _end. Its last byte becomes 0, so the
+ * caller writes afterwards. */
 vsdk_status boot_take_image(boot_gate *gate, uint64_t start, uint64_t length, const char *what);
-/* The same for a range that is not written as a whole, so that the memory map must call it RAM. */
-vsdk_status boot_take_ram(boot_gate *gate, uint64_t start, uint64_t length, const char *what);
+/* 1 if the memory map calls all of it RAM; without a map 1 for everything. */
+int boot_is_ram(const boot_gate *gate, uint64_t start, uint64_t length);
 
-/* initrd.c: the initial RAM disk, as high as it goes in RAM that ends at or below `limit`. */
+/* Advice for a record of VSDK_ERROR_RANGE that was set just now, when more memory would help: how
+ * much the guest needs so that something which ends at `end` fits. */
+vsdk_status boot_advise(boot_gate *gate, uint64_t end);
+
+/* modules.c: the modules, each as high as it goes in RAM that ends at or below `limit`, and their
+ * strings. entry->initrd is the first one's address. */
+vsdk_status boot_load_modules(boot_gate *gate, uint64_t limit);
+/* The same for a format that knows an initial RAM disk only. */
 vsdk_status boot_load_initrd(boot_gate *gate, uint64_t limit);
 
-/* cmdline.c: `name` (or NULL) and the command line, at most `most` bytes without the NUL; 0 is
- * stored when there is none. */
-vsdk_status boot_load_cmdline(boot_gate *gate, const char *name, uint64_t most, uint64_t *start);
+/* What stands in front of the command line: a word, and whether the guest is a Linux. */
+typedef struct boot_cmdline {
+    const char *name; /* or NULL */
+    int for_linux;
+} boot_cmdline;
+
+/* cmdline.c: the command line, at most `most` bytes without the NUL; 0 is stored when there is
+ * none. */
+vsdk_status boot_load_cmdline(boot_gate *gate, boot_cmdline how, uint64_t most, uint64_t *start);
 
 /* tables.c: stack, descriptor table and page tables as the mode needs them. */
 vsdk_status boot_load_tables(boot_gate *gate);
@@ -74,6 +99,9 @@ vsdk_status boot_load_bzimage(boot_gate *gate);
 vsdk_status boot_load_pvh(boot_gate *gate);
 vsdk_status boot_load_multiboot(boot_gate *gate);
 vsdk_status boot_load_flat(boot_gate *gate);
+
+/* unknown.c: VSDK_ERROR_FORMAT, with what the image is instead. */
+vsdk_status boot_refuse(boot_gate *gate);
 
 int boot_is_bzimage(const image *i);
 int boot_is_pvh(const image *i);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The one place where bytes of an image are read: everything else asks here, with offset and
+ * length. */
 #include "boot/image.h"
 
 #include "base/checked.h"

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The public functions: the configuration is copied and checked here, before a loader looks at the
+ * image. The caller's structures are not read again afterwards, but what they point to is. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/record.h"
 #include "boot/gate.h"
 
 #include <stddef.h>
+
+enum { FLAGS = VSDK_BOOT_NO_PCI | VSDK_BOOT_EXACT_COMMAND_LINE };
 
 static vsdk_boot_format boot_probe(const image *i)
 {
@@ -47,11 +51,36 @@ static vsdk_status boot_check_map(const vsdk_boot_config *config, vsdk_error *er
     return VSDK_OK;
 }
 
+static vsdk_status boot_check_modules(boot_gate *gate)
+{
+    const vsdk_boot_config *config = gate->config;
+
+    if (config->module_count > BOOT_MODULES)
+        return error_set(gate->error, VSDK_ERROR_LIMIT, "vsdk_boot_load",
+                         "module_count: %u modules, at most %d", config->module_count,
+                         BOOT_MODULES);
+    if (config->module_count && !config->modules)
+        return error_null(gate->error, "vsdk_boot_load", "modules");
+    if (config->initrd_length)
+        gate->module[gate->modules++] =
+            (boot_module){.bytes = config->initrd, .length = config->initrd_length};
+    for (uint32_t n = 0; n < config->module_count; n++) {
+        const vsdk_boot_module *module = &config->modules[n];
+
+        if (!module->bytes || !module->length)
+            return error_set(gate->error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_boot_load",
+                             "modules: module %u has no bytes", n);
+        gate->module[gate->modules++] = (boot_module){
+            .bytes = module->bytes, .length = module->length, .string = module->string};
+    }
+    return VSDK_OK;
+}
+
 static vsdk_status boot_check(const vsdk_boot_config *config, vsdk_error *error)
 {
     static const char operation[] = "vsdk_boot_load";
 
-    if (config->reserved || config->reserved2[0] || config->reserved2[1] || config->reserved2[2])
+    if (config->reserved[0] || config->reserved[1])
         return record_later(operation, error);
     if (!config->image)
         return error_null(error, operation, "image");
@@ -76,10 +105,7 @@ static vsdk_status boot_load(boot_gate *gate, vsdk_boot_format format)
     case VSDK_BOOT_FLAT:
         return boot_load_flat(gate);
     default:
-        boot_malformed(gate, "image", "neither a bzImage, nor ELF with a PVH entry, nor multiboot");
-        return error_hint(gate->error, VSDK_ERROR_FORMAT,
-                          "a flat binary is never guessed: ask for it by VSDK_BOOT_FLAT (vsdk run "
-                          "--format flat)");
+        return boot_refuse(gate);
     }
 }
 
@@ -97,9 +123,11 @@ vsdk_status vsdk_boot_load(vsdk_vm *vm, const vsdk_boot_config *config, vsdk_boo
     status = record_write(entry, &made, sizeof made, offsetof(vsdk_boot_entry, reserved), __func__,
                           error);
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, __func__, error);
+        status = record_read(&c, sizeof c, config, FLAGS, __func__, error);
     if (!status)
         status = boot_check(&c, error);
+    if (!status)
+        status = boot_check_modules(&gate);
     if (status)
         return status;
     gate.image = (image){c.image, c.image_length};

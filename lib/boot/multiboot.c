@@ -10,7 +10,8 @@ enum { SEARCH = 8192, HEADER_LENGTH = 12 };
 enum { FLAG_ALIGN = 1, FLAG_MEMORY = 2, FLAG_VIDEO = 4, FLAG_ADDRESSES = 1 << 16 };
 enum { FLAGS_REQUIRED = 0xffff, FLAGS_KNOWN = FLAG_ALIGN | FLAG_MEMORY | FLAG_VIDEO };
 enum { INFO_MEMORY = 1, INFO_CMDLINE = 4, INFO_MODULES = 8, INFO_MAP = 64, INFO_LOADER = 512 };
-enum { MODULES_AT = 0x100, LOADER_AT = 0x180, EMPTY_AT = 0x1f0, MAP_AT = 0x200 };
+/* In the page of the information. */
+enum { LOADER_AT = 0x80, EMPTY_AT = 0x88, MAP_AT = 0x100, MODULES_AT = 0x400 };
 enum { MAP_ENTRY = 24, MAP_ENTRY_SIZE = 20 };
 
 static const uint32_t HEADER_MAGIC = 0x1badb002, LOADER_MAGIC = 0x2badb002;
@@ -30,6 +31,9 @@ typedef struct multiboot_addresses {
 } multiboot_addresses;
 
 _Static_assert(sizeof(multiboot_info) == 68, "as the specification has it");
+_Static_assert(MAP_AT + BOOT_RANGES * MAP_ENTRY <= MODULES_AT &&
+                   MODULES_AT + (BOOT_MODULES + 1) * sizeof(multiboot_module) <= BOOT_PAGE,
+               "all fits into one page");
 
 /* 1 with the header's offset. */
 static int multiboot_find(const image *i, uint64_t *offset)
@@ -83,6 +87,7 @@ static vsdk_status multiboot_load_addresses(boot_gate *gate, uint64_t at)
     total = a.bss_end ? a.bss_end - (uint64_t)a.load : length;
     if (a.entry < a.load || a.entry - a.load >= total)
         return boot_malformed(gate, "entry_addr", "0x%x is not in what is loaded", a.entry);
+    gate->reach = a.load + total;
     status = boot_take_image(gate, a.load, total, "load_addr");
     if (!status)
         status = boot_write(gate, a.load, i->bytes + from, length, "load_addr");
@@ -147,16 +152,14 @@ static void multiboot_map(const boot_gate *gate, uint8_t *to)
 static vsdk_status multiboot_write_info(boot_gate *gate, uint32_t cmdline)
 {
     const vsdk_boot_config *config = gate->config;
-    uint32_t at = (uint32_t)gate->entry->info, initrd = (uint32_t)gate->entry->initrd;
-    uint32_t modules = config->initrd_length ? 1 : 0;
+    uint32_t at = (uint32_t)gate->entry->info;
     uint8_t page[BOOT_PAGE] = {0};
-    multiboot_module module = {initrd, initrd + (uint32_t)config->initrd_length, at + EMPTY_AT, 0};
     multiboot_info info = {
         .flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MAP | INFO_LOADER,
         .memory_lower = multiboot_kib(gate, 0),
         .memory_upper = multiboot_kib(gate, 0x100000),
         .command_line = cmdline,
-        .module_count = modules,
+        .module_count = gate->modules,
         .modules = at + MODULES_AT,
         .map_length = config->memory_count * MAP_ENTRY,
         .map = at + MAP_AT,
@@ -164,8 +167,13 @@ static vsdk_status multiboot_write_info(boot_gate *gate, uint32_t cmdline)
     };
 
     memcpy(page, &info, sizeof info);
-    if (modules)
-        memcpy(page + MODULES_AT, &module, sizeof module);
+    for (uint32_t n = 0; n < gate->modules; n++) {
+        const boot_module *m = &gate->module[n];
+        const multiboot_module module = {(uint32_t)m->address, (uint32_t)(m->address + m->length),
+                                         m->text ? (uint32_t)m->text : at + EMPTY_AT, 0};
+
+        memcpy(page + MODULES_AT + n * sizeof module, &module, sizeof module);
+    }
     memcpy(page + LOADER_AT, "vsdk", sizeof "vsdk");
     multiboot_map(gate, page + MAP_AT);
     return boot_write(gate, at, page, sizeof page, "multiboot information");
@@ -184,9 +192,9 @@ vsdk_status boot_load_multiboot(boot_gate *gate)
     if (!status)
         status = boot_place(gate, BOOT_INFO, BOOT_PAGE, "multiboot information", &entry->info);
     if (!status)
-        status = boot_load_cmdline(gate, name, 0xffff, &cmdline);
+        status = boot_load_cmdline(gate, (boot_cmdline){.name = name}, 0xffff, &cmdline);
     if (!status)
-        status = boot_load_initrd(gate, UINT64_C(1) << 32);
+        status = boot_load_modules(gate, UINT64_C(1) << 32);
     entry->rax = LOADER_MAGIC;
     entry->rbx = entry->info;
     return status ? status : multiboot_write_info(gate, (uint32_t)cmdline);

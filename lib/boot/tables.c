@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Stack, descriptor table and page tables: what a processor needs before its first instruction. */
 #include "boot/gate.h"
 
 enum { TABLES_PAGES = 6, TABLES_ENTRIES = 512 }; /* one level 4, one level 3, four of level 2 */

@@ -433,6 +433,8 @@ const char *vsdk_pc_part_name(vsdk_pc_part value)
         return "pvpanic";
     case VSDK_PC_IOAPIC:
         return "ioapic";
+    case VSDK_PC_PORT92:
+        return "port92";
     default:
         return "unknown";
     }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ACPI 5.1 and later: sections 5.2.5 (RSDP) to 5.2.12 (MADT). */
+/* ACPI 5.1 and later: sections 5.2.5 (RSDP) to 5.2.12 (MADT). The area is built anew from nothing
+ * but the description, so the same machine has the same bytes everywhere. */
 #include "machine/acpi_tables.h"
 
 #include "machine/dsdt.h"
 #include <string.h>
 
-enum { AT_XSDT = 0x40, AT_FADT = 0x80, AT_MADT = 0x200, AT_DSDT = 0x1000 };
+enum { AT_XSDT = 0x40, AT_FADT = 0x80, AT_FACS = 0x1c0, AT_MADT = 0x200, AT_DSDT = 0x1000 };
 enum { HEADER = 36, RSDP_LENGTH = 36, RSDP_FIRST = 20, FADT_LENGTH = 268, XSDT_LENGTH = 52 };
+enum { FACS_LENGTH = 64, FACS_VERSION_AT = 32, FACS_VERSION = 2 };
 enum {
+    FADT_FACS = 36,
     FADT_DSDT = 40,
     FADT_SCI = 46,
     FADT_PM1_EVENT = 56,
@@ -33,7 +36,6 @@ enum {
 enum {
     BOOT_LEGACY_DEVICES = 1 << 0,
     BOOT_NO_VGA = 1 << 2,
-    BOOT_NO_CMOS_CLOCK = 1 << 5,
 };
 enum {
     FLAG_WBINVD = 1 << 0,
@@ -87,7 +89,8 @@ static void put_port(uint8_t *to, uint16_t port, uint8_t width)
 
 static void fadt_reduced(const acpi_machine *m, uint8_t *t)
 {
-    put(t + FADT_BOOT_FLAGS, BOOT_NO_VGA | BOOT_NO_CMOS_CLOCK, 2);
+    /* Not that there is no clock either: by both Linux on Xen takes a machine for a PVH guest. */
+    put(t + FADT_BOOT_FLAGS, BOOT_NO_VGA, 2);
     put(t + FADT_FLAGS,
         FLAG_WBINVD | FLAG_NO_POWER_BUTTON | FLAG_NO_SLEEP_BUTTON | FLAG_NO_FIXED_RTC | FLAG_RESET |
             FLAG_REDUCED,
@@ -98,6 +101,7 @@ static void fadt_reduced(const acpi_machine *m, uint8_t *t)
 
 static void fadt_fixed(const acpi_machine *m, uint8_t *t)
 {
+    put(t + FADT_FACS, m->base + AT_FACS, 4);
     put(t + FADT_SCI, m->sci, 2);
     put(t + FADT_PM1_EVENT, m->pm, 4);
     put(t + FADT_PM1_CONTROL, m->pm + 4, 4);
@@ -129,6 +133,14 @@ static void build_fadt(const acpi_machine *m, uint8_t *t)
     else
         fadt_fixed(m, t);
     finish(t, "FACP", FADT_LENGTH, 5);
+}
+
+/* Has no checksum: the guest writes to it. Nothing wakes it and nobody shares its lock. */
+static void build_facs(uint8_t *t)
+{
+    memcpy(t, "FACS", 4);
+    put(t + 4, FACS_LENGTH, 4);
+    t[FACS_VERSION_AT] = FACS_VERSION;
 }
 
 static uint32_t madt_override(uint8_t *t, uint8_t line, uint32_t gsi, uint16_t flags)
@@ -183,6 +195,8 @@ void acpi_build(const acpi_machine *m, uint8_t area[ACPI_AREA])
     put(area + AT_XSDT + 44, m->base + AT_MADT, 8);
     finish(area + AT_XSDT, "XSDT", XSDT_LENGTH, 1);
     build_fadt(m, area + AT_FADT);
+    if (!m->reduced)
+        build_facs(area + AT_FACS);
     build_madt(m, area + AT_MADT);
     memcpy(area + AT_DSDT + HEADER, dsdt_body, sizeof dsdt_body);
     finish(area + AT_DSDT, "DSDT", HEADER + sizeof dsdt_body, 2);

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-enum { ACPI_AREA = 0x2000 }; /* RSDP 0, XSDT 0x40, FADT 0x80, MADT 0x200, DSDT 0x1000 */
+/* RSDP 0, XSDT 0x40, FADT 0x80, FACS 0x1c0 (fixed hardware only), MADT 0x200, DSDT 0x1000 */
+enum { ACPI_AREA = 0x2000 };
 
 typedef struct acpi_machine {
     uint64_t base; /* guest address of the area; the RSDP is there */

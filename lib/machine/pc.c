@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's life: what its creation made is taken back when a later step fails, but the memory
+ * stays in the virtual machine, which then can only be destroyed. */
 #include "machine/pc.h"
 
 #include "base/alloc.h"

@@ -14,6 +14,7 @@ enum {
     PC_KEYBOARD = 0x60,
     PC_RTC = 0x70,
     PC_POST = 0x80,
+    PC_PORT92 = 0x92,
     PC_EXIT_PORT = 0xf4,
     PC_SERIAL = 0x3f8,
     PC_SERIAL_GSI = 4,
@@ -22,17 +23,21 @@ enum {
     PC_FW_CFG = 0x510,
     PC_SLEEP = 0x600, /* hardware-reduced: control, status, reset */
     PC_REDUCED_RESET = 0x602,
+    PC_GED = 0x620, /* generic event device: events (reading clears them), eject (+4) */
+    PC_GED_LENGTH = 8,
+    PC_GED_GSI = 6, /* an edge */
     PC_PM = 0xb000, /* fixed hardware: events, control +4, timer +8, reset +0xc */
     PC_PM_RESET = 0xb00c,
     PC_SCI_GSI = 9,
     PC_VCPUS_MAX = 127,
     PC_IOAPIC_ID = 1, /* odd: never a local APIC's */
     PC_RANGES = 5,
-    PC_PARTS = VSDK_PC_IOAPIC + 1,
+    PC_PARTS = VSDK_PC_PORT92 + 1,
 };
 
-#define PC_LOW_END UINT64_C(0xa0000) /* RAM 0 to here, */
-#define PC_UPPER UINT64_C(0xc0000)   /* from here */
+#define PC_BDA UINT64_C(0x400)       /* BIOS data area */
+#define PC_LOW_END UINT64_C(0xa0000) /* RAM 0 to here is told, */
+#define PC_UPPER UINT64_C(0xc0000)   /* from here it is there in every machine */
 #define PC_ACPI UINT64_C(0xe0000)    /* (tables) */
 #define PC_RESET_STUB UINT64_C(0xffff0)
 #define PC_MEGABYTE UINT64_C(0x100000)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The devices and where they are. A device whose addresses the hypervisor serves itself is left
+ * out; the configuration's outputs belong to their device from the moment it is made, or given
+ * back. */
 #include "base/checked.h"
 #include "machine/pc.h"
 
@@ -90,6 +93,13 @@ static vsdk_status make_pvpanic(vsdk_pc *pc, vsdk_device **device, vsdk_error *e
     return vsdk_pvpanic_create(pc->vm, &config, device, error);
 }
 
+static vsdk_status make_port92(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
+{
+    vsdk_port92_config config = {.size = sizeof config, .address = PC_PORT92};
+
+    return vsdk_port92_create(pc->vm, &config, device, error);
+}
+
 static vsdk_status make_ioapic(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
 {
     vsdk_ioapic_config config = {.size = sizeof config, .address = PC_IOAPIC, .id = PC_IOAPIC_ID};
@@ -114,6 +124,7 @@ static const struct pc_part {
     [VSDK_PC_FW_CFG] = {make_fw_cfg, PC_FW_CFG, VSDK_SPACE_PIO},
     [VSDK_PC_PVPANIC] = {make_pvpanic, PC_PVPANIC, VSDK_SPACE_PIO},
     [VSDK_PC_IOAPIC] = {make_ioapic, PC_IOAPIC, VSDK_SPACE_MMIO},
+    [VSDK_PC_PORT92] = {make_port92, PC_PORT92, VSDK_SPACE_PIO},
 };
 
 static uint64_t absent_read(void *user, vsdk_device *device, const vsdk_access *access)
@@ -124,7 +135,8 @@ static uint64_t absent_read(void *user, vsdk_device *device, const vsdk_access *
 static const vsdk_device_ops absent_ops = {.size = sizeof(vsdk_device_ops), .read = absent_read};
 
 /* Ports where a PC has something that guests touch without asking. A timer that reads ones makes
- * Linux wait for it 100,000 times. */
+ * Linux wait for it 100,000 times. The event device that the tables name has no events: it reads 0.
+ */
 static vsdk_status make_absent(vsdk_pc *pc, vsdk_error *error)
 {
     vsdk_device_config config = {.size = sizeof config, .name = "absent"};
@@ -132,6 +144,9 @@ static vsdk_status make_absent(vsdk_pc *pc, vsdk_error *error)
 
     if (!status && pc->irqchip == VSDK_IRQCHIP_PORTABLE)
         status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_PIT, 4, REGION_ZERO, error);
+    if (!status && pc->irqchip != VSDK_IRQCHIP_NONE)
+        status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_GED, PC_GED_LENGTH,
+                                       REGION_ZERO, error);
     if (!status && !pc_is_served(pc, VSDK_SPACE_PIO, PC_POST, 1))
         status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_POST, 1, REGION_ONES, error);
     return status;

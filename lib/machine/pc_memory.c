@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* RAM, the memory map, and what the machine leaves in RAM for its guest. What is told as RAM is
+ * there; more is there than is told. */
 #include "machine/pc.h"
 
+#include <string.h>
 #include <vsdk/dma.h>
 
 /* The RAM object holds guest addresses below PC_LOW_TOP at the same offsets, then those from
- * PC_HIGH on; what a PC has between 640 KiB and PC_UPPER is not mapped. */
+ * PC_HIGH on. What a PC has between 640 KiB and PC_UPPER is left out, so that a device may be
+ * there; but not in the portable machine: a hypervisor makes no large page across the end of a
+ * mapping, and so the hole costs a page fault for every page of the first 2 MiB that the guest
+ * touches. */
 static vsdk_status pc_map_ram(vsdk_pc *pc, vsdk_ram *ram, vsdk_error *error)
 {
     uint64_t low = pc->memory < PC_LOW_TOP ? pc->memory : PC_LOW_TOP;
-    vsdk_status status = vsdk_vm_map(pc->vm, 0, ram, 0, PC_LOW_END, 0, error);
+    int whole = pc->irqchip == VSDK_IRQCHIP_PORTABLE;
+    vsdk_status status = vsdk_vm_map(pc->vm, 0, ram, 0, whole ? low : PC_LOW_END, 0, error);
 
-    if (!status)
+    if (!status && !whole)
         status = vsdk_vm_map(pc->vm, PC_UPPER, ram, PC_UPPER, low - PC_UPPER, 0, error);
     if (!status && pc->memory > low)
         status = vsdk_vm_map(pc->vm, PC_HIGH, ram, low, pc->memory - low, 0, error);
@@ -53,6 +60,27 @@ static vsdk_status pc_write_reset_stub(vsdk_pc *pc, uint16_t port, vsdk_error *e
     return vsdk_vm_write(pc->vm, PC_RESET_STUB, stub, sizeof stub, error);
 }
 
+/* What guests read of the area that a BIOS leaves: the first serial port; that there is no extended
+ * area; one serial port and a floating-point unit; KiB of memory from 0 on. Xen as a guest puts its
+ * start code below the last of these and hangs if it is 0. */
+static vsdk_status pc_write_bios_data(vsdk_pc *pc, vsdk_error *error)
+{
+    enum { COM1 = 0x00, EXTENDED = 0x0e, EQUIPMENT = 0x10, BASE_MEMORY = 0x13, END = 0x15 };
+    enum { HAS_FPU = 1 << 1, ONE_SERIAL_PORT = 1 << 9 };
+    const struct {
+        uint32_t at;
+        uint16_t value;
+    } word[] = {{COM1, PC_SERIAL},
+                {EXTENDED, 0},
+                {EQUIPMENT, HAS_FPU | ONE_SERIAL_PORT},
+                {BASE_MEMORY, (uint16_t)(PC_LOW_END >> 10)}};
+    uint8_t area[END] = {0};
+
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++)
+        memcpy(area + word[i].at, &word[i].value, sizeof word[i].value);
+    return vsdk_vm_write(pc->vm, PC_BDA, area, sizeof area, error);
+}
+
 vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
 {
     int reduced = pc->irqchip == VSDK_IRQCHIP_PORTABLE;
@@ -74,5 +102,7 @@ vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
         return VSDK_OK;
     acpi_build(&machine, area);
     status = vsdk_vm_write(pc->vm, PC_ACPI, area, sizeof area, error);
+    if (!status)
+        status = pc_write_bios_data(pc, error);
     return status ? status : pc_write_reset_stub(pc, machine.reset, error);
 }

@@ -39,6 +39,7 @@ CREATE(debug_console)
 CREATE(fw_cfg)
 CREATE(pvpanic)
 CREATE(ioapic)
+CREATE(port92)
 
 static const struct kind {
     const char *name;
@@ -57,6 +58,7 @@ static const struct kind {
      VSDK_SPACE_PIO, 0x2500},
     {"fw_cfg", create_fw_cfg, sizeof(vsdk_fw_cfg_config), 0xffff, VSDK_SPACE_PIO, 0x2600},
     {"pvpanic", create_pvpanic, sizeof(vsdk_pvpanic_config), 0x10000, VSDK_SPACE_PIO, 0x2700},
+    {"port92", create_port92, sizeof(vsdk_port92_config), 0x10000, VSDK_SPACE_PIO, 0x2800},
     {"ioapic", create_ioapic, sizeof(vsdk_ioapic_config), UINT64_MAX - 4095 + 1, VSDK_SPACE_MMIO,
      0xfec00000},
 };
@@ -374,7 +376,7 @@ Test(pc, runs_a_program)
     uint32_t count = 0, again = 0;
     vsdk_exit end;
 
-    for (vsdk_pc_part part = VSDK_PC_SERIAL; part <= VSDK_PC_IOAPIC; part++)
+    for (vsdk_pc_part part = VSDK_PC_SERIAL; part <= VSDK_PC_PORT92; part++)
         cr_assert(vsdk_pc_device(pc, part), "%s", vsdk_pc_part_name(part));
     cr_assert(vsdk_pc_device(pc, 99) == NULL);
     cr_assert(vsdk_pc_vcpu(pc, 0) == NULL);

@@ -66,7 +66,8 @@ void *calloc(size_t count, size_t bytes)
 
 #define CONSTRUCTORS(X)                                                                            \
     X(serial)                                                                                      \
-    X(rtc) X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(ioapic)
+    X(rtc)                                                                                         \
+    X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(port92) X(ioapic)
 
 typedef struct any_config { /* all begin so */
     uint32_t size, flags;
@@ -292,10 +293,11 @@ Test(boot, load_errors)
     c.format = VSDK_BOOT_AUTO;
     fails(FORMAT, load(&c));
     c = flat();
-    c.address = 0xb0000;
+    c.mode = VSDK_BOOT_PROTECTED;
+    c.address = 0xd0000000;
     fails(RANGE, load(&c));
     c = flat();
-    c.reserved2[0] = 1;
+    c.reserved[0] = 1;
     fails(UNSUPPORTED, load(&c));
     memset(line, 'x', sizeof line - 1);
     c = flat();
@@ -437,7 +439,7 @@ Test(pc_boot, errors)
     c.rsdp = 1;
     fails(INVALID_ARGUMENT, vsdk_pc_boot(pc, &c, E));
     c = good;
-    c.reserved2[1] = 1;
+    c.reserved[1] = 1;
     fails(UNSUPPORTED, vsdk_pc_boot(pc, &c, E));
     c = good;
     c.format = VSDK_BOOT_PVH;

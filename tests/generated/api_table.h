@@ -171,6 +171,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_fw_cfg_add", "0.1", 1, 2, "any", "INVALID_ARGUMENT EXISTS LIMIT NO_MEMORY STATE"},
     {"vsdk_pvpanic_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS RESERVED UNSUPPORTED NO_MEMORY GONE STATE"},
     {"vsdk_ioapic_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT RANGE EXISTS RESERVED UNSUPPORTED NO_MEMORY GONE STATE"},
+    {"vsdk_port92_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE EXISTS RESERVED UNSUPPORTED NO_MEMORY GONE STATE"},
     {"vsdk_boot_format_name", "0.1", 0, 0, "any", ""},
     {"vsdk_boot_mode_name", "0.1", 0, 0, "any", ""},
     {"vsdk_memory_type_name", "0.1", 0, 0, "any", ""},

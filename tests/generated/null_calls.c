@@ -849,6 +849,11 @@ static int64_t call_vsdk_ioapic_create(vsdk_error *error)
     return (int64_t)vsdk_ioapic_create(NULL, NULL, NULL, error);
 }
 
+static int64_t call_vsdk_port92_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_port92_create(NULL, NULL, NULL, error);
+}
+
 static int64_t call_vsdk_boot_format_name(vsdk_error *error)
 {
     (void)error;
@@ -1083,6 +1088,7 @@ const struct null_call null_calls[] = {
     {"vsdk_fw_cfg_add", NULL_REFUSED, 1, call_vsdk_fw_cfg_add},
     {"vsdk_pvpanic_create", NULL_REFUSED, 1, call_vsdk_pvpanic_create},
     {"vsdk_ioapic_create", NULL_REFUSED, 1, call_vsdk_ioapic_create},
+    {"vsdk_port92_create", NULL_REFUSED, 1, call_vsdk_port92_create},
     {"vsdk_boot_format_name", NULL_NO_CRASH, 0, call_vsdk_boot_format_name},
     {"vsdk_boot_mode_name", NULL_NO_CRASH, 0, call_vsdk_boot_mode_name},
     {"vsdk_memory_type_name", NULL_NO_CRASH, 0, call_vsdk_memory_type_name},

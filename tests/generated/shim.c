@@ -209,6 +209,7 @@ enum function {
     FUNCTION_vsdk_fw_cfg_add,
     FUNCTION_vsdk_pvpanic_create,
     FUNCTION_vsdk_ioapic_create,
+    FUNCTION_vsdk_port92_create,
     FUNCTION_vsdk_boot_format_name,
     FUNCTION_vsdk_boot_mode_name,
     FUNCTION_vsdk_memory_type_name,
@@ -381,6 +382,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_fw_cfg_add",
     "vsdk_pvpanic_create",
     "vsdk_ioapic_create",
+    "vsdk_port92_create",
     "vsdk_boot_format_name",
     "vsdk_boot_mode_name",
     "vsdk_memory_type_name",
@@ -1798,6 +1800,15 @@ vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vs
     __typeof__(&vsdk_ioapic_create) call_ = find(FUNCTION_vsdk_ioapic_create);
     vsdk_status result_ = call_(vm, config, device, error);
     note_status(FUNCTION_vsdk_ioapic_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_port92_create(vsdk_vm *vm, const vsdk_port92_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_port92_create) call_ = find(FUNCTION_vsdk_port92_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_port92_create, result_, vm == NULL || device == NULL);
     return result_;
 }
 

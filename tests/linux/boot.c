@@ -29,23 +29,23 @@ typedef struct row {
 
 static const row rows[] = {
     {"portable, bzImage, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 1, "poweroff",
-     VSDK_EXIT_POWEROFF, 0x77282b1f8ed9bdec},
+     VSDK_EXIT_POWEROFF, 0xed8bfb88c583a7e8},
     {"portable, PVH, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinux", 1, "reboot", VSDK_EXIT_RESET,
-     0x77282b1f8ed9bdec},
+     0xed8bfb88c583a7e8},
     {"portable, bzImage, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
-     0x950a4de51856d826},
+     0x1503b43665ae2102},
     {"portable, PVH, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 2, "poweroff", VSDK_EXIT_POWEROFF,
-     0x950a4de51856d826},
+     0x1503b43665ae2102},
     {"portable, bzImage, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 4, "reboot", VSDK_EXIT_RESET,
-     0xfce33f39384c38fa},
+     0xe6ecceb5d651f156},
     {"portable, PVH, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 4, "panic", VSDK_EXIT_CRASH,
-     0xfce33f39384c38fa},
+     0xe6ecceb5d651f156},
     {"kernel, bzImage, 1 vCPU", VSDK_IRQCHIP_KERNEL, "vmlinuz", 1, "poweroff", VSDK_EXIT_POWEROFF,
-     0x3eb9f9411ca74ae2},
+     0xf17f56cbaf93632b},
     {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "reboot", VSDK_EXIT_RESET,
-     0x8d6699f893840370},
+     0x62e6cbf83d01fa5d},
     {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
-     0x8d6699f893840370},
+     0x62e6cbf83d01fa5d},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 

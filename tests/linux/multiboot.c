@@ -35,7 +35,14 @@ static void *slurp(const char *path, uint64_t *count)
 static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_error *error)
 {
     vsdk_pc_config machine = {.size = sizeof machine, .memory = 32 << 20, .output = output};
-    vsdk_boot_config load = {.size = sizeof load, .command_line = "a b", .image_name = "guest"};
+    static const vsdk_boot_module modules[] = {{"one", 3, "first a b"}, {"2", 1, NULL}};
+    vsdk_boot_config load = {.size = sizeof load,
+                             .command_line = "a b",
+                             .image_name = "guest",
+                             .initrd = "disk",
+                             .initrd_length = 4,
+                             .modules = modules,
+                             .module_count = 2};
     vsdk_pc *pc = NULL;
     vsdk_status status = vsdk_pc_create(vm, &machine, &pc, error);
 
@@ -59,7 +66,7 @@ static void run(vsdk_host *host, vsdk_irqchip irqchip, uint32_t vcpus, const cha
 
     length = 0;
     memset(printed, 0, sizeof printed);
-    snprintf(want, sizeof want, "guest a b\ncpus %u\n", vcpus);
+    snprintf(want, sizeof want, "guest a b\n:disk\nfirst a b:one\n:2\ncpus %u\n", vcpus);
     if (!status)
         status = boot(vm, path, &end, &error);
     if (status)
@@ -67,7 +74,7 @@ static void run(vsdk_host *host, vsdk_irqchip irqchip, uint32_t vcpus, const cha
     tap(end.reason == VSDK_EXIT_GUEST_EXIT && end.value == vcpus,
         "%s, %u vCPUs: every processor starts", vsdk_irqchip_name(irqchip), vcpus);
     printf("# ended: %s %llu\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
-    tap(!strcmp(printed, want), "%s, %u vCPUs: prints its command line and their number",
+    tap(!strcmp(printed, want), "%s, %u vCPUs: prints its command line, modules and their number",
         vsdk_irqchip_name(irqchip), vcpus);
     if (vm)
         vsdk_vm_destroy(vm, NULL);

@@ -1,7 +1,8 @@
 /* A multiboot 1 guest that knows nothing of this library: a serial port at 0x3f8, the number of
  * processors from fw_cfg, every one of them started by INIT and SIPI, an exit port at 0xf4.
  *
- * Prints its command line and the number; ends with that number, or 0xe1 to 0xe4 for what failed. */
+ * Prints its command line, its modules and the number; ends with that number, or 0xe1 to 0xe4 for
+ * what failed. */
         .set    MAGIC, 0x1badb002
         .set    FLAGS, 3
         .set    AP_PAGE, 0x8
@@ -19,8 +20,12 @@ _start:
         cmp     $0x2badb002, %eax
         mov     $0xe1, %edi
         jne     end
+        cmpw    $640, 0x413             /* KiB of base memory, by the BIOS data area */
+        mov     $0xe4, %edi
+        jne     end
         mov     16(%ebx), %esi          /* command line */
         call    print
+        call    modules
         call    processors
         mov     %eax, %ebp
         call    start_others
@@ -37,6 +42,29 @@ end:    mov     %edi, %eax
         outl    %eax, %dx
 1:      hlt
         jmp     1b
+
+/* Each module on a line: its string, a colon, its bytes. */
+modules:
+        mov     20(%ebx), %ebp
+        mov     24(%ebx), %ebx
+1:      test    %ebp, %ebp
+        jz      3f
+        mov     $'\n', %al
+        call    put
+        mov     8(%ebx), %esi
+        call    print
+        mov     $':', %al
+        call    put
+        mov     0(%ebx), %esi
+2:      cmp     4(%ebx), %esi
+        je      4f
+        lodsb
+        call    put
+        jmp     2b
+4:      add     $16, %ebx
+        dec     %ebp
+        jmp     1b
+3:      ret
 
 /* EAX: how many, from fw_cfg's key 5. */
 processors:

@@ -5,8 +5,12 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define P64(n, field) (sizeof(Elf64_Ehdr) + (n) * sizeof(Elf64_Phdr) + offsetof(Elf64_Phdr, field))
+#define P32(n, field) (sizeof(Elf32_Ehdr) + (n) * sizeof(Elf32_Phdr) + offsetof(Elf32_Phdr, field))
 
 static const vsdk_memory_range map[] = {
     {0, 0xa0000, VSDK_MEMORY_RAM, 0},
@@ -64,6 +68,20 @@ static void loads(void)
     vsdk_status status = load();
 
     cr_assert(eq(i32, status, VSDK_OK), "%s", error.message);
+}
+
+/* The linker sends the loaders' own calls here. */
+vsdk_status __real_vsdk_vm_read(vsdk_vm *of, uint64_t gpa, void *buffer, uint64_t length,
+                                vsdk_error *e);
+vsdk_status __wrap_vsdk_vm_read(vsdk_vm *of, uint64_t gpa, void *buffer, uint64_t length,
+                                vsdk_error *e);
+static uint32_t reads;
+
+vsdk_status __wrap_vsdk_vm_read(vsdk_vm *of, uint64_t gpa, void *buffer, uint64_t length,
+                                vsdk_error *e)
+{
+    reads++;
+    return __real_vsdk_vm_read(of, gpa, buffer, length, e);
 }
 
 static uint64_t peek(uint64_t gpa, uint32_t width)
@@ -176,6 +194,158 @@ Test(bzimage, command_line_has_a_limit)
     cr_assert(eq(u64, peek(0x7000 + 0x228, 4), 0));
 }
 
+/* Debian's memtest86+ counts 8 bytes more than it has. */
+Test(bzimage, last_unit_of_its_size_may_be_cut)
+{
+    uint8_t ones[64];
+
+    memset(ones, 0xff, sizeof ones);
+    for (uint32_t missing = 1; missing < 16; missing++) {
+        image_bzimage(&img);
+        vsdk_vm_write(&vm, 0x1003e0, ones, sizeof ones, NULL);
+        img.length -= missing;
+        loads();
+        cr_assert(eq(u64, peek(0x100400 - missing - 1, 1), 0x90));
+        for (uint32_t k = 1; k <= missing; k++)
+            cr_assert(eq(u64, peek(0x100400 - k, 1), 0));
+        cr_assert(eq(u64, peek(0x100400, 1), 0xff));
+    }
+    img.length--;
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+    cr_assert(zero(strncmp(error.message, "syssize:", 8)), "%s", error.message);
+}
+
+/* init_size counts from what the header says, not from what is there. */
+Test(bzimage, cut_unit_is_part_of_what_it_takes)
+{
+    image_bzimage(&img);
+    image_put(&img, 0x260, 0x100, 4);
+    img.length -= 9;
+    loads();
+    cr_assert(eq(u64, entry.image_end, 0x100400));
+}
+
+/* RAM goes on where the map ends: the map counts, to the byte. */
+Test(bzimage, memory_map_counts_to_the_byte)
+{
+    vsdk_memory_range short_map[] = {map[0], map[1], {0x100000, 0x10000, VSDK_MEMORY_RAM, 0}};
+
+    config.memory = short_map;
+    config.initrd_length = 0;
+    image_bzimage(&img); /* takes 0x10000 bytes at 0x100000 */
+    loads();
+    cr_assert(eq(u64, entry.image_end, 0x110000));
+    short_map[2].length--;
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    image_put(&img, 0x260, 0xffff, 4);
+    loads();
+    short_map[2] = (vsdk_memory_range){0x100001, 0x20000, VSDK_MEMORY_RAM, 0};
+    image_put(&img, 0x234, 0, 1); /* can't be moved */
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    short_map[2].address--;
+    loads();
+}
+
+/* What does not fit says how much memory would do. */
+Test(bzimage, says_how_much_memory_it_needs)
+{
+    image_bzimage(&img);
+    image_put(&img, 0x260, 0x2000000, 4); /* 32 MiB from 2 MiB on, and a page for the initrd */
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(strstr(error.message, "at least 35 MiB") != NULL, "%s", error.message);
+    cr_assert(strstr(error.hint, "at least 35 MiB") != NULL, "%s", error.hint);
+    config.initrd_length = 0;
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(strstr(error.message, "at least 34 MiB") != NULL, "%s", error.message);
+    image_put(&img, 0x234, 0, 1);         /* can't be moved */
+    image_put(&img, 0x258, 0x3000000, 8); /* 48 MiB */
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(strstr(error.message, "at least 80 MiB") != NULL, "%s", error.message);
+    image_pvh64(&img);
+    image_put(&img, P64(1, p_memsz), 0x1000000, 8); /* 16 MiB at 0x110000 */
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(strstr(error.hint, "at least 18 MiB") != NULL, "%s", error.hint);
+    image_bzimage(&img);
+    config.initrd_length = 0x1000000; /* never read: it does not fit */
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(strstr(error.hint, "at least 18 MiB") != NULL, "%s", error.hint);
+    cr_assert(zero(strncmp(error.message, "initrd:", 7)), "%s", error.message);
+}
+
+/* More memory would not help: no such advice. */
+Test(bzimage, no_advice_that_does_not_help)
+{
+    image_bzimage(&img);
+    image_put(&img, 0x234, 0, 1);
+    image_put(&img, 0x258, 0xfec00000, 8);
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(eq(str, error.hint, (char *)""));
+    image_bzimage(&img);
+    image_put(&img, 0x22c, 0xfff, 4); /* its initrd would have to be in the first page */
+    cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
+    cr_assert(eq(str, error.hint, (char *)""));
+}
+
+TestSuite(cmdline, .init = begin, .fini = end);
+
+static const char *line_of(void (*make)(test_image *), uint32_t flags, const char *given)
+{
+    config.flags = flags;
+    config.command_line = given;
+    make(&img);
+    loads();
+    return text(0x20000);
+}
+
+/* Its first note names the guest's system, in four bytes more. */
+static void image_pvh_of_linux(test_image *image)
+{
+    image_pvh64(image);
+    memmove(image->bytes + 0x518, image->bytes + 0x514, 20);
+    image_put(image, 0x504, 6, 4); /* n_descsz */
+    image_put(image, 0x508, 6, 4); /* GUEST_OS */
+    memcpy(image->bytes + 0x510, "linux\0\0", 8);
+    image_put(image, P64(2, p_filesz), 44, 8);
+    image->length += 4;
+}
+
+Test(cmdline, linux_is_told_that_there_is_no_pci)
+{
+    static void (*const linuxes[])(test_image *) = {image_bzimage, image_pvh_of_linux};
+
+    for (size_t n = 0; n < 2; n++) {
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 1, "quiet"), "pci=off quiet"));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 1, NULL), "pci=off"));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 1, "a -- b"), "pci=off a -- b"));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 1, "xpci=1"), "pci=off xpci=1"));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 1, "pci="), "pci="));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 1, "a pci=noacpi b"), "a pci=noacpi b"));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 0, "quiet"), "quiet"));
+        cr_assert(eq(str, (char *)line_of(linuxes[n], 3, "quiet"), "quiet"));
+    }
+}
+
+Test(cmdline, others_are_not)
+{
+    cr_assert(eq(str, (char *)line_of(image_pvh64, 1, "quiet"), "quiet"));
+    cr_assert(eq(str, (char *)line_of(image_pvh32, 1, "quiet"), "quiet"));
+    cr_assert(eq(str, (char *)line_of(image_multiboot_elf, 1, "quiet"), "image quiet"));
+}
+
+/* What the library adds is no reason to refuse a line. */
+Test(cmdline, is_added_where_there_is_room_only)
+{
+    image_bzimage(&img);
+    config.flags = VSDK_BOOT_NO_PCI;
+    config.command_line = "12345";
+    image_put(&img, 0x238, 13, 4);
+    loads();
+    cr_assert(eq(str, (char *)text(0x20000), "pci=off 12345"));
+    image_put(&img, 0x238, 12, 4);
+    loads();
+    cr_assert(eq(str, (char *)text(0x20000), "12345"));
+}
+
 TestSuite(pvh, .init = begin, .fini = end);
 
 static void check_pvh(void)
@@ -190,15 +360,16 @@ static void check_pvh(void)
     cr_assert(eq(u64, peek(0x110000, 4), 0x22222222));
     cr_assert(eq(u64, peek(0x7000, 8), 0x1336ec578));
     cr_assert(eq(u64, peek(0x700c, 4), 1));
-    cr_assert(eq(u64, peek(0x7010, 8), 0x7100));
+    cr_assert(eq(u64, peek(0x7010, 8), 0x7400));
     cr_assert(eq(u64, peek(0x7018, 8), 0x20000));
     cr_assert(eq(u64, peek(0x7020, 8), 0xe0000));
-    cr_assert(eq(u64, peek(0x7028, 8), 0x7200));
+    cr_assert(eq(u64, peek(0x7028, 8), 0x7100));
     cr_assert(eq(u64, peek(0x7030, 4), 3));
-    cr_assert(eq(u64, peek(0x7100, 8), entry.initrd));
-    cr_assert(eq(u64, peek(0x7108, 8), 7));
-    cr_assert(eq(u64, peek(0x7218, 8), 0xe0000));
-    cr_assert(eq(u64, peek(0x7228, 4), 2));
+    cr_assert(eq(u64, peek(0x7400, 8), entry.initrd));
+    cr_assert(eq(u64, peek(0x7408, 8), 7));
+    cr_assert(eq(u64, peek(0x7410, 8), 0));
+    cr_assert(eq(u64, peek(0x7118, 8), 0xe0000));
+    cr_assert(eq(u64, peek(0x7128, 4), 2));
 }
 
 Test(pvh, loads_64_bits)
@@ -279,7 +450,141 @@ Test(pvh, small_structures_move_out_of_its_way)
     cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
 }
 
+/* Note segments over the same bytes: no more is walked than the image has. The entry's note is in
+ * the second, and the first is as long as the image. */
+Test(pvh, notes_are_not_walked_again_and_again)
+{
+    image_pvh64(&img);
+    image_put(&img, P64(0, p_type), PT_NOTE, 4);
+    image_put(&img, P64(0, p_offset), 0, 8);
+    image_put(&img, P64(0, p_filesz), img.length, 8);
+    image_put(&img, P64(2, p_offset), 0x514, 8); /* the entry's note only */
+    image_put(&img, P64(2, p_filesz), 20, 8);
+    image_put(&img, 0x524, 0x110000, 4);
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+    image_put(&img, P64(0, p_filesz), img.length - 20, 8);
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x110000));
+}
+
+static const vsdk_boot_module modules[] = {
+    {"second", 6, "name a b"}, {"third!", 6, NULL}, {"4", 1, "x"}, {"5", 1, ""}};
+
+/* In the order given, after the initial RAM disk, each on pages of its own. */
+static void modules_are(uint64_t list, uint32_t stride, int start_and_end)
+{
+    static const char *const contents[] = {"initrd!", "second", "third!", "4", "5"};
+    static const char *const strings[] = {"", "name a b", "", "x", ""};
+
+    for (uint32_t n = 0; n < 5; n++) {
+        uint64_t at = peek(list + n * stride, start_and_end ? 4 : 8);
+        uint64_t end = peek(list + n * stride + (start_and_end ? 4 : 8), start_and_end ? 4 : 8);
+        uint64_t string = peek(list + n * stride + (start_and_end ? 8 : 16), start_and_end ? 4 : 8);
+
+        if (!start_and_end)
+            end += at;
+        cr_assert(eq(u64, at & 0xfff, 0));
+        cr_assert(eq(u64, end - at, strlen(contents[n])));
+        cr_assert(zero(memcmp(text(at), contents[n], strlen(contents[n]))), "%u", n);
+        cr_assert(start_and_end || !*strings[n] == !string, "%u", n);
+        if (string)
+            cr_assert(eq(str, (char *)text(string), (char *)strings[n]), "%u", n);
+    }
+    cr_assert(eq(u64, peek(list, start_and_end ? 4 : 8), entry.initrd));
+}
+
+Test(pvh, has_several_modules)
+{
+    config.modules = modules;
+    config.module_count = 4;
+    image_pvh64(&img);
+    loads();
+    cr_assert(eq(u64, peek(0x700c, 4), 5));
+    modules_are(peek(0x7010, 8), 32, 0);
+}
+
 TestSuite(multiboot, .init = begin, .fini = end);
+
+Test(multiboot, has_several_modules)
+{
+    config.modules = modules;
+    config.module_count = 4;
+    image_multiboot_elf(&img);
+    loads();
+    cr_assert(eq(u64, peek(entry.info + 20, 4), 5));
+    modules_are(peek(entry.info + 24, 4), 16, 1);
+}
+
+/* The list, the map and the strings of the largest number that there may be. */
+Test(multiboot, has_as_many_modules_as_there_may_be)
+{
+    static vsdk_boot_module many[65];
+    static vsdk_memory_range ranges[32];
+    static char strings[65][16];
+
+    for (uint32_t n = 0; n < 65; n++) {
+        snprintf(strings[n], sizeof strings[n], "module %u", n);
+        many[n] = (vsdk_boot_module){strings[n], 9, strings[n]};
+    }
+    ranges[0] = map[0];
+    ranges[1] = map[1];
+    ranges[2] = map[2];
+    for (uint32_t n = 3; n < 32; n++)
+        ranges[n] = (vsdk_memory_range){n * UINT64_C(0x10000000), 4096, VSDK_MEMORY_RESERVED, 0};
+    config.memory = ranges;
+    config.memory_count = 32;
+    config.modules = many;
+    config.module_count = 64;
+    image_multiboot_elf(&img);
+    loads();
+    cr_assert(eq(u64, peek(entry.info + 20, 4), 65));
+    for (uint32_t n = 1; n < 65; n++) {
+        uint64_t module = peek(entry.info + 24, 4) + n * 16;
+
+        cr_assert(eq(str, (char *)text(peek(module + 8, 4)), strings[n - 1]));
+        cr_assert(zero(memcmp(text(peek(module, 4)), strings[n - 1], 9)));
+    }
+    cr_assert(eq(u64, peek(peek(entry.info + 48, 4) + 31 * 24 + 4, 8), 31 * UINT64_C(0x10000000)));
+    image_pvh64(&img);
+    loads();
+    cr_assert(eq(u64, peek(0x700c, 4), 65));
+    cr_assert(eq(str, (char *)text(peek(peek(0x7010, 8) + 64 * 32 + 16, 8)), strings[63]));
+    cr_assert(eq(u64, peek(peek(0x7028, 8) + 31 * 24, 8), 31 * UINT64_C(0x10000000)));
+    config.module_count = 65;
+    cr_assert(eq(i32, load(), VSDK_ERROR_LIMIT));
+}
+
+Test(multiboot, strings_of_modules_have_a_limit)
+{
+    static char longest[0x10000];
+    vsdk_boot_module one = {"x", 1, longest};
+
+    memset(longest, 'a', 0xfffe);
+    config.modules = &one;
+    config.module_count = 1;
+    image_multiboot_elf(&img);
+    loads();
+    longest[0xfffe] = 'a';
+    cr_assert(eq(i32, load(), VSDK_ERROR_LIMIT));
+}
+
+/* One initial RAM disk, however it is given. */
+Test(bzimage, takes_one_module)
+{
+    config.initrd_length = 0;
+    config.modules = modules;
+    config.module_count = 1;
+    image_bzimage(&img);
+    loads();
+    cr_assert(eq(u64, peek(0x7000 + 0x218, 4), entry.initrd));
+    cr_assert(eq(u64, peek(0x7000 + 0x21c, 4), 6));
+    cr_assert(eq(str, (char *)text(entry.initrd), "second"));
+    config.module_count = 2;
+    cr_assert(eq(i32, load(), VSDK_ERROR_INVALID_ARGUMENT));
+    config.module_count = 1;
+    config.initrd_length = 7;
+    cr_assert(eq(i32, load(), VSDK_ERROR_INVALID_ARGUMENT));
+}
 
 static void check_multiboot(void)
 {
@@ -419,9 +724,6 @@ typedef struct spoiled {
     const char *field;
 } spoiled;
 
-#define P64(n, field) (sizeof(Elf64_Ehdr) + (n) * sizeof(Elf64_Phdr) + offsetof(Elf64_Phdr, field))
-#define P32(n, field) (sizeof(Elf32_Ehdr) + (n) * sizeof(Elf32_Phdr) + offsetof(Elf32_Phdr, field))
-
 static const spoiled malformed[] = {
     {image_bzimage, 0x206, 0x20b, 2, VSDK_ERROR_FORMAT, "version"},
     {image_bzimage, 0x201, 0x10, 1, VSDK_ERROR_FORMAT, "jump"},
@@ -435,11 +737,11 @@ static const spoiled malformed[] = {
     {image_bzimage, 0x230, 0, 4, VSDK_ERROR_FORMAT, "kernel_alignment"},
     {image_bzimage, 0x230, 0x300000, 4, VSDK_ERROR_FORMAT, "kernel_alignment"},
     {image_bzimage, 0x260, 0xffffffff, 4, VSDK_ERROR_FORMAT, "pref_address"},
-    {image_bzimage, 0x260, 0x8000000, 4, VSDK_ERROR_RANGE, "pref_address"},
+    {image_bzimage, 0x260, 0x8000000, 4, VSDK_ERROR_RANGE, "init_size"},
     {image_bzimage, 0x258, UINT64_MAX, 8, VSDK_OK, ""}, /* it can be moved */
     {image_bzimage, 0x22c, 0xfff, 4, VSDK_ERROR_RANGE, "initrd"},
     {image_bzimage, 0x202, 0, 4, VSDK_ERROR_FORMAT, "image"},
-    {image_pvh64, 4, 3, 1, VSDK_ERROR_FORMAT, "image"}, /* probed, so only the first look counts */
+    {image_pvh64, 4, 3, 1, VSDK_ERROR_FORMAT, "EI_CLASS"},
     {image_pvh64, P64(0, p_offset), 0x10000, 8, VSDK_ERROR_FORMAT, "p_filesz"},
     {image_pvh64, P64(0, p_offset), UINT64_MAX, 8, VSDK_ERROR_FORMAT, "p_filesz"},
     {image_pvh64, P64(0, p_filesz), UINT64_MAX - 0x3ff, 8, VSDK_ERROR_FORMAT, "p_filesz"},
@@ -598,6 +900,18 @@ Test(hostile, formats_asked_for)
         }
 }
 
+/* A read of memory that nobody has written maps the host's zero page, and each large page that it
+ * lies in is split by the first write. */
+Test(hostile, nothing_of_the_guest_is_read)
+{
+    for (size_t m = 0; m < sizeof makers / sizeof *makers; m++) {
+        makers[m](&img);
+        reads = 0;
+        loads();
+        cr_assert(eq(u32, reads, 0));
+    }
+}
+
 static void fails_at(const char *field)
 {
     cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
@@ -652,6 +966,7 @@ Test(load, checks_its_configuration)
 {
     const vsdk_memory_range wrong[] = {{0x1000, 0x2000, 1, 0}, {0x2000, 0x1000, 1, 0}};
     const vsdk_memory_range wraps[] = {{0x1000, UINT64_MAX, 1, 0}};
+    const vsdk_boot_module empty = {"x", 0, NULL}, lost = {NULL, 1, NULL};
     vsdk_boot_config good, c;
 
     image_bzimage(&img);
@@ -672,8 +987,12 @@ Test(load, checks_its_configuration)
     REFUSES(c.memory_count = 33, VSDK_ERROR_LIMIT);
     REFUSES((c.memory = wrong, c.memory_count = 2), VSDK_ERROR_INVALID_ARGUMENT);
     REFUSES((c.memory = wraps, c.memory_count = 1), VSDK_ERROR_INVALID_ARGUMENT);
-    REFUSES(c.flags = 1, VSDK_ERROR_INVALID_ARGUMENT);
-    REFUSES(c.reserved2[2] = 1, VSDK_ERROR_UNSUPPORTED);
+    REFUSES(c.flags = 4, VSDK_ERROR_INVALID_ARGUMENT);
+    REFUSES(c.reserved[1] = 1, VSDK_ERROR_UNSUPPORTED);
+    REFUSES(c.module_count = 65, VSDK_ERROR_LIMIT);
+    REFUSES(c.module_count = 1, VSDK_ERROR_INVALID_ARGUMENT);
+    REFUSES((c.modules = &empty, c.module_count = 1), VSDK_ERROR_INVALID_ARGUMENT);
+    REFUSES((c.modules = &lost, c.module_count = 1), VSDK_ERROR_INVALID_ARGUMENT);
     REFUSES(entry.size = 8, VSDK_ERROR_INVALID_ARGUMENT);
     entry.size = sizeof entry;
     cr_assert(eq(i32, vsdk_boot_load(NULL, &c, &entry, NULL), VSDK_ERROR_INVALID_ARGUMENT));
@@ -681,12 +1000,120 @@ Test(load, checks_its_configuration)
     cr_assert(eq(i32, vsdk_boot_load(&vm, &c, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
 }
 
-Test(load, says_what_flat_needs)
+/* What is no kernel for x86 is told what it is. */
+TestSuite(unknown, .init = begin, .fini = end);
+
+static void make_elf(uint8_t class, uint8_t data, uint16_t type, uint16_t machine)
+{
+    image_pvh64(&img);
+    image_put(&img, P64(2, p_type), PT_NULL, 4);
+    img.bytes[EI_CLASS] = class;
+    img.bytes[EI_DATA] = data;
+    if (data == ELFDATA2MSB) {
+        type = (uint16_t)(type << 8 | type >> 8);
+        machine = (uint16_t)(machine << 8 | machine >> 8);
+    }
+    image_put(&img, 16, type, 2);
+    image_put(&img, 18, machine, 2);
+}
+
+static void is_told(const char *what)
+{
+    vsdk_boot_format format = VSDK_BOOT_FLAT;
+
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+    cr_assert(zero(strncmp(error.message, "image: ", 7)), "%s", error.message);
+    cr_assert(strstr(error.message, what) != NULL, "%s, not %s", error.message, what);
+    cr_assert(ne(str, error.hint, (char *)""), "%s", what);
+    cr_assert(lt(sz, strlen(error.hint), sizeof error.hint - 1), "%s is cut", error.hint);
+    if (img.length)
+        vsdk_boot_probe(img.bytes, img.length, &format, NULL);
+    cr_assert(img.length == 0 || format == VSDK_BOOT_AUTO);
+}
+
+Test(unknown, elf_of_another_machine)
+{
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_EXEC, 183);
+    is_told("ELF of 64 bits for machine 183 (64-bit Arm, AArch64)");
+    make_elf(ELFCLASS32, ELFDATA2LSB, ET_EXEC, 40);
+    is_told("ELF of 32 bits for machine 40 (32-bit Arm)");
+    make_elf(ELFCLASS64, ELFDATA2MSB, ET_EXEC, 22);
+    is_told("ELF of 64 bits, big-endian, for machine 22 (S/390)");
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_EXEC, 999);
+    is_told("for machine 999, not for x86");
+}
+
+Test(unknown, elf_for_x86)
+{
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_EXEC, EM_X86_64);
+    is_told("neither a PVH entry note nor a multiboot header");
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_REL, EM_X86_64);
+    is_told("object file");
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_CORE, EM_X86_64);
+    is_told("core dump");
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_DYN, EM_X86_64);
+    image_put(&img, P64(2, p_type), PT_INTERP, 4);
+    is_told("program for an operating system");
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_EXEC, EM_X86_64);
+    image_put(&img, 0x400, 0xe85250d6, 4);
+    is_told("multiboot 2");
+    image_pvh64(&img);
+    image_put(&img, 0x51c, 1, 4); /* the entry's note becomes another one of Xen's */
+    is_told("Xen PV kernel");
+    make_elf(ELFCLASS64, ELFDATA2LSB, ET_EXEC, EM_X86_64);
+    image_put(&img, 56, 65, 2); /* program headers: more than are looked at */
+    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
+    cr_assert(zero(strncmp(error.message, "e_phnum:", 8)), "%s", error.message);
+}
+
+Test(unknown, known_beginnings)
+{
+    static const struct {
+        uint32_t at, length;
+        const char *magic, *what;
+    } row[] = {{56, 4, "ARM\x64", "arm64"},
+               {56, 4, "RSC\x05", "RISC-V"},
+               {36, 4, "\x18\x28\x6f\x01", "zImage"},
+               {0, 2, "\x1f\x8b", "gzip"},
+               {0, 6, "\xfd\x37zXZ\0", "xz"},
+               {0, 4, "\x28\xb5\x2f\xfd", "zstd"},
+               {0, 4, "\x02\x21\x4c\x18", "lz4"},
+               {0, 4, "\x04\x22\x4d\x18", "lz4"},
+               {0, 3, "\x5d\0\0", "lzma"},
+               {0, 3, "BZh", "bzip2"},
+               {0, 5, "070701", "cpio"},
+               {0, 4, "QFI\xfb", "qcow2"},
+               {0, 4, "KDMV", "VMDK"},
+               {0, 8, "vhdxfile", "VHDX"},
+               {510, 2, "\x55\xaa", "boot sector"},
+               {0, 2, "MZ", "EFI"},
+               {0, 4, "\x27\x05\x19\x56", "U-Boot"},
+               {0, 4, "\xd0\x0d\xfe\xed", "device tree"},
+               {0, 2, "#!", "script"}};
+
+    for (size_t n = 0; n < sizeof row / sizeof *row; n++) {
+        memset(&img, 0x90, sizeof img);
+        img.length = 1024;
+        memcpy(img.bytes + row[n].at, row[n].magic, row[n].length);
+        is_told(row[n].what);
+        img.length = row[n].at + row[n].length - 1; /* cut: no longer that */
+        is_told(img.length ? "neither" : "empty");
+    }
+    memset(&img, 0x90, sizeof img); /* an arm64 kernel that is an EFI program too */
+    img.length = 1024;
+    memcpy(img.bytes, "MZ", 2);
+    memcpy(img.bytes + 56, "ARM\x64", 4);
+    is_told("arm64");
+}
+
+Test(unknown, nothing_known)
 {
     img.length = 16;
     memset(img.bytes, 0, 16);
-    cr_assert(eq(i32, load(), VSDK_ERROR_FORMAT));
-    cr_assert(ne(str, error.hint, (char *)""));
+    is_told("neither a bzImage, nor ELF with a PVH entry, nor multiboot");
+    cr_assert(strstr(error.hint, "flat") != NULL, "%s", error.hint);
+    img.length = 0;
+    is_told("empty");
 }
 
 Test(load, without_a_memory_map)

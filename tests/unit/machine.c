@@ -123,7 +123,9 @@ Test(tables, hardware_reduced)
 {
     makes();
     cr_assert(eq(u64, value(0x80 + 112, 4), 0x100471));
-    cr_assert(eq(u64, value(0x80 + 109, 2), 0x24));
+    cr_assert(eq(u64, value(0x80 + 109, 2), 0x04));
+    cr_assert(eq(u64, value(0x80 + 36, 4), 0));
+    cr_assert(eq(u64, value(0x1c0, 8), 0));
     cr_assert(eq(u64, value(0x80 + 244, 4), 0x01000801));
     cr_assert(eq(u64, value(0x80 + 248, 8), 0x600));
     cr_assert(eq(u64, value(0x80 + 260, 8), 0x601));
@@ -141,7 +143,8 @@ Test(tables, fixed_hardware)
 {
     vm.irqchip = VSDK_IRQCHIP_KERNEL;
     makes();
-    cr_assert(eq(u64, value(0x80 + 112, 4) >> 20 & 1, 0));
+    cr_assert(eq(u64, value(0x80 + 112, 4), 0x571));
+    cr_assert(eq(u64, value(0x80 + 109, 2), 0x05));
     cr_assert(eq(u64, value(0x80 + 46, 2), 9));
     cr_assert(eq(u64, value(0x80 + 64, 4), 0xb004));
     cr_assert(eq(u64, value(0x80 + 120, 8), 0xb00c));
@@ -150,11 +153,31 @@ Test(tables, fixed_hardware)
     cr_assert(eq(u64, value(0x200 + 82, 8), 0x909000a02));
 }
 
+/* Hardware that is not reduced has a FACS: aligned to 64 bytes, without a checksum. */
+Test(tables, fixed_hardware_has_a_facs)
+{
+    uint64_t at;
+
+    vm.irqchip = VSDK_IRQCHIP_KERNEL;
+    vm.vcpus_max = 127;
+    makes();
+    at = value(0x80 + 36, 4);
+    cr_assert(eq(u64, at, 0xe01c0));
+    cr_assert(eq(u64, value(0x80 + 132, 8), 0)); /* one of the two addresses only */
+    at -= 0xe0000;
+    cr_assert(zero(memcmp(area + at, "FACS", 4)));
+    cr_assert(eq(u64, value((uint32_t)at + 4, 4), 64));
+    cr_assert(eq(u64, value((uint32_t)at + 32, 1), 2));
+    for (uint32_t i = 8; i < 64; i += 8)
+        cr_assert(eq(u64, value((uint32_t)at + i, 8), i == 32 ? 2 : 0));
+    cr_assert(at >= 0x80 + value(0x84, 4) && at + 64 <= 0x200);
+}
+
 /* Known bytes: a change here changes what every guest of the portable machine sees. */
 Test(tables, portable_bytes_stay)
 {
     makes();
-    cr_assert(eq(u64, fnv(area, AREA), 0x72ba15cfc7e3ae9f), "now %016llx",
+    cr_assert(eq(u64, fnv(area, AREA), 0x4a5f6d54af02ebfb), "now %016llx",
               (unsigned long long)fnv(area, AREA));
 }
 
@@ -280,9 +303,54 @@ Test(memory, small)
 
     makes();
     map_is(want, 4);
-    cr_assert(eq(u32, vm.blocks, 2));
-    cr_assert(eq(u64, vm.block[1].gpa, 0xc0000));
-    cr_assert(eq(u64, vm.block[1].length, 0x340000));
+    cr_assert(eq(u32, vm.blocks, 1));
+    cr_assert(eq(u64, vm.block[0].length, 4 << 20));
+}
+
+/* A large page does not reach across the end of a mapping: the portable machine has one below 3
+ * GiB. The others keep the place free where a PC has its screen. */
+Test(memory, hole_below_1_mib_is_not_in_the_portable_machine)
+{
+    static const vsdk_irqchip others[] = {VSDK_IRQCHIP_KERNEL, VSDK_IRQCHIP_NONE};
+
+    for (size_t n = 0; n < 2; n++) {
+        vm.irqchip = others[n];
+        makes();
+        cr_assert(eq(u32, vm.blocks, 2));
+        cr_assert(eq(u64, vm.block[0].length, 0xa0000));
+        cr_assert(eq(u64, vm.block[1].gpa, 0xc0000));
+        cr_assert(eq(u64, vm.block[1].offset, 0xc0000));
+        cr_assert(eq(u64, vm.block[1].length, 0x340000));
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
+}
+
+static uint64_t word(uint64_t gpa)
+{
+    uint16_t w = 0;
+
+    cr_assert(eq(i32, vsdk_vm_read(&vm, gpa, &w, sizeof w, NULL), VSDK_OK));
+    return w;
+}
+
+Test(memory, has_a_bios_data_area)
+{
+    static const vsdk_irqchip machines[] = {VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_KERNEL};
+
+    for (size_t n = 0; n < 2; n++) {
+        vm.irqchip = machines[n];
+        makes();
+        cr_assert(eq(u64, word(0x400), 0x3f8));
+        cr_assert(eq(u64, word(0x402), 0));
+        cr_assert(eq(u64, word(0x40e), 0));
+        cr_assert(eq(u64, word(0x410), 0x202));
+        cr_assert(eq(u64, word(0x413), 640));
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
 }
 
 Test(memory, splits_above_3_gib)
@@ -295,10 +363,10 @@ Test(memory, splits_above_3_gib)
 
     cr_assert(eq(i32, make(UINT64_C(4) << 30), VSDK_OK));
     map_is(want, 5);
-    cr_assert(eq(u64, vm.block[2].gpa, UINT64_C(1) << 32));
-    cr_assert(eq(u64, vm.block[2].length, 0x40000000));
-    cr_assert(eq(u64, vm.block[1].offset, 0xc0000));
-    cr_assert(eq(u64, vm.block[2].offset, 0xc0000000));
+    cr_assert(eq(u64, vm.block[0].length, 0xc0000000));
+    cr_assert(eq(u64, vm.block[1].gpa, UINT64_C(1) << 32));
+    cr_assert(eq(u64, vm.block[1].length, 0x40000000));
+    cr_assert(eq(u64, vm.block[1].offset, 0xc0000000));
 }
 
 static uint64_t mapped(uint64_t start, uint64_t length)
@@ -361,9 +429,9 @@ TestSuite(pc, .init = begin, .fini = end);
 Test(pc, has_every_device)
 {
     makes();
-    for (uint32_t part = 0; part <= VSDK_PC_IOAPIC; part++)
+    for (uint32_t part = 0; part <= VSDK_PC_PORT92; part++)
         cr_assert(ne(ptr, vsdk_pc_device(pc, part), NULL));
-    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_IOAPIC + 1), NULL));
+    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_PORT92 + 1), NULL));
     cr_assert(eq(ptr, vsdk_pc_device(NULL, 0), NULL));
     cr_assert(eq(u8, fake_in(&vm, 0x40), 0));
     cr_assert(eq(u8, fake_in(&vm, 0x61), 0xff));
@@ -373,6 +441,39 @@ Test(pc, has_every_device)
     cr_assert(eq(u32, vm.stop, VSDK_EXIT_GUEST_EXIT));
     fake_write(&vm, VSDK_SPACE_PIO, 0x510, 2, 5);
     cr_assert(eq(u8, fake_in(&vm, 0x511), 2));
+}
+
+/* The event device of the tables: nothing has happened, and nothing is there to be ejected. */
+Test(pc, event_device_has_no_events)
+{
+    static const vsdk_irqchip machines[] = {VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_KERNEL};
+
+    for (size_t n = 0; n < 2; n++) {
+        vm.irqchip = machines[n];
+        makes();
+        cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x620, 4), 0));
+        cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x624, 4), 0));
+        cr_assert(eq(u8, fake_in(&vm, 0x628), 0xff));
+        fake_write(&vm, VSDK_SPACE_PIO, 0x624, 4, UINT32_MAX);
+        cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x620, 4), 0));
+        cr_assert(eq(u32, vm.stop, 0));
+        vsdk_pc_close(pc);
+        fake_end(&vm);
+        pc = NULL;
+    }
+}
+
+Test(pc, port_92_resets)
+{
+    makes();
+    cr_assert(eq(u8, fake_in(&vm, 0x92), 2));
+    fake_out(&vm, 0x92, 0);
+    fake_out(&vm, 0x92, fake_in(&vm, 0x92));
+    fake_out(&vm, 0x92, 0xfe);
+    cr_assert(eq(u32, vm.stop, 0));
+    cr_assert(eq(u8, fake_in(&vm, 0x92), 2));
+    fake_out(&vm, 0x92, 1);
+    cr_assert(eq(u32, vm.stop, VSDK_EXIT_RESET));
 }
 
 Test(pc, reset_stub)
@@ -537,6 +638,131 @@ Test(pc_boot, makes_as_many_processors_as_there_may_be)
     cr_assert(eq(ptr, vsdk_pc_vcpu(pc, UINT32_MAX), NULL));
 }
 
+/* The entry of the memory map that a PVH guest is told, at 0x7100. */
+static vsdk_memory_range told(uint32_t n)
+{
+    vsdk_memory_range range = {0};
+
+    vsdk_vm_read(&vm, 0x7100 + n * sizeof range, &range, sizeof range, NULL);
+    return range;
+}
+
+/* Embedders' ranges stand between the machine's, by address. */
+Test(pc_boot, tells_the_embedder_s_ranges)
+{
+    const vsdk_memory_range own[] = {{0x200000000, 0x1000, VSDK_MEMORY_RAM, 0},
+                                     {0xd0000000, 0x1000, VSDK_MEMORY_RESERVED, 0},
+                                     {0xa0000, 0x20000, VSDK_MEMORY_RESERVED, 0},
+                                     {0x400000, 0x1000, VSDK_MEMORY_ACPI, 0}};
+    static const uint64_t want[] = {0,        0xa0000,    0xe0000,    0x100000,
+                                    0x400000, 0xd0000000, 0xfeff8000, 0x200000000};
+    static const uint32_t type[] = {1, 2, 2, 1, 3, 2, 2, 1};
+    vsdk_boot_config c = boot_config();
+    uint32_t count = 0;
+
+    makes();
+    c.memory = own;
+    c.memory_count = 4;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    vsdk_vm_read(&vm, 0x7030, &count, 4, NULL);
+    cr_assert(eq(u32, count, 8));
+    for (uint32_t i = 0; i < 8; i++) {
+        cr_assert(eq(u64, told(i).address, want[i]));
+        cr_assert(eq(u32, told(i).type, type[i]));
+    }
+    cr_assert(eq(i32, vsdk_pc_get_memory_map(pc, NULL, 0, &count, NULL), VSDK_OK));
+    cr_assert(eq(u32, count, 4)); /* the machine's own stays */
+}
+
+Test(pc_boot, ranges_do_not_overlap)
+{
+    static const vsdk_memory_range overlaps[] = {{0, 1, 1, 0},
+                                                 {0x9ffff, 1, 2, 0},
+                                                 {0xdffff, 2, 2, 0},
+                                                 {0xe1fff, 1, 2, 0},
+                                                 {0xfffff, 2, 2, 0},
+                                                 {0x3fffff, 0x1000, 1, 0},
+                                                 {0x0, UINT64_MAX, 2, 0},
+                                                 {0xfeff7fff, 2, 2, 0}};
+    static const vsdk_memory_range wrong[] = {
+        {0x400000, 0, 1, 0}, {0x400000, UINT64_MAX, 1, 0}, {UINT64_MAX, 2, 1, 0}};
+    static const vsdk_memory_range twice[] = {{0x401000, 0x1000, 1, 0}, {0x400000, 0x1001, 1, 0}};
+    static vsdk_memory_range many[29];
+    vsdk_boot_config c = boot_config();
+
+    makes();
+    c.memory_count = 1;
+    for (size_t i = 0; i < sizeof overlaps / sizeof *overlaps; i++) {
+        c.memory = &overlaps[i];
+        cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_EXISTS), "row %zu", i);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        c.memory = &wrong[i];
+        cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT), "row %zu", i);
+    }
+    c.memory = NULL;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    c.memory = twice;
+    c.memory_count = 2;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_EXISTS));
+    for (uint32_t i = 0; i < 29; i++)
+        many[i] = (vsdk_memory_range){0x400000 + i * 0x1000, 0x1000, 2, 0};
+    c.memory = many;
+    c.memory_count = 29;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_LIMIT));
+    c.memory_count = 28;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(u64, told(31).address, 0xfeff8000));
+}
+
+/* RAM that the embedder mapped and told is RAM to the loader. */
+Test(pc_boot, loads_into_the_embedder_s_ram)
+{
+    const vsdk_memory_range own = {0x10000000, 0x100000, VSDK_MEMORY_RAM, 0};
+    vsdk_boot_config c = boot_config();
+
+    makes();
+    fake_ram(&vm, own.address, own.length);
+    image_bzimage(&img);
+    c.image_length = img.length;
+    image_put(&img, 0x234, 0, 1);
+    image_put(&img, 0x258, own.address, 8);
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_RANGE));
+    c.memory = &own;
+    c.memory_count = 1;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(u64, vm.vcpu[0].regs.rip, own.address + 0x200));
+}
+
+static const char *line(void)
+{
+    static char text[64];
+
+    vsdk_vm_read(&vm, 0x20000, text, sizeof text - 1, NULL);
+    return text;
+}
+
+/* The machine has no PCI. */
+Test(pc_boot, tells_linux_that_there_is_no_pci)
+{
+    vsdk_boot_config c = boot_config();
+
+    makes();
+    image_bzimage(&img);
+    c.image_length = img.length;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(str, (char *)line(), "pci=off quiet"));
+    c.command_line = "pci=nomsi";
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(str, (char *)line(), "pci=nomsi"));
+    c.command_line = "quiet";
+    c.flags = VSDK_BOOT_EXACT_COMMAND_LINE;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(str, (char *)line(), "quiet"));
+    c.flags = 4;
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+}
+
 Test(pc_boot, may_be_tried_again)
 {
     vsdk_boot_config c = boot_config();
@@ -560,7 +786,7 @@ Test(pc_boot, checks)
     c.rsdp = 1;
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
     c.rsdp = 0;
-    c.reserved2[0] = 1;
+    c.reserved[0] = 1;
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_UNSUPPORTED));
     vm.state = VSDK_VM_RUNNING;
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_ERROR_STATE));
