@@ -47,6 +47,7 @@ MADE = [
     ("break;", [";"]),
     ("x = -1;", ["x = -0;", ";"]),
     ("mask |= 0x10;", ["mask |= 0x11;", ";"]),
+    ("_Static_assert(sizeof a == 4, \"a\");", []),
     ("out:", []),
     ("case 3:", []),
     ("static const int table[] = {\n        1, 2, 3,\n    };", []),

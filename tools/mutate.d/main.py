@@ -25,7 +25,7 @@ import tap  # noqa: E402
 ROOMS = ["lib/core", "lib/base", "lib/boot", "lib/backends/kvm"]
 SUITES = {"unit", "core", "contract", "mock", "mock-autonomous"}
 KVM_SUITES = SUITES | {"host-kvm"}
-SLOW = 12  # seconds: a test that takes longer alone is none of the fast ones
+SLOW = 60  # seconds: a test that takes longer is none of the fast ones; the slower come last
 CHANCE = 5  # seconds that a test may take beside ten times its own
 PATIENCE = 20  # and, if it did not end in that time, once more and alone, before it is believed
 FILE_LIMIT = 64 << 20

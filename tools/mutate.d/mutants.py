@@ -101,6 +101,8 @@ def changed_number(text):
 def of_statement(code, start, end):
     """(kind, from, to, new text) within one statement."""
     text = code[start:end]
+    if "_Static_assert" in text:
+        return
     condition = CONDITION.match(text)
     if condition:
         opened = start + condition.end() - 1
