@@ -19,7 +19,9 @@ typedef struct run_options {
     uint64_t address;
     uint32_t exit_port;
     int exit_port_qemu;
-    uint64_t timeout_ns;
+    uint32_t reset_status;
+    uint64_t timeout_ns; /* 0: no end */
+    uint64_t silence_ns; /* 0: not spoken of */
     int verbose;
 } run_options;
 
