@@ -26,6 +26,7 @@ static machine guest;
 static console terminal;
 static file image, initrd;
 static vsdk_error error;
+static int outlives; /* the guest would outlive the process */
 
 /* For the signal handlers. */
 static volatile sig_atomic_t abandonable = 1; /* to exit leaves nothing behind */
@@ -73,7 +74,8 @@ static vsdk_status build(void)
 {
     vsdk_status status = machine_open(&guest, &options, &error);
 
-    abandonable = status == VSDK_OK && !machine_outlives(&guest);
+    outlives = status == VSDK_OK && machine_outlives(&guest);
+    abandonable = !outlives;
     if (status == VSDK_OK)
         status = machine_make(&guest, &options, &terminal, &error);
     if (status == VSDK_OK && !left_by)
@@ -134,7 +136,7 @@ int cmd_run(int argc, char **argv)
         result = left_by ? STATUS_LEFT : run();
         built = 0;
     }
-    machine_release(&guest);
-    console_close(&terminal);
+    if (outlives) /* else the end of the process gives all of it back, sooner than piece by piece */
+        machine_release(&guest);
     return result;
 }

@@ -245,9 +245,3 @@ void console_detach(console *c)
         answers_settle(&c->answers, STDIN_FILENO, c->serial.fd);
     terminal_restore();
 }
-
-void console_close(console *c)
-{
-    output_close(&c->serial);
-    output_close(&c->debug);
-}

@@ -40,7 +40,6 @@ int console_open(console *c, const char *serial, const char *debug);
 vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *port, vsdk_error *error);
 /* What is typed goes nowhere from now on, and the terminal is as it was. */
 void console_detach(console *c);
-void console_close(console *c);
 
 /* What the guest writes, for vsdk_pc_config. */
 void console_output(void *user, const void *bytes, uint64_t length);
