@@ -61,6 +61,22 @@ def no_kernel():
            f"what is no kernel: {end.stderr}")
 
 
+def modules():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in "one", "two", "three":
+            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                file.write(f"<{name}>")
+        image = os.path.join(GUESTS, "modules.elf")
+        end = vsdk("run", "--backend", "mock", "--initrd", "one", "--module", "two,a text, and more",
+                   "--module", "three", image, cwd=folder)
+        result(end.returncode == 3 and end.stdout == b":<one>\na text, and more:<two>\n:<three>\n",
+               f"modules with their texts, in their order: {end}")
+        end = vsdk("run", "--backend", "mock", "--module", "none", image, cwd=folder)
+        result(end.returncode == 125 and b"none: " in end.stderr, f"a module that is not there: {end.stderr}")
+        end = vsdk("run", "--backend", "mock", *["--module=one"] * 65, image, cwd=folder)
+        result(end.returncode == 125 and b"64" in end.stderr, f"too many: {end.stderr}")
+
+
 def redirected():
     with open(os.path.join(GUESTS, "exit7.bin"), "rb") as file:
         result(flat("echo.bin", "--timeout", "2", stdin=file).stdout.startswith(b"ready"),
@@ -83,5 +99,6 @@ def redirected():
 statuses()
 words()
 no_kernel()
+modules()
 redirected()
 done()

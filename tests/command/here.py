@@ -12,7 +12,7 @@ import tempfile
 import termios
 import time
 
-VSDK, GUESTS = sys.argv[1], sys.argv[2]
+VSDK, GUESTS = (os.path.abspath(word) for word in sys.argv[1:3])
 count = {"number": 0, "failed": 0}
 
 

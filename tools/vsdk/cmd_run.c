@@ -24,7 +24,7 @@ static const uint64_t patience_ns = 1000000000u;
 static run_options options;
 static machine guest;
 static console terminal;
-static file image, initrd;
+static machine_files files;
 static vsdk_error error;
 static int outlives; /* the guest would outlive the process */
 
@@ -70,6 +70,17 @@ static void catch_signals(void)
     signal(SIGXFSZ, SIG_IGN); /* a write tells */
 }
 
+static int open_files(void)
+{
+    int failure = file_open(&files.image, options.image);
+
+    if (!failure && options.initrd)
+        failure = file_open(&files.initrd, options.initrd);
+    for (uint32_t i = 0; !failure && i < options.module_count; i++)
+        failure = file_open(&files.modules[i], options.modules[i].path);
+    return failure;
+}
+
 static vsdk_status build(void)
 {
     vsdk_status status = machine_open(&guest, &options, &error);
@@ -79,7 +90,7 @@ static vsdk_status build(void)
     if (status == VSDK_OK)
         status = machine_make(&guest, &options, &terminal, &error);
     if (status == VSDK_OK && !left_by)
-        status = machine_boot(&guest, &options, &image, &initrd, &error);
+        status = machine_boot(&guest, &options, &files, &error);
     if (status == VSDK_OK && !left_by)
         status = console_attach(&terminal, guest.vm, machine_serial(&guest), &error);
     return status;
@@ -97,7 +108,8 @@ static uint64_t time_left(void)
 /* Once more after a look at a guest that says nothing. */
 static int run(void)
 {
-    silence quiet = {.options = &options, .machine = &guest, .console = &terminal, .image = &image};
+    silence quiet = {
+        .options = &options, .machine = &guest, .console = &terminal, .image = &files.image};
     vsdk_exit end = {.reason = VSDK_EXIT_NONE};
     vsdk_status status = silence_watch(&quiet, &error);
     int ended = 0, looked = 0;
@@ -123,9 +135,7 @@ int cmd_run(int argc, char **argv)
 
     if (result)
         return result < 0 ? STATUS_FAILED : 0;
-    if (file_open(&image, options.image) ||
-        (options.initrd && file_open(&initrd, options.initrd)) ||
-        console_open(&terminal, options.serial, options.debug_console))
+    if (open_files() || console_open(&terminal, options.serial, options.debug_console))
         return STATUS_FAILED;
     catch_signals();
     if (build() != VSDK_OK) {

@@ -30,19 +30,26 @@ vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_erro
     return status == VSDK_OK ? vsdk_pc_create(m->vm, &pc_config, &m->pc, error) : status;
 }
 
-vsdk_status machine_boot(machine *m, const run_options *o, const file *image, const file *initrd,
+vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *files,
                          vsdk_error *error)
 {
+    vsdk_boot_module modules[MODULES_MAX];
     vsdk_boot_config boot = {.size = sizeof boot,
                              .format = o->format,
                              .mode = o->mode,
-                             .image = image->bytes,
-                             .image_length = image->length,
-                             .initrd = initrd->bytes,
-                             .initrd_length = initrd->length,
+                             .image = files->image.bytes,
+                             .image_length = files->image.length,
+                             .initrd = files->initrd.bytes,
+                             .initrd_length = files->initrd.length,
+                             .modules = modules,
+                             .module_count = o->module_count,
                              .command_line = o->command_line,
                              .image_name = o->image};
 
+    for (uint32_t i = 0; i < o->module_count; i++)
+        modules[i] = (vsdk_boot_module){.bytes = files->modules[i].bytes,
+                                        .length = files->modules[i].length,
+                                        .string = o->modules[i].string};
     if (o->format == VSDK_BOOT_FLAT)
         boot.address = o->address;
     return vsdk_pc_boot(m->pc, &boot, error);

@@ -6,6 +6,11 @@
 #include "file.h"
 #include "run_options.h"
 
+/* The files of the options of the same names. */
+typedef struct machine_files {
+    file image, initrd, modules[MODULES_MAX];
+} machine_files;
+
 typedef struct machine {
     vsdk_host *host;
     vsdk_vm *vm;
@@ -14,7 +19,7 @@ typedef struct machine {
 
 vsdk_status machine_open(machine *m, const run_options *o, vsdk_error *error);
 vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_error *error);
-vsdk_status machine_boot(machine *m, const run_options *o, const file *image, const file *initrd,
+vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *files,
                          vsdk_error *error);
 vsdk_device *machine_serial(const machine *m);
 

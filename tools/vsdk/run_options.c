@@ -16,7 +16,8 @@ static const char usage[] =
     "  --memory SIZE         bytes, or with suffix K, M or G (default 256M)\n"
     "  --vcpus N             processors (default 1)\n"
     "  --kernel FILE         the same as IMAGE\n"
-    "  --initrd FILE         initial RAM disk, or multiboot module\n"
+    "  --initrd FILE         initial RAM disk\n"
+    "  --module FILE[,TEXT]  module of a multiboot or PVH guest, with its text; may be repeated\n"
     "  --append TEXT         command line\n"
     "  --format NAME         auto (default), bzimage, pvh, multiboot or flat\n"
     "  --mode NAME           flat images: real (default), protected or long\n"
@@ -45,6 +46,7 @@ enum {
     VCPUS,
     KERNEL,
     INITRD,
+    MODULE,
     APPEND,
     FORMAT,
     MODE,
@@ -66,6 +68,7 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"vcpus", required_argument, NULL, VCPUS},
                                       {"kernel", required_argument, NULL, KERNEL},
                                       {"initrd", required_argument, NULL, INITRD},
+                                      {"module", required_argument, NULL, MODULE},
                                       {"append", required_argument, NULL, APPEND},
                                       {"format", required_argument, NULL, FORMAT},
                                       {"mode", required_argument, NULL, MODE},
@@ -149,6 +152,22 @@ static int number32(const char *name, const char *text, uint64_t most, uint32_t 
     return 0;
 }
 
+/* FILE or FILE,TEXT: a name has no comma. */
+static int module(run_options *o, char *text)
+{
+    run_module *m = &o->modules[o->module_count];
+    char *comma = strchr(text, ',');
+
+    if (o->module_count == MODULES_MAX)
+        return complain("--module: %d at most", MODULES_MAX), -1;
+    if (comma)
+        *comma = 0;
+    m->path = text;
+    m->string = comma ? comma + 1 : NULL;
+    o->module_count++;
+    return 0;
+}
+
 static int take(run_options *o, int option, const char *name)
 {
     switch (option) {
@@ -167,6 +186,8 @@ static int take(run_options *o, int option, const char *name)
     case INITRD:
         o->initrd = optarg;
         return 0;
+    case MODULE:
+        return module(o, optarg);
     case APPEND:
         o->command_line = optarg;
         return 0;

@@ -4,6 +4,12 @@
 
 #include <vsdk/vsdk.h>
 
+enum { MODULES_MAX = 64 }; /* as boot.h has it */
+
+typedef struct run_module {
+    const char *path, *string; /* string: or NULL */
+} run_module;
+
 typedef struct run_options {
     const char *backend; /* NULL: the first that works */
     vsdk_irqchip irqchip;
@@ -11,6 +17,8 @@ typedef struct run_options {
     uint32_t vcpus;
     const char *image;
     const char *initrd;
+    run_module modules[MODULES_MAX];
+    uint32_t module_count;
     const char *command_line;
     const char *serial;        /* "stdio", "none" or a file */
     const char *debug_console; /* a file, or NULL */
