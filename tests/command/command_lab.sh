@@ -61,6 +61,7 @@ ending "code" 7 "exit port" "\260\007\346\364$halt"
 ending "panic" 134 "panicked" "\272\005\005\260\001\356$halt"
 ending "suspend" 120 "suspended itself" "\272\000\006\260\044\356$halt"
 ending "halt for good" 133 "halted for good" "$halt"
+ending "halt for good after a word" 133 "halted for good" "\272\370\003\260\101\356$halt"
 # lidt of zeros, which follow it; ud2, in 64-bit mode
 ending "triple fault" 134 "crashed" "\017\001\035\031\000\000\000\017\013" --mode long
 

@@ -20,6 +20,7 @@ TABLE = [
     ("a triple fault", TRIPLE_FAULT, ["--mode", "long"], 134, b"triple fault", True),
     ("a panic", PANIC + HALT, [], 134, b"panicked", True),
     ("a halt for good", HALT, [], 133, b"halted for good", True),
+    ("a halt for good after a word", out(0x3f8, 65) + HALT, [], 133, b"halted for good", True),
     ("a suspend", SUSPEND, [], 120, b"suspended itself (sleep type 1)", True),
     ("the timeout", b"\xeb\xfe", ["--timeout", "0.3"], 124, b"--timeout", True),
 ]

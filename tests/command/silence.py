@@ -71,6 +71,35 @@ def not_said():
            f"a kernel is started without a word about kernel mode: {end.returncode} {end.stderr}")
 
 
+def halted_later():
+    for name, words in ("mock", []), ("mock", ["--silence", "0"]):
+        end = run_code(out(0x3f8, 65) + HALT, "--timeout", "60", *words, backend=name)
+        result(end.returncode == 133 and end.stderr == b"vsdk: the guest has halted for good: every processor is "
+               b"halted with interrupts off\n", f"one that had written: {end.returncode} {end.stderr}")
+    end = run_code(out(0x3f8, 65) + WAIT, "--timeout", "6")
+    result(end.returncode == 124 and b"halted" not in end.stderr, f"an idle one: {end.returncode} {end.stderr}")
+
+
+def stuck_reader():
+    """The guest's thread sleeps because nobody reads: that is no halt, and it goes on with the reader."""
+    reader, writer = os.pipe()
+    with subprocess.Popen([VSDK, "run", "--backend", "mock", "--format", "flat", "--timeout", "60",
+                           os.path.join(GUESTS, "flood.bin")], stdin=subprocess.DEVNULL, stdout=writer,
+                          stderr=subprocess.PIPE) as process:
+        os.close(writer)
+        try:
+            process.wait(6)
+        except subprocess.TimeoutExpired:
+            pass
+        text = b""
+        while process.poll() is None and len(text) < 1 << 20:
+            text += os.read(reader, 65536)
+        process.terminate()
+        said = process.stderr.read()
+    os.close(reader)
+    result(len(text) >= 1 << 20 and b"halted" not in said, f"a guest whose output nobody reads: {said}")
+
+
 def goes_on():
     """The guest and its input are as before: it echoes what comes after the look."""
     with subprocess.Popen([VSDK, "run", "--backend", "mock", "--format", "flat", "--silence", "0.2",
@@ -87,5 +116,7 @@ def goes_on():
 causes()
 console_option()
 not_said()
+halted_later()
+stuck_reader()
 goes_on()
 done()

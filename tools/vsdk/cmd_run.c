@@ -9,10 +9,10 @@
 #include "console.h"
 #include "ending.h"
 #include "file.h"
+#include "look.h"
 #include "machine.h"
 #include "run_options.h"
 #include "signals.h"
-#include "silence.h"
 #include "terminal.h"
 #include <stdio.h>
 #include <string.h>
@@ -105,13 +105,13 @@ static uint64_t time_left(void)
     return now < terminal.deadline_ns ? terminal.deadline_ns - now : 0;
 }
 
-/* Once more after a look at a guest that says nothing. */
+/* Once more after each close look at the guest. */
 static int run(void)
 {
-    silence quiet = {
+    look close = {
         .options = &options, .machine = &guest, .console = &terminal, .image = &files.image};
     vsdk_exit end = {.reason = VSDK_EXIT_NONE};
-    vsdk_status status = silence_watch(&quiet, &error);
+    vsdk_status status = look_begin(&close, &error);
     int ended = 0, looked = 0;
 
     if (options.timeout_ns)
@@ -119,10 +119,10 @@ static int run(void)
     while (status == VSDK_OK && !ended) {
         status = vsdk_vm_run(guest.vm, time_left(), &end, &error);
         looked = end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_REQUEST &&
-                 !terminal.left && quiet.ended_run;
-        ended = !looked || silence_tell(&quiet);
+                 !terminal.left && close.ended_run;
+        ended = !looked || look_closely(&close);
     }
-    silence_close(&quiet);
+    look_end(&close);
     console_detach(&terminal);
     if (status != VSDK_OK)
         return report(&error);

@@ -30,7 +30,7 @@ static int has_ended(const console *c)
     return vsdk_vm_get_info(c->vm, &info, NULL) == VSDK_OK && info.state == VSDK_VM_STOPPED;
 }
 
-static void write_whole(const console *c, output *out, const void *bytes, uint64_t length)
+static void write_whole(console *c, output *out, const void *bytes, uint64_t length)
 {
     uint64_t end = c->deadline_ns;
     int ended = 0;
@@ -51,7 +51,9 @@ static void write_whole(const console *c, output *out, const void *bytes, uint64
             if (!end || end > now_ns() + grace_ns)
                 end = now_ns() + grace_ns;
         }
+        c->waiting = 1;
         output_wait(out, LOOK_MS);
+        c->waiting = 0;
     }
 }
 

@@ -18,9 +18,10 @@ typedef struct console {
     int escaped;     /* Ctrl-A was typed */
     int shows;       /* what the guest writes goes somewhere */
 
-    volatile sig_atomic_t left;  /* output waits for nobody any more; set by a signal handler too */
-    volatile sig_atomic_t spoke; /* the guest has written something */
-    uint64_t deadline_ns;        /* output waits for nobody from then on; 0: never */
+    volatile sig_atomic_t left; /* output waits for nobody any more; set by a signal handler too */
+    volatile sig_atomic_t waiting; /* output waits for a reader */
+    volatile sig_atomic_t spoke;   /* the guest has written something */
+    uint64_t deadline_ns;          /* output waits for nobody from then on; 0: never */
 
     vsdk_vm *vm;
     vsdk_device *port;
