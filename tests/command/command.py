@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vsdk command on this machine: arguments, help, JSON, and what is redirected. Prints TAP.
 
 usage: command.py VSDK FOLDER-OF-GUESTS

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The vsdk command where kernels run: TAP. Guests lie beside this script.
 set -u
 backend=${VSDK_TEST_BACKEND:?}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a guest ends: one status and one line for each reason, the same on every backend.
 
 usage: endings.py VSDK FOLDER-OF-GUESTS

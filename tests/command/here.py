@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of the command share: running it, with and without a terminal, and TAP.
 
 Each test is started as: TEST VSDK FOLDER-OF-GUESTS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leaving the vsdk command: Ctrl-A X and signals, whatever is stuck, and the terminal afterwards.
 
 usage: leaving.py VSDK FOLDER-OF-GUESTS

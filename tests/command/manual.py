@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options that each command tells of are those of its manual, and those that it takes.
 
 usage: manual.py VSDK MANUAL

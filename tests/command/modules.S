@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A multiboot 1 guest: says at the serial port the text and the bytes of each of its modules, a line
  * each, then writes their number to the exit port. */
     .code32

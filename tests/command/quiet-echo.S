@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sends back what it receives at the serial port, and says nothing else. Real mode at 0:0x7c00. */
     .code16
 1:  mov $0x3fd, %dx

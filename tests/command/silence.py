@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A guest that writes nothing: said once, with what is known of the cause.
 
 usage: silence.py VSDK FOLDER-OF-GUESTS

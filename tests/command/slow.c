@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* LD_PRELOAD: a disk that hangs while a file is read, whichever way, and a machine that takes for
  * ever to be built. VSDK_SLOW says which: disk or build. It says so on standard error, and no
  * signal that is handled brings it back. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A guest that asks its terminal something (a shell asks where the cursor is: ESC [ 6 n) is
  * answered as if the answer had been typed. If the guest is gone by then, the user's shell gets it.
  *

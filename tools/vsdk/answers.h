@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a terminal answers to the guest, and how the shell is kept from reading it. */
 #ifndef VSDK_ANSWERS_H
 #define VSDK_ANSWERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vsdk info: backends, capabilities and reasons, for people or as JSON. */
 #include "command.h"
 #include "json.h"
@@ -32,8 +33,8 @@ static void print_capabilities(vsdk_host *host, int as_json)
 {
     vsdk_capability_info info = {.size = sizeof info};
 
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS;
-         vsdk_host_query(host, c, &info, NULL) == VSDK_OK; c++)
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; !vsdk_host_query(host, c, &info, NULL);
+         c++)
         print_capability(c, &info, as_json);
 }
 
@@ -55,7 +56,7 @@ static void print_backend(const char *name, int as_json)
     vsdk_host_config config = {.size = sizeof config};
     vsdk_error error;
     vsdk_host *host;
-    int available = vsdk_host_open(name, &config, &host, &error) == VSDK_OK;
+    int available = !vsdk_host_open(name, &config, &host, &error);
 
     if (as_json) {
         json_open(NULL, '{');
@@ -115,7 +116,7 @@ static int report_unknown(const char *name)
     vsdk_error error;
     vsdk_host *host;
 
-    if (vsdk_host_open(name, NULL, &host, &error) != VSDK_OK)
+    if (vsdk_host_open(name, NULL, &host, &error))
         return report(&error);
     vsdk_host_close(host);
     return 0;

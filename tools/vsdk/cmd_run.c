@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vsdk run: boots an image with its serial port on the terminal or in a file.
  *
  * How a signal ends it depends on how far it is. While files are read nothing is caught, so that a
@@ -85,13 +86,13 @@ static vsdk_status build(void)
 {
     vsdk_status status = machine_open(&guest, &options, &error);
 
-    outlives = status == VSDK_OK && machine_outlives(&guest);
+    outlives = !status && machine_outlives(&guest);
     abandonable = !outlives;
-    if (status == VSDK_OK)
+    if (!status)
         status = machine_make(&guest, &options, &terminal, &error);
-    if (status == VSDK_OK && !left_by)
+    if (!status && !left_by)
         status = machine_boot(&guest, &options, &files, &error);
-    if (status == VSDK_OK && !left_by)
+    if (!status && !left_by)
         status = console_attach(&terminal, guest.vm, machine_serial(&guest), &error);
     return status;
 }
@@ -116,7 +117,7 @@ static int run(void)
 
     if (options.timeout_ns)
         terminal.deadline_ns = now_ns() + options.timeout_ns;
-    while (status == VSDK_OK && !ended) {
+    while (!status && !ended) {
         status = vsdk_vm_run(guest.vm, time_left(), &end, &error);
         looked = end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_REQUEST &&
                  !terminal.left && close.ended_run;
@@ -124,7 +125,7 @@ static int run(void)
     }
     look_end(&close);
     console_detach(&terminal);
-    if (status != VSDK_OK)
+    if (status)
         return report(&error);
     return looked ? STATUS_HALTED : ending_status(&options, &guest, &end, left_by);
 }
@@ -138,7 +139,7 @@ int cmd_run(int argc, char **argv)
     if (open_files() || console_open(&terminal, options.serial, options.debug_console))
         return STATUS_FAILED;
     catch_signals();
-    if (build() != VSDK_OK) {
+    if (build()) {
         result = report(&error);
     } else {
         abandonable = 0;

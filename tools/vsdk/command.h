@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of the vsdk command. Each cmd_ function is given the arguments from its own name on and
  * returns the exit status. */
 #ifndef VSDK_COMMAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Who may wait for whom, so that Ctrl-A X and signals always work:
  *
  * - The guest's thread, inside console_output, holds the port and waits for a reader of the output;
@@ -27,7 +28,7 @@ static int has_ended(const console *c)
 {
     vsdk_vm_info info = {.size = sizeof info};
 
-    return vsdk_vm_get_info(c->vm, &info, NULL) == VSDK_OK && info.state == VSDK_VM_STOPPED;
+    return !vsdk_vm_get_info(c->vm, &info, NULL) && info.state == VSDK_VM_STOPPED;
 }
 
 static void write_whole(console *c, output *out, const void *bytes, uint64_t length)
@@ -225,10 +226,10 @@ vsdk_status console_attach(console *c, vsdk_vm *vm, vsdk_device *port, vsdk_erro
         return VSDK_OK;
     }
     status = vsdk_vm_get_loop(vm, &loop, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = vsdk_watch_create(loop, NULL, STDIN_FILENO, VSDK_LOOP_READ, on_typed, c, NULL,
                                    &c->watch, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     complain("Ctrl-A X leaves");
     if (terminal_raw())

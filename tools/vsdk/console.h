@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The guest's serial port on standard input and output, or in a file; its debug console in a file.
  *
  * Ctrl-A is the escape where standard input is a terminal: X leaves, a second Ctrl-A sends one. */

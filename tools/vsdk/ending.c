@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One table for all backends: a status goes by the reason of the end alone, so that a guest that
  * ends in one way has one status on KVM and on Xen.
  *

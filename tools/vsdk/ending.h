@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How a guest ended: the words, and the status. vsdk(1) has the table. */
 #ifndef VSDK_ENDING_H
 #define VSDK_ENDING_H

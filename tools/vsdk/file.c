@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files are mapped and not read: a kernel of 65 MB would be copied twice otherwise. The mapping
  * stays until the process ends, since taking one away costs a look at every virtual machine in it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A whole file as bytes, read only. */
 #ifndef VSDK_FILE_H
 #define VSDK_FILE_H

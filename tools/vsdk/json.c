@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes JSON to standard output while it is made up: there is no tree, and nothing can fail but
  * the output itself, which the end of the program looks at.
  *

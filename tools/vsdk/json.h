@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* JSON for programs: objects and lists of texts, whole numbers and truths, as they are written. */
 #ifndef VSDK_JSON_H
 #define VSDK_JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two questions. "Why does nothing come?" is answered once, when the guest has said nothing for
  * --silence; what has spoken is not asked again, as guests may be silent for good reasons. "Has it
  * halted for good?" is asked as long as it runs: a guest whose processors are all halted with
@@ -59,7 +60,7 @@ static int is_driven(const look *l)
 {
     vsdk_capability_info info = {.size = sizeof info};
 
-    return vsdk_host_query(l->machine->host, VSDK_CAPABILITY_AUTONOMOUS, &info, NULL) == VSDK_OK &&
+    return !vsdk_host_query(l->machine->host, VSDK_CAPABILITY_AUTONOMOUS, &info, NULL) &&
            info.answer == VSDK_ANSWER_NO;
 }
 
@@ -99,9 +100,9 @@ vsdk_status look_begin(look *l, vsdk_error *error)
 
     l->silent = l->options->silence_ns && l->console->shows;
     l->enough = ENOUGH;
-    if (status == VSDK_OK)
+    if (!status)
         status = vsdk_timer_create(loop, NULL, on_time, l, NULL, &l->timer, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = vsdk_timer_arm(l->timer, l->silent ? l->options->silence_ns : second_ns, 0, error);
     return status;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Looks at a guest that says nothing, and at one that sleeps: whether it works, waits or has halted
  * for good. */
 #ifndef VSDK_LOOK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Everything about the machine that the command must say to the library is said here, and nothing
  * is asked that a start does not need. */
 #include "machine.h"
@@ -27,7 +28,7 @@ vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_erro
                                 .exit_port = o->exit_port};
     vsdk_status status = vsdk_vm_create(m->host, &vm_config, &m->vm, error);
 
-    return status == VSDK_OK ? vsdk_pc_create(m->vm, &pc_config, &m->pc, error) : status;
+    return status ? status : vsdk_pc_create(m->vm, &pc_config, &m->pc, error);
 }
 
 vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *files,
@@ -62,8 +63,8 @@ vsdk_device *machine_serial(const machine *m)
 
 static int registers(vsdk_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_x86_sregs *sregs)
 {
-    return vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, regs, sizeof *regs, NULL) == VSDK_OK &&
-           vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, sregs, sizeof *sregs, NULL) == VSDK_OK;
+    return !vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, regs, sizeof *regs, NULL) &&
+           !vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, sregs, sizeof *sregs, NULL);
 }
 
 int machine_registers(const machine *m, uint32_t vcpu, vsdk_x86_regs *regs, vsdk_x86_sregs *sregs)
@@ -88,7 +89,7 @@ void machine_tell_where(const machine *m, vsdk_exit_reason reason)
 int machine_emulates(const machine *m, vsdk_capability_info *info)
 {
     *info = (vsdk_capability_info){.size = sizeof *info};
-    return vsdk_host_query(m->host, VSDK_CAPABILITY_KERNEL_MODE, info, NULL) == VSDK_OK &&
+    return !vsdk_host_query(m->host, VSDK_CAPABILITY_KERNEL_MODE, info, NULL) &&
            info->answer == VSDK_ANSWER_EMULATED;
 }
 
@@ -96,7 +97,7 @@ int machine_outlives(const machine *m)
 {
     vsdk_capability_info info = {.size = sizeof info};
 
-    return vsdk_host_query(m->host, VSDK_CAPABILITY_ORPHANS, &info, NULL) != VSDK_OK ||
+    return vsdk_host_query(m->host, VSDK_CAPABILITY_ORPHANS, &info, NULL) ||
            info.answer != VSDK_ANSWER_NO;
 }
 

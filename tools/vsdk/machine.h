@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The machine of `vsdk run`: the one place that builds it from the library's objects. */
 #ifndef VSDK_COMMAND_MACHINE_H
 #define VSDK_COMMAND_MACHINE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vsdk: the library from a shell. Which command is meant, and what all of them share: how they
  * speak on standard error, and that what was printed on standard output arrived, or else the status
  * says so. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing that never waits in the kernel. The threads that run the guest have all signals blocked,
  * so one that sat in write(2) on a terminal or pipe that nobody reads could not be brought back,
  * and the command could not be left.

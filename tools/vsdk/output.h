@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where a port of the guest's goes: a descriptor whose reader may be slow, stuck or gone. */
 #ifndef VSDK_OUTPUT_H
 #define VSDK_OUTPUT_H

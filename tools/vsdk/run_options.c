@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the command line of `vsdk run`. vsdk(1) describes each option too: a test holds the two
  * together. */
 #include "run_options.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The options of `vsdk run`. */
 #ifndef VSDK_RUN_OPTIONS_H
 #define VSDK_RUN_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which signals there are, and how a handler does what would have been done without it. */
 #include "signals.h"
 #include <string.h>

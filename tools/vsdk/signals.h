@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Signals of the command. What its parent told it to ignore (nohup, a job of a script) stays
  * ignored. */
 #ifndef VSDK_SIGNALS_H

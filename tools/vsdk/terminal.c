@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Every signal that would end the process restores the terminal first: what cmd_run.c does not
  * catch to leave in order is caught here as soon as the terminal is raw.
  *

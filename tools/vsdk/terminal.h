@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The terminal of `vsdk run`: raw while the guest runs, restored however the command ends
  * and while it is stopped. */
 #ifndef VSDK_TERMINAL_H
