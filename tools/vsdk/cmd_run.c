@@ -37,8 +37,10 @@ static volatile uint64_t left_at;
 
 static void leave(int signal_number)
 {
-    if (abandonable)
+    if (abandonable) {
+        terminal_restore();
         _exit(STATUS_LEFT);
+    }
     if (left_by && now_ns() - left_at > patience_ns) {
         terminal_restore();
         signal_default(signal_number);
