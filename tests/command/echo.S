@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Says "ready" at the serial port and sends back what it receives. Real mode at 0:0x7c00. */
     .code16
     mov $text, %si

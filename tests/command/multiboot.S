@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A multiboot 1 guest: says at the serial port how many processors fw_cfg tells of, and its command
  * line's last word, then writes that number plus 40 to the exit port. */
     .code32

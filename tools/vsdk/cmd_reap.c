@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vsdk reap: guests whose owner died. */
 #include "command.h"
 #include <getopt.h>
@@ -20,17 +21,17 @@ static int reap_all(vsdk_host *host, int only_list)
     uint32_t count, capacity;
     int result = 0;
 
-    if (vsdk_host_list_orphans(host, NULL, 0, &capacity, &error) != VSDK_OK)
+    if (vsdk_host_list_orphans(host, NULL, 0, &capacity, &error))
         return report(&error);
     orphans = calloc(capacity + 1, sizeof *orphans);
     if (!orphans)
         return complain("no memory");
-    if (vsdk_host_list_orphans(host, orphans, capacity, &count, &error) != VSDK_OK) {
+    if (vsdk_host_list_orphans(host, orphans, capacity, &count, &error)) {
         free(orphans);
         return report(&error);
     }
     for (uint32_t i = 0; i < count && i < capacity; i++) {
-        if (!only_list && vsdk_host_reap(host, orphans[i].id, &error) != VSDK_OK)
+        if (!only_list && vsdk_host_reap(host, orphans[i].id, &error))
             result = report(&error);
         else
             print_orphan(&orphans[i], only_list ? "orphan:" : "freed");
@@ -54,7 +55,7 @@ int cmd_reap(int argc, char **argv)
     }
     if (optind < argc)
         return complain("reap takes options only: %s", argv[optind]);
-    if (vsdk_host_open("xen", NULL, &host, &error) != VSDK_OK)
+    if (vsdk_host_open("xen", NULL, &host, &error))
         return report(&error);
     result = reap_all(host, only_list);
     vsdk_host_close(host);

@@ -1,202 +1,155 @@
-/* vsdk run: boots an image with its serial port on the terminal or in a file. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vsdk run: boots an image with its serial port on the terminal or in a file.
+ *
+ * How a signal ends it depends on how far it is. While files are read nothing is caught, so that a
+ * disk that hangs can be left. While the guest is built, a guest that dies with the process is
+ * simply left behind by exiting; one that would outlive it (Xen) is destroyed first. While the
+ * guest runs the run is cancelled, so that everything is given back in order. A second signal, a
+ * second later, ends it in any case. */
 #include "command.h"
 #include "console.h"
+#include "ending.h"
 #include "file.h"
+#include "look.h"
+#include "machine.h"
 #include "run_options.h"
 #include "signals.h"
 #include "terminal.h"
-#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-typedef struct machine {
-    run_options options;
-    vsdk_host *host;
-    vsdk_vm *vm;
-    vsdk_pc *pc;
-    file image, initrd;
-    console console;
-} machine;
+static const uint64_t patience_ns = 1000000000u;
 
+/* In memory that lasts as long as the process: console.c says why. */
+static run_options options;
+static machine guest;
+static console terminal;
+static machine_files files;
 static vsdk_error error;
-static machine *volatile running; /* for the signal handler */
+static int outlives; /* the guest would outlive the process */
+
+/* For the signal handlers. */
+static volatile sig_atomic_t abandonable = 1; /* to exit leaves nothing behind */
+static volatile sig_atomic_t built;           /* there is a run to cancel */
+static volatile sig_atomic_t left_by;
+static volatile uint64_t left_at;
 
 static void leave(int signal_number)
 {
-    (void)signal_number;
-    if (!running)
-        return;
-    running->console.left = 1;
-    if (running->vm)
-        vsdk_vm_run_cancel(running->vm, NULL);
-}
-
-/* Before there is a guest, so that none is left behind. */
-static void catch_signals(machine *m)
-{
-    running = m;
-    signal_catch(SIGINT, leave);
-    signal_catch(SIGTERM, leave);
-    signal_catch(SIGHUP, leave);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-/* There a kernel hangs without a word. */
-static void warn_if_emulated(vsdk_host *host)
-{
-    vsdk_capability_info info = {.size = sizeof info};
-
-    if (vsdk_host_query(host, VSDK_CAPABILITY_KERNEL_MODE, &info, NULL) == VSDK_OK &&
-        info.answer == VSDK_ANSWER_EMULATED)
-        complain("warning: kernel_mode: %s", info.reason);
-}
-
-static vsdk_status make_vm(machine *m)
-{
-    const run_options *o = &m->options;
-    vsdk_host_config host_config = {.size = sizeof host_config,
-                                    .log = print_log,
-                                    .log_level = o->verbose ? VSDK_LOG_INFO : VSDK_LOG_WARNING};
-    vsdk_vm_config vm_config = {.size = sizeof vm_config,
-                                .vcpus_max = o->vcpus,
-                                .irqchip = o->irqchip,
-                                .memory_max = o->memory + (16 << 20)};
-    vsdk_status status = vsdk_host_open(o->backend, &host_config, &m->host, &error);
-
-    if (status != VSDK_OK)
-        return status;
-    if (o->format != VSDK_BOOT_FLAT)
-        warn_if_emulated(m->host);
-    return vsdk_vm_create(m->host, &vm_config, &m->vm, &error);
-}
-
-static vsdk_status make_machine(machine *m)
-{
-    const run_options *o = &m->options;
-    vsdk_pc_config pc_config = {.size = sizeof pc_config,
-                                .memory = o->memory,
-                                .output = console_output,
-                                .output_user = &m->console,
-                                .debug = o->debug_console ? console_debug : NULL,
-                                .debug_user = &m->console,
-                                .exit_port = o->exit_port};
-    vsdk_boot_config boot = {.size = sizeof boot,
-                             .format = o->format,
-                             .mode = o->mode,
-                             .image = m->image.bytes,
-                             .image_length = m->image.length,
-                             .initrd = m->initrd.bytes,
-                             .initrd_length = m->initrd.length,
-                             .command_line = o->command_line,
-                             .image_name = o->image};
-    vsdk_status status = vsdk_pc_create(m->vm, &pc_config, &m->pc, &error);
-
-    if (o->format == VSDK_BOOT_FLAT)
-        boot.address = o->address;
-    return status == VSDK_OK ? vsdk_pc_boot(m->pc, &boot, &error) : status;
-}
-
-/* Where each processor is that the guest could not go on with. */
-static void tell_where(const machine *m, vsdk_exit_reason reason)
-{
-    vsdk_vcpu *vcpu;
-    vsdk_x86_regs regs;
-    vsdk_x86_sregs sregs;
-
-    for (uint32_t i = 0; (vcpu = vsdk_pc_vcpu(m->pc, i)) != NULL; i++)
-        if (vsdk_vcpu_record(vcpu)->reason == reason &&
-            vsdk_vcpu_get_state(vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) ==
-                VSDK_OK &&
-            vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), NULL) ==
-                VSDK_OK)
-            complain("vCPU %u is at %#llx (rip %#llx)", i,
-                     (unsigned long long)(sregs.cs.base + regs.rip), (unsigned long long)regs.rip);
-}
-
-static int tell_end(const vsdk_exit *end)
-{
-    return complain("the guest ended: %s, %#llx", vsdk_exit_reason_name(end->reason),
-                    (unsigned long long)end->value);
-}
-
-static int cannot_go_on(const machine *m, const vsdk_exit *end)
-{
-    complain("the guest can't go on: %s (native %#llx, detail %#llx)",
-             vsdk_exit_reason_name(end->reason), (unsigned long long)end->native,
-             (unsigned long long)end->detail);
-    tell_where(m, end->reason);
-    if (m->options.format == VSDK_BOOT_FLAT) /* else it was said before */
-        warn_if_emulated(m->host);
-    return STATUS_FAILED;
-}
-
-static int exit_status(const machine *m, const vsdk_exit *end)
-{
-    if (m->options.verbose)
-        tell_end(end);
-    switch (end->reason) {
-    case VSDK_EXIT_GUEST_EXIT:
-        return m->options.exit_port_qemu ? (int)((end->value << 1 | 1) & 0xff)
-                                         : (int)(end->value & 0xff);
-    case VSDK_EXIT_POWEROFF:
-    case VSDK_EXIT_RESET:
-        return 0;
-    case VSDK_EXIT_CRASH:
-        return STATUS_CRASH;
-    case VSDK_EXIT_KICKED:
-        return end->detail == VSDK_KICK_DEADLINE ? STATUS_TIMEOUT : STATUS_LEFT;
-    default: /* what no status tells */
-        if (!(end->flags & VSDK_EXIT_TERMINAL))
-            return cannot_go_on(m, end);
-        return m->options.verbose ? STATUS_FAILED : tell_end(end);
+    if (abandonable) {
+        terminal_restore();
+        _exit(STATUS_LEFT);
     }
+    if (left_by && now_ns() - left_at > patience_ns) {
+        terminal_restore();
+        signal_default(signal_number);
+    }
+    if (!left_by) {
+        left_at = now_ns();
+        left_by = signal_number;
+    }
+    terminal.left = 1;
+    if (built)
+        vsdk_vm_run_cancel(guest.vm, NULL);
 }
 
-static int run(machine *m)
+/* A page of the image could not be read any more. */
+static void lose_image(int signal_number)
 {
-    uint64_t timeout = m->options.timeout_ns ? m->options.timeout_ns : VSDK_FOREVER;
-    vsdk_exit end;
-    vsdk_status status;
+    static const char text[] =
+        "vsdk: a file was cut short or could not be read while it was loaded\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
 
-    if (console_attach(&m->console, m->vm, vsdk_pc_device(m->pc, VSDK_PC_SERIAL),
-                       m->options.timeout_ns, &error) != VSDK_OK)
+    (void)signal_number, (void)written;
+    _exit(STATUS_FAILED);
+}
+
+static void catch_signals(void)
+{
+    signal_catch_leaving(leave);
+    signal_catch(SIGBUS, lose_image);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write tells */
+}
+
+static int open_files(void)
+{
+    int failure = file_open(&files.image, options.image);
+
+    if (!failure && options.initrd)
+        failure = file_open(&files.initrd, options.initrd);
+    for (uint32_t i = 0; !failure && i < options.module_count; i++)
+        failure = file_open(&files.modules[i], options.modules[i].path);
+    return failure;
+}
+
+static vsdk_status build(void)
+{
+    vsdk_status status = machine_open(&guest, &options, &error);
+
+    outlives = !status && machine_outlives(&guest);
+    abandonable = !outlives;
+    if (!status)
+        status = machine_make(&guest, &options, &terminal, &error);
+    if (!status && !left_by)
+        status = machine_boot(&guest, &options, &files, &error);
+    if (!status && !left_by)
+        status = console_attach(&terminal, guest.vm, guest.serial, &error);
+    return status;
+}
+
+static uint64_t time_left(void)
+{
+    uint64_t now = now_ns();
+
+    if (!terminal.deadline_ns)
+        return VSDK_FOREVER;
+    return now < terminal.deadline_ns ? terminal.deadline_ns - now : 0;
+}
+
+/* Once more after each close look at the guest. */
+static int run(void)
+{
+    look close = {
+        .options = &options, .machine = &guest, .console = &terminal, .image = &files.image};
+    vsdk_exit end = {.reason = VSDK_EXIT_NONE};
+    vsdk_status status = look_begin(&close, &error);
+    int ended = 0, looked = 0;
+
+    if (options.timeout_ns)
+        terminal.deadline_ns = now_ns() + options.timeout_ns;
+    while (!status && !ended) {
+        status = vsdk_vm_run(guest.vm, NULL, time_left(), &end, &error);
+        looked = end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_REQUEST &&
+                 !terminal.left && close.ended_run;
+        ended = !looked || look_closely(&close);
+    }
+    look_end(&close);
+    console_detach(&terminal);
+    if (status)
         return report(&error);
-    if (m->console.left) /* before there was anything to cancel */
-        vsdk_vm_run_cancel(m->vm, NULL);
-    status = vsdk_vm_run(m->vm, NULL, timeout, &end, &error);
-    console_detach(&m->console);
-    terminal_restore();
-    return status == VSDK_OK ? exit_status(m, &end) : report(&error);
-}
-
-static void release(machine *m)
-{
-    vsdk_pc_close(m->pc);
-    if (m->vm)
-        vsdk_vm_destroy(m->vm, NULL);
-    vsdk_vm_close(m->vm);
-    vsdk_host_close(m->host);
-    console_close(&m->console);
-    file_close(&m->image);
-    file_close(&m->initrd);
+    return looked ? STATUS_HALTED : ending_status(&options, &guest, &end, left_by);
 }
 
 int cmd_run(int argc, char **argv)
 {
-    machine m = {0};
-    int result = run_options_parse(&m.options, argc, argv);
+    int result = run_options_parse(&options, argc, argv);
 
     if (result)
         return result < 0 ? STATUS_FAILED : 0;
-    catch_signals(&m);
-    if (file_open(&m.image, m.options.image) ||
-        (m.options.initrd && file_open(&m.initrd, m.options.initrd)) ||
-        console_open(&m.console, m.options.serial, m.options.debug_console))
-        result = STATUS_FAILED;
-    else if (make_vm(&m) != VSDK_OK || make_machine(&m) != VSDK_OK)
+    if (open_files() || console_open(&terminal, options.serial, options.debug_console))
+        return STATUS_FAILED;
+    catch_signals();
+    if (build()) {
         result = report(&error);
-    else
-        result = run(&m);
-    running = NULL;
-    release(&m);
+    } else {
+        abandonable = 0;
+        built = 1;
+        result = left_by ? STATUS_LEFT : run();
+        built = 0;
+    }
+    if (outlives) /* else the end of the process gives all of it back, sooner than piece by piece */
+        machine_release(&guest);
     return result;
 }

@@ -1,10 +1,16 @@
-/* vsdk: the library from a shell. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vsdk: the library from a shell. Which command is meant, and what all of them share: how they
+ * speak on standard error, and that what was printed on standard output arrived, or else the status
+ * says so. */
 #include "command.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char usage[] = "usage: vsdk info [--json] [--backend NAME]\n"
@@ -25,15 +31,27 @@ static const struct {
 } commands[] = {
     {"info", "vsdk info", cmd_info}, {"run", "vsdk run", cmd_run}, {"reap", "vsdk reap", cmd_reap}};
 
+/* Standard error may be a pipe that nobody reads: then it is given a second, once, and then nothing
+ * more. By parts that a pipe takes at once when it takes anything. */
 int complain(const char *format, ...)
 {
+    static _Atomic int lost;
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char line[PIPE_BUF];
     va_list arguments;
+    int kept = errno, length = snprintf(line, sizeof line, "vsdk: ");
 
-    fputs("vsdk: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    length += vsnprintf(line + length, sizeof line - (size_t)length, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    if (length > (int)sizeof line - 1)
+        length = sizeof line - 1;
+    line[length++] = '\n';
+    if (!lost && poll(&ready, 1, 1000) == 0)
+        lost = 1;
+    if (!lost && write(STDERR_FILENO, line, (size_t)length) < 0)
+        lost = errno == EPIPE;
+    errno = kept;
     return STATUS_FAILED;
 }
 
@@ -48,7 +66,15 @@ int report(const vsdk_error *error)
 void print_log(void *user, vsdk_log_level level, const char *text)
 {
     (void)user;
-    fprintf(stderr, "vsdk: %s: %s\n", vsdk_log_level_name(level), text);
+    complain("%s: %s", vsdk_log_level_name(level), text);
+}
+
+uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static int print_version(void)

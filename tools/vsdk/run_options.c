@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the command line of `vsdk run`. vsdk(1) describes each option too: a test holds the two
+ * together. */
 #include "run_options.h"
 #include "command.h"
 #include <errno.h>
@@ -14,7 +17,8 @@ static const char usage[] =
     "  --memory SIZE         bytes, or with suffix K, M or G (default 256M)\n"
     "  --vcpus N             processors (default 1)\n"
     "  --kernel FILE         the same as IMAGE\n"
-    "  --initrd FILE         initial RAM disk, or multiboot module\n"
+    "  --initrd FILE         initial RAM disk\n"
+    "  --module FILE[,TEXT]  module of a multiboot or PVH guest, with its text; may be repeated\n"
     "  --append TEXT         command line\n"
     "  --format NAME         auto (default), bzimage, pvh, multiboot or flat\n"
     "  --mode NAME           flat images: real (default), protected or long\n"
@@ -22,14 +26,18 @@ static const char usage[] =
     "  --serial stdio|none|FILE\n"
     "                        where the serial port goes (default stdio; Ctrl-A X leaves)\n"
     "  --debug-console FILE  where the debug console at port 0x402 goes\n"
-    "  --exit-port PORT     port of the exit port (default 0xf4)\n"
-    "  --exit-port-qemu     exit status (v << 1) | 1 of the value v written there\n"
+    "  --exit-port PORT      port of the exit port (default 0xf4)\n"
+    "  --exit-port-qemu      exit status (v << 1) | 1 of the value v written there\n"
+    "  --reset-status N      exit status when the guest asks for a reset (default 0)\n"
     "  --timeout SECONDS     end with status 124 after that time\n"
+    "  --silence SECONDS     say why a guest may be silent after that time (default 1, 0: never)\n"
     "  --verbose             the library's messages, and how the guest ended\n"
+    "  -h, --help            this text\n"
     "\n"
-    "Exit status: the byte that the guest wrote to the exit port; 0 for a power-off or reset; "
-    "134\n"
-    "for a crash; 130 when left by Ctrl-A X or a signal; 124 timeout; 125 a failure of vsdk "
+    "Exit status: 0 for a power-off or a reset; the byte that the guest wrote to the exit port;\n"
+    "134 for a crash; 133 when all processors are halted for good; 120 suspended, 121 watchdog, "
+    "122\n"
+    "soft reset; 124 timeout; 130 when left by Ctrl-A X or a signal; 125 a failure of vsdk "
     "itself.\n";
 
 enum {
@@ -39,6 +47,7 @@ enum {
     VCPUS,
     KERNEL,
     INITRD,
+    MODULE,
     APPEND,
     FORMAT,
     MODE,
@@ -47,7 +56,9 @@ enum {
     DEBUG_CONSOLE,
     EXIT_PORT,
     EXIT_PORT_QEMU,
+    RESET_STATUS,
     TIMEOUT,
+    SILENCE,
     VERBOSE,
     HELP = 'h'
 };
@@ -58,6 +69,7 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"vcpus", required_argument, NULL, VCPUS},
                                       {"kernel", required_argument, NULL, KERNEL},
                                       {"initrd", required_argument, NULL, INITRD},
+                                      {"module", required_argument, NULL, MODULE},
                                       {"append", required_argument, NULL, APPEND},
                                       {"format", required_argument, NULL, FORMAT},
                                       {"mode", required_argument, NULL, MODE},
@@ -66,7 +78,9 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"debug-console", required_argument, NULL, DEBUG_CONSOLE},
                                       {"exit-port", required_argument, NULL, EXIT_PORT},
                                       {"exit-port-qemu", no_argument, NULL, EXIT_PORT_QEMU},
+                                      {"reset-status", required_argument, NULL, RESET_STATUS},
                                       {"timeout", required_argument, NULL, TIMEOUT},
+                                      {"silence", required_argument, NULL, SILENCE},
                                       {"verbose", no_argument, NULL, VERBOSE},
                                       {"help", no_argument, NULL, HELP},
                                       {NULL, 0, NULL, 0}};
@@ -104,14 +118,14 @@ static int number(const char *name, const char *text, uint64_t most, int suffix,
     return 0;
 }
 
-static int seconds(const char *text, uint64_t *ns)
+static int seconds(const char *name, const char *text, uint64_t *ns)
 {
     char *end;
     double value = strtod(text, &end);
 
-    if (end == text || *end || !(value > 0 && value < 1e9))
-        return complain("--timeout %s is not a number of seconds", text), -1;
-    *ns = (uint64_t)(value * 1e9) + 1; /* 0 would be no end */
+    if (end == text || *end || !(value >= 0 && value < 1e9))
+        return complain("--%s %s is not a number of seconds", name, text), -1;
+    *ns = (uint64_t)(value * 1e9) + (value > 0); /* 0 means another thing */
     return 0;
 }
 
@@ -139,6 +153,22 @@ static int number32(const char *name, const char *text, uint64_t most, uint32_t 
     return 0;
 }
 
+/* FILE or FILE,TEXT: a name has no comma. */
+static int module(run_options *o, char *text)
+{
+    run_module *m = &o->modules[o->module_count];
+    char *comma = strchr(text, ',');
+
+    if (o->module_count == MODULES_MAX)
+        return complain("--module: %d at most", MODULES_MAX), -1;
+    if (comma)
+        *comma = 0;
+    m->path = text;
+    m->string = comma ? comma + 1 : NULL;
+    o->module_count++;
+    return 0;
+}
+
 static int take(run_options *o, int option, const char *name)
 {
     switch (option) {
@@ -157,6 +187,8 @@ static int take(run_options *o, int option, const char *name)
     case INITRD:
         o->initrd = optarg;
         return 0;
+    case MODULE:
+        return module(o, optarg);
     case APPEND:
         o->command_line = optarg;
         return 0;
@@ -177,8 +209,14 @@ static int take(run_options *o, int option, const char *name)
     case EXIT_PORT_QEMU:
         o->exit_port_qemu = 1;
         return 0;
+    case RESET_STATUS:
+        return number32(name, optarg, 0xff, &o->reset_status);
     case TIMEOUT:
-        return seconds(optarg, &o->timeout_ns);
+        if (seconds(name, optarg, &o->timeout_ns))
+            return -1;
+        return o->timeout_ns ? 0 : (complain("--timeout is not 0"), -1);
+    case SILENCE:
+        return seconds(name, optarg, &o->silence_ns);
     case VERBOSE:
         o->verbose = 1;
         return 0;
@@ -191,7 +229,11 @@ int run_options_parse(run_options *options, int argc, char **argv)
 {
     int option, which = 0;
 
-    *options = (run_options){.memory = 256 << 20, .vcpus = 1, .serial = "stdio", .address = 0x7c00};
+    *options = (run_options){.memory = 256 << 20,
+                             .vcpus = 1,
+                             .serial = "stdio",
+                             .address = 0x7c00,
+                             .silence_ns = 1000000000};
     while ((option = getopt_long(argc, argv, "h", table, &which)) != -1) {
         if (option == HELP)
             return fputs(usage, stdout), 1;

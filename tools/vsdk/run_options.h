@@ -1,8 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The options of `vsdk run`. */
 #ifndef VSDK_RUN_OPTIONS_H
 #define VSDK_RUN_OPTIONS_H
 
 #include <vsdk/vsdk.h>
+
+enum { MODULES_MAX = 64 }; /* as boot.h has it */
+
+typedef struct run_module {
+    const char *path, *string; /* string: or NULL */
+} run_module;
 
 typedef struct run_options {
     const char *backend; /* NULL: the first that works */
@@ -11,6 +18,8 @@ typedef struct run_options {
     uint32_t vcpus;
     const char *image;
     const char *initrd;
+    run_module modules[MODULES_MAX];
+    uint32_t module_count;
     const char *command_line;
     const char *serial;        /* "stdio", "none" or a file */
     const char *debug_console; /* a file, or NULL */
@@ -19,7 +28,9 @@ typedef struct run_options {
     uint64_t address;
     uint32_t exit_port;
     int exit_port_qemu;
-    uint64_t timeout_ns;
+    uint32_t reset_status;
+    uint64_t timeout_ns; /* 0: no end */
+    uint64_t silence_ns; /* 0: not spoken of */
     int verbose;
 } run_options;
 
