@@ -16,6 +16,10 @@ void rig_check(int good, const char *text, const char *file, int line)
 
 void rig_test(void (*test)(void), const char *name)
 {
+    const char *only = getenv("RIG_TEST");
+
+    if (only && strcmp(only, name) != 0)
+        return;
     failures_of_test = 0;
     test();
     rig_test_count++;

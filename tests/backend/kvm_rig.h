@@ -34,7 +34,7 @@ void rig_load(rig *r, const char *begin, const char *end);
 void rig_set(rig *r, uint64_t rcx, uint64_t rdx, uint64_t rsi, uint64_t rdi);
 vsdk_status rig_run(rig *r); /* enter, run, leave */
 
-/* TAP. */
+/* TAP. With $RIG_TEST only the test of that name runs. */
 void rig_check(int good, const char *text, const char *file, int line);
 #define CHECK(condition) rig_check(!!(condition), #condition, __FILE__, __LINE__)
 #define TEST(name)                                                                                 \

@@ -52,7 +52,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_vcpu_create", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT LIMIT EXISTS STATE UNSUPPORTED NO_MEMORY SYSTEM BUSY GONE"},
     {"vsdk_vcpu_close", "0.1", 0, 0, "any", ""},
     {"vsdk_vcpu_record", "0.1", 0, 1, "any", ""},
-    {"vsdk_vcpu_run", "0.1", 1, 1, "any; waits in CREATED and PAUSED", "INVALID_ARGUMENT BUSY GONE SYSTEM"},
+    {"vsdk_vcpu_run", "0.1", 1, 1, "any; waits in CREATED and PAUSED", "INVALID_ARGUMENT BUSY GONE LIMIT SYSTEM"},
     {"vsdk_vcpu_complete", "0.1", 1, 1, "any but IN_GUEST, which is BUSY", "INVALID_ARGUMENT UNSUPPORTED BUSY GONE SYSTEM"},
     {"vsdk_vcpu_kick", "0.1", 1, 1, "any", "INVALID_ARGUMENT GONE"},
     {"vsdk_vcpu_get_phase", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE"},

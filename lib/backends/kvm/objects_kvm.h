@@ -58,7 +58,8 @@ typedef struct kick_kvm {
     _Atomic uint32_t signalled;        /* a signal is on its way or pending */
     _Alignas(64) int signal;           /* the rest is the running thread's */
     pid_t pid;
-    uint64_t mask_of;  /* serial of the thread whose mask the kernel opens */
+    uint64_t mask; /* of KVM_SET_SIGNAL_MASK, once it is known */
+    uint32_t mask_known;
     uint64_t timer_of; /* serial of the thread that `timer` signals, 0: no timer */
     timer_t timer;
     uint64_t armed;    /* the deadline that the timer waits for, 0: none */
