@@ -206,7 +206,6 @@ TEST(registers_with_a_pending_write)
     CHECK(rig_ops->vcpu_get_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
     CHECK(memcmp(&regs, &r.sync, sizeof regs) == 0);
     regs.rax = 0x99;
-    regs.rip = 0xdead;
     CHECK(rig_ops->vcpu_set_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
     CHECK(rig_run(&r) == VSDK_OK);
     expect_access(VSDK_EXIT_PIO, 0x12, 2, VSDK_DIRECTION_WRITE);
@@ -372,22 +371,11 @@ TEST(messages_and_lines)
 
 GUEST(halt_code, "1: hlt; out %al, $0x10; jmp 1b");
 
-static void set_kernel_mode(void)
-{
-    vsdk_x86_sregs s;
-    CHECK(rig_ops->vcpu_get_sregs(&r.vcpu, &s, &r.error) == VSDK_OK);
-    s.cs.access = 0xa09b;
-    s.cs.selector = 8;
-    s.ss.access = 0xc093;
-    s.ss.selector = 16;
-    CHECK(rig_ops->vcpu_set_sregs(&r.vcpu, &s, &r.error) == VSDK_OK);
-}
-
 TEST(halt_and_triple_fault)
 {
     rig_open(&r, VSDK_IRQCHIP_NONE, 0);
     rig_load(&r, halt_code, halt_code_end);
-    set_kernel_mode();
+    rig_set_kernel_mode(&r);
     CHECK(rig_run(&r) == VSDK_OK);
     CHECK(r.exit.reason == VSDK_EXIT_HALT);
     CHECK(rig_run(&r) == VSDK_OK);

@@ -33,6 +33,7 @@ static const backend_ops ops = {
     .vcpu_run = kvm_vcpu_run,
     .vcpu_interrupt = kvm_vcpu_interrupt,
     .vcpu_complete = kvm_vcpu_complete,
+    .vcpu_is_halted = kvm_vcpu_is_halted,
     .vcpu_get_regs = kvm_vcpu_get_regs,
     .vcpu_set_regs = kvm_vcpu_set_regs,
     .vcpu_get_sregs = kvm_vcpu_get_sregs,

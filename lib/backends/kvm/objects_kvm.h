@@ -35,7 +35,7 @@ typedef struct host_kvm {
     uint32_t xsave_bytes;
     uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
     int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
-    int signal_msi, tsc_deadline, user_nmi;
+    int signal_msi, tsc_deadline, user_nmi, mce;
     uint32_t physical_bits;
     uint32_t cpuid_count;
     vsdk_x86_cpuid_entry *cpuid; /* what the kernel supports, asked once */
@@ -74,11 +74,12 @@ typedef struct vcpu_kvm {
     backend_vcpu *vcpu;
     int fd;
     uint32_t run_bytes;
-    uint32_t pending;     /* the kernel waits for KVM_RUN to finish an access */
-    uint32_t started;     /* it has executed, or is the boot processor */
-    uint32_t regs_in_run; /* kvm_run's general registers are the vCPU's */
-    uint32_t sregs_known; /* `sregs` is what KVM_GET_SREGS would say */
-    void *answer;         /* where the record's value goes, NULL: nowhere */
+    uint32_t pending;       /* the kernel waits for KVM_RUN to finish an access */
+    uint32_t started;       /* it has executed, or is the boot processor */
+    uint32_t may_be_halted; /* its last KVM_RUN was interrupted */
+    uint32_t regs_in_run;   /* kvm_run's general registers are the vCPU's */
+    uint32_t sregs_known;   /* `sregs` is what KVM_GET_SREGS would say */
+    void *answer;           /* where the record's value goes, NULL: nowhere */
     uint32_t answer_width;
     uint32_t mmio_done;   /* bytes of the pending MMIO access that records have shown */
     _Atomic uint32_t nmi; /* inject one before the next entry */
@@ -125,6 +126,8 @@ void kvm_exit_kicked(vcpu_kvm *v, vsdk_kick_detail detail);
 void kvm_exit_memory_fault(vcpu_kvm *v);
 
 /* vcpu_kvm.c */
+/* What makes a new vCPU of the kernel's one of ours: CPUID, MTRRs and machine-check banks. */
+vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error);
 void kvm_vcpu_release(backend_vcpu *vcpu); /* what it holds in the kernel */
 
 /* cpuid_kvm_x86_64.c */
@@ -169,6 +172,7 @@ void kvm_vcpu_leave(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
 void kvm_vcpu_interrupt(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_complete(backend_vcpu *vcpu, vsdk_error *error);
+int kvm_vcpu_is_halted(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum { MSR_MTRR_DEFAULT_TYPE = 0x2ff, MTRR_ON_WRITE_BACK = 0x806 };
+enum { MSR_MTRR_DEFAULT_TYPE = 0x2ff, MTRR_ON_WRITE_BACK = 0x806, MCE_BANKS = 1 };
 
 /* Firmware would have done this; without it Linux does not use page attributes. It may fail. */
 static void enable_mtrr(int fd)
@@ -21,6 +21,26 @@ static void enable_mtrr(int fd)
         .entry = {.index = MSR_MTRR_DEFAULT_TYPE, .data = MTRR_ON_WRITE_BACK},
     };
     sys_ioctl_retry(fd, KVM_SET_MSRS, (uintptr_t)&msrs);
+}
+
+/* CPUID says that there is a machine-check architecture; with no bank in it Linux looks again and
+ * again, 185 MSR exits a boot. It may fail. */
+static void give_mce_bank(const host_kvm *host, int fd)
+{
+    uint64_t capabilities = MCE_BANKS;
+    if (host->mce)
+        sys_ioctl_retry(fd, KVM_X86_SETUP_MCE, (uintptr_t)&capabilities);
+}
+
+vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error)
+{
+    vsdk_status status = kvm_cpuid_install(vcpu, fd, error);
+    if (status != VSDK_OK)
+        return status;
+    if (vcpu->index == 0)
+        enable_mtrr(fd);
+    give_mce_bank(kvm_host_of(vcpu->vm), fd);
+    return VSDK_OK;
 }
 
 static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *error)
@@ -39,11 +59,9 @@ static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *erro
     if (!run)
         return kvm_error(error, -errno, "mmap", "the vCPU's shared pages can't be mapped");
     atomic_store(&v->run, run);
-    vsdk_status status = kvm_cpuid_install(vcpu, fd, error);
+    vsdk_status status = kvm_vcpu_set_up(vcpu, fd, error);
     if (status != VSDK_OK)
         return status;
-    if (vcpu->index == 0)
-        enable_mtrr(fd);
     if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL)
         run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     return VSDK_OK;
@@ -133,6 +151,7 @@ static int kvm_run(vcpu_kvm *v)
     v->sregs_known = 0;
     if (r >= 0)
         v->started = 1;
+    v->may_be_halted = r < 0; /* a halt is left by a signal, an interrupt or new registers only */
     return r;
 }
 
