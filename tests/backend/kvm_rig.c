@@ -3,7 +3,7 @@
 
 const backend_ops *rig_ops;
 unsigned rig_test_count, rig_failures;
-uint32_t rig_vcpus = 1;
+uint32_t rig_vcpus = 1, rig_long_mode = 1;
 static unsigned failures_of_test;
 
 void rig_check(int good, const char *text, const char *file, int line)
@@ -80,7 +80,7 @@ static void fill_tables(char *memory)
     }
 }
 
-static void set_long_mode(rig *r)
+void rig_set_long_mode(rig *r)
 {
     vsdk_x86_sregs s;
     must(rig_ops->vcpu_get_sregs(&r->vcpu, &s, &r->error), r, "get_sregs");
@@ -121,7 +121,8 @@ void rig_open(rig *r, vsdk_irqchip irqchip, uint32_t vcpu_flags)
     r->vcpu.sync_regs = vcpu_flags & VSDK_VCPU_SYNC_GENERAL ? &r->sync : NULL;
     must(rig_ops->vcpu_create(&r->vcpu, &r->error), r, "vcpu_create");
     r->vcpus[0] = &r->vcpu;
-    set_long_mode(r);
+    if (rig_long_mode)
+        rig_set_long_mode(r);
 }
 
 void rig_close(rig *r)

@@ -26,13 +26,15 @@ typedef struct rig {
 
 extern const backend_ops *rig_ops;
 extern unsigned rig_test_count, rig_failures;
-extern uint32_t rig_vcpus; /* vcpus_max of the next rig_open; 1 */
+extern uint32_t rig_vcpus;     /* vcpus_max of the next rig_open; 1 */
+extern uint32_t rig_long_mode; /* whether it sets registers; 1 */
 
 void rig_open(rig *r, vsdk_irqchip irqchip, uint32_t vcpu_flags);
 void rig_close(rig *r);
 /* The guest stands at the code that starts at `begin` and ends before `end`. */
 void rig_load(rig *r, const char *begin, const char *end);
 void rig_set(rig *r, uint64_t rcx, uint64_t rdx, uint64_t rsi, uint64_t rdi);
+void rig_set_long_mode(rig *r);   /* CPL 3 */
 void rig_set_kernel_mode(rig *r); /* CPL 0, still in long mode */
 vsdk_status rig_run(rig *r);      /* enter, run, leave */
 

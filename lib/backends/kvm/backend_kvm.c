@@ -13,6 +13,7 @@ static const backend_ops ops = {
     .vm_create = kvm_vm_create,
     .vm_destroy = kvm_vm_destroy,
     .vm_free = kvm_vm_free,
+    .vm_reset = kvm_vm_reset,
     .vm_list_reserved = kvm_vm_list_reserved,
     .vm_set_cpuid = kvm_vm_set_cpuid,
     .ram_create = kvm_ram_create,

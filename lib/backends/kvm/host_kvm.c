@@ -109,6 +109,8 @@ static void read_extensions(host_kvm *h)
     h->signal_msi = extension(h, KVM_CAP_SIGNAL_MSI);
     h->tsc_deadline = extension(h, KVM_CAP_TSC_DEADLINE_TIMER);
     h->user_nmi = extension(h, KVM_CAP_USER_NMI);
+    h->xcrs = extension(h, KVM_CAP_XCRS) > 0;
+    h->nested = extension(h, KVM_CAP_NESTED_STATE) > 0;
     h->mce = extension(h, KVM_CAP_MCE) > 0;
     if (extension(h, KVM_CAP_XSAVE)) {
         uint32_t bytes = extension(h, KVM_CAP_XSAVE2);

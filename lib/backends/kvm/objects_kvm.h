@@ -35,7 +35,7 @@ typedef struct host_kvm {
     uint32_t xsave_bytes;
     uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
     int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
-    int signal_msi, tsc_deadline, user_nmi, mce;
+    int signal_msi, tsc_deadline, user_nmi, mce, xcrs, nested;
     uint32_t physical_bits;
     uint32_t cpuid_count;
     vsdk_x86_cpuid_entry *cpuid; /* what the kernel supports, asked once */
@@ -45,6 +45,7 @@ typedef struct vm_kvm {
     int fd;
     vsdk_x86_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
     uint32_t cpuid_count;
+    struct reset_kvm *reset; /* what a reset writes; NULL before the first */
     /* Descriptors by index of vCPUs whose creation failed later on, else 0: the kernel never takes
      * a vCPU back, so the next creation goes on with it. */
     int kept[KVM_VCPUS_MOST];
@@ -128,7 +129,15 @@ void kvm_exit_memory_fault(vcpu_kvm *v);
 /* vcpu_kvm.c */
 /* What makes a new vCPU of the kernel's one of ours: CPUID, MTRRs and machine-check banks. */
 vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error);
+/* A pending access is dropped, and what is known of registers is forgotten. */
+vsdk_status kvm_vcpu_forget(vcpu_kvm *v, vsdk_error *error);
 void kvm_vcpu_release(backend_vcpu *vcpu); /* what it holds in the kernel */
+
+/* vm_kvm.c: a virtual machine of the kernel's with the controllers of `vm`. */
+vsdk_status kvm_vm_open(const backend_vm *vm, int *fd, vsdk_error *error);
+
+/* reset_kvm_x86_64.c */
+void kvm_reset_free(struct reset_kvm *reset);
 
 /* cpuid_kvm_x86_64.c */
 vsdk_status kvm_cpuid_read_supported(host_kvm *host, vsdk_error *error);
@@ -148,6 +157,7 @@ vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries
 vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error);
 void kvm_vm_destroy(backend_vm *vm);
 void kvm_vm_free(backend_vm *vm);
+vsdk_status kvm_vm_reset(backend_vm *vm, vsdk_error *error);
 vsdk_status kvm_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                  uint32_t *needed, vsdk_error *error);
 vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
