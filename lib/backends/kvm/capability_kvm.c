@@ -141,7 +141,8 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_FPU:
         return when(h->xsave_bytes != 0, "KVM_GET_XSAVE", "this kernel's KVM lacks KVM_CAP_XSAVE");
     case VSDK_CAPABILITY_MSI_DESCRIPTOR:
-        return no(LATER);
+        return when(h->irqfd && h->routes_max, "KVM_IRQFD, in machines with local APICs",
+                    "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
     default:
         return no(LATER);
     }

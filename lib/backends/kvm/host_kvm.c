@@ -111,6 +111,8 @@ static void read_extensions(host_kvm *h)
     h->user_nmi = extension(h, KVM_CAP_USER_NMI);
     h->xcrs = extension(h, KVM_CAP_XCRS) > 0;
     h->nested = extension(h, KVM_CAP_NESTED_STATE) > 0;
+    h->irqfd = extension(h, KVM_CAP_IRQFD) > 0;
+    h->routes_max = extension(h, KVM_CAP_IRQ_ROUTING);
     h->mce = extension(h, KVM_CAP_MCE) > 0;
     if (extension(h, KVM_CAP_XSAVE)) {
         uint32_t bytes = extension(h, KVM_CAP_XSAVE2);

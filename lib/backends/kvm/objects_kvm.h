@@ -35,7 +35,8 @@ typedef struct host_kvm {
     uint32_t xsave_bytes;
     uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
     int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
-    int signal_msi, tsc_deadline, user_nmi, mce, xcrs, nested;
+    int signal_msi, tsc_deadline, user_nmi, mce, xcrs, nested, irqfd;
+    uint32_t routes_max; /* of interrupts, 0 without KVM_CAP_IRQ_ROUTING */
     uint32_t physical_bits;
     uint32_t cpuid_count;
     vsdk_x86_cpuid_entry *cpuid; /* what the kernel supports, asked once */
@@ -45,6 +46,8 @@ typedef struct vm_kvm {
     int fd;
     vsdk_x86_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
     uint32_t cpuid_count;
+    struct msi_kvm *msis; /* by number; msi_kvm.c */
+    uint32_t msi_count;
     struct reset_kvm *reset; /* what a reset writes; NULL before the first */
     /* Descriptors by index of vCPUs whose creation failed later on, else 0: the kernel never takes
      * a vCPU back, so the next creation goes on with it. */
@@ -174,6 +177,9 @@ void kvm_doorbell_deassign(backend_vm *vm, vsdk_space space, uint64_t address, u
 uint32_t kvm_irq_lines(backend_vm *vm);
 vsdk_status kvm_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_error *error);
 vsdk_status kvm_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error);
+vsdk_status kvm_msi_assign(backend_vm *vm, uint32_t id, uint64_t address, uint32_t data,
+                           uint32_t device_id, int fd, vsdk_error *error);
+void kvm_msi_deassign(backend_vm *vm, uint32_t id, int fd);
 vsdk_status kvm_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
 vsdk_status kvm_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
 void kvm_vcpu_destroy(backend_vcpu *vcpu);

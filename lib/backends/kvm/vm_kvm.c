@@ -124,6 +124,7 @@ void kvm_vm_free(backend_vm *vm)
         return;
     sys_close(k->fd);
     kvm_reset_free(k->reset);
+    alloc_free(k->msis);
     alloc_free(k->cpuid);
     alloc_free(k);
     vm->data = NULL;
