@@ -255,6 +255,7 @@ const char *vsdk_log_level_name(vsdk_log_level value);
  *   NOT_FOUND         no backend has this name
  *   UNAVAILABLE       the hypervisor, its device node or the module is not there; for NULL, no
  *                     backend works
+ *   LIMIT             there are no more descriptors
  *   PERMISSION        the device may not be opened, or the process is not privileged on Xen
  *   UNSUPPORTED       the configuration has a later version's field, or the backend cannot be
  *                     opened from a descriptor

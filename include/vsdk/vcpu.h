@@ -137,7 +137,7 @@ const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the record is not aligned to 64, or a flag is unknown
- *   LIMIT             index is not below vcpus_max
+ *   LIMIT             index is not below vcpus_max, or there are no more descriptors
  *   EXISTS            this vCPU was created before
  *   STATE             the guest was started already
  *   UNSUPPORTED       the configuration has a later version's field, or SYNC_GENERAL is not

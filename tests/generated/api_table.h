@@ -22,7 +22,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_capability_name", "0.1", 0, 0, "any", ""},
     {"vsdk_answer_name", "0.1", 0, 0, "any", ""},
     {"vsdk_log_level_name", "0.1", 0, 0, "any", ""},
-    {"vsdk_host_open", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND UNAVAILABLE PERMISSION UNSUPPORTED VERSION NO_MEMORY SYSTEM"},
+    {"vsdk_host_open", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND UNAVAILABLE LIMIT PERMISSION UNSUPPORTED VERSION NO_MEMORY SYSTEM"},
     {"vsdk_host_close", "0.1", 0, 0, "any", ""},
     {"vsdk_host_backend", "0.1", 0, 1, "any", ""},
     {"vsdk_backend_at", "0.1", 0, 0, "any", ""},

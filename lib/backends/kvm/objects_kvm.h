@@ -106,8 +106,8 @@ static inline int kvm_has_lapic(const backend_vm *vm)
     return vm->config.irqchip != VSDK_IRQCHIP_NONE;
 }
 
-/* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, else
- * SYSTEM, with advice where there is some. */
+/* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, LIMIT when
+ * there are no more descriptors, else SYSTEM; with advice where there is some. */
 vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what);
 /* The same where SYSTEM is the only answer. */
 vsdk_status kvm_system_error(vsdk_error *error, int result, const char *request, const char *what);

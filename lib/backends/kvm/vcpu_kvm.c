@@ -188,6 +188,12 @@ OFF_EXIT_PATH static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error 
     if (result == -EFAULT)
         return error_set_errno(error, VSDK_ERROR_SYSTEM, EFAULT, "KVM_RUN",
                                "the host could not provide a page of guest memory");
+    if (result == -ENOSPC) { /* KVM makes room for page tables by the memory that is there */
+        error_set_errno(error, VSDK_ERROR_SYSTEM, ENOSPC, "KVM_RUN",
+                        "no memory is mapped in the virtual machine");
+        return error_hint(error, VSDK_ERROR_SYSTEM,
+                          "create memory with vsdk_ram_create and map it with vsdk_vm_map");
+    }
     return kvm_system_error(error, result, "KVM_RUN", "the vCPU can't run");
 }
 
