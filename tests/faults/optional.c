@@ -23,6 +23,7 @@ static const struct optional_call list[] = {
     {"epoll_pwait2", 0, EINTR, NULL, "tried again with the time that is left"},
     {"epoll_pwait2", 0, EPERM, NULL, "epoll_wait, in milliseconds, as on a kernel without it"},
     {"madvise", 0, 0, NULL, "huge pages and no copy for children are wishes; zeros are written"},
+    {"memfd_create", 0, EINVAL, NULL, "tried again without the flag that older kernels lack"},
     {"sigtimedwait", 0, 0, NULL, "a signal that is left ends one entry of the guest, not its run"},
     {"nanosleep", 0, EINTR, NULL, "a short sleep that is over early"},
 };
