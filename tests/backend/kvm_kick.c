@@ -218,6 +218,84 @@ TEST(kick_with_a_full_quota)
     rig_close(&r);
 }
 
+/* The core calls several runs in one bracket: each kick is told, not the first alone. */
+static void kicks_in_one_bracket(void)
+{
+    CHECK(rig_ops->vcpu_enter(&r.vcpu, &r.error) == VSDK_OK);
+    for (int i = 0; i < 4; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, kick_soon, NULL) == 0);
+        do
+            CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK);
+        while (!atomic_load(&r.vcpu.requests) && r.exit.reason == VSDK_EXIT_KICKED);
+        pthread_join(thread, NULL);
+        atomic_store(&r.vcpu.requests, 0);
+    }
+    rig_ops->vcpu_leave(&r.vcpu);
+    CHECK(!kick_signal_is_pending());
+}
+
+TEST(several_kicks_of_one_run)
+{
+    struct rlimit was, none;
+    CHECK(getrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    none = (struct rlimit){0, was.rlim_max};
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    kicks_in_one_bracket();
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    kicks_in_one_bracket();
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    rig_close(&r);
+}
+
+/* Code of a callback may take any signal of its thread: the next kick comes all the same. */
+static void steal_a_kick(void)
+{
+    const struct timespec now = {0};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMAX - 1);
+    atomic_fetch_or(&r.vcpu.requests, REQUEST_KICK);
+    rig_ops->vcpu_interrupt(&r.vcpu);
+    CHECK(sigtimedwait(&set, NULL, &now) == SIGRTMAX - 1);
+}
+
+TEST(a_kick_that_was_stolen)
+{
+    pthread_t thread;
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    CHECK(rig_ops->vcpu_enter(&r.vcpu, &r.error) == VSDK_OK);
+    steal_a_kick();
+    atomic_store(&r.vcpu.requests, 0);
+    CHECK(pthread_create(&thread, NULL, kick_soon, NULL) == 0);
+    CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK);
+    CHECK(atomic_load(&r.vcpu.requests) && r.exit.reason == VSDK_EXIT_KICKED);
+    pthread_join(thread, NULL);
+    rig_ops->vcpu_leave(&r.vcpu);
+    atomic_store(&r.vcpu.requests, 0);
+    CHECK(!kick_signal_is_pending());
+    rig_close(&r);
+}
+
+/* The same where the run does not enter the guest: it finishes an access for the kick. */
+TEST(a_kick_that_was_stolen_at_an_access)
+{
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, busy_code, busy_code_end);
+    CHECK(rig_ops->vcpu_enter(&r.vcpu, &r.error) == VSDK_OK);
+    CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK && r.exit.reason == VSDK_EXIT_PIO);
+    steal_a_kick();
+    CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK && r.exit.reason == VSDK_EXIT_KICKED);
+    rig_ops->vcpu_leave(&r.vcpu);
+    atomic_store(&r.vcpu.requests, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    expect_kick();
+    CHECK(!kick_signal_is_pending());
+    rig_close(&r);
+}
+
 /* The timer takes its place in the quota when it is made; without one the run says so. */
 TEST(deadline_with_a_full_quota)
 {
@@ -424,6 +502,9 @@ int main(int count, char **argument)
     RUN(mask_changes_between_runs);
     RUN(kick_with_a_full_quota);
     RUN(deadline_with_a_full_quota);
+    RUN(several_kicks_of_one_run);
+    RUN(a_kick_that_was_stolen);
+    RUN(a_kick_that_was_stolen_at_an_access);
     RUN(threads_come_and_go);
     RUN(nested_runs);
     RUN(kicks_during_destroy);

@@ -201,6 +201,10 @@ int kvm_kick_take(vcpu_kvm *v)
     struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
     int asked = __atomic_load_n(&run->immediate_exit, __ATOMIC_RELAXED);
     int taken = take_signals(&v->kick);
+    if (asked && !taken) { /* it is still to come, or other code of this thread took it */
+        atomic_store(&v->kick.signalled, 0);
+        v->kick.leftover = 1;
+    }
     if (asked)
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     return asked || taken;
