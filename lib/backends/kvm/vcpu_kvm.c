@@ -58,6 +58,7 @@ static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *erro
     struct kvm_run *run = sys_map_fd(fd, v->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
     if (!run)
         return kvm_error(error, -errno, "mmap", "the vCPU's shared pages can't be mapped");
+    madvise(run, v->run_bytes, MADV_DONTFORK);
     atomic_store(&v->run, run);
     vsdk_status status = kvm_vcpu_set_up(vcpu, fd, error);
     if (status != VSDK_OK)
@@ -123,9 +124,8 @@ void kvm_vcpu_release(backend_vcpu *vcpu)
         return;
     struct kvm_run *run = atomic_exchange(&v->run, NULL);
     kvm_kick_close(v);
-    if (run) {
-        if (kvm_is_ours(vcpu->vm))
-            hide_shared_data(v, run);
+    if (run && kvm_is_ours(vcpu->vm)) { /* a forked child has something else there, or nothing */
+        hide_shared_data(v, run);
         sys_unmap(run, v->run_bytes);
     }
     sys_close(v->fd);

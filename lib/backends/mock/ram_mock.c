@@ -34,6 +34,8 @@ vsdk_status mock_ram_create(backend_ram *ram, vsdk_error *error)
         return error_set_errno(error, error_status_of_errno(why), why, "vsdk_ram_create",
                                "%llu bytes can't be mapped", (unsigned long long)ram->bytes);
     }
+    if (ram->backing != VSDK_RAM_CALLER)
+        madvise(memory, ram->bytes, MADV_DONTFORK); /* as on the others */
     mock->ram = ram;
     ram->memory = memory;
     ram->data = mock;
