@@ -12,6 +12,11 @@
  *
  * What backends do not share is a capability, and every answer carries its reason.
  *
+ * A forked child has the descriptors of hosts and virtual machines until it calls exec or exits;
+ * there is no way to close them at the fork. On KVM it can do nothing with them, and it has none of
+ * the machines' memory; but the kernel keeps its own part of a machine that was destroyed meanwhile
+ * until the child has called exec or ended.
+ *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
  *
@@ -266,6 +271,7 @@ const char *vsdk_log_level_name(vsdk_log_level value);
  *   NOT_FOUND         no backend has this name
  *   UNAVAILABLE       the hypervisor, its device node or the module is not there; for NULL, no
  *                     backend works
+ *   LIMIT             there are no more descriptors
  *   PERMISSION        the device may not be opened, or the process is not privileged on Xen
  *   UNSUPPORTED       the configuration has a later version's field, or the backend cannot be
  *                     opened from a descriptor

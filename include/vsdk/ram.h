@@ -37,17 +37,44 @@ extern "C" {
 typedef struct vsdk_ram vsdk_ram;
 
 /*
- * What backs a block of memory.
+ * What a block of memory is made of.
  *
  * Since 0.1.
  */
-enum vsdk_ram_kind_values {
-    VSDK_RAM_ANONYMOUS = 0, /* Fresh zeroed memory */
-    VSDK_RAM_SHARED = 1,    /* Reserved: a memfd or file, shared */
-    VSDK_RAM_PRIVATE = 2,   /* Reserved: a private copy of a file */
-    VSDK_RAM_CALLER = 3,    /* Reserved: the caller's pages */
+enum vsdk_ram_backing_values {
+    VSDK_RAM_ANONYMOUS = 0, /* Fresh zeroed memory of this process, or of the domain on Xen.
+                               Private. */
+    VSDK_RAM_MEMFD = 1,     /* A memfd: the caller's with VSDK_RAM_DESCRIPTOR, else a fresh
+                               zeroed one whose size can't be changed */
+    VSDK_RAM_FILE = 2,      /* A regular file: descriptor with VSDK_RAM_DESCRIPTOR */
+    VSDK_RAM_HUGE = 3,      /* Reserved: huge pages that the host keeps for the purpose */
+    VSDK_RAM_CALLER = 4,    /* Pages of this process that the caller has mapped, at address */
 };
-typedef uint32_t vsdk_ram_kind;
+typedef uint32_t vsdk_ram_backing;
+
+/*
+ * Who sees what is written to memory of a memfd or file. See VSDK_CAPABILITY_RAM_PRIVATE and
+ * VSDK_CAPABILITY_RAM_SHARED.
+ *
+ * Since 0.1.
+ */
+enum vsdk_ram_sharing_values {
+    VSDK_RAM_PRIVATE = 0, /* This block alone: it begins as the file is, and a page is copied
+                             when it is first written. A page that nobody has written here shows
+                             what others write to the file. */
+    VSDK_RAM_SHARED = 1,  /* Everybody who maps the memfd or file */
+};
+typedef uint32_t vsdk_ram_sharing;
+
+/*
+ * Flags of vsdk_ram_config.
+ *
+ * Since 0.1.
+ */
+enum vsdk_ram_flags_values {
+    VSDK_RAM_DESCRIPTOR = 0x1, /* descriptor and offset are valid */
+};
+typedef uint32_t vsdk_ram_flags;
 
 /*
  * How memory appears to the guest.
@@ -61,16 +88,28 @@ enum vsdk_map_flags_values {
 typedef uint32_t vsdk_map_flags;
 
 /*
- * How to make memory.
+ * How to make memory: what it is made of, and who shares it.
  *
- * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ * The caller sets size to sizeof, and may leave the rest zero. 48 bytes. Since 0.1.
  */
 typedef struct vsdk_ram_config {
-    uint32_t size;         /* sizeof(vsdk_ram_config) */
-    uint32_t flags;        /* Zero */
-    vsdk_ram_kind kind;    /* What backs it */
-    uint32_t reserved;     /* Zero */
-    uint64_t reserved2[2]; /* Zero */
+    uint32_t size;            /* sizeof(vsdk_ram_config) */
+    uint32_t flags;           /* vsdk_ram_flags */
+    vsdk_ram_backing backing; /* What it is made of */
+    vsdk_ram_sharing sharing; /* For a memfd or file; VSDK_RAM_PRIVATE for the others */
+    int32_t descriptor;       /* With VSDK_RAM_DESCRIPTOR: the memfd or file. Open for reading,
+                                 and for writing too when it is shared. It is duplicated; the
+                                 caller keeps its own. */
+    uint32_t reserved;        /* Zero */
+    uint64_t offset;          /* (bytes) With VSDK_RAM_DESCRIPTOR: where in the file the memory
+                                 begins, a multiple of 4096 */
+    /*
+     * (may be NULL) For VSDK_RAM_CALLER: the first page, aligned to 4096. All of it is mapped for
+     * reading and writing, and stays so until the last reference to the memory is gone. The library
+     * changes nothing about the mapping.
+     */
+    void *address;
+    uint64_t reserved2;       /* Zero */
 } vsdk_ram_config;
 
 /*
@@ -85,17 +124,34 @@ typedef struct vsdk_ram_config {
 vsdk_ram *vsdk_ram_ref(vsdk_ram *ram);
 
 /*
- * The name of a vsdk_ram_kind: anonymous, shared, private and so on.
+ * The name of a vsdk_ram_backing: anonymous, memfd, file and so on.
  *
  *   value  Any value.
  *
  * Returns the name in lower case, unknown for a value without one (static).
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
-const char *vsdk_ram_kind_name(vsdk_ram_kind value);
+const char *vsdk_ram_backing_name(vsdk_ram_backing value);
+
+/*
+ * The name of a vsdk_ram_sharing: private, shared.
+ *
+ *   value  Any value.
+ *
+ * Returns the name in lower case, unknown for a value without one (static).
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+const char *vsdk_ram_sharing_name(vsdk_ram_sharing value);
 
 /*
  * Make memory for a virtual machine; it is not mapped yet.
+ *
+ * The file must be long enough at this moment. The library does not change its length. If somebody
+ * makes it shorter afterwards, a touch of what was cut off raises SIGBUS in this process, also
+ * inside the library, and fails a run with VSDK_ERROR_SYSTEM: seal a memfd with F_SEAL_SHRINK.
+ *
+ * Memory that this process has mapped does not go to a forked child. For VSDK_RAM_CALLER that is
+ * the caller's to say.
  *
  *   vm      The virtual machine.
  *   bytes   (bytes) Size, a multiple of 4096, not 0.
@@ -103,11 +159,17 @@ const char *vsdk_ram_kind_name(vsdk_ram_kind value);
  *   ram     (out, new reference) The memory.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, the size is 0 or not a multiple of 4096, or a flag is
- *                     unknown
- *   UNSUPPORTED       this kind is not in this version, or the configuration has a later version's
- *                     field
- *   NO_MEMORY         the host has not so much address space
+ *   INVALID_ARGUMENT  a pointer is NULL; a size, offset or address is not a multiple of 4096; the
+ *                     size is 0; a flag is unknown; the descriptor is missing, not open or no
+ *                     regular file; fields contradict each other
+ *   UNSUPPORTED       the backend has no such memory (VSDK_CAPABILITY_RAM_SHARED,
+ *                     VSDK_CAPABILITY_RAM_PRIVATE, VSDK_CAPABILITY_RAM_CALLER), the backing is
+ *                     reserved or unknown, or the configuration has a later version's field
+ *   RANGE             the file is too short, or the caller's pages are not all mapped
+ *   PERMISSION        the descriptor is not open for what the sharing needs, or a seal forbids it
+ *   LIMIT             there are no more descriptors
+ *   NO_MEMORY         the host has not so much address space, or no memory
+ *   SYSTEM            the file can't be mapped
  *   GONE              the virtual machine was destroyed
  *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.

@@ -12,9 +12,16 @@
  * Kicks are sticky and coalesce: a kick before, during or after a run makes the current or the next
  * run return KICKED once. A kick never cancels an access.
  *
- * On KVM a run is one system call an exit. One real-time signal is blocked in a thread at its first
- * run of a vCPU and opened by the kernel while the guest executes; no handler is installed. That
- * blocked signal is the one effect on a thread.
+ * On KVM an exit costs one system call, and each call of run one more. Two signals are blocked in a
+ * thread that runs a vCPU, and the kernel opens them while the guest executes: the real-time signal
+ * kick_signal of vsdk_host_config, and SIGSTKFLT for when the kernel has no room for another
+ * real-time signal. No handler is installed. They stay blocked afterwards: that is the one effect
+ * on a thread.
+ *
+ * The guest executes with the signal mask that the thread has when run is called. A program may
+ * change the mask between two runs as it likes; each run blocks the two signals again. A device
+ * callback that changes the mask gives it back before it returns, and leaves the two signals
+ * blocked.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -141,7 +148,7 @@ const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the record is not aligned to 64, or a flag is unknown
- *   LIMIT             index is not below vcpus_max
+ *   LIMIT             index is not below vcpus_max, or there are no more descriptors
  *   EXISTS            this vCPU was created before
  *   STATE             the guest was started already, or called in a forked child
  *   UNSUPPORTED       the configuration has a later version's field, or SYNC_GENERAL is not
@@ -206,6 +213,8 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
  *   INVALID_ARGUMENT  vcpu is NULL
  *   BUSY              another thread is inside run of this vCPU, or called from a callback
  *   GONE              the virtual machine was destroyed
+ *   LIMIT             KVM: no room for the timer of the deadline among the user's pending signals
+ *                     (ulimit -i)
  *   SYSTEM            the hypervisor refused to run it
  *   STATE             called in a forked child
  * Threads: any; one at a time a vCPU. Blocks: until an exit, a kick or the deadline. From

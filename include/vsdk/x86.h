@@ -42,9 +42,14 @@ extern "C" {
  * Since 0.1.
  */
 enum vsdk_x86_state_class_values {
-    VSDK_X86_REGS = 1,  /* vsdk_x86_regs. With an access unfinished RIP and the destination of a
-                           read are unspecified, and setting is VSDK_ERROR_STATE unless the exit
-                           has VSDK_EXIT_REGS_SETTABLE: then all but RIP are set. */
+    /*
+     * vsdk_x86_regs. With an access unfinished RIP and the destination of a read are unspecified,
+     * and setting is VSDK_ERROR_STATE unless the exit has VSDK_EXIT_REGS_SETTABLE. With that flag
+     * all but RIP may change: a RIP that differs from the one that is read is VSDK_ERROR_STATE too,
+     * so finish the access first (vsdk_vcpu_complete). Setting the registers of a processor that
+     * has halted makes it runnable: it goes on at RIP.
+     */
+    VSDK_X86_REGS = 1,
     VSDK_X86_SREGS = 2, /* vsdk_x86_sregs. Of a processor that is down (not started, or halted
                            for good) a backend without VSDK_CAPABILITY_DOWN_REGS tells control
                            registers only; the rest is zero, or as it was set before the start. */

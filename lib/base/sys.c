@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,44 @@ int sys_open(const char *path, int flags)
         fd = open(path, flags | O_CLOEXEC);
     while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : sys_high(fd);
+}
+
+static int new_memfd(const char *name)
+{
+    /* A kernel may insist on the last one (vm.memfd_noexec); those before 6.3 do not know it. */
+    const unsigned known = MFD_CLOEXEC | MFD_ALLOW_SEALING, no_exec_seal = 8;
+    int fd = memfd_create(name, known | no_exec_seal);
+
+    return fd < 0 && errno == EINVAL ? memfd_create(name, known) : fd;
+}
+
+int sys_memfd(const char *name, uint64_t bytes)
+{
+    int fd = new_memfd(name);
+
+    fd = fd < 0 ? -errno : sys_high(fd);
+    if (fd < 0)
+        return fd;
+    if (ftruncate(fd, (off_t)bytes) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+        int result = -errno;
+
+        sys_close(fd);
+        return result;
+    }
+    return fd;
+}
+
+int sys_file_size(int fd, uint64_t *bytes)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -EINVAL;
+    *bytes = (uint64_t)status.st_size;
+    return 0;
 }
 
 void sys_close(int fd)
@@ -105,6 +144,34 @@ void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot)
     if (after)
         munmap(base + before + bytes, after);
     return base + before;
+}
+
+/* The address is found with an anonymous mapping, which the file's then replaces. */
+void *sys_map_file(int fd, uint64_t offset, size_t bytes, size_t align, int flags)
+{
+    void *place = sys_map_anonymous(bytes, align, 0, PROT_NONE);
+
+    if (!place)
+        return NULL;
+    if (mmap(place, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, (off_t)offset) == place)
+        return place;
+    int kept = errno;
+    munmap(place, bytes);
+    errno = kept;
+    return NULL;
+}
+
+int sys_is_mapped(void *address, size_t bytes)
+{
+    enum { PAGE = 4096, PAGES = 1024 };
+    unsigned char resident[PAGES];
+
+    for (size_t done = 0; done < bytes; done += (size_t)PAGES * PAGE) {
+        size_t part = bytes - done < (size_t)PAGES * PAGE ? bytes - done : (size_t)PAGES * PAGE;
+        if (mincore((char *)address + done, part, resident) != 0)
+            return -errno;
+    }
+    return 0;
 }
 
 void *sys_map_fd(int fd, size_t bytes, int prot, int flags)

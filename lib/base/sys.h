@@ -12,6 +12,10 @@ int sys_open(const char *path, int flags);
 int sys_dup(int fd);    /* CLOEXEC, >= 3 */
 int sys_high(int fd);   /* moves a descriptor to >= 3, CLOEXEC; closes the old */
 void sys_close(int fd); /* -1 is ignored; errno is kept */
+/* A zeroed memfd of that size, which nobody can change; CLOEXEC, >= 3. */
+int sys_memfd(const char *name, uint64_t bytes);
+/* -EINVAL for what is no regular file. */
+int sys_file_size(int fd, uint64_t *bytes);
 int sys_ioctl(int fd, unsigned long request, uintptr_t argument);
 /* The same, and EINTR is tried again up to 100 times. */
 int sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument);
@@ -21,7 +25,11 @@ int sys_eventfd_read(int fd, uint64_t *value); /* -EAGAIN when nothing is there 
 /* Anonymous private memory without reservation whose address is congruent to `phase` modulo
  * `align` (a power of two >= 4096); NULL with errno set. */
 void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot);
+/* The same of a file; flags as for mmap. */
+void *sys_map_file(int fd, uint64_t offset, size_t bytes, size_t align, int flags);
 void *sys_map_fd(int fd, size_t bytes, int prot, int flags);
+/* -ENOMEM unless something is mapped at every page; `address` is a page's. */
+int sys_is_mapped(void *address, size_t bytes);
 void sys_unmap(void *address, size_t bytes);
 
 uint64_t sys_clock(void); /* CLOCK_MONOTONIC in ns */

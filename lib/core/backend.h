@@ -21,7 +21,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 2 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 3 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -75,10 +75,17 @@ struct backend_vcpu {
     void *data;
 };
 
+/* What ram_create gets was checked: the backend's capability for it, the length of the file, the
+ * caller's pages. */
 struct backend_ram {
     backend_vm *vm;
     uint64_t bytes;
-    void *memory; /* set by ram_create: stable until ram_free */
+    uint32_t backing; /* vsdk_ram_backing */
+    uint32_t sharing; /* vsdk_ram_sharing */
+    int fd;           /* of a memfd or file, the library's own and open until ram_free; else -1 */
+    uint64_t offset;  /* of the first byte in it */
+    void *caller;     /* the caller's pages, or NULL */
+    void *memory;     /* set by ram_create: stable until ram_free */
     void *data;
 };
 

@@ -312,17 +312,31 @@ const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value)
     }
 }
 
-const char *vsdk_ram_kind_name(vsdk_ram_kind value)
+const char *vsdk_ram_backing_name(vsdk_ram_backing value)
 {
     switch (value) {
     case VSDK_RAM_ANONYMOUS:
         return "anonymous";
-    case VSDK_RAM_SHARED:
-        return "shared";
-    case VSDK_RAM_PRIVATE:
-        return "private";
+    case VSDK_RAM_MEMFD:
+        return "memfd";
+    case VSDK_RAM_FILE:
+        return "file";
+    case VSDK_RAM_HUGE:
+        return "huge";
     case VSDK_RAM_CALLER:
         return "caller";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_ram_sharing_name(vsdk_ram_sharing value)
+{
+    switch (value) {
+    case VSDK_RAM_PRIVATE:
+        return "private";
+    case VSDK_RAM_SHARED:
+        return "shared";
     default:
         return "unknown";
     }

@@ -284,7 +284,9 @@ Test(exit, registers_may_be_set_at_a_port_write)
         ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
         cr_assert_eq(regs.rax, value);
         regs.rax = value + 1;
-        regs.rip = 0xdead0000; /* ignored */
+        regs.rip++; /* what the access belongs to */
+        fails(STATE, vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
+        regs.rip--;
         ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
     }
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 static struct machine m;
 
@@ -385,4 +386,32 @@ Test(kick, run_moves_between_threads)
             cr_assert_eq(run_to_write(&m, PORT_OUT)->value, value);
         }
     }
+}
+
+/* Any process of the same user can use up the pending signals that the user may have. */
+Test(kick, needs_no_room_for_signals)
+{
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+    struct rlimit limit;
+
+    cr_assert(getrlimit(RLIMIT_SIGPENDING, &limit) == 0);
+    limit.rlim_cur = 0;
+    cr_assert(setrlimit(RLIMIT_SIGPENDING, &limit) == 0);
+    machine_start(&m, &guest_spin, NULL);
+    for (int i = 0; i < 3; i++) {
+        runner_start(&runner);
+        sleep_ms(10);
+        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_resume(m.vm, E));
+        sleep_ms(10);
+        ok(vsdk_vcpu_kick(m.vcpu, E));
+        runner_join(&runner);
+        ok(runner.status);
+        cr_assert_eq(runner.last.detail, VSDK_KICK_REQUEST);
+    }
+    runner_start(&runner);
+    sleep_ms(10);
+    ok(vsdk_vm_destroy(m.vm, E));
+    runner_join(&runner);
+    cr_assert_eq(runner.status, VSDK_ERROR_GONE);
 }

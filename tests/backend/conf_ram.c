@@ -1,6 +1,12 @@
 /* Guest memory: made, mapped, protected and taken away, in every state. */
 #include "common.h"
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct machine m;
 
@@ -24,7 +30,7 @@ static vsdk_ram *make_ram(uint64_t bytes)
     return ram;
 }
 
-Test(ram, sizes_and_kinds_are_checked)
+Test(ram, sizes_and_sources_are_checked)
 {
     vsdk_ram_config config = {.size = sizeof config};
     vsdk_ram *ram = (vsdk_ram *)1;
@@ -34,16 +40,300 @@ Test(ram, sizes_and_kinds_are_checked)
     fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 4095, NULL, &ram, E));
     fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 4097, NULL, &ram, E));
     fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 4096, NULL, NULL, E));
-    for (vsdk_ram_kind kind = VSDK_RAM_SHARED; kind <= VSDK_RAM_CALLER; kind++) {
-        config.kind = kind;
-        fails(UNSUPPORTED, vsdk_ram_create(m.vm, 4096, &config, &ram, E));
-    }
     fails(NO_MEMORY, vsdk_ram_create(m.vm, UINT64_C(1) << 62, NULL, &ram, E));
     fails(NO_MEMORY, vsdk_ram_create(m.vm, UINT64_MAX & ~UINT64_C(4095), NULL, &ram, E));
-    config.kind = VSDK_RAM_ANONYMOUS;
+    config.backing = VSDK_RAM_HUGE;
+    fails(UNSUPPORTED, vsdk_ram_create(m.vm, 4096, &config, &ram, E));
+    config.backing = VSDK_RAM_CALLER + 1;
+    fails(UNSUPPORTED, vsdk_ram_create(m.vm, 4096, &config, &ram, E));
+    config.backing = VSDK_RAM_ANONYMOUS;
+    config.sharing = VSDK_RAM_SHARED + 1;
+    fails(UNSUPPORTED, vsdk_ram_create(m.vm, 4096, &config, &ram, E));
+    config.sharing = VSDK_RAM_PRIVATE;
     ok(vsdk_ram_create(m.vm, 4096, &config, &ram, E));
     cr_assert_eq(vsdk_ram_size(ram), 4096);
     vsdk_ram_close(ram);
+}
+
+/* Whatever the backend has, what contradicts itself is refused as such. */
+Test(ram, fields_that_contradict_each_other)
+{
+    static char pages[0x3000];
+    void *page = (void *)(((uintptr_t)pages + 0xfff) & ~(uintptr_t)0xfff);
+    const vsdk_ram_config wrong[] = {
+        {.sharing = VSDK_RAM_SHARED},
+        {.flags = VSDK_RAM_DESCRIPTOR},
+        {.descriptor = 1},
+        {.offset = 0x1000},
+        {.address = page},
+        {.flags = 2},
+        {.backing = VSDK_RAM_FILE},
+        {.backing = VSDK_RAM_MEMFD, .offset = 0x1000},
+        {.backing = VSDK_RAM_MEMFD, .address = page},
+        {.backing = VSDK_RAM_FILE, .flags = VSDK_RAM_DESCRIPTOR, .offset = 0x800},
+        {.backing = VSDK_RAM_CALLER},
+        {.backing = VSDK_RAM_CALLER, .address = (char *)page + 8},
+        {.backing = VSDK_RAM_CALLER, .address = (void *)~(uintptr_t)0xfff},
+        {.backing = VSDK_RAM_CALLER, .address = page, .sharing = VSDK_RAM_SHARED},
+        {.backing = VSDK_RAM_CALLER, .address = page, .flags = VSDK_RAM_DESCRIPTOR},
+    };
+    vsdk_ram *ram = NULL;
+
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        vsdk_ram_config config = wrong[i];
+
+        config.size = sizeof config;
+        fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 0x1000, &config, &ram, E));
+    }
+}
+
+/* A file of `pages` pages, each of which begins with its number. */
+static int numbered_file(vsdk_ram_backing backing, unsigned pages)
+{
+    char path[] = "/tmp/vsdk-test-XXXXXX";
+    int fd = backing == VSDK_RAM_MEMFD ? memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+                                       : mkostemp(path, O_CLOEXEC);
+
+    cr_assert(fd >= 0);
+    if (backing == VSDK_RAM_FILE)
+        unlink(path);
+    cr_assert(ftruncate(fd, pages * 0x1000) == 0);
+    for (uint64_t i = 0; i < pages; i++)
+        cr_assert(pwrite(fd, &i, sizeof i, (off_t)i * 0x1000) == sizeof i);
+    return fd;
+}
+
+static vsdk_ram_config config_of(vsdk_ram_backing backing, vsdk_ram_sharing sharing, int fd)
+{
+    return (vsdk_ram_config){.size = sizeof(vsdk_ram_config),
+                             .flags = VSDK_RAM_DESCRIPTOR,
+                             .backing = backing,
+                             .sharing = sharing,
+                             .descriptor = fd};
+}
+
+/* Descriptors of this process that show the same file: how many, and whether each is close-on-exec
+ * and above 2. */
+static unsigned same_file(int fd)
+{
+    struct stat wanted, found;
+    unsigned count = 0;
+
+    cr_assert(fstat(fd, &wanted) == 0);
+    for (int i = 0; i < 1000; i++) {
+        if (fstat(i, &found) || found.st_ino != wanted.st_ino || found.st_dev != wanted.st_dev)
+            continue;
+        cr_assert(i > 2 && fcntl(i, F_GETFD) == FD_CLOEXEC);
+        count++;
+    }
+    return count;
+}
+
+/* Pages 2 and 3 of a file are the guest's: what it finds there, and who sees what it writes. */
+static void guest_in_a_file(vsdk_ram_backing backing, vsdk_ram_sharing sharing)
+{
+    int fd = numbered_file(backing, 4), other = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+    vsdk_ram_config config = config_of(backing, sharing, fd);
+    uint64_t word = 0;
+    vsdk_ram *ram;
+
+    config.offset = 0x2000;
+    ok(vsdk_ram_create(m.vm, 0x2000, &config, &ram, E));
+    cr_assert_eq(same_file(fd), 3);
+    close(fd);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM, &word, sizeof word, E));
+    cr_assert_eq(word, 2);
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM + 0x1000, &word, sizeof word, E));
+    cr_assert_eq(word, 3);
+    machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
+    cr_assert(pread(other, &word, sizeof word, 0x2008) == sizeof word);
+    cr_assert_eq(word, sharing == VSDK_RAM_SHARED ? 100 : 0);
+    word = 77;
+    cr_assert(pwrite(other, &word, sizeof word, 0x2010) == sizeof word);
+    ok(vsdk_vm_read(m.vm, EXTRA_RAM + 0x10, &word, sizeof word, E));
+    cr_assert_eq(word, sharing == VSDK_RAM_SHARED ? 77 : 0);
+    ok(vsdk_vm_unmap(m.vm, EXTRA_RAM, 0x2000, E));
+    vsdk_ram_close(ram);
+    cr_assert_eq(same_file(other), 1);
+    close(other);
+}
+
+Test(ram, shared_with_a_memfd)
+{
+    need(m.host, VSDK_CAPABILITY_RAM_SHARED);
+    guest_in_a_file(VSDK_RAM_MEMFD, VSDK_RAM_SHARED);
+}
+
+Test(ram, shared_with_a_file)
+{
+    need(m.host, VSDK_CAPABILITY_RAM_SHARED);
+    guest_in_a_file(VSDK_RAM_FILE, VSDK_RAM_SHARED);
+}
+
+Test(ram, private_copy_of_a_memfd)
+{
+    need(m.host, VSDK_CAPABILITY_RAM_PRIVATE);
+    guest_in_a_file(VSDK_RAM_MEMFD, VSDK_RAM_PRIVATE);
+}
+
+Test(ram, private_copy_of_a_file)
+{
+    need(m.host, VSDK_CAPABILITY_RAM_PRIVATE);
+    guest_in_a_file(VSDK_RAM_FILE, VSDK_RAM_PRIVATE);
+}
+
+Test(ram, a_memfd_of_the_librarys)
+{
+    vsdk_ram_config config = {
+        .size = sizeof config, .backing = VSDK_RAM_MEMFD, .sharing = VSDK_RAM_SHARED};
+    uint64_t *data = NULL;
+    vsdk_ram *ram;
+
+    need(m.host, VSDK_CAPABILITY_RAM_SHARED);
+    ok(vsdk_ram_create(m.vm, 0x400000, &config, &ram, E));
+    ok(vsdk_ram_data(ram, (void **)&data, E));
+    for (unsigned i = 0; i < 0x400000 / sizeof *data; i += 0x200)
+        cr_assert_eq(data[i], 0);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x400000, 0, E));
+    machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
+    cr_assert_eq(data[1], 100);
+    vsdk_ram_close(ram);
+}
+
+/* A touch behind the end of a file would be SIGBUS. */
+Test(ram, file_that_is_too_short)
+{
+    vsdk_ram *ram = NULL;
+
+    need(m.host, VSDK_CAPABILITY_RAM_PRIVATE);
+    for (vsdk_ram_backing backing = VSDK_RAM_MEMFD; backing <= VSDK_RAM_FILE; backing++) {
+        int fd = numbered_file(backing, 2);
+        vsdk_ram_config config = config_of(backing, VSDK_RAM_PRIVATE, fd);
+
+        fails(RANGE, vsdk_ram_create(m.vm, 0x3000, &config, &ram, E));
+        config.offset = 0x1000;
+        fails(RANGE, vsdk_ram_create(m.vm, 0x2000, &config, &ram, E));
+        config.offset = 0x2000;
+        fails(RANGE, vsdk_ram_create(m.vm, 0x1000, &config, &ram, E));
+        config.offset = UINT64_MAX & ~UINT64_C(0xfff);
+        fails(RANGE, vsdk_ram_create(m.vm, 0x1000, &config, &ram, E));
+        cr_assert(ftruncate(fd, 0x1fff) == 0);
+        config.offset = 0;
+        fails(RANGE, vsdk_ram_create(m.vm, 0x2000, &config, &ram, E));
+        cr_assert_eq(same_file(fd), 1);
+        close(fd);
+    }
+}
+
+Test(ram, descriptors_that_will_not_do)
+{
+    int zero = open("/dev/zero", O_RDWR | O_CLOEXEC), folder = open("/", O_RDONLY | O_CLOEXEC);
+    const int wrong[] = {zero, folder, -1, 4711};
+    int fd, reading;
+    vsdk_ram_config config;
+    vsdk_ram *ram = NULL;
+    char path[64];
+
+    need(m.host, VSDK_CAPABILITY_RAM_SHARED);
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        config = config_of(VSDK_RAM_FILE, VSDK_RAM_SHARED, wrong[i]);
+        fails(INVALID_ARGUMENT, vsdk_ram_create(m.vm, 0x1000, &config, &ram, E));
+    }
+    fd = numbered_file(VSDK_RAM_FILE, 2);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    reading = open(path, O_RDONLY | O_CLOEXEC);
+    cr_assert(reading >= 0);
+    config = config_of(VSDK_RAM_FILE, VSDK_RAM_SHARED, reading);
+    fails(PERMISSION, vsdk_ram_create(m.vm, 0x1000, &config, &ram, E));
+    config.sharing = VSDK_RAM_PRIVATE;
+    ok(vsdk_ram_create(m.vm, 0x1000, &config, &ram, E));
+    vsdk_ram_close(ram);
+    close(reading);
+    close(fd);
+    close(zero);
+    close(folder);
+}
+
+Test(ram, the_callers_pages)
+{
+    vsdk_ram_config config = {.size = sizeof config, .backing = VSDK_RAM_CALLER};
+    uint64_t *pages =
+        mmap(NULL, 0x4000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *data = NULL;
+    vsdk_ram *ram;
+
+    cr_assert(pages != MAP_FAILED);
+    need(m.host, VSDK_CAPABILITY_RAM_CALLER);
+    pages[2] = 55;
+    config.address = pages;
+    ok(vsdk_ram_create(m.vm, 0x2000, &config, &ram, E));
+    ok(vsdk_ram_data(ram, &data, E));
+    cr_assert(data == pages);
+    ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
+    machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
+    cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);
+    cr_assert_eq(pages[1], 100);
+    vsdk_ram_close(ram);
+    ok(vsdk_vm_destroy(m.vm, E));
+    cr_assert_eq(pages[1], 100, "the pages are the caller's");
+    cr_assert_eq(pages[2], 55);
+    pages[1] = 0;
+    munmap(pages, 0x4000);
+}
+
+Test(ram, pages_that_the_caller_lacks)
+{
+    vsdk_ram_config config = {.size = sizeof config, .backing = VSDK_RAM_CALLER};
+    char *pages = mmap(NULL, 0x4000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    vsdk_ram *ram = NULL;
+
+    cr_assert(pages != MAP_FAILED);
+    need(m.host, VSDK_CAPABILITY_RAM_CALLER);
+    munmap(pages + 0x2000, 0x1000);
+    config.address = pages;
+    fails(RANGE, vsdk_ram_create(m.vm, 0x4000, &config, &ram, E));
+    fails(RANGE, vsdk_ram_create(m.vm, 0x3000, &config, &ram, E));
+    ok(vsdk_ram_create(m.vm, 0x2000, &config, &ram, E));
+    vsdk_ram_close(ram);
+    munmap(pages, 0x4000);
+}
+
+/* Where a backend lacks it, the answer is the capability's reason. */
+Test(ram, what_the_backend_lacks_is_said)
+{
+    static char pages[0x2000];
+    int fd = numbered_file(VSDK_RAM_MEMFD, 1);
+    const struct {
+        vsdk_capability capability;
+        vsdk_ram_config config;
+    } each[] = {
+        {VSDK_CAPABILITY_RAM_SHARED, config_of(VSDK_RAM_MEMFD, VSDK_RAM_SHARED, fd)},
+        {VSDK_CAPABILITY_RAM_PRIVATE, config_of(VSDK_RAM_FILE, VSDK_RAM_PRIVATE, fd)},
+        {VSDK_CAPABILITY_RAM_CALLER,
+         {.size = sizeof(vsdk_ram_config),
+          .backing = VSDK_RAM_CALLER,
+          .address = (void *)(((uintptr_t)pages + 0xfff) & ~(uintptr_t)0xfff)}},
+    };
+
+    for (unsigned i = 0; i < sizeof each / sizeof *each; i++) {
+        vsdk_capability_info info = {.size = sizeof info};
+        vsdk_error error = {0};
+        vsdk_ram *ram = NULL;
+
+        ok(vsdk_host_query(m.host, each[i].capability, &info, E));
+        vsdk_status status = vsdk_ram_create(m.vm, 0x1000, &each[i].config, &ram, &error);
+        if (info.answer == VSDK_ANSWER_NO) {
+            cr_assert_eq(status, VSDK_ERROR_UNSUPPORTED);
+            cr_assert(strstr(error.message, info.reason) == error.message, "%s", error.message);
+        } else {
+            cr_assert_eq(status, VSDK_OK, "%s", error.message);
+        }
+        vsdk_ram_close(ram);
+    }
+    close(fd);
 }
 
 Test(ram, begins_as_zeros_at_one_address)

@@ -186,6 +186,24 @@ Test(regs, fpu_is_a_capability)
     }
 }
 
+/* A guest that stopped itself with `cli; hlt` goes on with the registers that it is given. Where
+ * the last processor that does so ends the guest that is not possible. */
+Test(regs, given_to_a_halted_processor_start_it)
+{
+    if (is_autonomous(m.host))
+        return;
+    machine_load(&m, &guest_halt_for_good, 0, NULL);
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, 50000000, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    ok(vsdk_vm_pause(m.vm, E));
+    machine_load(&m, &guest_out_rax, 0, &(vsdk_x86_regs){.rax = 0x1234});
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, 5000000000u, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_PIO);
+    cr_assert_eq(m.exit->value, 0x1234);
+}
+
 static void expect_all_refused(void)
 {
     static vsdk_x86_sregs sregs;

@@ -1,10 +1,12 @@
 /* Kicks, deadlines and foreign signals, below the core. A kicker takes a ticket, kicks, and waits
  * until a run has answered a ticket at least its own. */
 #include "kvm_rig.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,7 +97,7 @@ static int kick_signal_is_pending(void)
 {
     sigset_t set;
     sigpending(&set);
-    return sigismember(&set, SIGRTMAX - 1);
+    return sigismember(&set, SIGRTMAX - 1) || sigismember(&set, SIGSTKFLT);
 }
 
 TEST(deadline)
@@ -172,6 +174,225 @@ TEST(mask_follows_the_thread)
     CHECK(r.exit.reason == VSDK_EXIT_KICKED && r.exit.detail == VSDK_KICK_DEADLINE);
     rig_close(&r);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    sigaction(SIGUSR1, &old, NULL);
+}
+
+static void *kick_soon(void *unused)
+{
+    struct timespec nap = {.tv_nsec = 20000000};
+    nanosleep(&nap, NULL);
+    atomic_fetch_or(&r.vcpu.requests, REQUEST_KICK);
+    rig_ops->vcpu_interrupt(&r.vcpu);
+    return unused;
+}
+
+/* A guest that spins comes back from a kick of another thread. */
+static void expect_kick(void)
+{
+    pthread_t thread;
+    r.vcpu.deadline_ns = 0;
+    CHECK(pthread_create(&thread, NULL, kick_soon, NULL) == 0);
+    do
+        CHECK(rig_run(&r) == VSDK_OK && r.exit.reason == VSDK_EXIT_KICKED);
+    while (!atomic_load(&r.vcpu.requests) && r.exit.reason == VSDK_EXIT_KICKED);
+    CHECK(r.exit.detail == 0);
+    pthread_join(thread, NULL);
+    atomic_store(&r.vcpu.requests, 0);
+}
+
+/* Any process of the user can fill the quota of pending signals at any time. */
+TEST(kick_with_a_full_quota)
+{
+    struct rlimit was, none;
+    CHECK(getrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    none = (struct rlimit){0, was.rlim_max};
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    for (int i = 0; i < 5; i++) {
+        expect_kick();
+        CHECK(!kick_signal_is_pending());
+    }
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    expect_kick();
+    rig_close(&r);
+}
+
+/* The core calls several runs in one bracket: each kick is told, not the first alone. */
+static void kicks_in_one_bracket(void)
+{
+    CHECK(rig_ops->vcpu_enter(&r.vcpu, &r.error) == VSDK_OK);
+    for (int i = 0; i < 4; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, kick_soon, NULL) == 0);
+        do
+            CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK);
+        while (!atomic_load(&r.vcpu.requests) && r.exit.reason == VSDK_EXIT_KICKED);
+        pthread_join(thread, NULL);
+        atomic_store(&r.vcpu.requests, 0);
+    }
+    rig_ops->vcpu_leave(&r.vcpu);
+    CHECK(!kick_signal_is_pending());
+}
+
+TEST(several_kicks_of_one_run)
+{
+    struct rlimit was, none;
+    CHECK(getrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    none = (struct rlimit){0, was.rlim_max};
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    kicks_in_one_bracket();
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    kicks_in_one_bracket();
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    rig_close(&r);
+}
+
+/* Code of a callback may take any signal of its thread: the next kick comes all the same. */
+static void steal_a_kick(void)
+{
+    const struct timespec now = {0};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMAX - 1);
+    atomic_fetch_or(&r.vcpu.requests, REQUEST_KICK);
+    rig_ops->vcpu_interrupt(&r.vcpu);
+    CHECK(sigtimedwait(&set, NULL, &now) == SIGRTMAX - 1);
+}
+
+TEST(a_kick_that_was_stolen)
+{
+    pthread_t thread;
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    CHECK(rig_ops->vcpu_enter(&r.vcpu, &r.error) == VSDK_OK);
+    steal_a_kick();
+    atomic_store(&r.vcpu.requests, 0);
+    CHECK(pthread_create(&thread, NULL, kick_soon, NULL) == 0);
+    CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK);
+    CHECK(atomic_load(&r.vcpu.requests) && r.exit.reason == VSDK_EXIT_KICKED);
+    pthread_join(thread, NULL);
+    rig_ops->vcpu_leave(&r.vcpu);
+    atomic_store(&r.vcpu.requests, 0);
+    CHECK(!kick_signal_is_pending());
+    rig_close(&r);
+}
+
+/* The same where the run does not enter the guest: it finishes an access for the kick. */
+TEST(a_kick_that_was_stolen_at_an_access)
+{
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, busy_code, busy_code_end);
+    CHECK(rig_ops->vcpu_enter(&r.vcpu, &r.error) == VSDK_OK);
+    CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK && r.exit.reason == VSDK_EXIT_PIO);
+    steal_a_kick();
+    CHECK(rig_ops->vcpu_run(&r.vcpu, &r.error) == VSDK_OK && r.exit.reason == VSDK_EXIT_KICKED);
+    rig_ops->vcpu_leave(&r.vcpu);
+    atomic_store(&r.vcpu.requests, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    expect_kick();
+    CHECK(!kick_signal_is_pending());
+    rig_close(&r);
+}
+
+/* The timer takes its place in the quota when it is made; without one the run says so. */
+TEST(deadline_with_a_full_quota)
+{
+    struct rlimit was, none;
+    CHECK(getrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    none = (struct rlimit){0, was.rlim_max};
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    r.vcpu.deadline_ns = now_ns() + 1000000;
+    CHECK(rig_run(&r) == VSDK_ERROR_LIMIT && r.error.os_errno == EAGAIN && r.error.hint[0]);
+    expect_kick();
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    r.vcpu.deadline_ns = now_ns() + 1000000;
+    CHECK(rig_run(&r) == VSDK_OK && r.exit.detail == VSDK_KICK_DEADLINE);
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    for (int i = 0; i < 5; i++) {
+        r.vcpu.deadline_ns = now_ns() + 1000000;
+        CHECK(rig_run(&r) == VSDK_OK && r.exit.detail == VSDK_KICK_DEADLINE);
+    }
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &was) == 0);
+    rig_close(&r);
+}
+
+/* A runtime that gives the mask back as it was before the first run opens the kick's signals. */
+TEST(mask_given_back_between_runs)
+{
+    sigset_t before;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    sigdelset(&before, SIGRTMAX - 1);
+    sigdelset(&before, SIGSTKFLT);
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    for (int i = 0; i < 5; i++) {
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        expect_kick();
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    r.vcpu.deadline_ns = now_ns() + 1000000;
+    CHECK(rig_run(&r) == VSDK_OK && r.exit.detail == VSDK_KICK_DEADLINE);
+    rig_close(&r);
+}
+
+static _Atomic int handled;
+
+static void count_signal(int signal)
+{
+    (void)signal;
+    atomic_fetch_add(&handled, 1);
+}
+
+static pthread_t main_thread;
+
+static void *signal_soon(void *unused)
+{
+    struct timespec nap = {.tv_nsec = 20000000};
+    nanosleep(&nap, NULL);
+    pthread_kill(main_thread, SIGUSR1);
+    return unused;
+}
+
+static void run_to(uint32_t detail, uint64_t longest_ns)
+{
+    r.vcpu.deadline_ns = now_ns() + longest_ns;
+    CHECK(rig_run(&r) == VSDK_OK);
+    CHECK(r.exit.reason == VSDK_EXIT_KICKED && r.exit.detail == detail);
+}
+
+/* A signal that is opened after the first run reaches the thread in the guest; one that is blocked
+ * and pending ends no run. */
+TEST(mask_changes_between_runs)
+{
+    struct sigaction action = {.sa_handler = count_signal}, old;
+    pthread_t thread;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaction(SIGUSR1, &action, &old);
+    atomic_store(&handled, 0);
+    main_thread = pthread_self();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_load(&r, spin_code, spin_code_end);
+    run_to(VSDK_KICK_DEADLINE, 1000000);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    CHECK(pthread_create(&thread, NULL, signal_soon, NULL) == 0);
+    run_to(VSDK_KICK_SIGNAL, 10000000000u);
+    pthread_join(thread, NULL);
+    CHECK(atomic_load(&handled) == 1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pthread_kill(main_thread, SIGUSR1);
+    for (int i = 0; i < 3; i++)
+        run_to(VSDK_KICK_DEADLINE, 1000000);
+    CHECK(atomic_load(&handled) == 1);
+    rig_close(&r);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    CHECK(atomic_load(&handled) == 2);
     sigaction(SIGUSR1, &old, NULL);
 }
 
@@ -277,6 +498,13 @@ int main(int count, char **argument)
     RUN(deadline_beside_an_exit);
     RUN(foreign_signal);
     RUN(mask_follows_the_thread);
+    RUN(mask_given_back_between_runs);
+    RUN(mask_changes_between_runs);
+    RUN(kick_with_a_full_quota);
+    RUN(deadline_with_a_full_quota);
+    RUN(several_kicks_of_one_run);
+    RUN(a_kick_that_was_stolen);
+    RUN(a_kick_that_was_stolen_at_an_access);
     RUN(threads_come_and_go);
     RUN(nested_runs);
     RUN(kicks_during_destroy);

@@ -1,10 +1,12 @@
 /* The KVM operations on their own: memory, exits, completion, registers, doorbells, messages. */
+#include "backends/kvm/objects_kvm.h"
 #include "kvm_rig.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static rig r;
@@ -206,7 +208,6 @@ TEST(registers_with_a_pending_write)
     CHECK(rig_ops->vcpu_get_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
     CHECK(memcmp(&regs, &r.sync, sizeof regs) == 0);
     regs.rax = 0x99;
-    regs.rip = 0xdead;
     CHECK(rig_ops->vcpu_set_regs(&r.vcpu, &regs, &r.error) == VSDK_OK);
     CHECK(rig_run(&r) == VSDK_OK);
     expect_access(VSDK_EXIT_PIO, 0x12, 2, VSDK_DIRECTION_WRITE);
@@ -372,22 +373,11 @@ TEST(messages_and_lines)
 
 GUEST(halt_code, "1: hlt; out %al, $0x10; jmp 1b");
 
-static void set_kernel_mode(void)
-{
-    vsdk_x86_sregs s;
-    CHECK(rig_ops->vcpu_get_sregs(&r.vcpu, &s, &r.error) == VSDK_OK);
-    s.cs.access = 0xa09b;
-    s.cs.selector = 8;
-    s.ss.access = 0xc093;
-    s.ss.selector = 16;
-    CHECK(rig_ops->vcpu_set_sregs(&r.vcpu, &s, &r.error) == VSDK_OK);
-}
-
 TEST(halt_and_triple_fault)
 {
     rig_open(&r, VSDK_IRQCHIP_NONE, 0);
     rig_load(&r, halt_code, halt_code_end);
-    set_kernel_mode();
+    rig_set_kernel_mode(&r);
     CHECK(rig_run(&r) == VSDK_OK);
     CHECK(r.exit.reason == VSDK_EXIT_HALT);
     CHECK(rig_run(&r) == VSDK_OK);
@@ -468,6 +458,74 @@ TEST(host_configurations)
     close(kvm);
 }
 
+/* No further descriptor can be opened until the limit is set back. */
+static struct rlimit use_up_descriptors(void)
+{
+    struct rlimit was, now;
+    int next = dup(STDOUT_FILENO);
+    CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    now = (struct rlimit){(rlim_t)next, was.rlim_max};
+    close(next);
+    CHECK(setrlimit(RLIMIT_NOFILE, &now) == 0);
+    return was;
+}
+
+static void expect_limit(vsdk_status status)
+{
+    CHECK(status == VSDK_ERROR_LIMIT && r.error.code == status);
+    CHECK(r.error.os_errno == EMFILE && r.error.hint[0]);
+}
+
+/* One code for one cause, in every call. */
+TEST(no_more_descriptors)
+{
+    static _Alignas(64) vsdk_exit exit;
+    backend_vcpu second = {.vm = &r.vm, .index = 1, .exit = &exit};
+    backend_vcpu *none[1] = {NULL};
+    rig_vcpus = 2;
+    rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
+    rig_vcpus = 1;
+    backend_vm other = {.host = &r.host, .config = r.vm.config, .vcpus = none};
+    other.config.vcpus_max = 1;
+    vsdk_host_config config = {.flags = VSDK_HOST_DESCRIPTOR,
+                               .descriptor = ((const host_kvm *)r.host.data)->fd};
+    vsdk_host_config by_name = {0};
+    struct rlimit was = use_up_descriptors();
+    expect_limit(open_with(&by_name));
+    expect_limit(open_with(&config));
+    expect_limit(rig_ops->vm_create(&other, &r.error));
+    expect_limit(rig_ops->vcpu_create(&second, &r.error));
+    expect_limit(rig_ops->vm_reset(&r.vm, &r.error));
+    CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
+    CHECK(rig_ops->vm_reset(&r.vm, &r.error) == VSDK_OK);
+    rig_close(&r);
+}
+
+/* The kernel says ENOSPC, which is true of its page tables and tells nobody anything. */
+TEST(machine_without_memory)
+{
+    rig_open(&r, VSDK_IRQCHIP_NONE, 0);
+    static _Alignas(64) vsdk_exit exit;
+    backend_vcpu *vcpus[1] = {NULL};
+    backend_vm empty = {.host = &r.host, .config = r.vm.config, .vcpus = vcpus};
+    backend_vcpu vcpu = {.vm = &empty, .exit = &exit};
+    CHECK(rig_ops->vm_create(&empty, &r.error) == VSDK_OK);
+    CHECK(rig_ops->vcpu_create(&vcpu, &r.error) == VSDK_OK);
+    vcpus[0] = &vcpu;
+    CHECK(rig_ops->vcpu_enter(&vcpu, &r.error) == VSDK_OK);
+    vsdk_status status = rig_ops->vcpu_run(&vcpu, &r.error);
+    rig_ops->vcpu_leave(&vcpu);
+    if (status == VSDK_OK)
+        printf("# it ran to reason %u\n", exit.reason);
+    else
+        CHECK(strstr(r.error.message, "no memory is mapped") &&
+              strstr(r.error.hint, "vsdk_vm_map"));
+    rig_ops->vm_destroy(&empty);
+    rig_ops->vcpu_destroy(&vcpu);
+    rig_ops->vm_free(&empty);
+    rig_close(&r);
+}
+
 int main(void)
 {
     rig_begin();
@@ -490,5 +548,7 @@ int main(void)
     RUN(reserved_ranges);
     RUN(capabilities);
     RUN(host_configurations);
+    RUN(no_more_descriptors);
+    RUN(machine_without_memory);
     return rig_finish();
 }

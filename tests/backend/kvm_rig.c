@@ -3,6 +3,7 @@
 
 const backend_ops *rig_ops;
 unsigned rig_test_count, rig_failures;
+uint32_t rig_vcpus = 1, rig_long_mode = 1;
 static unsigned failures_of_test;
 
 void rig_check(int good, const char *text, const char *file, int line)
@@ -16,6 +17,10 @@ void rig_check(int good, const char *text, const char *file, int line)
 
 void rig_test(void (*test)(void), const char *name)
 {
+    const char *only = getenv("RIG_TEST");
+
+    if (only && strcmp(only, name) != 0)
+        return;
     failures_of_test = 0;
     test();
     rig_test_count++;
@@ -75,7 +80,7 @@ static void fill_tables(char *memory)
     }
 }
 
-static void set_long_mode(rig *r)
+void rig_set_long_mode(rig *r)
 {
     vsdk_x86_sregs s;
     must(rig_ops->vcpu_get_sregs(&r->vcpu, &s, &r->error), r, "get_sregs");
@@ -100,7 +105,7 @@ void rig_open(rig *r, vsdk_irqchip irqchip, uint32_t vcpu_flags)
     r->vm.host = &r->host;
     r->vm.vcpus = r->vcpus;
     r->vm.config = (vsdk_vm_config){.size = sizeof r->vm.config,
-                                    .vcpus_max = 1,
+                                    .vcpus_max = rig_vcpus,
                                     .memory_max = UINT64_C(1) << 32,
                                     .irqchip = irqchip};
     must(rig_ops->vm_create(&r->vm, &r->error), r, "vm_create");
@@ -116,7 +121,8 @@ void rig_open(rig *r, vsdk_irqchip irqchip, uint32_t vcpu_flags)
     r->vcpu.sync_regs = vcpu_flags & VSDK_VCPU_SYNC_GENERAL ? &r->sync : NULL;
     must(rig_ops->vcpu_create(&r->vcpu, &r->error), r, "vcpu_create");
     r->vcpus[0] = &r->vcpu;
-    set_long_mode(r);
+    if (rig_long_mode)
+        rig_set_long_mode(r);
 }
 
 void rig_close(rig *r)
@@ -142,6 +148,17 @@ void rig_set(rig *r, uint64_t rcx, uint64_t rdx, uint64_t rsi, uint64_t rdi)
     regs.rsi = rsi;
     regs.rdi = rdi;
     must(rig_ops->vcpu_set_regs(&r->vcpu, &regs, &r->error), r, "set_regs");
+}
+
+void rig_set_kernel_mode(rig *r)
+{
+    vsdk_x86_sregs s;
+    must(rig_ops->vcpu_get_sregs(&r->vcpu, &s, &r->error), r, "get_sregs");
+    s.cs.access = 0xa09b;
+    s.cs.selector = 8;
+    s.ss.access = 0xc093;
+    s.ss.selector = 16;
+    must(rig_ops->vcpu_set_sregs(&r->vcpu, &s, &r->error), r, "set_sregs");
 }
 
 vsdk_status rig_run(rig *r)

@@ -16,7 +16,7 @@ typedef struct rig {
     backend_host host;
     backend_vm vm;
     backend_vcpu vcpu;
-    backend_vcpu *vcpus[1];
+    backend_vcpu *vcpus[2];
     backend_ram ram;
     backend_slot slot;
     _Alignas(64) vsdk_exit exit;
@@ -26,15 +26,19 @@ typedef struct rig {
 
 extern const backend_ops *rig_ops;
 extern unsigned rig_test_count, rig_failures;
+extern uint32_t rig_vcpus;     /* vcpus_max of the next rig_open; 1 */
+extern uint32_t rig_long_mode; /* whether it sets registers; 1 */
 
 void rig_open(rig *r, vsdk_irqchip irqchip, uint32_t vcpu_flags);
 void rig_close(rig *r);
 /* The guest stands at the code that starts at `begin` and ends before `end`. */
 void rig_load(rig *r, const char *begin, const char *end);
 void rig_set(rig *r, uint64_t rcx, uint64_t rdx, uint64_t rsi, uint64_t rdi);
-vsdk_status rig_run(rig *r); /* enter, run, leave */
+void rig_set_long_mode(rig *r);   /* CPL 3 */
+void rig_set_kernel_mode(rig *r); /* CPL 0, still in long mode */
+vsdk_status rig_run(rig *r);      /* enter, run, leave */
 
-/* TAP. */
+/* TAP. With $RIG_TEST only the test of that name runs. */
 void rig_check(int good, const char *text, const char *file, int line);
 #define CHECK(condition) rig_check(!!(condition), #condition, __FILE__, __LINE__)
 #define TEST(name)                                                                                 \

@@ -87,15 +87,17 @@ void ours_destroy(ours_vm *vm)
     vsdk_vm_close(vm->vm);
 }
 
-/* Before the first run, or at the exit of a write, where RIP is the library's. */
+/* Before the first run, or at the exit of a write, where RIP stays. */
 void ours_set_count(ours_vm *vm, uint64_t count)
 {
-    vsdk_x86_regs regs = {.rip = GUEST_CODE,
-                          .rflags = GUEST_RFLAGS,
-                          .rax = GUEST_LETTER,
-                          .rdx = GUEST_PORT,
-                          .rcx = count,
-                          .rsi = count};
+    vsdk_x86_regs regs;
+    must(vsdk_vcpu_get_state(vm->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &error));
+    regs = (vsdk_x86_regs){.rip = vm->exit->reason == VSDK_EXIT_PIO ? regs.rip : GUEST_CODE,
+                           .rflags = GUEST_RFLAGS,
+                           .rax = GUEST_LETTER,
+                           .rdx = GUEST_PORT,
+                           .rcx = count,
+                           .rsi = count};
     must(vsdk_vcpu_set_state(vm->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &error));
 }
 

@@ -22,7 +22,8 @@ NAMER(crash_detail)
 NAMER(vm_state)
 NAMER(irqchip)
 NAMER(vcpu_phase)
-NAMER(ram_kind)
+NAMER(ram_backing)
+NAMER(ram_sharing)
 NAMER(boot_format)
 NAMER(boot_mode)
 NAMER(memory_type)
@@ -46,7 +47,8 @@ static const struct {
     {call_vm_state, VSDK_VM_CREATED, VSDK_VM_STOPPED, "created"},
     {call_irqchip, VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_NONE, "portable"},
     {call_vcpu_phase, VSDK_VCPU_HELD, VSDK_VCPU_AT_EXIT, "held"},
-    {call_ram_kind, VSDK_RAM_ANONYMOUS, VSDK_RAM_CALLER, "anonymous"},
+    {call_ram_backing, VSDK_RAM_ANONYMOUS, VSDK_RAM_CALLER, "anonymous"},
+    {call_ram_sharing, VSDK_RAM_PRIVATE, VSDK_RAM_SHARED, "private"},
     {call_boot_format, VSDK_BOOT_AUTO, VSDK_BOOT_FLAT, "auto"},
     {call_boot_mode, VSDK_BOOT_REAL, VSDK_BOOT_LONG, "real"},
     {call_memory_type, VSDK_MEMORY_RAM, VSDK_MEMORY_ACPI, "ram"},

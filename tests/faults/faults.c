@@ -299,12 +299,13 @@ static void imports_are_known(void)
 }
 
 /* What the first run of a vCPU does to its thread, as is documented. */
-static void block_kick_signal(void)
+static void block_kick_signals(void)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGRTMAX - 1);
+    sigaddset(&set, SIGSTKFLT);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -326,6 +327,6 @@ int main(void)
 
     outcomes = shared(JOBS * sizeof *outcomes);
     trace = shared(CALLS_MAX * sizeof *trace);
-    block_kick_signal();
+    block_kick_signals();
     return tap_run(tests, sizeof tests / sizeof *tests, NULL);
 }

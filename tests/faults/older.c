@@ -134,6 +134,27 @@ static void without_messages(void)
     end(&m);
 }
 
+static void without_messages_by_descriptor(void)
+{
+    static const int lacks[] = {KVM_CAP_IRQFD, KVM_CAP_IRQ_ROUTING};
+
+    for (unsigned i = 0; i < 2; i++) {
+        open_without(lacks[i]);
+        answers(VSDK_CAPABILITY_MSI_DESCRIPTOR, VSDK_ANSWER_NO,
+                i ? "KVM_CAP_IRQ_ROUTING" : "KVM_CAP_IRQFD");
+        struct machine m = make(VSDK_IRQCHIP_PORTABLE);
+        end(&m);
+    }
+}
+
+/* Linux would find no banks; that is all. */
+static void without_machine_checks(void)
+{
+    open_without(KVM_CAP_MCE);
+    struct machine m = make(VSDK_IRQCHIP_PORTABLE);
+    end(&m);
+}
+
 static void without_nmi(void)
 {
     open_without(KVM_CAP_USER_NMI);
@@ -204,6 +225,8 @@ int main(void)
         {"without read-only memory", without_readonly_memory},
         {"without floating point", without_floating_point},
         {"without messages", without_messages},
+        {"without messages by descriptor", without_messages_by_descriptor},
+        {"without machine checks", without_machine_checks},
         {"without NMI", without_nmi},
         {"without registers at exits", without_registers_at_exits},
         {"without interrupt controllers", without_controllers},

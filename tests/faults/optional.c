@@ -15,6 +15,7 @@ static const struct optional_call list[] = {
     {"ioctl", 0, 0, "host_query", MEASURED},
     {"mmap", 0, 0, "host_query", MEASURED},
     {"ioctl", KVM_SET_MSRS, 0, NULL, "the guest finds MTRRs off, as after a reset"},
+    {"ioctl", KVM_X86_SETUP_MCE, 0, NULL, "the guest finds no machine-check banks"},
     {"ioctl", KVM_SIGNAL_MSI, EPERM, NULL, "KVM's own way to say that no processor takes it"},
     {"open", 0, EINTR, NULL, "tried again"},
     {"write", 0, 0, NULL, "to an eventfd: one that takes no ring is readable already"},
@@ -22,6 +23,7 @@ static const struct optional_call list[] = {
     {"epoll_pwait2", 0, EINTR, NULL, "tried again with the time that is left"},
     {"epoll_pwait2", 0, EPERM, NULL, "epoll_wait, in milliseconds, as on a kernel without it"},
     {"madvise", 0, 0, NULL, "huge pages and no copy for children are wishes; zeros are written"},
+    {"memfd_create", 0, EINVAL, NULL, "tried again without the flag that older kernels lack"},
     {"sigtimedwait", 0, 0, NULL, "a signal that is left ends one entry of the guest, not its run"},
     {"nanosleep", 0, EINTR, NULL, "a short sleep that is over early"},
 };
@@ -91,6 +93,8 @@ static const struct {
     NAME(KVM_SET_GSI_ROUTING),
     NAME(KVM_GET_MSR_INDEX_LIST),
     NAME(KVM_GET_XSAVE2),
+    NAME(KVM_X86_SETUP_MCE),
+    NAME(KVM_IRQFD),
 #undef NAME
 };
 

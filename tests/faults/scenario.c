@@ -428,6 +428,34 @@ static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
     return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
 }
 
+static int has(const struct scenario *s, vsdk_capability what)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+
+    return !vsdk_host_query(s->host, what, &info, NULL) && info.answer != VSDK_ANSWER_NO;
+}
+
+static vsdk_status create_shared(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_ram_config config = {
+        .size = sizeof config, .backing = VSDK_RAM_MEMFD, .sharing = VSDK_RAM_SHARED};
+
+    if (!has(s, VSDK_CAPABILITY_RAM_SHARED))
+        return VSDK_OK;
+    return vsdk_ram_create(s->vm, EXTRA_BYTES, &config, &s->shared, error);
+}
+
+static vsdk_status create_own(struct scenario *s, vsdk_error *error)
+{
+    static _Alignas(4096) char pages[4096];
+    const vsdk_ram_config config = {
+        .size = sizeof config, .backing = VSDK_RAM_CALLER, .address = pages};
+
+    if (!has(s, VSDK_CAPABILITY_RAM_CALLER))
+        return VSDK_OK;
+    return vsdk_ram_create(s->vm, sizeof pages, &config, &s->own, error);
+}
+
 /* A change stands where the guest did not go on after it: then that is what is left to do. */
 static int is_mapped(struct scenario *s)
 {
@@ -519,6 +547,8 @@ const struct scenario_step scenario_steps[] = {
     {"ram_create", create_ram},
     {"vm_map", map},
     {"ram_data", fill},
+    {"ram_create shared", create_shared},
+    {"ram_create of the caller's", create_own},
     {"device_create", create_device},
     {"device_attach ports", attach_device},
     {"device_attach memory", attach_mmio},
@@ -580,6 +610,8 @@ void scenario_end(struct scenario *s)
     vsdk_device_close(s->device);
     vsdk_vcpu_close(s->second);
     vsdk_vcpu_close(s->vcpu);
+    vsdk_ram_close(s->own);
+    vsdk_ram_close(s->shared);
     vsdk_ram_close(s->extra);
     vsdk_ram_close(s->ram);
     vsdk_vm_close(s->vm);

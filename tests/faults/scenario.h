@@ -12,7 +12,7 @@ struct scenario {
     const char *backend;
     vsdk_host *host;
     vsdk_vm *vm;
-    vsdk_ram *ram, *extra;
+    vsdk_ram *ram, *extra, *shared, *own;
     vsdk_vcpu *vcpu, *second;
     vsdk_device *device;
     vsdk_irq *irq;

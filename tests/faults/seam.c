@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +79,26 @@ static void *seam_mmap(void *address, size_t length, int prot, int flags, int fd
 static int seam_madvise(void *address, size_t length, int advice)
 {
     return FAILS("madvise", 0) ? -1 : madvise(address, length, advice);
+}
+
+static int seam_memfd_create(const char *name, unsigned flags)
+{
+    return FAILS("memfd_create", 0) ? -1 : memfd_create(name, flags);
+}
+
+static int seam_ftruncate(int fd, off_t length)
+{
+    return FAILS("ftruncate", 0) ? -1 : ftruncate(fd, length);
+}
+
+static int seam_fstat(int fd, struct stat *status)
+{
+    return FAILS("fstat", 0) ? -1 : fstat(fd, status);
+}
+
+static int seam_mincore(void *address, size_t bytes, unsigned char *resident)
+{
+    return FAILS("mincore", 0) ? -1 : mincore(address, bytes, resident);
 }
 
 static int seam_open(const char *path, int flags, mode_t mode)
@@ -218,6 +239,10 @@ static const struct seam {
     {"mmap64", seam_mmap, {ENOMEM, EPERM}},
     {"mmap", seam_mmap, {ENOMEM, EPERM}},
     {"madvise", seam_madvise, {ENOMEM, EPERM, EIO}},
+    {"memfd_create", seam_memfd_create, {EMFILE, ENOMEM, EINVAL}},
+    {"ftruncate64", seam_ftruncate, {EIO}},
+    {"fstat64", seam_fstat, {EIO}},
+    {"mincore", seam_mincore, {ENOMEM}},
     {"open64", seam_open, {EINTR, ENOMEM, EPERM, EIO}},
     {"open", seam_open, {EINTR, ENOMEM, EPERM, EIO}},
     {"fcntl64", seam_fcntl, {EMFILE, EPERM}},

@@ -7,7 +7,7 @@ static void ram_create(void)
 {
     unsigned slot = take_slot();
     vsdk_vm *vm = calls.vms[take_slot()];
-    vsdk_ram_config config = {.size = sizeof config, .kind = take8() < 0xf0 ? 0 : take8() % 5};
+    vsdk_ram_config config = {.size = sizeof config, .backing = take8() < 0xf0 ? 0 : take8() % 6};
     uint64_t bytes = take8() < 0xf0 ? (1 + take8() % 8) * 0x1000ull : take_number();
 
     if (calls.rams[slot] || bytes > 1ull << 40)

@@ -285,10 +285,16 @@ static int64_t call_vsdk_ram_ref(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_ram_ref(NULL);
 }
 
-static int64_t call_vsdk_ram_kind_name(vsdk_error *error)
+static int64_t call_vsdk_ram_backing_name(vsdk_error *error)
 {
     (void)error;
-    return (int64_t)(intptr_t)vsdk_ram_kind_name(0);
+    return (int64_t)(intptr_t)vsdk_ram_backing_name(0);
+}
+
+static int64_t call_vsdk_ram_sharing_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_ram_sharing_name(0);
 }
 
 static int64_t call_vsdk_ram_create(vsdk_error *error)
@@ -985,7 +991,8 @@ const struct null_call null_calls[] = {
     {"vsdk_x86_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_x86_vcpu_inject_nmi},
     {"vsdk_x86_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_regs},
     {"vsdk_ram_ref", NULL_HARMLESS, 0, call_vsdk_ram_ref},
-    {"vsdk_ram_kind_name", NULL_NO_CRASH, 0, call_vsdk_ram_kind_name},
+    {"vsdk_ram_backing_name", NULL_NO_CRASH, 0, call_vsdk_ram_backing_name},
+    {"vsdk_ram_sharing_name", NULL_NO_CRASH, 0, call_vsdk_ram_sharing_name},
     {"vsdk_ram_create", NULL_REFUSED, 1, call_vsdk_ram_create},
     {"vsdk_ram_close", NULL_HARMLESS, 0, call_vsdk_ram_close},
     {"vsdk_ram_data", NULL_HARMLESS, 0, call_vsdk_ram_data},

@@ -106,7 +106,8 @@ enum function {
     FUNCTION_vsdk_x86_vcpu_inject_nmi,
     FUNCTION_vsdk_x86_vcpu_sync_regs,
     FUNCTION_vsdk_ram_ref,
-    FUNCTION_vsdk_ram_kind_name,
+    FUNCTION_vsdk_ram_backing_name,
+    FUNCTION_vsdk_ram_sharing_name,
     FUNCTION_vsdk_ram_create,
     FUNCTION_vsdk_ram_close,
     FUNCTION_vsdk_ram_data,
@@ -279,7 +280,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_x86_vcpu_inject_nmi",
     "vsdk_x86_vcpu_sync_regs",
     "vsdk_ram_ref",
-    "vsdk_ram_kind_name",
+    "vsdk_ram_backing_name",
+    "vsdk_ram_sharing_name",
     "vsdk_ram_create",
     "vsdk_ram_close",
     "vsdk_ram_data",
@@ -947,11 +949,19 @@ vsdk_ram *vsdk_ram_ref(vsdk_ram *ram)
     return result_;
 }
 
-const char *vsdk_ram_kind_name(vsdk_ram_kind value)
+const char *vsdk_ram_backing_name(vsdk_ram_backing value)
 {
-    __typeof__(&vsdk_ram_kind_name) call_ = find(FUNCTION_vsdk_ram_kind_name);
+    __typeof__(&vsdk_ram_backing_name) call_ = find(FUNCTION_vsdk_ram_backing_name);
     const char *result_ = call_(value);
-    note_return(FUNCTION_vsdk_ram_kind_name, 0);
+    note_return(FUNCTION_vsdk_ram_backing_name, 0);
+    return result_;
+}
+
+const char *vsdk_ram_sharing_name(vsdk_ram_sharing value)
+{
+    __typeof__(&vsdk_ram_sharing_name) call_ = find(FUNCTION_vsdk_ram_sharing_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_ram_sharing_name, 0);
     return result_;
 }
 

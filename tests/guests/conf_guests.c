@@ -429,7 +429,6 @@ Test(guests, registers_come_out_and_go_in)
     for (uint64_t i = 0; i < 16; i++)
         cr_assert_eq((&regs.rax)[i], (i + 1) * 0x0101010101010101);
     regs.rax = 0xabcdef;
-    regs.rip = 0;
     ok(vsdk_vcpu_set_state(m.vcpu[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &m.error));
     ends(0);
     memcpy(&changed, m.memory + DATA + 0x80, sizeof changed);

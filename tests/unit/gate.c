@@ -223,7 +223,7 @@ Test(gate, memory_outlives_all_else)
 {
     vsdk_ram *ram;
     void *data;
-    vsdk_ram_config config = {.size = sizeof config, .kind = VSDK_RAM_SHARED};
+    vsdk_ram_config config = {.size = sizeof config, .backing = VSDK_RAM_HUGE};
 
     fails(UNSUPPORTED, vsdk_ram_create(rig.vm, P, &config, &ram, E));
     fails(INVALID_ARGUMENT, vsdk_ram_create(rig.vm, 0, NULL, &ram, E));

@@ -84,11 +84,11 @@ static answer of_memory(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_RAM_ALIAS:
         return yes("two memory slots may show the same pages");
     case VSDK_CAPABILITY_RAM_SHARED:
-        return no("memory from a memfd or file, shared: " LATER);
+        return yes("a shared mapping of the memfd or file");
     case VSDK_CAPABILITY_RAM_PRIVATE:
-        return no("memory as a private copy of a file: " LATER);
+        return yes("a private mapping of the memfd or file");
     case VSDK_CAPABILITY_RAM_CALLER:
-        return no("the caller's pages as memory: " LATER);
+        return yes("guest memory is this process's own");
     default:
         return no("tracking of written pages: " LATER);
     }
@@ -141,7 +141,8 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_FPU:
         return when(h->xsave_bytes != 0, "KVM_GET_XSAVE", "this kernel's KVM lacks KVM_CAP_XSAVE");
     case VSDK_CAPABILITY_MSI_DESCRIPTOR:
-        return no(LATER);
+        return when(h->irqfd && h->routes_max, "KVM_IRQFD, in machines with local APICs",
+                    "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
     default:
         return no(LATER);
     }

@@ -34,7 +34,9 @@ static vsdk_status failed(vsdk_error *error, vsdk_status code, int os_errno, con
 
 vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what)
 {
-    vsdk_status code = result == -ENOMEM ? VSDK_ERROR_NO_MEMORY : VSDK_ERROR_SYSTEM;
+    vsdk_status code = error_status_of_errno(-result);
+    if (code != VSDK_ERROR_NO_MEMORY && code != VSDK_ERROR_LIMIT)
+        code = VSDK_ERROR_SYSTEM;
     return failed(error, code, -result, request, what);
 }
 

@@ -10,19 +10,16 @@
 static vsdk_status open_failed(int result, vsdk_error *error)
 {
     const char *op = "open /dev/kvm";
-    vsdk_status code = VSDK_ERROR_SYSTEM;
-    const char *hint = "raise the limit of open descriptors (ulimit -n), or close some";
+    vsdk_status code;
+    const char *hint;
     if (result == -EACCES || result == -EPERM) {
         code = VSDK_ERROR_PERMISSION;
         hint = "join the group that owns /dev/kvm (usually kvm), or pass an open descriptor";
     } else if (result == -ENOENT || result == -ENODEV || result == -ENXIO) {
         code = VSDK_ERROR_UNAVAILABLE;
         hint = "load kvm_intel or kvm_amd; in a virtual machine nested virtualization must be on";
-    } else if (result == -ENOMEM) {
-        code = VSDK_ERROR_NO_MEMORY;
-        hint = "free memory";
-    } else if (result != -EMFILE) {
-        return error_set_errno(error, code, -result, op, "/dev/kvm can't be opened");
+    } else {
+        return kvm_error(error, result, op, "/dev/kvm can't be opened");
     }
     error_set_errno(error, code, -result, op, "/dev/kvm can't be opened");
     return error_hint(error, code, "%s", hint);
@@ -35,9 +32,7 @@ static vsdk_status open_device(const vsdk_host_config *config, int *fd, vsdk_err
         return *fd < 0 ? open_failed(*fd, error) : VSDK_OK;
     }
     *fd = sys_dup(config->descriptor);
-    return *fd < 0 ? error_set_errno(error, VSDK_ERROR_SYSTEM, -*fd, "dup",
-                                     "descriptor %d can't be duplicated", config->descriptor)
-                   : VSDK_OK;
+    return *fd < 0 ? kvm_error(error, *fd, "dup", "the descriptor can't be duplicated") : VSDK_OK;
 }
 
 static vsdk_status check_version(int fd, vsdk_error *error)
@@ -109,6 +104,11 @@ static void read_extensions(host_kvm *h)
     h->signal_msi = extension(h, KVM_CAP_SIGNAL_MSI);
     h->tsc_deadline = extension(h, KVM_CAP_TSC_DEADLINE_TIMER);
     h->user_nmi = extension(h, KVM_CAP_USER_NMI);
+    h->xcrs = extension(h, KVM_CAP_XCRS) > 0;
+    h->nested = extension(h, KVM_CAP_NESTED_STATE) > 0;
+    h->irqfd = extension(h, KVM_CAP_IRQFD) > 0;
+    h->routes_max = extension(h, KVM_CAP_IRQ_ROUTING);
+    h->mce = extension(h, KVM_CAP_MCE) > 0;
     if (extension(h, KVM_CAP_XSAVE)) {
         uint32_t bytes = extension(h, KVM_CAP_XSAVE2);
         h->xsave_bytes = bytes > sizeof(struct kvm_xsave) ? bytes : sizeof(struct kvm_xsave);

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A kick without a handler. The kick signal is blocked in each thread that runs a vCPU; the kernel
- * opens it while the thread is in KVM_RUN (KVM_SET_SIGNAL_MASK), and sigtimedwait takes it away
- * afterwards. A signal carries the kick_kvm that it is for, so that a thread with two vCPUs on its
- * stack gives each its own.
+/* A kick without a handler. Two signals are blocked in each thread that runs a vCPU; the kernel
+ * opens them while the thread is in KVM_RUN (KVM_SET_SIGNAL_MASK), and sigtimedwait takes them away
+ * afterwards. So neither ever reaches a disposition, whose default would end the process.
+ *
+ * The real-time one carries the kick_kvm that it is for, so that a thread with two vCPUs on its
+ * stack gives each its own. But the kernel refuses it (EAGAIN) when the user's quota of pending
+ * signals is full, which any process of that user can bring about. The spare one is below SIGRTMIN:
+ * the kernel sets its bit even when there is no room for its siginfo, so it is never refused. It
+ * does not say for whom it came.
+ *
+ * Both must be blocked whenever the guest is entered, and other code may change a thread's mask
+ * between two runs. So each run blocks them anew, and that one call tells the mask as it is; the
+ * kernel's copy is set again only when it differs.
  *
  * The kicker has set a bit in `requests`; then immediate_exit, then the signal. The runner takes
  * the signal, clears `signalled`, clears immediate_exit and only then looks at `requests`.
  * Whichever the order, one of the two sees the other. */
 #include "backends/kvm/objects_kvm.h"
+#include "base/error.h"
 #include "base/sys.h"
 #include <errno.h>
 #include <pthread.h>
@@ -19,6 +29,9 @@
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
+
+/* No kernel sends it on x86 ("stack fault on coprocessor"), and programs have no use for it. */
+enum { SPARE_SIGNAL = SIGSTKFLT };
 
 typedef struct kick_thread {
     uint64_t serial; /* a thread id may be used again, this is not */
@@ -46,42 +59,51 @@ void kvm_kick_init(vcpu_kvm *v, const host_kvm *host)
     v->kick.pid = host->pid;
 }
 
-static vsdk_status set_mask(vcpu_kvm *v, const sigset_t *mask, vsdk_error *error)
+static void add_signals(const kick_kvm *k, sigset_t *set)
+{
+    sigaddset(set, k->signal);
+    sigaddset(set, SPARE_SIGNAL);
+}
+
+/* The mask that the thread has in the guest. */
+static vsdk_status set_mask(vcpu_kvm *v, uint64_t mask, vsdk_error *error)
 {
     struct {
         uint32_t length;
         uint8_t set[8];
     } arg = {.length = sizeof arg.set};
     _Static_assert(sizeof arg.length == sizeof(struct kvm_signal_mask), "struct kvm_signal_mask");
-    memcpy(arg.set, mask, sizeof arg.set);
+    memcpy(arg.set, &mask, sizeof arg.set);
     int r = sys_ioctl_retry(v->fd, KVM_SET_SIGNAL_MASK, (uintptr_t)&arg);
-    return r < 0 ? kvm_system_error(error, r, "KVM_SET_SIGNAL_MASK", "the signal mask can't be set")
-                 : VSDK_OK;
+    if (r < 0)
+        return kvm_system_error(error, r, "KVM_SET_SIGNAL_MASK", "the signal mask can't be set");
+    v->kick.mask = mask;
+    v->kick.mask_known = 1;
+    return VSDK_OK;
 }
 
-/* The first run on this thread: block the signal here, open it there. */
-static vsdk_status adopt_thread(vcpu_kvm *v, vsdk_error *error)
+/* The thread's own mask as it is now, with our signals open, is the guest's. */
+static vsdk_status follow_mask(vcpu_kvm *v, vsdk_error *error)
 {
-    sigset_t kick, mask;
-    sigemptyset(&kick);
-    sigaddset(&kick, v->kick.signal);
-    pthread_sigmask(SIG_BLOCK, &kick, &mask);
-    sigdelset(&mask, v->kick.signal);
-    vsdk_status status = set_mask(v, &mask, error);
-    if (status == VSDK_OK)
-        v->kick.mask_of = self.serial;
-    return status;
+    sigset_t ours, was;
+    uint64_t mask;
+    sigemptyset(&ours);
+    sigemptyset(&was);
+    add_signals(&v->kick, &ours);
+    pthread_sigmask(SIG_BLOCK, &ours, &was);
+    sigdelset(&was, v->kick.signal);
+    sigdelset(&was, SPARE_SIGNAL);
+    memcpy(&mask, &was, sizeof mask); /* what the kernel has of a sigset_t */
+    return v->kick.mask_known && mask == v->kick.mask ? VSDK_OK : set_mask(v, mask, error);
 }
 
 vsdk_status kvm_vcpu_enter(backend_vcpu *vcpu, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
     know_thread(v->kick.pid);
-    if (v->kick.mask_of != self.serial) {
-        vsdk_status status = adopt_thread(v, error);
-        if (status != VSDK_OK)
-            return status;
-    }
+    vsdk_status status = follow_mask(v, error);
+    if (status != VSDK_OK)
+        return status;
     v->kick.outer = self.top;
     self.top = &v->kick;
     atomic_store(&v->kick.thread, self.id);
@@ -95,10 +117,8 @@ static int send_signal(kick_kvm *k, pid_t thread)
     info.si_signo = k->signal;
     info.si_code = SI_QUEUE;
     info.si_value.sival_ptr = k;
-    if (syscall(SYS_rt_tgsigqueueinfo, k->pid, thread, k->signal, &info) == 0)
-        return 1;
-    info.si_code = SI_USER; /* needs no room in the queue, and loses the value */
-    return syscall(SYS_rt_tgsigqueueinfo, k->pid, thread, k->signal, &info) == 0;
+    return syscall(SYS_rt_tgsigqueueinfo, k->pid, thread, k->signal, &info) == 0 ||
+           syscall(SYS_tgkill, k->pid, thread, SPARE_SIGNAL) == 0;
 }
 
 void kvm_vcpu_interrupt(backend_vcpu *vcpu)
@@ -139,7 +159,8 @@ static void deliver(kick_kvm *k, const siginfo_t *info)
     }
 }
 
-/* The value was lost: it may have been anybody's. */
+/* The spare signal has no value: it may have been anybody's, and several kicks are one signal. A
+ * kicker that has set `signalled` may send it only now, so that who leaves must look. */
 static void deliver_to_all(void)
 {
     for (kick_kvm *k = self.top; k; k = k->outer) {
@@ -159,16 +180,16 @@ static void hand_out(const siginfo_t *info)
             deliver(k, info);
 }
 
-/* Takes the pending signals of this number; how many there were. */
-static int take_signals(int signal)
+/* Takes our pending signals; how many there were. */
+static int take_signals(const kick_kvm *k)
 {
     int taken = 0;
     const struct timespec now = {0};
     siginfo_t info;
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, signal);
-    while (sigtimedwait(&set, &info, &now) == signal) {
+    add_signals(k, &set);
+    while (sigtimedwait(&set, &info, &now) > 0) {
         hand_out(&info);
         taken++;
     }
@@ -179,7 +200,11 @@ int kvm_kick_take(vcpu_kvm *v)
 {
     struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
     int asked = __atomic_load_n(&run->immediate_exit, __ATOMIC_RELAXED);
-    int taken = take_signals(v->kick.signal);
+    int taken = take_signals(&v->kick);
+    if (asked && !taken) { /* it is still to come, or other code of this thread took it */
+        atomic_store(&v->kick.signalled, 0);
+        v->kick.leftover = 1;
+    }
     if (asked)
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     return asked || taken;
@@ -202,7 +227,7 @@ void kvm_vcpu_leave(backend_vcpu *vcpu)
     wait_for_kickers(v);
     disarm(k);
     if (timed || k->leftover || atomic_load(&k->signalled))
-        take_signals(k->signal);
+        take_signals(k);
     atomic_store(&k->signalled, 0);
     k->leftover = 0;
     k->expired = 0;
@@ -239,6 +264,13 @@ vsdk_status kvm_kick_arm(vcpu_kvm *v, vsdk_error *error)
     int r = k->timer_of == self.serial ? 0 : create_timer(k);
     if (r == 0 && timer_settime(k->timer, TIMER_ABSTIME, &when, NULL) != 0)
         r = -errno;
+    if (r == -EAGAIN) { /* unlike a kick there is no way around it: a timer is a pending signal */
+        error_set_errno(error, VSDK_ERROR_LIMIT, EAGAIN, "timer_create",
+                        "no room for the deadline's timer among the user's pending signals");
+        return error_hint(error, VSDK_ERROR_LIMIT,
+                          "raise the limit of pending signals (ulimit -i), or end the process that "
+                          "fills it");
+    }
     if (r < 0)
         return kvm_system_error(error, r, "timer_create", "the deadline's timer can't be set");
     k->armed = at;

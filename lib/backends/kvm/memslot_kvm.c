@@ -10,17 +10,33 @@ enum { PAGE = 4096, LARGE_PAGE = 2 << 20 };
 
 /* Large pages reach the guest when host and guest addresses agree modulo 2 MiB; guest addresses of
  * large RAM are multiples of that. */
+static void *map_ram(const backend_ram *ram, size_t align)
+{
+    if (ram->bytes > SIZE_MAX / 2) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (ram->backing == VSDK_RAM_ANONYMOUS)
+        return sys_map_anonymous(ram->bytes, align, 0, PROT_READ | PROT_WRITE);
+    return sys_map_file(ram->fd, ram->offset, ram->bytes, align,
+                        ram->sharing == VSDK_RAM_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
+}
+
 vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
 {
     size_t align = ram->bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE;
-    void *memory = NULL;
-    errno = ENOMEM;
-    if (ram->bytes <= SIZE_MAX / 2)
-        memory = sys_map_anonymous(ram->bytes, align, 0, PROT_READ | PROT_WRITE);
-    if (!memory)
+    if (ram->backing == VSDK_RAM_CALLER) {
+        ram->memory = ram->caller;
+        return VSDK_OK;
+    }
+    void *memory = map_ram(ram, align);
+    if (!memory && errno == ENOMEM)
         return error_set_errno(error, VSDK_ERROR_NO_MEMORY, errno, "mmap",
                                "no address space for %llu bytes of guest memory",
                                (unsigned long long)ram->bytes);
+    if (!memory)
+        return error_set_errno(error, error_status_of_errno(errno), errno, "mmap",
+                               "the memory can't be mapped");
     if (align == LARGE_PAGE)
         madvise(memory, ram->bytes, MADV_HUGEPAGE);
     madvise(memory, ram->bytes, MADV_DONTFORK);
@@ -28,9 +44,10 @@ vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
     return VSDK_OK;
 }
 
+/* The caller's pages stay. */
 void kvm_ram_free(backend_ram *ram)
 {
-    if (kvm_is_ours(ram->vm))
+    if (kvm_is_ours(ram->vm) && ram->backing != VSDK_RAM_CALLER)
         sys_unmap(ram->memory, ram->bytes);
     ram->memory = NULL;
 }

@@ -35,7 +35,8 @@ typedef struct host_kvm {
     uint32_t xsave_bytes;
     uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
     int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
-    int signal_msi, tsc_deadline, user_nmi;
+    int signal_msi, tsc_deadline, user_nmi, mce, xcrs, nested, irqfd;
+    uint32_t routes_max; /* of interrupts, 0 without KVM_CAP_IRQ_ROUTING */
     uint32_t physical_bits;
     uint32_t cpuid_count;
     vsdk_x86_cpuid_entry *cpuid; /* what the kernel supports, asked once */
@@ -45,6 +46,9 @@ typedef struct vm_kvm {
     int fd;
     vsdk_x86_cpuid_entry *cpuid; /* chosen by vm_set_cpuid, or NULL for the host's */
     uint32_t cpuid_count;
+    struct msi_kvm *msis; /* by number; msi_kvm.c */
+    uint32_t msi_count;
+    struct reset_kvm *reset; /* what a reset writes; NULL before the first */
     /* Descriptors by index of vCPUs whose creation failed later on, else 0: the kernel never takes
      * a vCPU back, so the next creation goes on with it. */
     int kept[KVM_VCPUS_MOST];
@@ -58,7 +62,8 @@ typedef struct kick_kvm {
     _Atomic uint32_t signalled;        /* a signal is on its way or pending */
     _Alignas(64) int signal;           /* the rest is the running thread's */
     pid_t pid;
-    uint64_t mask_of;  /* serial of the thread whose mask the kernel opens */
+    uint64_t mask; /* of KVM_SET_SIGNAL_MASK, once it is known */
+    uint32_t mask_known;
     uint64_t timer_of; /* serial of the thread that `timer` signals, 0: no timer */
     timer_t timer;
     uint64_t armed;    /* the deadline that the timer waits for, 0: none */
@@ -73,11 +78,12 @@ typedef struct vcpu_kvm {
     backend_vcpu *vcpu;
     int fd;
     uint32_t run_bytes;
-    uint32_t pending;     /* the kernel waits for KVM_RUN to finish an access */
-    uint32_t started;     /* it has executed, or is the boot processor */
-    uint32_t regs_in_run; /* kvm_run's general registers are the vCPU's */
-    uint32_t sregs_known; /* `sregs` is what KVM_GET_SREGS would say */
-    void *answer;         /* where the record's value goes, NULL: nowhere */
+    uint32_t pending;       /* the kernel waits for KVM_RUN to finish an access */
+    uint32_t started;       /* it has executed, or is the boot processor */
+    uint32_t may_be_halted; /* its last KVM_RUN was interrupted */
+    uint32_t regs_in_run;   /* kvm_run's general registers are the vCPU's */
+    uint32_t sregs_known;   /* `sregs` is what KVM_GET_SREGS would say */
+    void *answer;           /* where the record's value goes, NULL: nowhere */
     uint32_t answer_width;
     uint32_t mmio_done;   /* bytes of the pending MMIO access that records have shown */
     _Atomic uint32_t nmi; /* inject one before the next entry */
@@ -100,8 +106,8 @@ static inline int kvm_has_lapic(const backend_vm *vm)
     return vm->config.irqchip != VSDK_IRQCHIP_NONE;
 }
 
-/* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, else
- * SYSTEM, with advice where there is some. */
+/* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, LIMIT when
+ * there are no more descriptors, else SYSTEM; with advice where there is some. */
 vsdk_status kvm_error(vsdk_error *error, int result, const char *request, const char *what);
 /* The same where SYSTEM is the only answer. */
 vsdk_status kvm_system_error(vsdk_error *error, int result, const char *request, const char *what);
@@ -124,7 +130,17 @@ void kvm_exit_kicked(vcpu_kvm *v, vsdk_kick_detail detail);
 void kvm_exit_memory_fault(vcpu_kvm *v);
 
 /* vcpu_kvm.c */
+/* What makes a new vCPU of the kernel's one of ours: CPUID, MTRRs and machine-check banks. */
+vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error);
+/* A pending access is dropped, and what is known of registers is forgotten. */
+vsdk_status kvm_vcpu_forget(vcpu_kvm *v, vsdk_error *error);
 void kvm_vcpu_release(backend_vcpu *vcpu); /* what it holds in the kernel */
+
+/* vm_kvm.c: a virtual machine of the kernel's with the controllers of `vm`. */
+vsdk_status kvm_vm_open(const backend_vm *vm, int *fd, vsdk_error *error);
+
+/* reset_kvm_x86_64.c */
+void kvm_reset_free(struct reset_kvm *reset);
 
 /* cpuid_kvm_x86_64.c */
 vsdk_status kvm_cpuid_read_supported(host_kvm *host, vsdk_error *error);
@@ -144,6 +160,7 @@ vsdk_status kvm_host_get_cpuid(backend_host *host, vsdk_x86_cpuid_entry *entries
 vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error);
 void kvm_vm_destroy(backend_vm *vm);
 void kvm_vm_free(backend_vm *vm);
+vsdk_status kvm_vm_reset(backend_vm *vm, vsdk_error *error);
 vsdk_status kvm_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                  uint32_t *needed, vsdk_error *error);
 vsdk_status kvm_vm_set_cpuid(backend_vm *vm, const vsdk_x86_cpuid_entry *entries, uint32_t count,
@@ -160,6 +177,9 @@ void kvm_doorbell_deassign(backend_vm *vm, vsdk_space space, uint64_t address, u
 uint32_t kvm_irq_lines(backend_vm *vm);
 vsdk_status kvm_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_error *error);
 vsdk_status kvm_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error);
+vsdk_status kvm_msi_assign(backend_vm *vm, uint32_t id, uint64_t address, uint32_t data,
+                           uint32_t device_id, int fd, vsdk_error *error);
+void kvm_msi_deassign(backend_vm *vm, uint32_t id, int fd);
 vsdk_status kvm_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
 vsdk_status kvm_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
 void kvm_vcpu_destroy(backend_vcpu *vcpu);
@@ -168,6 +188,7 @@ void kvm_vcpu_leave(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
 void kvm_vcpu_interrupt(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_complete(backend_vcpu *vcpu, vsdk_error *error);
+int kvm_vcpu_is_halted(backend_vcpu *vcpu);
 vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);

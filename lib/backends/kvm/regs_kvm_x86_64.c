@@ -14,6 +14,8 @@ _Static_assert(offsetof(vsdk_x86_regs, rdi) == offsetof(struct kvm_regs, rdi) &&
                    offsetof(vsdk_x86_regs, rflags) == offsetof(struct kvm_regs, rflags),
                "general registers are in the kernel's order");
 
+enum { RFLAGS_IF = 1 << 9 };
+
 static struct kvm_run *run_of(const vcpu_kvm *v)
 {
     return atomic_load_explicit(&v->run, memory_order_relaxed);
@@ -51,17 +53,70 @@ static int set_regs(vcpu_kvm *v, const vsdk_x86_regs *regs)
     return sys_ioctl_retry(v->fd, KVM_SET_REGS, (uintptr_t)regs);
 }
 
+/* The kernel finishes a pending access before it looks at RIP, and some kernels move RIP at the
+ * access, some at its end: another RIP would be lost, or taken for one that stands before or behind
+ * the instruction. */
+static vsdk_status check_rip(backend_vcpu *vcpu, uint64_t rip, vsdk_error *error)
+{
+    vsdk_x86_regs now;
+    vsdk_status status = kvm_vcpu_get_regs(vcpu, &now, error);
+    if (status != VSDK_OK || now.rip == rip)
+        return status;
+    error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
+              "RIP is 0x%llx, not 0x%llx, while the access of vCPU %u is unfinished",
+              (unsigned long long)now.rip, (unsigned long long)rip, vcpu->index);
+    return error_hint(error, VSDK_ERROR_STATE, "finish it with vsdk_vcpu_complete first");
+}
+
+static int read_mp_state(const vcpu_kvm *v, uint32_t *state)
+{
+    struct kvm_mp_state mp = {0};
+    int r = sys_ioctl_retry(v->fd, KVM_GET_MP_STATE, (uintptr_t)&mp);
+    *state = mp.mp_state;
+    return r;
+}
+
+/* New registers are a new program, which begins to execute. */
+static int end_halt(vcpu_kvm *v)
+{
+    struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
+    uint32_t state;
+    if (!v->may_be_halted)
+        return 0;
+    int r = read_mp_state(v, &state);
+    if (r == 0 && state == KVM_MP_STATE_HALTED)
+        r = sys_ioctl_retry(v->fd, KVM_SET_MP_STATE, (uintptr_t)&runnable);
+    if (r == 0)
+        v->may_be_halted = 0;
+    return r;
+}
+
+/* Halted with interrupts off; an NMI that is pending ends it all the same. */
+int kvm_vcpu_is_halted(backend_vcpu *vcpu)
+{
+    vcpu_kvm *v = vcpu->data;
+    struct kvm_vcpu_events events = {0};
+    vsdk_x86_regs regs;
+    uint32_t state;
+    if (!v->may_be_halted || read_mp_state(v, &state) < 0 || state != KVM_MP_STATE_HALTED)
+        return 0;
+    if (kvm_vcpu_get_regs(vcpu, &regs, NULL) != VSDK_OK || regs.rflags & RFLAGS_IF)
+        return 0;
+    if (sys_ioctl_retry(v->fd, KVM_GET_VCPU_EVENTS, (uintptr_t)&events) < 0)
+        return 0;
+    return !events.nmi.pending && !events.nmi.injected && !atomic_load(&v->nmi);
+}
+
 vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
-    vsdk_x86_regs now, next = *regs;
-    if (v->pending) {
-        vsdk_status status = kvm_vcpu_get_regs(vcpu, &now, error);
-        if (status != VSDK_OK)
-            return status;
-        next.rip = now.rip;
-    }
-    int r = set_regs(v, &next);
+    vsdk_status status = v->pending ? check_rip(vcpu, regs->rip, error) : VSDK_OK;
+    if (status != VSDK_OK)
+        return status;
+    int r = end_halt(v);
+    if (r < 0)
+        return kvm_system_error(error, r, "KVM_SET_MP_STATE", "the halt can't be ended");
+    r = set_regs(v, regs);
     return r < 0 ? kvm_system_error(error, r, "KVM_SET_REGS", "the registers can't be set")
                  : VSDK_OK;
 }

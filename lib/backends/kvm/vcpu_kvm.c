@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum { MSR_MTRR_DEFAULT_TYPE = 0x2ff, MTRR_ON_WRITE_BACK = 0x806 };
+enum { MSR_MTRR_DEFAULT_TYPE = 0x2ff, MTRR_ON_WRITE_BACK = 0x806, MCE_BANKS = 1 };
 
 /* Firmware would have done this; without it Linux does not use page attributes. It may fail. */
 static void enable_mtrr(int fd)
@@ -21,6 +21,26 @@ static void enable_mtrr(int fd)
         .entry = {.index = MSR_MTRR_DEFAULT_TYPE, .data = MTRR_ON_WRITE_BACK},
     };
     sys_ioctl_retry(fd, KVM_SET_MSRS, (uintptr_t)&msrs);
+}
+
+/* CPUID says that there is a machine-check architecture; with no bank in it Linux looks again and
+ * again, 185 MSR exits a boot. It may fail. */
+static void give_mce_bank(const host_kvm *host, int fd)
+{
+    uint64_t capabilities = MCE_BANKS;
+    if (host->mce)
+        sys_ioctl_retry(fd, KVM_X86_SETUP_MCE, (uintptr_t)&capabilities);
+}
+
+vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error)
+{
+    vsdk_status status = kvm_cpuid_install(vcpu, fd, error);
+    if (status != VSDK_OK)
+        return status;
+    if (vcpu->index == 0)
+        enable_mtrr(fd);
+    give_mce_bank(kvm_host_of(vcpu->vm), fd);
+    return VSDK_OK;
 }
 
 static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *error)
@@ -38,12 +58,11 @@ static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *erro
     struct kvm_run *run = sys_map_fd(fd, v->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
     if (!run)
         return kvm_error(error, -errno, "mmap", "the vCPU's shared pages can't be mapped");
+    madvise(run, v->run_bytes, MADV_DONTFORK);
     atomic_store(&v->run, run);
-    vsdk_status status = kvm_cpuid_install(vcpu, fd, error);
+    vsdk_status status = kvm_vcpu_set_up(vcpu, fd, error);
     if (status != VSDK_OK)
         return status;
-    if (vcpu->index == 0)
-        enable_mtrr(fd);
     if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL)
         run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     return VSDK_OK;
@@ -105,9 +124,8 @@ void kvm_vcpu_release(backend_vcpu *vcpu)
         return;
     struct kvm_run *run = atomic_exchange(&v->run, NULL);
     kvm_kick_close(v);
-    if (run) {
-        if (kvm_is_ours(vcpu->vm))
-            hide_shared_data(v, run);
+    if (run && kvm_is_ours(vcpu->vm)) { /* a forked child has something else there, or nothing */
+        hide_shared_data(v, run);
         sys_unmap(run, v->run_bytes);
     }
     sys_close(v->fd);
@@ -133,6 +151,7 @@ static int kvm_run(vcpu_kvm *v)
     v->sregs_known = 0;
     if (r >= 0)
         v->started = 1;
+    v->may_be_halted = r < 0; /* a halt is left by a signal, an interrupt or new registers only */
     return r;
 }
 
@@ -169,7 +188,35 @@ OFF_EXIT_PATH static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error 
     if (result == -EFAULT)
         return error_set_errno(error, VSDK_ERROR_SYSTEM, EFAULT, "KVM_RUN",
                                "the host could not provide a page of guest memory");
+    if (result == -ENOSPC) { /* KVM makes room for page tables by the memory that is there */
+        error_set_errno(error, VSDK_ERROR_SYSTEM, ENOSPC, "KVM_RUN",
+                        "no memory is mapped in the virtual machine");
+        return error_hint(error, VSDK_ERROR_SYSTEM,
+                          "create memory with vsdk_ram_create and map it with vsdk_vm_map");
+    }
     return kvm_system_error(error, result, "KVM_RUN", "the vCPU can't run");
+}
+
+/* The kernel waits for an answer, and would finish the access at the next entry: so it gets ones,
+ * as the record has them, for each part. An element of a string read ends in memory even so. */
+OFF_EXIT_PATH vsdk_status kvm_vcpu_forget(vcpu_kvm *v, vsdk_error *error)
+{
+    struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
+    int r = 0;
+    v->answer = NULL;
+    do
+        r = finish_access(v);
+    while (r > 0);
+    if (r < 0)
+        return kvm_error(error, r, "KVM_RUN", "the pending access can't be dropped");
+    run->kvm_dirty_regs = 0;
+    v->regs_in_run = 0;
+    kvm_exit_none(v);
+    v->sregs_known = 0;
+    v->may_be_halted = 0;
+    v->started = v->vcpu->index == 0;
+    atomic_store(&v->nmi, 0);
+    return VSDK_OK;
 }
 
 OFF_EXIT_PATH static vsdk_status leave_guest(vcpu_kvm *v, vsdk_error *error)

@@ -67,16 +67,21 @@ static vsdk_status check_config(const backend_vm *vm, vsdk_error *error)
     return VSDK_OK;
 }
 
-static vsdk_status create_vm(backend_vm *vm, vm_kvm *k, vsdk_error *error)
+vsdk_status kvm_vm_open(const backend_vm *vm, int *fd, vsdk_error *error)
 {
-    int fd = sys_ioctl_retry(kvm_host_of(vm)->fd, KVM_CREATE_VM, 0);
-    if (fd >= 0)
-        fd = sys_high(fd);
-    if (fd < 0)
-        return kvm_error(error, fd, "KVM_CREATE_VM", "the virtual machine can't be created");
-    k->fd = fd;
-    vsdk_status status = create_irqchip(vm, fd, error);
-    return status == VSDK_OK ? place_helper_pages(fd, error) : status;
+    int made = sys_ioctl_retry(kvm_host_of(vm)->fd, KVM_CREATE_VM, 0);
+    if (made >= 0)
+        made = sys_high(made);
+    if (made < 0)
+        return kvm_error(error, made, "KVM_CREATE_VM", "the virtual machine can't be created");
+    vsdk_status status = create_irqchip(vm, made, error);
+    if (status == VSDK_OK)
+        status = place_helper_pages(made, error);
+    if (status == VSDK_OK)
+        *fd = made;
+    else
+        sys_close(made);
+    return status;
 }
 
 vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error)
@@ -89,9 +94,8 @@ vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_create",
                          "no memory for a virtual machine");
     k->fd = -1;
-    status = create_vm(vm, k, error);
+    status = kvm_vm_open(vm, &k->fd, error);
     if (status != VSDK_OK) {
-        sys_close(k->fd);
         alloc_free(k);
         return status;
     }
@@ -119,6 +123,8 @@ void kvm_vm_free(backend_vm *vm)
     if (!k)
         return;
     sys_close(k->fd);
+    kvm_reset_free(k->reset);
+    alloc_free(k->msis);
     alloc_free(k->cpuid);
     alloc_free(k);
     vm->data = NULL;

@@ -28,6 +28,7 @@ typedef struct pair {
     {                                                                                              \
         one, one                                                                                   \
     }
+#define GUESTS_OWN NO("memory is the guest's own, and goes with it, as on Xen")
 #define LATER(what) BOTH(NO(what ": not in this version"))
 
 static const pair pairs[] = {
@@ -53,9 +54,9 @@ static const pair pairs[] = {
     [VSDK_CAPABILITY_READONLY] = BOTH(YES("writes come as MMIO exits")),
     [VSDK_CAPABILITY_RAM_ALIAS] = {YES("mappings are pointers"),
                                    NO("memory is the guest's own, at one address, as on Xen")},
-    [VSDK_CAPABILITY_RAM_SHARED] = LATER("memory from a memfd or file"),
-    [VSDK_CAPABILITY_RAM_PRIVATE] = LATER("memory as a private copy of a file"),
-    [VSDK_CAPABILITY_RAM_CALLER] = LATER("the caller's pages as memory"),
+    [VSDK_CAPABILITY_RAM_SHARED] = {YES("a shared mapping of the memfd or file"), GUESTS_OWN},
+    [VSDK_CAPABILITY_RAM_PRIVATE] = {YES("a private mapping of the memfd or file"), GUESTS_OWN},
+    [VSDK_CAPABILITY_RAM_CALLER] = {YES("mappings are pointers"), GUESTS_OWN},
     [VSDK_CAPABILITY_DIRTY] = LATER("tracking of written pages"),
     [VSDK_CAPABILITY_HALT_EXIT] = BOTH(YES("with VSDK_IRQCHIP_NONE")),
     [VSDK_CAPABILITY_CRASH_DETAIL] = BOTH(YES("a triple fault is seen by the interpreter")),

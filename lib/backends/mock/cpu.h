@@ -196,6 +196,7 @@ struct cpu {
     struct mock_vm *vm;
     uint32_t index;
     uint32_t activity;
+    uint32_t down;        /* it waits for SIPI because it halted with interrupts off */
     uint32_t shadow;      /* no interrupt before the next instruction is over */
     uint32_t nmi_blocked; /* until IRET */
     _Atomic uint32_t signals;

@@ -241,6 +241,7 @@ static void start_up(cpu *c, uint32_t signals)
     c->segment[S_CS].base = (uint64_t)vector << 12;
     c->r[R_IP] = 0;
     c->activity = CPU_RUNNING;
+    c->down = 0;
 }
 
 static void take_init_and_startup(cpu *c)

@@ -133,7 +133,7 @@ void cpu_reset(cpu *c)
     c->flags = F_FIXED;
     c->cr0 = RESET_CR0;
     c->cr2 = c->cr3 = c->cr4 = c->efer = 0;
-    c->shadow = c->nmi_blocked = 0;
+    c->shadow = c->nmi_blocked = c->down = 0;
     reset_segments(c);
     cpu_forget_access(c);
     lapic_reset(c);

@@ -26,6 +26,7 @@ step in_hlt(cpu *c, const insn *in)
         return STEP_HALT;
     if (c->halt == HALT_DOWN && !(c->flags & F_IF)) {
         c->activity = CPU_WAIT_SIPI;
+        c->down = 1;
         return STEP_DOWN;
     }
     c->activity = CPU_HALTED;

@@ -9,22 +9,33 @@
 
 enum { LARGE_PAGE = 2 << 20 };
 
+static void *map_ram(const backend_ram *ram)
+{
+    size_t align = ram->bytes < LARGE_PAGE ? PAGE_BYTES : LARGE_PAGE;
+
+    if (ram->backing == VSDK_RAM_CALLER)
+        return ram->caller;
+    if (ram->backing == VSDK_RAM_ANONYMOUS)
+        return sys_map_anonymous(ram->bytes, align, 0, PROT_READ | PROT_WRITE);
+    return sys_map_file(ram->fd, ram->offset, ram->bytes, align,
+                        ram->sharing == VSDK_RAM_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
+}
+
 vsdk_status mock_ram_create(backend_ram *ram, vsdk_error *error)
 {
     mock_vm *vm = mock_vm_of(ram->vm);
     mock_ram *mock = alloc_zeroed(sizeof *mock);
-    void *memory = NULL;
+    void *memory = mock ? map_ram(ram) : NULL;
 
-    if (mock)
-        memory = sys_map_anonymous(ram->bytes, ram->bytes < LARGE_PAGE ? PAGE_BYTES : LARGE_PAGE, 0,
-                                   PROT_READ | PROT_WRITE);
     if (!memory) {
         int why = mock ? errno : ENOMEM;
 
         alloc_free(mock);
-        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, why, "vsdk_ram_create",
-                               "no address space for %llu bytes", (unsigned long long)ram->bytes);
+        return error_set_errno(error, error_status_of_errno(why), why, "vsdk_ram_create",
+                               "%llu bytes can't be mapped", (unsigned long long)ram->bytes);
     }
+    if (ram->backing != VSDK_RAM_CALLER)
+        madvise(memory, ram->bytes, MADV_DONTFORK); /* as on the others */
     mock->ram = ram;
     ram->memory = memory;
     ram->data = mock;
@@ -45,7 +56,8 @@ void mock_ram_free(backend_ram *ram)
         link = &(*link)->next;
     *link = (*link)->next;
     turn_give(&vm->turn);
-    sys_unmap(ram->memory, ram->bytes);
+    if (ram->backing != VSDK_RAM_CALLER)
+        sys_unmap(ram->memory, ram->bytes);
     alloc_free(ram->data);
     ram->memory = ram->data = NULL;
 }

@@ -67,6 +67,24 @@ vsdk_status mock_vcpu_get_regs(backend_vcpu *backend, vsdk_x86_regs *regs, vsdk_
     return VSDK_OK;
 }
 
+/* The instruction of the access is finished afterwards: it needs its own RIP. */
+static vsdk_status other_rip(const backend_vcpu *backend, uint64_t rip, vsdk_error *error)
+{
+    error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
+              "RIP is 0x%llx, not 0x%llx, while the access of vCPU %u is unfinished",
+              (unsigned long long)mock_vcpu_of((backend_vcpu *)backend)->cpu.r[R_IP],
+              (unsigned long long)rip, backend->index);
+    return error_hint(error, VSDK_ERROR_STATE, "finish it with vsdk_vcpu_complete first");
+}
+
+/* New registers are a new program, which begins to execute. */
+static void end_halt(cpu *c)
+{
+    if (c->activity == CPU_HALTED || c->down)
+        c->activity = CPU_RUNNING;
+    c->down = 0;
+}
+
 vsdk_status mock_vcpu_set_regs(backend_vcpu *backend, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     mock_vcpu *vcpu = mock_vcpu_of(backend);
@@ -74,12 +92,29 @@ vsdk_status mock_vcpu_set_regs(backend_vcpu *backend, const vsdk_x86_regs *regs,
 
     if (status)
         return status;
-    write_general(&vcpu->cpu, regs);
-    if (vcpu->shown != SHOWN_ACCESS)
+    if (vcpu->shown == SHOWN_ACCESS && regs->rip != vcpu->cpu.r[R_IP]) {
+        status = other_rip(backend, regs->rip, error);
+    } else {
+        write_general(&vcpu->cpu, regs);
         vcpu->cpu.r[R_IP] = regs->rip;
-    atomic_store(&vcpu->cpu.attention, 1);
+        end_halt(&vcpu->cpu);
+        atomic_store(&vcpu->cpu.attention, 1);
+    }
     mock_leave(mock_vm_of(backend->vm));
-    return VSDK_OK;
+    return status;
+}
+
+int mock_vcpu_is_halted(backend_vcpu *backend)
+{
+    mock_vm *vm = mock_vm_of(backend->vm);
+    const cpu *c = &mock_vcpu_of(backend)->cpu;
+    int halted;
+
+    mock_enter(vm);
+    halted = c->down || (c->activity == CPU_HALTED && !(c->flags & F_IF) &&
+                         !(atomic_load(&c->signals) & (SIGNAL_NMI | SIGNAL_INIT)));
+    mock_leave(vm);
+    return halted;
 }
 
 /* Segment, table and control registers. */
