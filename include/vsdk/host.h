@@ -173,8 +173,8 @@ typedef struct vsdk_host_config {
     uint32_t log_level;           /* Most verbose vsdk_log_level to deliver, 0 for
                                      VSDK_LOG_WARNING */
     uint32_t reserved;            /* Zero */
-    const char *module_directory; /* (may be NULL) Where backend modules are, NULL for the
-                                     directory compiled in. Copied. */
+    const char *module_directory; /* (may be NULL) The directory of backend modules. NULL: vsdk
+                                     beside the library, else the directory compiled in. Copied. */
     uint64_t seed;                /* mock-autonomous: seed of its schedule */
 } vsdk_host_config;
 
@@ -243,7 +243,8 @@ const char *vsdk_log_level_name(vsdk_log_level value);
  *
  * KVM: opens /dev/kvm unless descriptor is given. Xen: loads the module for the Xen release that
  * runs and opens its device nodes; orphaned guests of dead owners are reported to log at
- * VSDK_LOG_WARNING.
+ * VSDK_LOG_WARNING. The mocks: loads their module. No environment variable chooses a module, and a
+ * module that was loaded stays loaded.
  *
  *   backend  (may be NULL) kvm, xen, mock, mock-autonomous, or NULL.
  *   config   (may be NULL) NULL for all defaults.
