@@ -14,7 +14,7 @@ static const backend_ops ops = {.size = sizeof ops - 8, .abi = BACKEND_ABI, .nam
 const backend_ops *vsdk_backend_module(const core_table *core)
 {
 #ifdef NEEDY /* needs what nobody has */
-    return nobody_has_this(core);
+    return core ? nobody_has_this(core) : &ops;
 #elif defined REFUSING /* it does not know this library's table of core functions */
     return core ? NULL : &ops;
 #else
