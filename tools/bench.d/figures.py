@@ -24,7 +24,7 @@ def timed(unit, ours, raw=None, **more):
 def row(place, what, **figures):
     """Figures by name; those that are None could not be taken here."""
     there = {name.replace("_", " "): one for name, one in figures.items() if one}
-    return {"place": place, "what": what, "figures": there} if there else None
+    return {"place": place, "what": " ".join(what.split()), "figures": there} if there else None
 
 
 def run(command, **options):

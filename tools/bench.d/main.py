@@ -84,12 +84,6 @@ def measure(tools, options):
     return rows
 
 
-def worse(rows):
-    return [f"{name}, {label}: {short(limits.value_of(one, one['judged']))} is more than {one['limit']:g}"
-            for name, row in rows.items() for label, one in row["figures"].items()
-            if "limit" in one and not one["kept"]]
-
-
 def main():
     options = arguments()
     tools = build.make()
@@ -103,7 +97,7 @@ def main():
         print(json.dumps(as_json(rows), indent=1))
     else:
         print_table(rows)
-    complaints = worse(rows) if options.check else []
+    complaints = list(limits.complaints(rows, options.counts)) if options.check else []
     for complaint in complaints:
         print(f"bench: WORSE: {complaint}", file=sys.stderr)
     return 1 if complaints else 0

@@ -10,7 +10,7 @@ import differences
 import places
 import tap
 
-QUICK = ["host", "mock", "mock-autonomous", "host-kvm"]
+QUICK = ["host", "mock", "mock-autonomous", "host-kvm", "bench"]
 ALL = [*QUICK, "asan", "tsan", "valgrind", "lab-kvm", "lab-xen"]
 SANITIZED = {"unit", "contract", "fuzz", "mock", "mock-autonomous", "host-kvm", "threads"}
 
@@ -22,7 +22,7 @@ def arguments():
     return parser.parse_args()
 
 
-def run_place(place, folder, tests, log, stage):
+def run_place(place, folder, tests, log, stage, quick):
     if place == "host-kvm" and not os.path.exists(places.KVM):
         required = "host-kvm" in os.environ.get("VSDK_REQUIRE", "").split(",")
         return [tap.Result("host-kvm", "fail" if required else "skip", f"no {places.KVM} here")]
@@ -32,6 +32,8 @@ def run_place(place, folder, tests, log, stage):
         return places.sanitized("tsan", log, {"threads"})
     if place == "valgrind":
         return places.valgrind(folder, log)
+    if place == "bench":
+        return places.bench(log, quick)
     if place.startswith("lab-"):
         return places.lab(folder, place, log, stage)
     return places.host(folder, place, log, tests)
@@ -105,7 +107,7 @@ def main():
     log = places.Log(os.path.join(builds.ROOT, "build", "test-logs"))
     rows = []
     for place in chosen:
-        results, minutes = places.timed(run_place, place, folder, tests, log, stage)
+        results, minutes = places.timed(run_place, place, folder, tests, log, stage, options.quick)
         if not results:
             results = [tap.Result(place, "fail", "nothing ran")]
         rows.append((place, results, minutes))
