@@ -138,12 +138,11 @@ typedef struct vsdk_device_config {
 /*
  * Make a device; it claims nothing yet.
  *
- *   vm      The virtual machine.
  *   ops     Its callbacks. The address also identifies the kind of device, see vsdk_device_user.
  *   user    (may be NULL) Given to the callbacks. ops->release is called once with it, on failure
  *           too.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or a flag is unknown
@@ -161,7 +160,7 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
  *
  * An attached device stays attached: detach it to take it away.
  *
- *   device  (may be NULL) Or NULL.
+ *   device  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -173,7 +172,6 @@ void vsdk_device_close(vsdk_device *device);
  *
  * A device may have any number of ranges in both spaces.
  *
- *   device   The device.
  *   space    Ports or guest physical addresses.
  *   address  First.
  *   length   (bytes) How many, not 0.
@@ -200,8 +198,6 @@ vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_
  * attached again, and given new ones. One that was detached in a pause and is attached after it is
  * told of no resume: attach it before the resume.
  *
- *   device  The device.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
  *   BUSY              called from its own callback or under its lock, or two devices would wait for
@@ -216,8 +212,7 @@ vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error);
 /*
  * The pointer that a device was made with, if it is of a kind.
  *
- *   device  The device.
- *   ops     The table that it should have been made with.
+ *   ops  The table that it should have been made with.
  *
  * Returns the pointer if the device was made with this very table, else NULL (borrowed).
  * Given NULL: returns NULL.
@@ -236,8 +231,6 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops);
  * waits for the lock. A language that moves its code between threads pins it to one from lock to
  * unlock.
  *
- *   device  The device.
- *
  * Given NULL: does nothing.
  * Threads: any. Blocks: until a callback that runs has returned. From callbacks: not from its own
  * callbacks, which hold the lock already. States: any. Backends: all. Since 0.1.
@@ -246,8 +239,6 @@ void vsdk_device_lock(vsdk_device *device);
 
 /*
  * Leave a device.
- *
- *   device  The device.
  *
  * Given NULL: does nothing.
  * Threads: the one that locked it. Blocks: while it takes a pause that waited for the lock. From
@@ -258,7 +249,6 @@ void vsdk_device_unlock(vsdk_device *device);
 /*
  * Give a range a tag: its accesses return from run with it.
  *
- *   vm       The virtual machine.
  *   space    Ports or guest physical addresses.
  *   address  First.
  *   length   (bytes) How many, not 0.
@@ -280,7 +270,6 @@ vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, u
 /*
  * Take a tagged range away.
  *
- *   vm       The virtual machine.
  *   space    As attached.
  *   address  As attached.
  *

@@ -62,7 +62,6 @@ typedef struct vsdk_dma_view {
  *
  * All or nothing.
  *
- *   vm      The virtual machine.
  *   gpa     Guest physical address.
  *   buffer  (out, length bytes) Filled.
  *   length  (bytes) 0 succeeds and does nothing.
@@ -81,7 +80,6 @@ vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t lengt
  *
  * All or nothing.
  *
- *   vm      The virtual machine.
  *   gpa     Guest physical address.
  *   buffer  (length bytes) The bytes.
  *   length  (bytes) 0 succeeds and does nothing.
@@ -103,7 +101,6 @@ vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_
  * that the guest still sees those bytes, since the memory may be unmapped meanwhile. Pins outlive a
  * destroy.
  *
- *   vm      The virtual machine.
  *   gpa     Guest physical address.
  *   length  (bytes) Not 0.
  *   intent  vsdk_dma_intent, one or both.
@@ -123,7 +120,7 @@ vsdk_status vsdk_dma_map(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t in
  *
  * The view's fields become zero. A view that is zero is left alone.
  *
- *   view  (inout, may be NULL) From vsdk_dma_map, or NULL.
+ *   view  (inout) From vsdk_dma_map, or NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.

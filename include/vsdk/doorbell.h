@@ -63,9 +63,8 @@ typedef struct vsdk_doorbell_config {
  * It may lie within a device's range or a tagged one, and takes matching writes before them.
  * Several with different matches may share an address.
  *
- *   vm        The virtual machine.
  *   config    Where.
- *   doorbell  (out, new reference) The doorbell.
+ *   doorbell  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or a width or flag is unknown
@@ -91,7 +90,7 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
  *
  * That takes about 8 ms on KVM: not for a hot path.
  *
- *   doorbell  (may be NULL) Or NULL.
+ *   doorbell  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
@@ -101,8 +100,6 @@ void vsdk_doorbell_close(vsdk_doorbell *doorbell);
 
 /*
  * The descriptor that is readable from a ring to the next vsdk_doorbell_take.
- *
- *   doorbell  The doorbell.
  *
  * Returns: a pollable descriptor, the doorbell's: neither read nor close it; -1 for NULL
  * (borrowed).
@@ -114,8 +111,7 @@ int32_t vsdk_doorbell_descriptor(vsdk_doorbell *doorbell);
 /*
  * How often it rang since the last take.
  *
- *   doorbell  The doorbell.
- *   rings     (out) 0 if it did not.
+ *   rings  (out) 0 if it did not.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL

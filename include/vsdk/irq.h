@@ -49,7 +49,6 @@ typedef void (*vsdk_irq_line_fn)(void *user, uint32_t gsi, uint32_t level);
 /*
  * Become a user of an interrupt line.
  *
- *   vm   The virtual machine.
  *   gsi  The line, 0 to 1023.
  *   irq  (out, new reference) The handle, lowered.
  *
@@ -65,7 +64,7 @@ vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_erro
 /*
  * Lower the line if this handle raised it, and drop the reference.
  *
- *   irq  (may be NULL) Or NULL.
+ *   irq  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: while it takes a pause that waited for the controller's callback, which
@@ -77,8 +76,6 @@ void vsdk_irq_close(vsdk_irq *irq);
  * Raise the line.
  *
  * Does nothing if this handle has raised it already.
- *
- *   irq  The handle.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  irq is NULL
@@ -95,8 +92,6 @@ vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error);
  *
  * Does nothing if this handle has not raised it.
  *
- *   irq  The handle.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  irq is NULL
  *   NOT_FOUND         no controller serves this line any more
@@ -112,8 +107,6 @@ vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error);
  *
  * On a line that another handle holds high no edge results.
  *
- *   irq  The handle.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  irq is NULL
  *   NOT_FOUND         no controller serves this line
@@ -127,7 +120,6 @@ vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error);
 /*
  * Send a message-signalled interrupt.
  *
- *   vm       The virtual machine.
  *   address  Message address: 0xfee00000 | destination << 12 | redirection << 3 | mode << 2.
  *   data     Message data: vector | delivery mode << 8.
  *
@@ -146,7 +138,6 @@ vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_
 /*
  * Register as the controller of a range of lines.
  *
- *   vm         The virtual machine.
  *   first_gsi  First line.
  *   count      How many, not 0.
  *   set_line   Called when a line changes.
@@ -171,7 +162,6 @@ vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t
  *
  * When it returns its callback is not running and will not start.
  *
- *   vm         The virtual machine.
  *   first_gsi  As attached.
  *
  * Errors, VSDK_ERROR_...:

@@ -59,9 +59,8 @@ typedef uint32_t vsdk_loop_events;
 /*
  * A descriptor is ready. Level-triggered: called again while it stays ready.
  *
- *   user        (may be NULL) The pointer given with it.
- *   descriptor  The descriptor.
- *   events      vsdk_loop_events.
+ *   user    (may be NULL) The pointer given with it.
+ *   events  vsdk_loop_events.
  *
  * Runs on: The thread that dispatches the loop.
  * May call: everything but dispatch of the same loop, and what the device's callbacks may not.
@@ -83,7 +82,7 @@ typedef void (*vsdk_timer_fn)(void *user);
 /*
  * Make a loop.
  *
- *   loop  (out, new reference) The loop.
+ *   loop  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
@@ -96,7 +95,7 @@ vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error);
 /*
  * Drop a reference to a loop.
  *
- *   loop  (may be NULL) Or NULL.
+ *   loop  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -109,7 +108,6 @@ void vsdk_loop_close(vsdk_loop *loop);
  * Made when it is first asked for, by this or by vsdk_vm_run: a virtual machine without timers and
  * descriptors has none and opens nothing for it. It is the same one ever after.
  *
- *   vm    The virtual machine.
  *   loop  (out) The loop, alive as long as the virtual machine's handle.
  *
  * Errors, VSDK_ERROR_...:
@@ -124,8 +122,6 @@ vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error);
 /*
  * One descriptor to wait for the whole loop.
  *
- *   loop  The loop.
- *
  * Returns: a pollable descriptor, the loop's; -1 for NULL (borrowed).
  * Given NULL: returns -1.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -138,7 +134,6 @@ int32_t vsdk_loop_descriptor(vsdk_loop *loop);
  * Waits up to the timeout for something to do, runs what is due once, and returns. A wake ends the
  * wait.
  *
- *   loop        The loop.
  *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *   dispatched  (out, may be NULL) How many callbacks ran.
  *
@@ -155,8 +150,6 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
 /*
  * End the wait of the current or the next dispatch.
  *
- *   loop  The loop.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
  * Threads: any; async-signal-safe. Blocks: no. From callbacks: yes. States: any. Backends: all.
@@ -169,7 +162,6 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error);
  *
  * In the order in which they were given. If the loop is gone before that, only release is called.
  *
- *   loop     The loop.
  *   fn       Called once.
  *   user     (may be NULL) Given to it.
  *   release  (may be NULL) Called once after it, on failure too.
@@ -185,14 +177,13 @@ vsdk_status vsdk_loop_defer(vsdk_loop *loop, vsdk_timer_fn fn, void *user, vsdk_
 /*
  * Watch a descriptor.
  *
- *   loop        The loop.
- *   device      (may be NULL) The device that it is part of, or NULL.
+ *   device      The device that it is part of, or NULL.
  *   descriptor  The descriptor; stays the caller's and open until the watch is closed.
  *   events      vsdk_loop_events; 0 watches nothing for now.
  *   fn          Called when it is ready.
  *   user        (may be NULL) Given to it.
  *   release     (may be NULL) Called once when the watch is gone, on failure too.
- *   watch       (out, new reference) The watch.
+ *   watch       Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the descriptor can't be polled or an event is unknown
@@ -208,7 +199,6 @@ vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t desc
 /*
  * Change what is waited for.
  *
- *   watch   The watch.
  *   events  vsdk_loop_events.
  *
  * Errors, VSDK_ERROR_...:
@@ -222,7 +212,7 @@ vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error
  *
  * When it returns the callback is not running, unless this is its own thread, and will not start.
  *
- *   watch  (may be NULL) Or NULL.
+ *   watch  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: until its callback, on another thread, has returned. From callbacks: yes,
@@ -233,13 +223,12 @@ void vsdk_watch_close(vsdk_watch *watch);
 /*
  * Make a timer, disarmed.
  *
- *   loop     The loop.
- *   device   (may be NULL) The device that it is part of: then its clock is the virtual machine's.
- *            NULL: CLOCK_MONOTONIC.
+ *   device   The device that it is part of: then its clock is the virtual machine's. NULL:
+ *            CLOCK_MONOTONIC.
  *   fn       Called when it expires.
  *   user     (may be NULL) Given to it.
  *   release  (may be NULL) Called once when the timer is gone, on failure too.
- *   timer    (out, new reference) The timer.
+ *   timer    Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
@@ -256,7 +245,6 @@ vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_f
  * Replaces what it was armed for. A periodic timer that is late expires once for the periods missed
  * and keeps its phase.
  *
- *   timer      The timer.
  *   delay_ns   (ns) From now on its clock.
  *   period_ns  (ns) 0 for once.
  *
@@ -272,8 +260,6 @@ vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period
  *
  * It does not expire after that, unless its callback has begun on another thread.
  *
- *   timer  The timer.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  timer is NULL
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -285,7 +271,7 @@ vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error);
  *
  * When it returns the callback is not running, unless this is its own thread, and will not start.
  *
- *   timer  (may be NULL) Or NULL.
+ *   timer  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: until its callback, on another thread, has returned. From callbacks: yes,
@@ -297,8 +283,6 @@ void vsdk_timer_close(vsdk_timer *timer);
  * The virtual machine's clock.
  *
  * Nanoseconds that it has been RUNNING.
- *
- *   vm  The virtual machine.
  *
  * Returns ns.
  * Given NULL: returns 0.

@@ -126,9 +126,8 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  * When it fails the virtual machine has parts of a machine, and can only be destroyed.
  *
  *   vm      The virtual machine, in CREATED, without memory and devices at these addresses.
- *   config  (may be NULL) NULL for all defaults. Its release functions are called once, on failure
- *           too.
- *   pc      (out, new reference) The machine.
+ *   config  NULL for all defaults. Its release functions are called once, on failure too.
+ *   pc      Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
@@ -153,7 +152,7 @@ vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **
  *
  * Memory, devices and processors stay as they are.
  *
- *   pc  (may be NULL) Or NULL.
+ *   pc  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -170,7 +169,6 @@ void vsdk_pc_close(vsdk_pc *pc);
  * When it fails guest memory may have been written in part, and some processors may exist; it may
  * be tried again.
  *
- *   pc      The machine.
  *   config  What to load; memory, memory_count and rsdp are zero.
  *
  * Errors, VSDK_ERROR_...:
@@ -193,7 +191,6 @@ vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error
 /*
  * A processor of a machine.
  *
- *   pc     The machine.
  *   index  From 0.
  *
  * Returns the vCPU, alive as long as the machine; NULL before vsdk_pc_boot or if there is no such
@@ -206,7 +203,6 @@ vsdk_vcpu *vsdk_pc_vcpu(vsdk_pc *pc, uint32_t index);
 /*
  * A device of a machine.
  *
- *   pc    The machine.
  *   part  Which.
  *
  * Returns the device, alive as long as the machine; NULL if this machine has none (borrowed).
@@ -218,9 +214,7 @@ vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part);
 /*
  * The memory map that a machine's guest is told.
  *
- *   pc        The machine.
- *   ranges    (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
+ *   ranges    (out, capacity elements) Filled; NULL with capacity 0 just asks for the number.
  *   capacity  (entries) Room in ranges.
  *   needed    (out, entries) How many there are.
  *

@@ -87,10 +87,9 @@ const char *vsdk_ram_kind_name(vsdk_ram_kind value);
 /*
  * Make memory for a virtual machine; it is not mapped yet.
  *
- *   vm      The virtual machine.
  *   bytes   (bytes) Size, a multiple of 4096, not 0.
- *   config  (may be NULL) NULL for all defaults.
- *   ram     (out, new reference) The memory.
+ *   config  NULL for all defaults.
+ *   ram     Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the size is 0 or not a multiple of 4096, or a flag is
@@ -110,7 +109,7 @@ vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *
  * While it is mapped the virtual machine keeps it. The pointer from vsdk_ram_data is valid until
  * the last reference, the mapping's included, is gone.
  *
- *   ram  (may be NULL) Or NULL.
+ *   ram  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -123,7 +122,6 @@ void vsdk_ram_close(vsdk_ram *ram);
  * Stable until the last reference. Written without any check and seen by the guest at once; see the
  * gate (dma.h) for addresses that come from a guest.
  *
- *   ram   The memory.
  *   data  (out) First byte.
  *
  * Errors, VSDK_ERROR_...:
@@ -134,8 +132,6 @@ vsdk_status vsdk_ram_data(vsdk_ram *ram, void **data, vsdk_error *error);
 
 /*
  * Size in bytes.
- *
- *   ram  The memory.
  *
  * Returns bytes.
  * Given NULL: returns 0.
@@ -184,7 +180,6 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
  * The range is exactly one that was mapped. Contents are kept in the RAM object. Pins by
  * vsdk_dma_map stay valid pointers. A guest that does not go on after it: as vsdk_vm_map.
  *
- *   vm      The virtual machine.
  *   gpa     As mapped.
  *   length  (bytes) As mapped.
  *
@@ -204,7 +199,6 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
  *
  * A guest that does not go on after it: as vsdk_vm_map.
  *
- *   vm      The virtual machine.
  *   gpa     As mapped.
  *   length  (bytes) As mapped.
  *   flags   vsdk_map_flags.

@@ -157,8 +157,8 @@ const char *vsdk_irqchip_name(vsdk_irqchip value);
  * Create a virtual machine, in state CREATED, without memory and processors.
  *
  *   host    Where. Kept alive.
- *   config  (may be NULL) NULL for all defaults.
- *   vm      (out, new reference) The virtual machine.
+ *   config  NULL for all defaults.
+ *   vm      Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or a field has an unknown value
@@ -181,7 +181,7 @@ vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_v
  * When the last reference, those of its children included, is gone it is destroyed as by
  * vsdk_vm_destroy. vCPUs, RAM and devices keep it alive.
  *
- *   vm  (may be NULL) Or NULL.
+ *   vm  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -196,8 +196,6 @@ void vsdk_vm_close(vsdk_vm *vm);
  * of its memory stay valid pointers; on Xen their contents become zero. A second destroy succeeds
  * and does nothing.
  *
- *   vm  The virtual machine.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   BUSY              called from a callback of this virtual machine
@@ -211,8 +209,6 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error);
  *
  * Runs that wait inside vsdk_vcpu_run proceed. Does nothing in RUNNING. A pause requested and not
  * yet taken is withdrawn.
- *
- *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
@@ -237,8 +233,6 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
  *
  * A run in a paused virtual machine waits inside until resume, kick, deadline or destroy.
  *
- *   vm  The virtual machine.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   BUSY              called from a callback of this virtual machine
@@ -257,8 +251,6 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_error *error);
  * Takes effect when the callbacks that are running have returned; the vCPUs then hold inside run.
  * vsdk_vm_pause waits for it; should the hypervisor refuse, and nobody wait, the log is told.
  *
- *   vm  The virtual machine.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   STATE             it is STOPPED
@@ -276,8 +268,6 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
  * for: kick it, and let its run return, before. Where an access comes in fragments the next one is
  * given to the attached devices; if none claims it, it stays and VSDK_ERROR_STATE is returned, the
  * record showing it.
- *
- *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
@@ -298,7 +288,6 @@ vsdk_status vsdk_vm_drain(vsdk_vm *vm, vsdk_error *error);
  *
  * Every run returns the terminal exit from now on. The first reason stays. How a device ends a run.
  *
- *   vm      The virtual machine.
  *   reason  A terminal reason, POWEROFF to STOP.
  *   code    Becomes value of the exit.
  *   detail  Becomes detail: a vsdk_crash_detail for CRASH, else 0.
@@ -315,7 +304,6 @@ vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, ui
 /*
  * State, stop reason and clock.
  *
- *   vm    The virtual machine.
  *   info  (inout) size set by the caller.
  *
  * Errors, VSDK_ERROR_...:
@@ -331,9 +319,7 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
  * Devices can't be attached there. They depend on the backend and on the interrupt controller
  * chosen.
  *
- *   vm        The virtual machine.
- *   ranges    (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
+ *   ranges    (out, capacity elements) Filled; NULL with capacity 0 just asks for the number.
  *   capacity  (entries) Room in ranges.
  *   needed    (out, entries) How many there are.
  *
@@ -357,7 +343,6 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
  * address, the first 128 of them (VSDK_LOG_DEBUG). Ends with the virtual machine STOPPED, or PAUSED
  * when something else ended it.
  *
- *   vm          The virtual machine.
  *   timeout_ns  (ns) Longest time from now, in real time; 0 returns at once, VSDK_FOREVER has no
  *               end.
  *   end         (out, may be NULL) The terminal exit, or KICKED with VSDK_KICK_DEADLINE or
@@ -382,8 +367,6 @@ vsdk_status vsdk_vm_run(vsdk_vm *vm, uint64_t timeout_ns, vsdk_exit *end, vsdk_e
  * Make vsdk_vm_run return.
  *
  * Sticky: a cancel before the run makes that run return at once.
- *
- *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
