@@ -1,5 +1,7 @@
 """include/vsdk/*.h"""
 
+import re
+
 from .text import (WIDTH, columns, comment, plain, prose_lines, sentence, trimmed, wrap)
 
 INNER = WIDTH - 3
@@ -9,7 +11,7 @@ CONVENTIONS = ("A pointer must not be NULL unless it says that it may be. An `er
 
 
 def qualifiers(variable):
-    """The words in parentheses before a parameter's or field's text."""
+    """The words that stand in parentheses before a parameter's or field's text."""
     data = variable.data
     words = [variable.dir] if variable.dir != "in" else []
     words += {"new": ["new reference"], "transferred": ["taken over"], "static": ["static"]}.get(
@@ -18,14 +20,24 @@ def qualifiers(variable):
         words.append(data["length"] + (" bytes" if variable.type.base == "void" else " elements"))
     if "unit" in data:
         words.append(data["unit"])
-    if variable.nullable:
+    if variable.nullable and not re.search(r"\bNULL\b", variable.telling):
         words.append("may be NULL")
-    return f"({', '.join(words)}) " if words else ""
+    return words
+
+
+def meaning(variable, text):
+    """What is printed of a parameter or field whose own text is `text`, which may be nothing."""
+    words = ", ".join(qualifiers(variable))
+    if words and text:
+        return f"({words}) {text}"
+    return text or (words and words[0].upper() + words[1:] + ".")
 
 
 def param_rows(call):
-    return [(p.name, qualifiers(p) + p.doc) for p in call.params
+    """Without the error, and without those of whom nothing is to be said."""
+    rows = [(p.name, meaning(p, p.telling)) for p in call.params
             if not ("doc" not in p.data and p.name == "error")]
+    return [(name, text) for name, text in rows if text]
 
 
 def facts(function):
@@ -165,7 +177,7 @@ def struct_lines(struct, forward):
     for field in struct.fields:
         array = f"[{field.array}]" if field.array else ""
         rows.append((field.type.declare(field.name) + array + ";",
-                     qualifiers(field) + since_text(struct, {"doc": field.doc} | field.data)))
+                     meaning(field, since_text(struct, {"doc": field.doc} | field.data))))
     if forward:
         return lines + [f"struct {struct.name} {{"] + members(rows) + ["};"]
     return lines + [f"typedef struct {struct.name} {{"] + members(rows) + [f"}} {struct.name};"]

@@ -57,10 +57,19 @@ def describe(item):
     return result | DETAIL[item.kind](item)
 
 
+def line(value):
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def items(things):
+    """One a line, so that a change shows as the lines that it concerns."""
+    return ",\n".join(f" {line(name)}: {line(things[name])}" for name in sorted(things))
+
+
 def outputs(api):
     tree = {"objects": {o.name: {"title": o.title, "order": o.data["order"], "needs": o.needs,
                                  "doc": o.data["doc"].strip()} for o in api.objects}}
     for kind in DETAIL:
         tree[kind + "s"] = {item.name: describe(item) for item in api.all(kind)}
-    text = json.dumps(tree, indent=1, sort_keys=True, ensure_ascii=False)
-    return {"abi/api.json": text + "\n"}
+    kinds = ",\n".join(f"{line(kind)}: {{\n{items(tree[kind])}\n}}" for kind in sorted(tree))
+    return {"abi/api.json": f"{{\n{kinds}\n}}\n"}

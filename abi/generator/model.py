@@ -110,6 +110,24 @@ class Variable(Item):
         return ""
 
 
+    @property
+    def telling(self):
+        """The doc, or nothing where it only says what name and type say: "The virtual machine" of a
+        vsdk_vm, "Or NULL" of what is nullable. A handle's own words are those that describe it."""
+        own = words_of(self.name) | words_of(self.type.base) | {"handle"}
+        handle = self.object.api.by_name.get(self.type.base)
+        if handle and handle.kind == "handle":
+            own |= words_of(re.split(r"[.:,]", handle.doc)[0])
+        said = words_of(self.doc) - {"the", "a", "an"}
+        if self.nullable:
+            said -= {"or", "null"}
+        return self.doc if said - own else ""
+
+
+def words_of(text):
+    return set(re.findall(r"[a-z0-9]+", text.lower()))
+
+
 class Constant(Item):
     """A number that is too large for an enum; a macro in C."""
 
@@ -218,6 +236,7 @@ class Object:
     source: Source
     data: dict
     items: list = field(default_factory=list)
+    api: "Api" = field(default=None, repr=False)
 
     @property
     def name(self):
@@ -297,6 +316,8 @@ class Api:
         for function in self.functions:
             function.data["takes_handle"] = any(
                 p.type and p.type.base in counted and p.type.stars == 1 for p in function.params)
+        for obj in self.objects:
+            obj.api = self
 
     def all(self, *kinds):
         return [item for o in self.objects for item in o.of(*kinds)]

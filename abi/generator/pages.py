@@ -1,6 +1,6 @@
 """docs/reference/*.md"""
 
-from .header import STRUCT_NOTES, enum_value, prototype, qualifiers, since_text
+from .header import STRUCT_NOTES, enum_value, meaning, prototype, since_text
 from .text import sentence, trimmed
 
 NOTE = "<!-- Generated from abi/{}.toml by abi/generate.py. -->"
@@ -48,13 +48,14 @@ def struct_page(struct):
     for field, offset in zip(struct.fields, layout):
         array = f"[{field.array}]" if field.array else ""
         rows.append((str(offset), f"`{field.type.declare(field.name)}{array}`",
-                     qualifiers(field) + since_text(struct, {"doc": field.doc} | field.data)))
+                     meaning(field, since_text(struct, {"doc": field.doc} | field.data))))
     note = f"{STRUCT_NOTES[struct.data['kind']]} {struct.data['size']} bytes."
     return [note.strip(), ""] + table(("offset", "field", "meaning"), rows)
 
 
 def param_table(call):
-    rows = [(f"`{p.name}`", f"`{p.type.text.strip()}`", qualifiers(p) + p.doc) for p in call.params]
+    rows = [(f"`{p.name}`", f"`{p.type.text.strip()}`", meaning(p, p.telling)) for p in call.params]
+    rows = [row for row in rows if row[2]]
     return table(("parameter", "type", "meaning"), rows)
 
 

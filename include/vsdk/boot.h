@@ -108,7 +108,7 @@ typedef struct vsdk_memory_range {
 typedef struct vsdk_boot_module {
     const void *bytes;  /* The file */
     uint64_t length;    /* (bytes) Its length, not 0 */
-    const char *string; /* (may be NULL) Text that the guest finds with it; NULL for none */
+    const char *string; /* Text that the guest finds with it; NULL for none */
 } vsdk_boot_module;
 
 /*
@@ -144,8 +144,8 @@ typedef struct vsdk_boot_config {
                                         module without a string. */
     uint64_t initrd_length;          /* (bytes) Its length, 0 for none */
     const char *command_line;        /* (may be NULL) Command line; FLAT has none */
-    const char *image_name;          /* (may be NULL) Multiboot: put before the command line, as
-                                        its first word; NULL for image */
+    const char *image_name;          /* Multiboot: put before the command line, as its first
+                                        word; NULL for image */
     uint64_t address;                /* FLAT: where the image goes */
     uint64_t entry;                  /* FLAT: where to begin, within the image, below 1 MiB in
                                         REAL mode and below 4 GiB in the others; 0 for address */
@@ -222,7 +222,7 @@ const char *vsdk_memory_type_name(vsdk_memory_type value);
  * Looks at what makes a format recognisable only; loading may still find it malformed. An image
  * that is of two formats is the one with the smaller number.
  *
- *   image   (length bytes) The image.
+ *   image   Length bytes.
  *   length  (bytes) Its length.
  *   format  (out) The format; VSDK_BOOT_AUTO for none that is known.
  *

@@ -169,7 +169,7 @@ typedef vsdk_stop_answer (*vsdk_device_stop_fn)(void *user, vsdk_device *device,
  *
  *   user    (may be NULL) The device's pointer.
  *   device  (inout) The device; borrowed.
- *   writer  (inout) Takes the fields.
+ *   writer  Inout.
  *
  * Returns: VSDK_OK, or why not: what the writer answered, or a code of the device's own.
  * Runs on: The thread that called vsdk_device_save.
@@ -185,7 +185,7 @@ typedef vsdk_status (*vsdk_device_save_fn)(void *user, vsdk_device *device,
  *
  *   user    (may be NULL) The device's pointer.
  *   device  (inout) The device; borrowed.
- *   reader  (inout) Gives the fields.
+ *   reader  Inout.
  *
  * Returns: VSDK_OK, or why not. A device that fails keeps the state that it had.
  * Runs on: The thread that called vsdk_device_load.
@@ -209,8 +209,8 @@ typedef struct vsdk_device_ops {
     vsdk_device_event_fn start; /* (may be NULL) RUNNING begins */
     vsdk_device_stop_fn stop;   /* (may be NULL) RUNNING ends */
     vsdk_device_event_fn reset; /* (may be NULL) Take the power-on state (vsdk_vm_reset) */
-    vsdk_device_save_fn save;   /* (may be NULL) Write the state. NULL: the device has none,
-                                   unless load is there. */
+    vsdk_device_save_fn save;   /* Write the state. NULL: the device has none, unless load is
+                                   there. */
     vsdk_device_load_fn load;   /* (may be NULL) Read it back */
     vsdk_release_fn release;    /* (may be NULL) The device is gone: called once. When the
                                    virtual machine was destroyed it may come without a stop
@@ -234,7 +234,7 @@ typedef struct vsdk_device_config {
 /*
  * Take a reference more.
  *
- *   device  (inout) The handle.
+ *   device  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -255,12 +255,11 @@ const char *vsdk_stop_mode_name(vsdk_stop_mode value);
 /*
  * Make a device; it claims nothing yet.
  *
- *   vm      The virtual machine.
  *   ops     Its callbacks. The address also identifies the kind of device, see vsdk_device_user.
  *   user    (may be NULL) Given to the callbacks. ops->release is called once with it, on failure
  *           too.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or a flag is unknown
@@ -292,7 +291,6 @@ void vsdk_device_close(vsdk_device *device);
  * A device may have any number of ranges in both spaces. The first one that it gets in RUNNING
  * starts it.
  *
- *   device   The device.
  *   space    Ports or guest physical addresses.
  *   address  First.
  *   length   (bytes) How many, not 0.
@@ -318,7 +316,6 @@ vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_
  * Waits for nobody: an access that found the range before may still be answered. A device without
  * ranges goes on as it is: started, with its timers, until it is detached.
  *
- *   device   The device.
  *   space    As added.
  *   address  As added.
  *
@@ -340,8 +337,6 @@ vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint
  * device's callbacks is running and none will start. A device that was started is not told: the
  * caller knows. It may be given ranges and timers anew, and then starts as a new one does.
  *
- *   device  The device.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
  *   BUSY              called from its own callback or between enter and leave, or two devices would
@@ -360,8 +355,6 @@ vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error);
  * For a device whose stop callback answered VSDK_STOP_PENDING. Without a stop that is pending it
  * does nothing: the pause may have given up meanwhile.
  *
- *   device  The device.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
  *   STATE             called in a forked child
@@ -373,8 +366,7 @@ vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error);
 /*
  * The pointer that a device was made with, if it is of a kind.
  *
- *   device  The device.
- *   ops     The table that it should have been made with.
+ *   ops  The table that it should have been made with.
  *
  * Returns the pointer if the device was made with this very table, else NULL (borrowed).
  * Given NULL: returns NULL.
@@ -386,8 +378,6 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops);
  * A device's virtual machine.
  *
  * To end the guest (vsdk_vm_stop), ask for a pause, or read its clock from a device's callbacks.
- *
- *   device  The device.
  *
  * Returns the virtual machine, as long as the device's handle; after its destruction calls on it
  * answer VSDK_ERROR_GONE (borrowed).
@@ -403,8 +393,6 @@ vsdk_vm *vsdk_device_vm(vsdk_device *device);
  * arrives on another thread. Not recursive; a CONCURRENT device is entered without a lock. Until it
  * leaves the thread is as in a callback of this device: a pause waits for it. A language that moves
  * its code between threads pins it to one from enter to leave.
- *
- *   device  The device.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
@@ -423,8 +411,6 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error);
  *
  * Without an enter of this thread before it does nothing.
  *
- *   device  The device.
- *
  * Given NULL: does nothing.
  * Threads: the one that entered. Blocks: no. From callbacks: yes. States: any. Backends: all. Since
  * 0.1.
@@ -437,9 +423,8 @@ void vsdk_device_leave(vsdk_device *device);
  * A stream of named, typed fields (state.h), for vsdk_device_load of a device of the same kind: in
  * this process or another, on this hypervisor or the other.
  *
- *   device    The device.
- *   bytes     (out, capacity bytes, may be NULL) Filled if it has room for all; NULL with capacity
- *             0 just asks for the size.
+ *   bytes     (out, capacity bytes) Filled if it has room for all; NULL with capacity 0 just asks
+ *             for the size.
  *   capacity  (bytes) Room in bytes.
  *   needed    (out, bytes) How many there are.
  *

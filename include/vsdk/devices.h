@@ -44,9 +44,8 @@ typedef struct vsdk_serial_config {
     uint64_t address;      /* First of 8 ports; 0 for 0x3f8 */
     uint32_t gsi;          /* Interrupt line; 0 for 4 */
     uint32_t reserved;     /* Zero */
-    vsdk_stream *stream;   /* (may be NULL) The port's end of a stream; the port takes a
-                              reference. NULL: nothing is connected, what the guest sends is
-                              dropped. */
+    vsdk_stream *stream;   /* The port's end of a stream; the port takes a reference. NULL:
+                              nothing is connected, what the guest sends is dropped. */
     uint64_t reserved2[2]; /* Zero */
 } vsdk_serial_config;
 
@@ -125,9 +124,8 @@ typedef struct vsdk_debug_console_config {
     uint32_t size;         /* sizeof(vsdk_debug_console_config) */
     uint32_t flags;        /* Zero */
     uint64_t address;      /* The port; 0 for 0x402 */
-    vsdk_stream *stream;   /* (may be NULL) The console's end of a stream; the console takes a
-                              reference. NULL drops what the guest writes. What does not fit is
-                              dropped. */
+    vsdk_stream *stream;   /* The console's end of a stream; the console takes a reference. NULL
+                              drops what the guest writes. What does not fit is dropped. */
     uint64_t reserved2[2]; /* Zero */
 } vsdk_debug_console_config;
 
@@ -198,9 +196,8 @@ typedef struct vsdk_port92_config {
  * lost while its driver sets the port up. Input that comes while the virtual machine is paused
  * reaches the guest when it goes on.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -233,9 +230,8 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
  * ends with a detach. The portable machine's tables say that it has no such clock, so that guests
  * which believe them neither ask nor wait for it.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -260,9 +256,8 @@ vsdk_status vsdk_rtc_create(vsdk_vm *vm, const vsdk_rtc_config *config, vsdk_dev
  * Status and data read 0. An even command from 0xf0 to 0xfe, and a write of the output port with
  * bit 0 clear, stop the virtual machine with VSDK_EXIT_RESET.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -295,9 +290,8 @@ const char *vsdk_acpi_pm_kind_name(vsdk_acpi_pm_kind value);
  * Sleep type 5 stops the virtual machine with VSDK_EXIT_POWEROFF, another one with
  * VSDK_EXIT_SUSPEND and the type as its code; 1 written to the reset register with VSDK_EXIT_RESET.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag or the kind is unknown
@@ -321,9 +315,8 @@ vsdk_status vsdk_acpi_pm_create(vsdk_vm *vm, const vsdk_acpi_pm_config *config,
  * A write of any width to the first port stops the virtual machine with VSDK_EXIT_GUEST_EXIT and
  * the value written. Reads give all ones.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -345,9 +338,8 @@ vsdk_status vsdk_exit_port_create(vsdk_vm *vm, const vsdk_exit_port_config *conf
  *
  * Reads give 0xe9, by which a guest finds it.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -374,9 +366,8 @@ vsdk_status vsdk_debug_console_create(vsdk_vm *vm, const vsdk_debug_console_conf
  * A transfer by DMA that asks for more than an item has gets zeros; one that asks for more than 1
  * MiB beyond it fails, so that no access of a guest's keeps a thread busy for long.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -402,7 +393,7 @@ vsdk_status vsdk_fw_cfg_create(vsdk_vm *vm, const vsdk_fw_cfg_config *config, vs
  *
  *   device  A device of vsdk_fw_cfg_create.
  *   key     1 to 0x1f but 0x19, for an item without a name.
- *   name    (may be NULL) Name of a file, up to 55 bytes, or NULL. Copied.
+ *   name    Name of a file, up to 55 bytes, or NULL. Copied.
  *   bytes   (length bytes) The item. Copied.
  *   length  (bytes) Up to 4 GiB - 1; may be 0.
  *
@@ -425,9 +416,8 @@ vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name,
  * Reads 3 (both events are known). A write with bit 0 stops the virtual machine with
  * VSDK_EXIT_CRASH and VSDK_CRASH_PANIC; bit 1, a crash that the guest handles itself, is ignored.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
@@ -460,9 +450,8 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
  *
  * Detached, it remains the lines' controller: vsdk_irq_controller_detach.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, a flag is unknown, or the id is above 15
@@ -489,9 +478,8 @@ vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vs
  * masked: reads have bit 1 (A20 is open) set and all others clear, and what is written to bit 1 is
  * ignored.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for all defaults.
- *   device  (out, new reference) The device.
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown

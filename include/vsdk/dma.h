@@ -66,7 +66,6 @@ typedef struct vsdk_dma_view {
  *
  * All or nothing. For embedders; a device uses vsdk_dma_read.
  *
- *   vm      The virtual machine.
  *   gpa     Guest physical address.
  *   buffer  (out, length bytes) Filled.
  *   length  (bytes) 0 succeeds and does nothing.
@@ -86,7 +85,6 @@ vsdk_status vsdk_vm_read(vsdk_vm *vm, uint64_t gpa, void *buffer, uint64_t lengt
  *
  * All or nothing. For embedders; a device uses vsdk_dma_write.
  *
- *   vm      The virtual machine.
  *   gpa     Guest physical address.
  *   buffer  (length bytes) The bytes.
  *   length  (bytes) 0 succeeds and does nothing.
@@ -107,7 +105,6 @@ vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_
  *
  * Reading a byte to learn that would make the host map a page for it.
  *
- *   vm      The virtual machine.
  *   gpa     Guest physical address.
  *   length  (bytes) 0 succeeds.
  *   intent  For what: one or both.
@@ -127,7 +124,6 @@ vsdk_status vsdk_vm_probe(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_dma_i
  *
  * All or nothing.
  *
- *   device  The device.
  *   gpa     Guest physical address.
  *   buffer  (out, length bytes) Filled.
  *   length  (bytes) 0 succeeds and does nothing.
@@ -148,7 +144,6 @@ vsdk_status vsdk_dma_read(vsdk_device *device, uint64_t gpa, void *buffer, uint6
  *
  * All or nothing.
  *
- *   device  The device.
  *   gpa     Guest physical address.
  *   buffer  (length bytes) The bytes.
  *   length  (bytes) 0 succeeds and does nothing.
@@ -173,7 +168,6 @@ vsdk_status vsdk_dma_write(vsdk_device *device, uint64_t gpa, const void *buffer
  * writing keeps its mapping from becoming read-only. Pins outlive a destroy. A device that stops
  * ends its pins, or keeps them and touches them no more until it starts.
  *
- *   device  The device.
  *   gpa     Guest physical address.
  *   length  (bytes) Not 0.
  *   intent  One or both.

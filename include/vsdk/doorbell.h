@@ -66,7 +66,7 @@ typedef struct vsdk_doorbell_config {
 /*
  * Take a reference more.
  *
- *   doorbell  (inout) The handle.
+ *   doorbell  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -80,9 +80,8 @@ vsdk_doorbell *vsdk_doorbell_ref(vsdk_doorbell *doorbell);
  * It may lie within a device's range or a tagged one, and takes matching writes before them.
  * Several with different matches may share an address.
  *
- *   vm        The virtual machine.
  *   config    Where.
- *   doorbell  (out, new reference) The doorbell.
+ *   doorbell  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, a width or flag is unknown, or the device is of another
@@ -121,8 +120,6 @@ void vsdk_doorbell_close(vsdk_doorbell *doorbell);
 /*
  * The descriptor that is readable from a ring to the next vsdk_doorbell_take.
  *
- *   doorbell  The doorbell.
- *
  * Returns: a pollable descriptor, the doorbell's: neither read nor close it; -1 for NULL
  * (borrowed).
  * Given NULL: returns -1.
@@ -133,8 +130,7 @@ int32_t vsdk_doorbell_descriptor(vsdk_doorbell *doorbell);
 /*
  * How often it rang since the last take.
  *
- *   doorbell  The doorbell.
- *   rings     (out) 0 if it did not.
+ *   rings  (out) 0 if it did not.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL

@@ -171,15 +171,15 @@ typedef struct vsdk_host_config {
     uint32_t kick_signal;         /* KVM: the real-time signal that interrupts a guest, 0 for
                                      SIGRTMAX - 1. It is blocked in each thread that runs a vCPU,
                                      and no handler is installed. */
-    vsdk_log_fn log;              /* (may be NULL) Receives messages; NULL drops them */
+    vsdk_log_fn log;              /* Receives messages; NULL drops them */
     void *log_user;               /* (may be NULL) First argument of log */
     vsdk_release_fn log_release;  /* (may be NULL) Called once with log_user when the host is
                                      gone or could not be opened */
     uint32_t log_level;           /* Most verbose vsdk_log_level to deliver, 0 for
                                      VSDK_LOG_WARNING */
     uint32_t reserved;            /* Zero */
-    const char *module_directory; /* (may be NULL) Where backend modules are, NULL for the
-                                     directory compiled in. Copied. */
+    const char *module_directory; /* The directory of backend modules. NULL: vsdk beside the
+                                     library, else the directory compiled in. Copied. */
     uint64_t seed;                /* mock-autonomous: seed of its schedule */
 } vsdk_host_config;
 
@@ -213,7 +213,7 @@ typedef struct vsdk_orphan {
 /*
  * Take a reference more.
  *
- *   host  (inout) The handle.
+ *   host  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -259,10 +259,11 @@ const char *vsdk_log_level_name(vsdk_log_level value);
  *
  * KVM: opens /dev/kvm unless descriptor is given. Xen: loads the module for the Xen release that
  * runs and opens its device nodes; orphaned guests of dead owners are reported to log at
- * VSDK_LOG_WARNING.
+ * VSDK_LOG_WARNING. The mocks: loads their module. No environment variable chooses a module, and a
+ * module that was loaded stays loaded.
  *
- *   backend  (may be NULL) kvm, xen, mock, mock-autonomous, or NULL.
- *   config   (may be NULL) NULL for all defaults.
+ *   backend  kvm, xen, mock, mock-autonomous, or NULL.
+ *   config   NULL for all defaults.
  *   host     (out, new reference) The host; close it with vsdk_host_close.
  *
  * Errors, VSDK_ERROR_...:
@@ -298,8 +299,6 @@ void vsdk_host_close(vsdk_host *host);
 /*
  * Name of the backend of a host.
  *
- *   host  The host.
- *
  * Returns kvm, xen, mock or mock-autonomous (static).
  * Given NULL: returns an empty string.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -322,7 +321,6 @@ const char *vsdk_backend_at(uint32_t index);
 /*
  * Ask what a host can do, and why not.
  *
- *   host        The host.
  *   capability  What is asked.
  *   info        (inout) size set by the caller; the rest is filled.
  *
@@ -343,9 +341,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
  * free or belongs to a process started later). Backends whose guests die with their owner always
  * answer none.
  *
- *   host      The host.
- *   orphans   (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
+ *   orphans   (out, capacity elements) Filled; NULL with capacity 0 just asks for the number.
  *   capacity  (entries) Room in orphans.
  *   needed    (out, entries) How many there are.
  *
@@ -364,8 +360,7 @@ vsdk_status vsdk_host_list_orphans(vsdk_host *host, vsdk_orphan *orphans, uint32
  *
  * Checks again that it carries the mark and that its owner is gone.
  *
- *   host  The host.
- *   id    vsdk_orphan.id.
+ *   id  vsdk_orphan.id.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  host is NULL

@@ -104,7 +104,7 @@ typedef void (*vsdk_irq_line_fn)(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t
 /*
  * Take a reference more.
  *
- *   irq  (inout) The handle.
+ *   irq  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -115,7 +115,7 @@ vsdk_irq *vsdk_irq_ref(vsdk_irq *irq);
 /*
  * Take a reference more.
  *
- *   msi  (inout) The handle.
+ *   msi  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -136,7 +136,6 @@ const char *vsdk_irq_trigger_name(vsdk_irq_trigger value);
 /*
  * Become a user of an interrupt line.
  *
- *   vm      The virtual machine.
  *   config  Which line.
  *   irq     (out, new reference) The handle, lowered.
  *
@@ -169,8 +168,6 @@ void vsdk_irq_close(vsdk_irq *irq);
  *
  * Does nothing if this handle has raised it already.
  *
- *   irq  The handle.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  irq is NULL
  *   NOT_FOUND         no controller serves this line
@@ -185,8 +182,6 @@ vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error);
  * Lower the line.
  *
  * Does nothing if this handle has not raised it.
- *
- *   irq  The handle.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  irq is NULL
@@ -203,8 +198,6 @@ vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error);
  *
  * On a line that another handle holds high no edge results.
  *
- *   irq  The handle.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  irq is NULL
  *   NOT_FOUND         no controller serves this line
@@ -218,7 +211,6 @@ vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error);
 /*
  * Send a message-signalled interrupt.
  *
- *   vm       The virtual machine.
  *   address  Message address, in the architecture's format (x86.h).
  *   data     Message data, in the architecture's format.
  *
@@ -237,9 +229,8 @@ vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_
 /*
  * Make a message that a device sends.
  *
- *   vm      The virtual machine.
- *   config  (may be NULL) NULL for no message yet, and no device.
- *   msi     (out, new reference) The message.
+ *   config  NULL for no message yet, and no device.
+ *   msi     Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the address is not that of a message, the vector is below
@@ -271,7 +262,6 @@ void vsdk_msi_close(vsdk_msi *msi);
  * As a guest does with a table entry of its device. What is sent at the same moment is the old
  * message or the new one.
  *
- *   msi      The message.
  *   address  Message address; 0 for none: sending is VSDK_ERROR_STATE then.
  *   data     Message data.
  *
@@ -286,8 +276,6 @@ vsdk_status vsdk_msi_set(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_er
 
 /*
  * Send a message.
- *
- *   msi  The message.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  msi is NULL
@@ -308,8 +296,6 @@ vsdk_status vsdk_msi_send(vsdk_msi *msi, vsdk_error *error);
  * it is first asked for. What comes by it is sent whether or not the device is stopped: who writes
  * to it stops with the device.
  *
- *   msi  The message.
- *
  * Returns the descriptor, the message's; -1 when it fails, and error says why (borrowed).
  * Given NULL: returns -1.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: kvm; see
@@ -320,7 +306,6 @@ int32_t vsdk_msi_descriptor(vsdk_msi *msi, vsdk_error *error);
 /*
  * Register as the controller of a range of lines.
  *
- *   vm         The virtual machine.
  *   first_gsi  First line.
  *   count      How many, not 0.
  *   set_line   Called when a line changes.
@@ -347,7 +332,6 @@ vsdk_status vsdk_irq_controller_attach(vsdk_vm *vm, uint32_t first_gsi, uint32_t
  *
  * When it returns its callback is not running and will not start.
  *
- *   vm         The virtual machine.
  *   first_gsi  As attached.
  *
  * Errors, VSDK_ERROR_...:

@@ -65,10 +65,9 @@ typedef uint32_t vsdk_loop_events;
 /*
  * A descriptor is ready. Level-triggered: called again while it stays ready.
  *
- *   user        (may be NULL) The pointer given with it.
- *   watch       (inout) The watch; borrowed.
- *   descriptor  The descriptor.
- *   events      vsdk_loop_events.
+ *   user    (may be NULL) The pointer given with it.
+ *   watch   (inout) The watch; borrowed.
+ *   events  vsdk_loop_events.
  *
  * Runs on: The thread that dispatches the loop.
  * May call: everything but dispatch of the same loop, and what the device's callbacks may not.
@@ -103,7 +102,7 @@ typedef void (*vsdk_work_fn)(void *user, vsdk_work *work);
 /*
  * Take a reference more.
  *
- *   loop  (inout) The handle.
+ *   loop  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -114,7 +113,7 @@ vsdk_loop *vsdk_loop_ref(vsdk_loop *loop);
 /*
  * Take a reference more.
  *
- *   watch  (inout) The handle.
+ *   watch  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -125,7 +124,7 @@ vsdk_watch *vsdk_watch_ref(vsdk_watch *watch);
 /*
  * Take a reference more.
  *
- *   timer  (inout) The handle.
+ *   timer  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -136,7 +135,7 @@ vsdk_timer *vsdk_timer_ref(vsdk_timer *timer);
 /*
  * Take a reference more.
  *
- *   work  (inout) The handle.
+ *   work  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -147,7 +146,7 @@ vsdk_work *vsdk_work_ref(vsdk_work *work);
 /*
  * Make a loop.
  *
- *   loop  (out, new reference) The loop.
+ *   loop  Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
@@ -173,8 +172,6 @@ void vsdk_loop_close(vsdk_loop *loop);
  * Made when it is first asked for, by this or by vsdk_vm_run: a virtual machine without timers and
  * descriptors has none and opens nothing for it. It is the same one ever after.
  *
- *   vm  The virtual machine.
- *
  * Returns the loop, as long as the virtual machine's handle; NULL when it fails, and error says
  * why: VSDK_ERROR_NO_MEMORY, VSDK_ERROR_LIMIT for descriptors, VSDK_ERROR_GONE (borrowed).
  * Given NULL: returns NULL.
@@ -184,8 +181,6 @@ vsdk_loop *vsdk_vm_loop(vsdk_vm *vm, vsdk_error *error);
 
 /*
  * One descriptor to wait for the whole loop.
- *
- *   loop  The loop.
  *
  * Returns: a pollable descriptor, the loop's; -1 for NULL (borrowed).
  * Given NULL: returns -1.
@@ -199,7 +194,6 @@ int32_t vsdk_loop_descriptor(vsdk_loop *loop);
  * Waits up to the timeout for something to do, runs what is due once, and returns. A wake ends the
  * wait.
  *
- *   loop        The loop.
  *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *   dispatched  (out, may be NULL) How many callbacks ran.
  *
@@ -217,8 +211,6 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
 /*
  * End the wait of the current or the next dispatch.
  *
- *   loop  The loop.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  loop is NULL
  *   STATE             called in a forked child
@@ -230,14 +222,13 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error);
 /*
  * Watch a descriptor.
  *
- *   loop        The loop.
- *   device      (may be NULL) The device that it is part of, or NULL.
+ *   device      The device that it is part of, or NULL.
  *   descriptor  The descriptor; stays the caller's. Closed before its watch it is watched no more.
  *   events      vsdk_loop_events; 0 watches nothing for now.
  *   fn          Called when it is ready.
  *   user        (may be NULL) Given to it.
  *   release     (may be NULL) Called once when the watch is gone, on failure too.
- *   watch       (out, new reference) The watch.
+ *   watch       Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the descriptor can't be polled or an event is unknown
@@ -254,7 +245,6 @@ vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t desc
 /*
  * Change what is waited for.
  *
- *   watch   The watch.
  *   events  vsdk_loop_events.
  *
  * Errors, VSDK_ERROR_...:
@@ -281,13 +271,12 @@ void vsdk_watch_close(vsdk_watch *watch);
 /*
  * Make a timer, disarmed.
  *
- *   loop     The loop.
- *   device   (may be NULL) The device that it is part of: then its clock is the virtual machine's.
- *            NULL: CLOCK_MONOTONIC.
+ *   device   The device that it is part of: then its clock is the virtual machine's. NULL:
+ *            CLOCK_MONOTONIC.
  *   fn       Called when it expires.
  *   user     (may be NULL) Given to it.
  *   release  (may be NULL) Called once when the timer is gone, on failure too.
- *   timer    (out, new reference) The timer.
+ *   timer    Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
@@ -305,7 +294,6 @@ vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_f
  * Replaces what it was armed for. A periodic timer that is late expires once for the periods missed
  * and keeps its phase.
  *
- *   timer      The timer.
  *   delay_ns   (ns) From now on its clock.
  *   period_ns  (ns) 0 for once.
  *
@@ -321,8 +309,6 @@ vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period
  * Stop a timer.
  *
  * It does not expire after that, unless its callback has begun on another thread.
- *
- *   timer  The timer.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  timer is NULL
@@ -348,12 +334,11 @@ void vsdk_timer_close(vsdk_timer *timer);
 /*
  * Make work, not posted.
  *
- *   loop     The loop.
- *   device   (may be NULL) The device that it is part of, or NULL.
+ *   device   The device that it is part of, or NULL.
  *   fn       Called when it was posted.
  *   user     (may be NULL) Given to it.
  *   release  (may be NULL) Called once when the work is gone, on failure too.
- *   work     (out, new reference) The work.
+ *   work     Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
@@ -370,8 +355,6 @@ vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn 
  *
  * Allocates nothing. Posts before it runs count as one; a post while it runs makes it run again.
  * Work runs in the order in which it was posted. That of a stopped device runs after its start.
- *
- *   work  The work.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  work is NULL
@@ -399,8 +382,6 @@ void vsdk_work_close(vsdk_work *work);
  * The virtual machine's clock.
  *
  * Nanoseconds that it has been RUNNING.
- *
- *   vm  The virtual machine.
  *
  * Returns ns.
  * Given NULL: returns 0.

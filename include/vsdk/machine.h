@@ -108,7 +108,7 @@ typedef struct vsdk_pc_config {
 /*
  * Take a reference more.
  *
- *   pc  (inout) The handle.
+ *   pc  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -136,8 +136,8 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  * When it fails the virtual machine has parts of a machine, and can only be destroyed.
  *
  *   vm      The virtual machine, in CREATED, without memory and devices at these addresses.
- *   config  (may be NULL) NULL for all defaults.
- *   pc      (out, new reference) The machine.
+ *   config  NULL for all defaults.
+ *   pc      Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
@@ -182,7 +182,6 @@ void vsdk_pc_close(vsdk_pc *pc);
  * When it fails guest memory may have been written in part, and some processors may exist; it may
  * be tried again.
  *
- *   pc      The machine.
  *   config  What to load; memory and memory_count are added to the machine's memory map, rsdp is
  *           zero.
  *
@@ -208,7 +207,6 @@ vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error
 /*
  * A processor of a machine.
  *
- *   pc     The machine.
  *   index  From 0.
  *
  * Returns the vCPU, alive as long as the machine; NULL before vsdk_pc_boot or if there is no such
@@ -221,7 +219,6 @@ vsdk_vcpu *vsdk_pc_vcpu(vsdk_pc *pc, uint32_t index);
 /*
  * A device of a machine.
  *
- *   pc    The machine.
  *   part  Which.
  *
  * Returns the device, alive as long as the machine; NULL if this machine has none (borrowed).
@@ -233,9 +230,7 @@ vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part);
 /*
  * The memory map that a machine's guest is told.
  *
- *   pc        The machine.
- *   ranges    (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
+ *   ranges    (out, capacity elements) Filled; NULL with capacity 0 just asks for the number.
  *   capacity  (entries) Room in ranges.
  *   needed    (out, entries) How many there are.
  *

@@ -47,7 +47,7 @@ typedef struct vsdk_pool_config {
 /*
  * Take a reference more.
  *
- *   pool  (inout) The handle.
+ *   pool  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -58,8 +58,8 @@ vsdk_pool *vsdk_pool_ref(vsdk_pool *pool);
 /*
  * Make threads; they have nothing to do yet.
  *
- *   config  (may be NULL) NULL for all defaults.
- *   pool    (out, new reference) The pool.
+ *   config  NULL for all defaults.
+ *   pool    Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  pool is NULL or a flag is unknown
@@ -87,9 +87,6 @@ void vsdk_pool_close(vsdk_pool *pool);
  *
  * The thread with the fewest loops gets it. The pool keeps the loop until it is stopped or closed.
  *
- *   pool  The pool.
- *   loop  The loop.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
  *   EXISTS            this pool has the loop already
@@ -104,8 +101,6 @@ vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *err
  * End a pool's threads and wait for them.
  *
  * Its loops are dispatched no more. A second stop does nothing.
- *
- *   pool  The pool.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  pool is NULL

@@ -115,7 +115,7 @@ typedef struct vsdk_ram_config {
 /*
  * Take a reference more.
  *
- *   ram  (inout) The handle.
+ *   ram  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -153,10 +153,9 @@ const char *vsdk_ram_sharing_name(vsdk_ram_sharing value);
  * Memory that this process has mapped does not go to a forked child. For VSDK_RAM_CALLER that is
  * the caller's to say.
  *
- *   vm      The virtual machine.
  *   bytes   (bytes) Size, a multiple of 4096, not 0.
- *   config  (may be NULL) NULL for all defaults.
- *   ram     (out, new reference) The memory.
+ *   config  NULL for all defaults.
+ *   ram     Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL; a size, offset or address is not a multiple of 4096; the
@@ -198,8 +197,6 @@ void vsdk_ram_close(vsdk_ram *ram);
  * See the gate (dma.h) for addresses that come from a guest. On Xen the view follows what the guest
  * does to its memory; a page that it gave away reads as zeros.
  *
- *   ram  The memory.
- *
  * Returns the first byte (borrowed).
  * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -212,7 +209,6 @@ void *vsdk_ram_data(vsdk_ram *ram);
  * For whoever tracks written pages. What the library writes itself, and what pins for writing
  * cover, it marks itself.
  *
- *   ram     The memory.
  *   offset  (bytes) First byte.
  *   length  (bytes) How many; 0 does nothing.
  *
@@ -227,8 +223,6 @@ vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length,
 
 /*
  * Size in bytes.
- *
- *   ram  The memory.
  *
  * Returns bytes.
  * Given NULL: returns 0.
@@ -277,7 +271,6 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
  * The range is exactly one that was mapped. Contents are kept in the RAM object. Pins by
  * vsdk_dma_map stay valid pointers.
  *
- *   vm      The virtual machine.
  *   gpa     As mapped.
  *   length  (bytes) As mapped.
  *
@@ -297,7 +290,6 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
  *
  * Not to read-only while a device has a part of it pinned for writing.
  *
- *   vm      The virtual machine.
  *   gpa     As mapped.
  *   length  (bytes) As mapped.
  *   flags   vsdk_map_flags.

@@ -64,12 +64,9 @@ typedef vsdk_run_answer (*vsdk_run_exit_fn)(void *user, vsdk_vcpu *vcpu, vsdk_ex
 typedef struct vsdk_run_config {
     uint32_t size;           /* sizeof(vsdk_run_config) */
     uint32_t flags;          /* Zero */
-    /*
-     * (may be NULL) Gets the exits that nobody claims. NULL: accesses read all ones and drop
-     * writes, and are told to the log once an address, the first 128 of them (VSDK_LOG_DEBUG);
-     * anything else ends the run.
-     */
-    vsdk_run_exit_fn exit;
+    vsdk_run_exit_fn exit;   /* Gets the exits that nobody claims. NULL: accesses read all ones
+                                and drop writes, and are told to the log once an address, the
+                                first 128 of them (VSDK_LOG_DEBUG); anything else ends the run. */
     void *user;              /* (may be NULL) Given to it */
     vsdk_release_fn release; /* (may be NULL) Called once with user when the run is over, on
                                 failure too */
@@ -86,8 +83,7 @@ typedef struct vsdk_run_config {
  * Ends with the virtual machine STOPPED and its devices stopped, or PAUSED when something else
  * ended it. A device whose stop is pending is waited for, at most five seconds.
  *
- *   vm          The virtual machine.
- *   config      (may be NULL) NULL for all defaults.
+ *   config      NULL for all defaults.
  *   timeout_ns  (ns) Longest time from now, in real time; 0 returns at once, VSDK_FOREVER has no
  *               end.
  *   end         (out, may be NULL) The terminal exit, or KICKED with VSDK_KICK_DEADLINE or
@@ -115,8 +111,6 @@ vsdk_status vsdk_vm_run(vsdk_vm *vm, const vsdk_run_config *config, uint64_t tim
  * Make vsdk_vm_run return.
  *
  * Sticky: a cancel before the run makes that run return at once.
- *
- *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL

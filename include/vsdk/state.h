@@ -40,9 +40,8 @@ typedef struct vsdk_state_reader vsdk_state_reader;
 /*
  * Write a number.
  *
- *   writer  The writer.
- *   name    The field's name: 1 to 63 bytes, once per state.
- *   value   Its value.
+ *   name   The field's name: 1 to 63 bytes, once per state.
+ *   value  Its value.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or the name is too long or empty
@@ -57,9 +56,8 @@ vsdk_status vsdk_state_put_number(vsdk_state_writer *writer, const char *name, u
 /*
  * Write a run of bytes.
  *
- *   writer  The writer.
  *   name    The field's name: 1 to 63 bytes, once per state.
- *   bytes   (length bytes, may be NULL) The bytes; NULL with length 0.
+ *   bytes   (length bytes) The bytes; NULL with length 0.
  *   length  (bytes) How many, at most 4 GiB - 1.
  *
  * Errors, VSDK_ERROR_...:
@@ -76,10 +74,9 @@ vsdk_status vsdk_state_put_bytes(vsdk_state_writer *writer, const char *name, co
 /*
  * Read a number.
  *
- *   reader  The reader.
- *   name    The field's name.
- *   most    The largest value that it may have.
- *   value   (out) Its value.
+ *   name   The field's name.
+ *   most   The largest value that it may have.
+ *   value  (out) Its value.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
@@ -93,10 +90,8 @@ vsdk_status vsdk_state_get_number(vsdk_state_reader *reader, const char *name, u
 /*
  * Read a run of bytes.
  *
- *   reader    The reader.
  *   name      The field's name.
- *   bytes     (out, capacity bytes, may be NULL) Filled from the first byte on; NULL with capacity
- *             0.
+ *   bytes     (out, capacity bytes) Filled from the first byte on; NULL with capacity 0.
  *   capacity  (bytes) Room in bytes: the most that the field may have.
  *   length    (out, bytes) How many it has.
  *
@@ -112,8 +107,7 @@ vsdk_status vsdk_state_get_bytes(vsdk_state_reader *reader, const char *name, vo
 /*
  * Whether a field is there.
  *
- *   reader  The reader.
- *   name    The field's name.
+ *   name  The field's name.
  *
  * Returns: 1 if it is, else 0.
  * Given NULL: returns 0.

@@ -82,7 +82,7 @@ typedef struct vsdk_stream_config {
 /*
  * Take a reference more.
  *
- *   stream  (inout) The handle.
+ *   stream  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -93,8 +93,8 @@ vsdk_stream *vsdk_stream_ref(vsdk_stream *stream);
 /*
  * Make a stream.
  *
- *   config  (may be NULL) NULL for all defaults.
- *   near    (out, new reference) One end.
+ *   config  NULL for all defaults.
+ *   near    Out, new reference.
  *   far     (out, new reference) The other.
  *
  * Errors, VSDK_ERROR_...:
@@ -142,7 +142,7 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
  * VSDK_STREAM_WRITABLE comes once half of the room is free.
  *
  *   stream    This end.
- *   bytes     (length bytes) The bytes.
+ *   bytes     Length bytes.
  *   length    (bytes) How many; 0 does nothing.
  *   accepted  (out, bytes, may be NULL) How many were taken, from the first on.
  *

@@ -83,8 +83,8 @@ typedef uint32_t vsdk_vcpu_flags;
 typedef struct vsdk_vcpu_config {
     uint32_t size;        /* sizeof(vsdk_vcpu_config) */
     uint32_t flags;       /* vsdk_vcpu_flags */
-    vsdk_exit *exit;      /* (may be NULL) Memory for the exit record, aligned to 64; stays the
-                             caller's and must outlive the last reference. NULL: the library's. */
+    vsdk_exit *exit;      /* Memory for the exit record, aligned to 64; stays the caller's and
+                             must outlive the last reference. NULL: the library's. */
     uint64_t reserved[2]; /* Zero */
 } vsdk_vcpu_config;
 
@@ -113,7 +113,7 @@ typedef struct vsdk_vcpu_counters {
 /*
  * Take a reference more.
  *
- *   vcpu  (inout) The handle.
+ *   vcpu  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -141,10 +141,9 @@ const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value);
  * (with rflags 2). The others wait inside run for INIT and SIPI. The APIC id is 2 * index. The
  * first creation freezes the platform.
  *
- *   vm      The virtual machine.
  *   index   0 to vcpus_max - 1.
- *   config  (may be NULL) NULL for all defaults.
- *   vcpu    (out, new reference) The vCPU.
+ *   config  NULL for all defaults.
+ *   vcpu    Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the record is not aligned to 64, or a flag is unknown
@@ -179,8 +178,6 @@ void vsdk_vcpu_close(vsdk_vcpu *vcpu);
 /*
  * Where this vCPU's exit record is.
  *
- *   vcpu  The vCPU.
- *
  * Returns the record: the same address for the vCPU's life (borrowed).
  * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -205,7 +202,6 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
  * costs three system calls more a run: a program of many short runs may prefer one timer of its own
  * that kicks.
  *
- *   vcpu        The vCPU.
  *   timeout_ns  (ns) Longest time from now, in real time; 0 does not enter the guest, VSDK_FOREVER
  *               has no end.
  *
@@ -231,8 +227,6 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  * crosses a page comes in fragments: the next one goes to the device that claims it, as in a run;
  * else the record shows it, and the call is repeated. Needs VSDK_CAPABILITY_COMPLETE_EXACT.
  *
- *   vcpu  The vCPU.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
  *   UNSUPPORTED       the backend has no exact completion
@@ -249,8 +243,6 @@ vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error);
 /*
  * Make the current or the next run return KICKED once.
  *
- *   vcpu  The vCPU.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
  *   GONE              the virtual machine was destroyed
@@ -265,8 +257,7 @@ vsdk_status vsdk_vcpu_kick(vsdk_vcpu *vcpu, vsdk_error *error);
  *
  * A moment's answer: unless the virtual machine is PAUSED it may be old when it is read.
  *
- *   vcpu   The vCPU.
- *   phase  (out) The phase.
+ *   phase  Out.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL
@@ -281,7 +272,6 @@ vsdk_status vsdk_vcpu_get_phase(vsdk_vcpu *vcpu, vsdk_vcpu_phase *phase, vsdk_er
  *
  * The classes and their records stand in the architecture's header (x86.h).
  *
- *   vcpu         The vCPU.
  *   state_class  Which class, such as VSDK_X86_REGS.
  *   state        (out, bytes bytes) Filled with the class's record.
  *   bytes        (bytes) The size of the record, by sizeof.
@@ -302,7 +292,6 @@ vsdk_status vsdk_vcpu_get_state(vsdk_vcpu *vcpu, uint32_t state_class, void *sta
 /*
  * Set one class of a vCPU's state.
  *
- *   vcpu         The vCPU.
  *   state_class  Which class, such as VSDK_X86_REGS.
  *   state        (bytes bytes) The class's record.
  *   bytes        (bytes) The size of the record, by sizeof.
@@ -329,7 +318,6 @@ vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const voi
  *
  * Read without stopping the vCPU: each number is exact at some moment of the call.
  *
- *   vcpu      The vCPU.
  *   counters  (inout) size set by the caller.
  *
  * Errors, VSDK_ERROR_...:

@@ -165,7 +165,7 @@ typedef uint32_t vsdk_pause_flags;
 /*
  * Take a reference more.
  *
- *   vm  (inout) The handle.
+ *   vm  Inout.
  *
  * Returns the same handle (new reference).
  * Given NULL: returns NULL.
@@ -197,8 +197,8 @@ const char *vsdk_irqchip_name(vsdk_irqchip value);
  * Create a virtual machine, in state CREATED, without memory and processors.
  *
  *   host    Where. Kept alive.
- *   config  (may be NULL) NULL for all defaults.
- *   vm      (out, new reference) The virtual machine.
+ *   config  NULL for all defaults.
+ *   vm      Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or a field has an unknown value
@@ -240,8 +240,6 @@ void vsdk_vm_close(vsdk_vm *vm);
  * stay valid pointers; on Xen their contents become zero. A second destroy succeeds and does
  * nothing.
  *
- *   vm  The virtual machine.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   BUSY              called from a callback of this virtual machine
@@ -257,8 +255,6 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error);
  * Starts the devices, then runs that wait inside vsdk_vcpu_run proceed. Does nothing in RUNNING. A
  * pause that was requested and has not come to be is withdrawn. Where the hypervisor refuses the
  * state is what it was, and the devices have been stopped again.
- *
- *   vm  The virtual machine.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
@@ -289,7 +285,6 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
  *
  * A run in a paused virtual machine waits inside until resume, kick, deadline or destroy.
  *
- *   vm          The virtual machine.
  *   flags       How.
  *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *
@@ -317,8 +312,6 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_pause_flags flags, uint64_t timeout_
  * vsdk_vm_pause waits for it, vsdk_vm_resume withdraws it. Where the hypervisor refuses, the log is
  * told.
  *
- *   vm  The virtual machine.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
  *   STATE             it is STOPPED, or called in a forked child
@@ -336,7 +329,6 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
  * is CREATED. Memory and its contents, devices and what they are attached to stay. A guest is
  * loaded anew and resumed, or its processors get the registers to begin with.
  *
- *   vm          The virtual machine.
  *   timeout_ns  (ns) Longest wait for devices whose stop is pending, and for threads inside a run
  *               that waits.
  *
@@ -358,7 +350,6 @@ vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error);
  *
  * Every run returns the terminal exit from now on. The first reason stays. How a device ends a run.
  *
- *   vm      The virtual machine.
  *   reason  A terminal reason, POWEROFF to STOP.
  *   code    Becomes value of the exit.
  *   detail  Becomes detail: a vsdk_crash_detail for CRASH, else 0.
@@ -376,7 +367,6 @@ vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, ui
 /*
  * State, stop reason and clock.
  *
- *   vm    The virtual machine.
  *   info  (inout) size set by the caller.
  *
  * Errors, VSDK_ERROR_...:
@@ -393,9 +383,7 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
  * Devices can't be attached there. They depend on the backend and on the interrupt controller
  * chosen.
  *
- *   vm        The virtual machine.
- *   ranges    (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
+ *   ranges    (out, capacity elements) Filled; NULL with capacity 0 just asks for the number.
  *   capacity  (entries) Room in ranges.
  *   needed    (out, entries) How many there are.
  *
@@ -413,7 +401,6 @@ vsdk_status vsdk_vm_list_reserved(vsdk_vm *vm, vsdk_vm_range *ranges, uint32_t c
  *
  * The device model for languages that can't be called from foreign threads.
  *
- *   vm       The virtual machine.
  *   space    Ports or guest physical addresses.
  *   address  First.
  *   length   (bytes) How many, not 0.
@@ -437,7 +424,6 @@ vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, u
  *
  * Waits for nobody: an access that found the range before may still return with its tag.
  *
- *   vm       The virtual machine.
  *   space    As added.
  *   address  As added.
  *

@@ -177,9 +177,7 @@ typedef struct vsdk_x86_cpuid_entry {
  * Before the topology of a particular vCPU is filled in. Copies at most capacity entries and always
  * tells how many there are.
  *
- *   host      The host.
- *   entries   (out, capacity elements, may be NULL) Filled; NULL with capacity 0 just asks for the
- *             number.
+ *   entries   (out, capacity elements) Filled; NULL with capacity 0 just asks for the number.
  *   capacity  (entries) Room in entries.
  *   needed    (out, entries) How many there are.
  *
@@ -200,7 +198,6 @@ vsdk_status vsdk_x86_host_get_cpuid(vsdk_host *host, vsdk_x86_cpuid_entry *entri
  * 0x8000001d, 0x8000001e), the same on every backend. On Xen only leaves that its policy has can be
  * changed.
  *
- *   vm       The virtual machine.
  *   entries  (count elements) The leaves. Copied.
  *   count    (entries) 1 to 256.
  *
@@ -223,7 +220,6 @@ vsdk_status vsdk_x86_vm_set_cpuid(vsdk_vm *vm, const vsdk_x86_cpuid_entry *entri
  * Leaves and subleaves that do not exist answer VSDK_ERROR_NOT_FOUND. So do those of the hypervisor
  * (0x40000000 to 0x4fffffff) on Xen, which makes them when the guest asks.
  *
- *   vcpu     The vCPU.
  *   leaf     EAX.
  *   subleaf  ECX; ignored for leaves without subleaves.
  *   entry    (out) Filled.
@@ -241,8 +237,6 @@ vsdk_status vsdk_x86_vcpu_get_cpuid(vsdk_vcpu *vcpu, uint32_t leaf, uint32_t sub
 /*
  * Send a non-maskable interrupt.
  *
- *   vcpu  The vCPU.
- *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
  *   UNSUPPORTED       the backend has none
@@ -259,8 +253,6 @@ vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error);
  *
  * For a vCPU made with VSDK_VCPU_SYNC_GENERAL. Valid when the exit has VSDK_EXIT_REGS_SYNCED;
  * reading only, set registers with vsdk_vcpu_set_state.
- *
- *   vcpu  The vCPU.
  *
  * Returns the registers: the same address for the vCPU's life; NULL without SYNC_GENERAL
  * (borrowed).

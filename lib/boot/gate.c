@@ -152,7 +152,7 @@ vsdk_status boot_write(boot_gate *gate, uint64_t start, const void *bytes, uint6
 
 vsdk_status boot_zero(boot_gate *gate, uint64_t start, uint64_t length, const char *what)
 {
-    static const uint8_t zero[0x10000];
+    static uint8_t zero[0x10000]; /* never written; const, it would be 64 KiB of the file */
     vsdk_status status = VSDK_OK;
 
     for (uint64_t done = 0; !status && done < length; done += sizeof zero) {

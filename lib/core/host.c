@@ -22,10 +22,14 @@ const core_table core_functions = {
     .gate_write = gate_write,
 };
 
+/* Only tests of the inside and fuzzers link the mocks in; elsewhere these are NULL. */
+#pragma weak backend_mock
+#pragma weak backend_mock_autonomous
+
 /* In the order in which they are tried; `probed`: without a name too. */
 static const struct known_backend {
     const char *name;
-    const backend_ops *(*built_in)(void); /* NULL: a module */
+    const backend_ops *(*built_in)(void); /* NULL: a module, see module.c */
     int probed;
     int takes_descriptor;
 } backends[] = {
@@ -48,7 +52,7 @@ static vsdk_status find_ops(const struct known_backend *backend, const vsdk_host
         return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "backend %s cannot be opened from a descriptor", backend->name);
     if (!backend->built_in)
-        return module_load_xen(config->module_directory, ops, error);
+        return module_load(backend->name, config->module_directory, ops, error);
     *ops = backend->built_in();
     return VSDK_OK;
 }

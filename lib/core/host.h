@@ -7,9 +7,10 @@
 
 extern const core_table core_functions;
 
-/* module.c: the operations of a backend that is a module, for the hypervisor that runs. Loaded
- * modules stay. `directory` NULL: the one compiled in. */
-vsdk_status module_load_xen(const char *directory, const backend_ops **ops, vsdk_error *error);
+/* module.c: the operations of a backend that is a module. Loaded modules stay. `directory` NULL:
+ * `vsdk` beside the library where the module is there, else the directory compiled in. */
+vsdk_status module_load(const char *backend, const char *directory, const backend_ops **ops,
+                        vsdk_error *error);
 
 /* A host on operations of the caller's own: how tests bring a backend. */
 vsdk_status host_open_with(const backend_ops *ops, const vsdk_host_config *config, vsdk_host **host,

@@ -1,3 +1,9 @@
+/* Backends that are modules: which file, is it there, is it of this build.
+ *
+ * No environment variable is read: a module comes from the directory that the caller names, from
+ * the folder beside the library, or from the one compiled in. So whoever starts a privileged
+ * program does not choose its modules. A module that was loaded is never unloaded: its functions
+ * are in the operations table of hosts, and threads may be inside them. */
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/host.h"
@@ -6,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +21,7 @@
 #define VSDK_MODULE_DIRECTORY "/usr/lib/vsdk"
 #endif
 
-static const char operation[] = "load the Xen module";
+static const char operation[] = "load a backend module";
 
 /* One line of a small file, without its end: its length, or -errno. */
 static int read_line(const char *path, char *line, size_t room)
@@ -81,14 +88,6 @@ static void any_release(const char *directory, char *release, size_t room)
         closedir(entries);
 }
 
-static vsdk_status no_module(const char *path, const char *release, vsdk_error *error)
-{
-    return error_hint(error,
-                      error_set(error, VSDK_ERROR_UNAVAILABLE, operation,
-                                "Xen %s runs, but there is no module %s", release, path),
-                      "install libvsdk's module for Xen %s, or set module_directory", release);
-}
-
 static vsdk_status privilege(int os_errno, vsdk_error *error)
 {
     return error_hint(error,
@@ -105,6 +104,101 @@ static vsdk_status check_privilege(vsdk_error *error)
     return errno == EACCES || errno == EPERM ? privilege(errno, error) : VSDK_OK;
 }
 
+/* xen-RELEASE for the Xen that runs, as far as this process may use it. */
+static vsdk_status xen_file(const char *directory, char *file, size_t room, vsdk_error *error)
+{
+    char release[24];
+    vsdk_status status = xen_release(release, sizeof release, error);
+
+    if (!status)
+        status = check_privilege(error);
+    if (status)
+        return status;
+    if (!release[0])
+        any_release(directory, release, sizeof release);
+    snprintf(file, room, "xen-%s", release);
+    return VSDK_OK;
+}
+
+/* A backend, and where it is. */
+static const struct module {
+    const char *backend;
+    const char
+        *file; /* without .so; NULL: `choose` tells it, or why no module can be of use here */
+    vsdk_status (*choose)(const char *directory, char *file, size_t room, vsdk_error *error);
+    const char *entry; /* the function that it exports, a backend_module_fn */
+    const char *needs; /* what is missing where its file is there and can't be loaded */
+} modules[] = {
+    {"xen", NULL, xen_file, "vsdk_backend_module", "the Xen libraries that the module needs"},
+    {"mock", "mock", NULL, "vsdk_backend_module", "library and module from one build"},
+    {"mock-autonomous", "mock", NULL, "vsdk_backend_module_autonomous",
+     "library and module from one build"},
+};
+enum { MODULES = sizeof modules / sizeof modules[0] };
+
+static const struct module *module_of(const char *backend)
+{
+    for (unsigned i = 0; i < MODULES; i++)
+        if (!strcmp(modules[i].backend, backend))
+            return &modules[i];
+    return NULL;
+}
+
+/* DIRECTORY/FILE.so: 0, or not if it has no room. */
+static int join(char *path, size_t room, const char *directory, const char *file)
+{
+    int length = snprintf(path, room, "%s/%s.so", directory, file);
+
+    return length < 0 || (size_t)length >= room;
+}
+
+/* The folder `vsdk` beside this library, as the dynamic linker found it; 0 if there is none. Of a
+ * program into which the library was linked the linker knows what it was called as, which is for
+ * its caller to choose, and a relative name means another file once the current folder has changed:
+ * neither counts. */
+static int beside_library(char *directory, size_t room)
+{
+    static const char here;
+    Dl_info info;
+    struct link_map *map = NULL;
+
+    if (!dladdr1(&here, &info, (void **)&map, RTLD_DL_LINKMAP) || !map || map->l_name[0] != '/')
+        return 0;
+    int length = (int)(strrchr(map->l_name, '/') - map->l_name);
+    int printed = snprintf(directory, room, "%.*s/vsdk", length, map->l_name);
+    return printed > 0 && (size_t)printed < room;
+}
+
+/* The path of a module, and whether it may be there. */
+static vsdk_status find(const struct module *module, const char *directory, char *path, size_t room,
+                        vsdk_error *error)
+{
+    char beside[PATH_MAX], file[32];
+    const char *wanted = directory ? directory : VSDK_MODULE_DIRECTORY;
+    vsdk_status status = VSDK_OK;
+
+    if (!directory && beside_library(beside, sizeof beside) && !may_not(beside, F_OK))
+        wanted = beside;
+    if (module->choose)
+        status = module->choose(wanted, file, sizeof file, error);
+    else
+        snprintf(file, sizeof file, "%s", module->file);
+    if (status)
+        return status;
+    if (join(path, room, wanted, file))
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "module_directory is too long");
+    if (wanted == beside && may_not(path, F_OK))
+        join(path, room, VSDK_MODULE_DIRECTORY, file);
+    if (!may_not(path, F_OK))
+        return VSDK_OK;
+    return error_hint(error,
+                      error_set(error, VSDK_ERROR_UNAVAILABLE, operation,
+                                "backend %s needs the module %s, which is not there",
+                                module->backend, path),
+                      "install libvsdk's module %s.so, or set module_directory", file);
+}
+
 static vsdk_status check_module(const backend_ops *ops, const char *path, vsdk_error *error)
 {
     if (ops && ops->abi == BACKEND_ABI && ops->size == sizeof *ops)
@@ -116,40 +210,35 @@ static vsdk_status check_module(const backend_ops *ops, const char *path, vsdk_e
                       "install library and module from one build");
 }
 
-static vsdk_status load(const char *path, const backend_ops **ops, vsdk_error *error)
+static vsdk_status load(const struct module *module, const char *path, const backend_ops **ops,
+                        vsdk_error *error)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
     if (!handle)
         return error_hint(error,
                           error_set(error, VSDK_ERROR_UNAVAILABLE, operation, "%s", dlerror()),
-                          "install the Xen libraries that the module needs");
-    backend_module_fn entry = (backend_module_fn)dlsym(handle, "vsdk_backend_module");
+                          "install %s", module->needs);
+    backend_module_fn entry = (backend_module_fn)dlsym(handle, module->entry);
     if (!entry)
-        return error_set(error, VSDK_ERROR_VERSION, operation, "%s is no backend module", path);
-    *ops = entry(&core_functions);
-    return check_module(*ops, path, error);
+        return error_set(error, VSDK_ERROR_VERSION, operation, "%s is no module of backend %s",
+                         path, module->backend);
+    const backend_ops *found = entry(&core_functions);
+    vsdk_status status = check_module(found, path, error);
+    if (!status)
+        *ops = found;
+    return status;
 }
 
-vsdk_status module_load_xen(const char *directory, const backend_ops **ops, vsdk_error *error)
+vsdk_status module_load(const char *backend, const char *directory, const backend_ops **ops,
+                        vsdk_error *error)
 {
-    char release[24], path[PATH_MAX];
-    vsdk_status status = xen_release(release, sizeof release, error);
+    const struct module *module = module_of(backend);
+    char path[PATH_MAX];
 
-    if (status)
-        return status;
-    status = check_privilege(error);
-    if (status)
-        return status;
-    if (!directory)
-        directory = VSDK_MODULE_DIRECTORY;
-    if (!release[0])
-        any_release(directory, release, sizeof release);
-    int length = snprintf(path, sizeof path, "%s/xen-%s.so", directory, release);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "module_directory is too long");
-    if (may_not(path, F_OK))
-        return no_module(path, release, error);
-    return load(path, ops, error);
+    if (!module)
+        return error_set(error, VSDK_ERROR_UNAVAILABLE, operation, "backend %s has no module",
+                         backend);
+    vsdk_status status = find(module, directory, path, sizeof path, error);
+    return status ? status : load(module, path, ops, error);
 }

@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -237,12 +238,23 @@ def assertions_hold(tree):
     return None
 
 
+def says_what_matters(tree):
+    """No line that only says a parameter's name again, or twice that it may be NULL."""
+    for path in [*tree.glob("include/vsdk/*.h"), *tree.glob("docs/reference/*.md")]:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            empty = re.search(r"\bOr NULL\.|may be NULL\).*\bNULL\b", line)
+            empty = empty or re.search(r" \* {3}(\w+) +(\(may be NULL\) )?The \1\.$", line)
+            assert not empty, f"{path.name}:{number}: {line}"
+
+
 def main():
     tap = Tap()
     for rule, *case in CASES:
         tap.run(f"refuses: {rule}", must_fail, *case)
     tap.run("gives the golden output", up_to_date, GOLDEN)
     tap.run("what is committed is what is generated", up_to_date, ROOT)
+    tap.run("prints nothing that says nothing", says_what_matters, GOLDEN)
+    tap.run("the headers and pages neither", says_what_matters, ROOT)
     tap.run("gives the same twice", same_twice)
     tap.run("--check names stale, missing and left-over files", names_stale_files)
     tap.run("gives all complaints at once", several_complaints)

@@ -68,6 +68,9 @@ Test(host, absent_module_is_unavailable)
     vsdk_host_config config = {.size = sizeof config, .module_directory = "/nonexistent"};
 
     fails(UNAVAILABLE, open_with("xen", &config));
+    fails(UNAVAILABLE, open_with("mock", &config));
+    cr_assert(strstr(test_error.message, "/nonexistent/mock.so"), "%s", test_error.message);
+    cr_assert(test_error.hint[0], "no hint");
 }
 
 /* The mocks need no privilege; the others say what would help. */

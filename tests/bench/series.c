@@ -97,17 +97,16 @@ double series_median_difference(const series *s)
     return median;
 }
 
-void series_print(series *s, const char *name, const char *place, const char *unit, double limit)
+void series_print(series *s, const char *unit)
 {
     middle ratio = middle_of_ratios(s->ours, s->raw, s->pairs);
     middle noise = middle_of_ratios(s->again, s->raw, s->pairs);
-    printf("{\"name\": \"%s\", \"place\": \"%s\", \"unit\": \"%s\", \"ours\": %.4g, \"raw\": %.4g, "
-           "\"ratio\": %.4f, \"low\": %.4f, \"high\": %.4f, \"noise\": %.4f, \"noise_low\": %.4f, "
-           "\"noise_high\": %.4f, \"pair_low\": %.4f, \"pair_high\": %.4f, \"runs\": %zu, "
-           "\"limit\": %g}\n",
-           name, place, unit, middle_of(s->ours, s->pairs).median,
-           middle_of(s->raw, s->pairs).median, ratio.median, ratio.low, ratio.high, noise.median,
-           noise.low, noise.high, noise.least, noise.most, s->pairs, limit);
+    printf("{\"unit\": \"%s\", \"ours\": %.4g, \"raw\": %.4g, \"ratio\": %.4f, \"low\": %.4f, "
+           "\"high\": %.4f, \"noise\": %.4f, \"noise_low\": %.4f, \"noise_high\": %.4f, "
+           "\"pair_low\": %.4f, \"pair_high\": %.4f, \"runs\": %zu}\n",
+           unit, middle_of(s->ours, s->pairs).median, middle_of(s->raw, s->pairs).median,
+           ratio.median, ratio.low, ratio.high, noise.median, noise.low, noise.high, noise.least,
+           noise.most, s->pairs);
     fflush(stdout);
 }
 

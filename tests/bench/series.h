@@ -20,8 +20,8 @@ double series_thread_us(void); /* of this thread's own time */
  * where their memory lies, too. */
 series series_take(size_t pairs, size_t warm_up, series_fn ours, series_fn raw, series_fn again,
                    void *user);
-/* One JSON object on a line. A limit of 0 is none. */
-void series_print(series *s, const char *name, const char *place, const char *unit, double limit);
+/* One JSON object on a line. */
+void series_print(series *s, const char *unit);
 double series_median_difference(const series *s); /* ours less raw */
 void series_free(series *s);
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <vsdk/vsdk.h>
 
 static int has_all(void *library)
@@ -50,6 +51,30 @@ static int is_mapped(const char *path)
     return found;
 }
 
+/* Loaded by a relative name it does not look for modules beside itself: that name means another
+ * folder once the program has changed its own. */
+static void by_a_relative_name(const char *path)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    char folder[512], relative[512];
+    vsdk_error error = {0};
+    vsdk_host *host = NULL;
+
+    snprintf(folder, sizeof folder, "%.*s", (int)(name - path), path);
+    snprintf(relative, sizeof relative, "./%s", name);
+    void *library = chdir(folder) == 0 ? dlopen(relative, RTLD_NOW | RTLD_LOCAL) : NULL;
+    tap(library != NULL, "the library is loaded by a relative name");
+    if (!library)
+        return;
+    __typeof__(&vsdk_host_open) host_open = dlsym(library, "vsdk_host_open");
+    __typeof__(&vsdk_host_close) host_close = dlsym(library, "vsdk_host_close");
+    vsdk_status status = host_open("mock", NULL, &host, &error);
+    tap(status == VSDK_OK || strstr(error.message, " /"),
+        "it loads no module by a relative name: %s", error.message);
+    host_close(host);
+    dlclose(library);
+}
+
 int main(void)
 {
     const char *path = getenv("VSDK_LIBRARY");
@@ -66,6 +91,8 @@ int main(void)
         tap(makes_a_machine(library), "round %d: it makes a machine", round);
         tap(dlclose(library) == 0, "round %d: it is unloaded", round);
     }
+    if (path)
+        by_a_relative_name(path);
     if (path && !getenv("LD_PRELOAD"))
         tap(!is_mapped("libvsdk.so"), "nothing of it is left");
     return tap_end();

@@ -1,6 +1,6 @@
-"""The built library: what it needs at load, what it exports, how it is called.
+"""The built library: what it needs at load, what it exports, how it is called; and the mocks' module.
 
-usage: library.py LIBRARY MAP"""
+usage: library.py LIBRARY MAP MODULE"""
 import re
 import subprocess
 import sys
@@ -22,15 +22,34 @@ def output(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def main(library, map_file):
+def needs_libc_alone(library, what):
     dynamic = output("readelf", "--wide", "--dynamic", library)
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
-    tap(needed <= ALLOWED, "needs libc alone", sorted(needed - ALLOWED))
+    tap(needed <= ALLOWED, f"{what} needs libc alone", sorted(needed - ALLOWED))
+    return dynamic
+
+
+def names(library, *options):
+    lines = output("nm", "--defined-only", *options, library).splitlines()
+    return {line.split()[-1].split("@")[0] for line in lines}
+
+
+def check_module(library, module):
+    needs_libc_alone(module, "the mocks' module")
+    wanted = {"vsdk_backend_module", "vsdk_backend_module_autonomous"}
+    found = names(module, "--dynamic")
+    tap(found == wanted, "the module exports its entries alone", sorted(found ^ wanted))
+    interpreter = {name for name in names(module) if re.match(r"(mock|cpu)_", name)}
+    carried = {name for name in names(library) if re.match(r"(mock|cpu)_", name)}
+    tap(interpreter and not carried, "the library carries no interpreter", sorted(carried))
+
+
+def main(library, map_file, module):
+    dynamic = needs_libc_alone(library, "it")
     tap(re.findall(r"\(SONAME\).*\[(.*)\]", dynamic) == ["libvsdk.so.0"], "soname")
     tap("TEXTREL" not in dynamic, "no text relocations")
 
-    symbols = output("nm", "--dynamic", "--defined-only", library).split("\n")
-    exported = {line.split()[-1].split("@")[0] for line in symbols if line}
+    exported = names(library, "--dynamic")
     with open(map_file, encoding="utf-8") as f:
         script = f.read()
     versions = set(re.findall(r"^(VSDK_[\d.]+) ", script, re.M))
@@ -39,6 +58,7 @@ def main(library, map_file):
         sorted((exported - versions) ^ promised))
     stack = output("readelf", "--wide", "--program-headers", library)
     tap(re.search(r"GNU_STACK.*\bRW\b ", stack) is not None, "no executable stack")
+    check_module(library, module)
     print(f"1..{count}")
     return 1 if failed else 0
 

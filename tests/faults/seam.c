@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char library[] = "libvsdk.so";
+static const char library[] = "libvsdk.so", module[] = "/mock.so";
 
 static _Atomic uint32_t calls, armed, fail_at;
 static _Atomic int fail_with;
@@ -286,6 +286,7 @@ static const char *const harmless[] = {
     "clock_gettime",
     "close",
     "closedir",
+    "dladdr1",
     "dlerror",
     "dlopen",
     "dlsym",
@@ -383,6 +384,7 @@ unsigned seam_install(unsigned *unknown)
     struct installed installed = {0};
 
     imports_each(library, install, &installed);
+    imports_each(module, install, &installed);
     *unknown = installed.unknown;
     return installed.interposed;
 }

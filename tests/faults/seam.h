@@ -13,8 +13,9 @@ struct seam_call {
     uint64_t offset;  /* in the library, of the instruction after the call */
 };
 
-/* Takes over the library's imports. Returns how many functions can be made to fail, and prints as
- * notes those that are neither interposed nor known to be harmless: `unknown` of them. */
+/* Takes over the imports of the library and, where it is loaded, of the mocks' module. Returns how
+ * many functions can be made to fail, and prints as notes those that are neither interposed nor
+ * known to be harmless: `unknown` of them. */
 unsigned seam_install(unsigned *unknown);
 
 /* Counts from 1 from now on and lets call number `fail` (0: none) fail with `error`. */

@@ -1,55 +1,68 @@
-/* Gives every file of the folders named to the target, as an ordinary test. */
+/* Gives every input of the corpora named to the target, as an ordinary test; see corpus.py. */
 #include "../contract/tap.h"
 #include "target.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* From memory of exactly its length, so that a read beyond it shows. */
-static int replay(const char *path)
+static void give(const uint8_t *bytes, size_t length)
 {
-    FILE *file = fopen(path, "rb");
-    static uint8_t most[1 << 16];
-    size_t length = file ? fread(most, 1, sizeof most, file) : 0;
-    uint8_t *bytes = malloc(length ? length : 1);
+    uint8_t *copy = malloc(length ? length : 1);
 
-    if (!file || !bytes)
-        return 0;
-    fclose(file);
-    memcpy(bytes, most, length);
-    LLVMFuzzerTestOneInput(bytes, length);
-    for (size_t cut = 0; cut < length; cut += length / 64 + 1) {
-        uint8_t *shorter = malloc(cut ? cut : 1);
+    if (!copy)
+        abort();
+    memcpy(copy, bytes, length);
+    LLVMFuzzerTestOneInput(copy, length);
+    free(copy);
+}
 
-        memcpy(shorter, bytes, cut);
-        LLVMFuzzerTestOneInput(shorter, cut);
-        free(shorter);
-    }
-    free(bytes);
+static int replay(const uint8_t *bytes, size_t length)
+{
+    give(bytes, length);
+    for (size_t cut = 0; cut < length; cut += length / 64 + 1)
+        give(bytes, cut);
     return 1;
 }
 
-static void replay_folder(const char *folder)
+/* In place: two digits become one byte. -1: these are no digits. */
+static ssize_t from_hex(char *text)
 {
-    DIR *open = opendir(folder);
-    const struct dirent *entry;
-    char path[512];
+    size_t digits = strcmp(text, "-") == 0 ? 0 : strlen(text);
+    unsigned value;
 
-    tap(open != NULL, "%s is there", folder);
-    while (open && (entry = readdir(open))) {
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        tap(replay(path), "%s", entry->d_name);
+    for (size_t i = 0; i < digits; i += 2) {
+        if (sscanf(text + i, "%2x", &value) != 1)
+            return -1;
+        text[i / 2] = (char)value;
     }
-    if (open)
-        closedir(open);
+    return digits % 2 ? -1 : (ssize_t)(digits / 2);
+}
+
+static void replay_corpus(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *line = NULL, *rest;
+    size_t room = 0;
+    unsigned inputs = 0;
+
+    while (file && getline(&line, &room, file) > 0) {
+        const char *name = strtok_r(line, " \n", &rest);
+        char *hex = strtok_r(NULL, " \n", &rest);
+        ssize_t length = name && hex ? from_hex(hex) : -1;
+
+        tap(length >= 0 && replay((const uint8_t *)hex, (size_t)length), "%s", name ? name : "?");
+        inputs++;
+    }
+    tap(inputs > 0, "%s has inputs", path);
+    free(line);
+    if (file)
+        fclose(file);
 }
 
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        replay_folder(argv[i]);
+        replay_corpus(argv[i]);
     return tap_end();
 }

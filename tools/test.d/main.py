@@ -12,7 +12,7 @@ import long
 import places
 import tap
 
-QUICK = ["host", "mock", "mock-autonomous", "host-kvm"]
+QUICK = ["host", "mock", "mock-autonomous", "host-kvm", "bench"]
 ALL = [*QUICK, "asan", "tsan", "valgrind", "lab-kvm", "lab-xen"]
 SANITIZED = {"unit", "contract", "fuzz", "mock", "mock-autonomous", "host-kvm", "threads"}
 
@@ -30,7 +30,7 @@ def arguments():
     return options
 
 
-def run_place(place, folder, tests, log, stage):
+def run_place(place, folder, tests, log, stage, quick):
     if place == "host-kvm" and not os.path.exists(places.KVM):
         required = "host-kvm" in os.environ.get("VSDK_REQUIRE", "").split(",")
         return [tap.Result("host-kvm", "fail" if required else "skip", f"no {places.KVM} here")]
@@ -40,6 +40,8 @@ def run_place(place, folder, tests, log, stage):
         return places.sanitized("tsan", log, {"threads"})
     if place == "valgrind":
         return places.valgrind(folder, log)
+    if place == "bench":
+        return places.bench(log, quick)
     if place.startswith("lab-"):
         return places.lab(folder, place, log, stage)
     return places.host(folder, place, log, tests)
@@ -115,7 +117,7 @@ def main():
     log = places.Log(os.path.join(builds.ROOT, "build", "test-logs"))
     rows = []
     for place in chosen:
-        results, minutes = places.timed(run_place, place, folder, tests, log, stage)
+        results, minutes = places.timed(run_place, place, folder, tests, log, stage, options.quick)
         if not results:
             results = [tap.Result(place, "fail", "nothing ran")]
         rows.append((place, results, minutes))

@@ -2,6 +2,7 @@
 """The places where tests run. Each gives a list of results."""
 import concurrent.futures
 import glob
+import json
 import os
 import shlex
 import shutil
@@ -171,6 +172,24 @@ VALGRIND = ["valgrind", "--quiet", "--error-exitcode=66", "--leak-check=full",
 def valgrind(folder, log):
     tests = [t for t in builds.tests(folder) if "valgrind" in t.suites]
     return run_all(tests, "valgrind", log, wrap=VALGRIND)
+
+
+def bench(log, quick):
+    """What the benches count, against the limits that stand there; in the lab too unless `quick`."""
+    path = os.path.join(log.folder, "bench.json")
+    command = f"exec tools/bench --counts --json {'--quick' if quick else ''} >{shlex.quote(path)}"
+    text, status = run_group(["sh", "-c", command])
+    log.keep("bench", "bench", text)
+    if status:
+        results = [tap.Result("tools/bench", "fail", f"status {status}")]
+    else:
+        with open(path, encoding="utf-8") as f:
+            rows = json.load(f)
+        results = [tap.Result(f"{name}, {label}", "pass" if figure["kept"] else "fail",
+                              f"{figure['ours']:.4g} {figure['unit']}, at most {figure['limit']:g}")
+                   for name, row in rows.items() for label, figure in row["figures"].items() if "limit" in figure]
+    tell_failures("bench", results, text)
+    return results
 
 
 def in_lab(word):

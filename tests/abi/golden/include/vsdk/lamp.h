@@ -126,8 +126,8 @@ const char *vsdk_lamp_state_name(vsdk_lamp_state value);
  *
  * It is dark.
  *
- *   config  (may be NULL) NULL for the defaults.
- *   lamp    (out, new reference) The lamp.
+ *   config  NULL for the defaults.
+ *   lamp    Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer that must not be NULL is
@@ -142,7 +142,7 @@ vsdk_status vsdk_lamp_create(const vsdk_lamp_config *config, vsdk_lamp **lamp, v
 /*
  * Drop a reference.
  *
- *   lamp  (may be NULL) The lamp.
+ *   lamp  May be NULL.
  *
  * Given NULL: does nothing.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -152,7 +152,6 @@ void vsdk_lamp_close(vsdk_lamp *lamp);
 /*
  * Be told when a lamp is switched.
  *
- *   lamp     The lamp.
  *   bytes    (length bytes) A message in Morse code.
  *   length   (bytes) How many.
  *   fn       What to call.

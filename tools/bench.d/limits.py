@@ -1,0 +1,57 @@
+"""What each figure may be at most, and what it shall become (the goal is data, not a judge).
+
+A limit is for `ours`, or for the ratio of ours to raw; a measured ratio is judged by the lower end of
+its interval. A limit stands a little above what was reached, so that what was reached is not lost."""
+
+OURS, RATIO = "ours", "ratio"
+
+# (row, figure): (judged, limit, goal)
+LIMITS = {
+    ("create", "time"): (RATIO, 1.05, 1.0),
+    ("create_1000", "time"): (RATIO, 1.3, 1.0),
+    ("ioctls_per_exit", "ioctls"): (OURS, 1, 1),
+    ("exit_pio", "instructions"): (OURS, 400, 280),
+    ("exit_pio_bus", "time"): (OURS, 50, 20),
+    ("exit_pio_bus", "instructions"): (OURS, 400, 280),
+    ("exec_first_byte", "time"): (RATIO, 1.3, 1.06),
+    ("exec_first_byte", "static"): (RATIO, 1.2, 1.03),
+    ("exec_first_byte", "code pages"): (OURS, 16, 12),
+    ("run_first_byte", "time"): (RATIO, 12, 1.6),
+    ("ram_overhead", "memory"): (OURS, 450, 450),
+    ("ram_overhead", "library"): (OURS, 200, 160),
+    ("linux_to_init", "exits without interrupts"): (OURS, 4600, 2890),
+    ("linux_to_init", "page faults"): (OURS, 2100, 47),
+    ("linux_to_end", "time"): (RATIO, 2, 0.95),
+    ("scale_pause", "growth"): (OURS, 20, 1.1),
+    ("scale_map", "growth"): (OURS, 40, 1.5),
+    ("scale_watch", "growth"): (OURS, 10, 1.1),
+    ("scale_attach", "growth"): (OURS, 20, 1.5),
+}
+
+
+def value_of(figure, judged):
+    if judged == OURS:
+        return figure["ours"]
+    return figure.get("low", figure["ratio"])
+
+
+def judge(name, row):
+    """Adds limit, goal and whether it is kept to the figures that have a limit."""
+    for label, figure in row["figures"].items():
+        if (name, label) not in LIMITS:
+            continue
+        judged, limit, goal = LIMITS[name, label]
+        value = value_of(figure, judged)
+        figure.update(judged=judged, limit=limit, goal=goal, kept=value is not None and value <= limit)
+
+
+def complaints(rows, counts):
+    """What is worse than its limit, and what has a limit and was not measured though its row was."""
+    for name, row in rows.items():
+        for label, figure in row["figures"].items():
+            if "limit" in figure and not figure["kept"]:
+                value = value_of(figure, figure["judged"])
+                yield f"{name}, {label}: {value if value is None else format(value, '.4g')} is more than {figure['limit']:g}"
+        for known, label in LIMITS:
+            if known == name and label not in row["figures"] and not counts:
+                yield f"{name}, {label}: has a limit and was not measured"
