@@ -21,9 +21,12 @@ struct fake_domain {
     uint8_t *populated; /* a frame a byte */
     int memory;         /* a file, its offsets are guest addresses; then the page of requests */
     struct ioreq *requests;
-    int events[FAKE_VCPUS]; /* eventfds of who waits for requests, -1: nobody */
-    unsigned responses;     /* notified */
-    uint32_t online;        /* a bit a processor */
+    int events[FAKE_VCPUS];             /* eventfds of who waits for requests, -1: nobody */
+    unsigned responses;                 /* notified */
+    uint32_t ports_most;                /* event channels that it may have */
+    uint64_t config_first, config_last; /* PCI devices that were claimed */
+    int config_claimed;
+    uint32_t online; /* a bit a processor */
     vcpu_guest_context_any_t *context;
 };
 

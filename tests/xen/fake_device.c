@@ -271,22 +271,6 @@ int xendevicemodel_map_mem_type_to_ioreq_server(xendevicemodel_handle *device, d
     return 0;
 }
 
-int xendevicemodel_map_pcidev_to_ioreq_server(xendevicemodel_handle *device, domid_t domid,
-                                              ioservid_t id, uint16_t segment, uint8_t bus,
-                                              uint8_t slot, uint8_t function)
-{
-    FAKE_CALL(-1);
-    return 0;
-}
-
-int xendevicemodel_unmap_pcidev_from_ioreq_server(xendevicemodel_handle *device, domid_t domid,
-                                                  ioservid_t id, uint16_t segment, uint8_t bus,
-                                                  uint8_t slot, uint8_t function)
-{
-    FAKE_CALL(-1);
-    return 0;
-}
-
 /* The ports of the events are told when the server goes to work. */
 int xendevicemodel_set_ioreq_server_state(xendevicemodel_handle *device, domid_t domid,
                                           ioservid_t id, int enabled)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/hvm/save.h>
 #include <xen/version.h>
 #include <xencall.h>
@@ -126,7 +127,10 @@ int xc_domain_create(xc_interface *xch, uint32_t *domid, struct xen_domctl_creat
     while (domain->domid)
         domain++;
     *domid = (uint32_t)(domain - fake.domains) + 5;
-    *domain = (struct fake_domain){.domid = *domid, .pauses = 1, .events = {-1, -1}};
+    *domain = (struct fake_domain){.domid = *domid,
+                                   .pauses = 1,
+                                   .events = {-1, -1},
+                                   .ports_most = (uint32_t)config->max_evtchn_port};
     memcpy(domain->handle, config->handle, sizeof domain->handle);
     domain->memory = memfd_create("domain", MFD_CLOEXEC);
     domain->populated = calloc(FAKE_FRAMES, 1);
@@ -451,5 +455,23 @@ int xencall1(xencall_handle *call, unsigned number, uint64_t argument)
     if (request->cmd == XEN_DOMCTL_getvcpuextstate && !request->u.vcpuextstate.buffer.p)
         request->u.vcpuextstate.xfeature_mask = 3;
     request->u.vcpuextstate.size = EXTENDED;
+    return 0;
+}
+
+/* The one device operation that the library of them has no function for. */
+int xencall3(xencall_handle *call, unsigned number, uint64_t domid, uint64_t count, uint64_t list)
+{
+    struct fake_domain *domain = fake_find((uint32_t)domid);
+    const struct xen_dm_op_buf *buffer = (const struct xen_dm_op_buf *)(uintptr_t)list;
+    const struct xen_dm_op *request = buffer->h.p;
+
+    CONTROL_CALL();
+    if (!domain || number != __HYPERVISOR_dm_op || count != 1 || buffer->size != sizeof *request ||
+        request->op != XEN_DMOP_map_io_range_to_ioreq_server ||
+        request->u.map_io_range_to_ioreq_server.type != XEN_DMOP_IO_RANGE_PCI)
+        return errno = EINVAL, -1;
+    domain->config_first = request->u.map_io_range_to_ioreq_server.start;
+    domain->config_last = request->u.map_io_range_to_ioreq_server.end;
+    domain->config_claimed = 1;
     return 0;
 }

@@ -187,8 +187,6 @@ static const struct optional {
     {"xenevtchn_pending", "the event is looked at again"},
     {"xenevtchn_unmask", "the channel of a guest that is gone"},
     {"xenevtchn_notify", "the channel of a guest that is gone"},
-    {"xendevicemodel_map_pcidev_to_ioreq_server", "the guest reads ones"},
-    {"xendevicemodel_unmap_pcidev_from_ioreq_server", "the guest reads ones"},
     {"xc_domain_decrease_reservation", "the page is the guest's until its end"},
     {"xc_domain_setmaxmem", "the old limit, after unmap"},
     {"xc_set_paging_mempool_size", "the old pool, after unmap"},

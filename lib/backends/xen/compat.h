@@ -18,6 +18,10 @@ typedef struct xen_control xen_control;
 
 enum { COMPAT_MAJOR = 4, COMPAT_MINOR = 17 };
 
+/* The highest event channel of a guest. Each takes some of Xen's own memory, so there is an end:
+ * enough for 127 processors that have six each, and for ours. */
+enum { COMPAT_LAST_PORT = 1023 };
+
 enum compat_ended { COMPAT_ALIVE = -1, COMPAT_DYING = -2 };
 
 typedef struct compat_domain {
@@ -59,6 +63,8 @@ int compat_destroy(xen_control *control, uint32_t domid);
 int compat_pause(xen_control *control, uint32_t domid);
 int compat_unpause(xen_control *control, uint32_t domid);
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value);
+/* All PCI configuration accesses that come by ports 0xcf8 and 0xcfc go to this ioreq server. */
+int compat_claim_config(xen_control *control, uint32_t domid, uint16_t server);
 int compat_never_emulate_tsc(xen_control *control, uint32_t domid);
 
 /* Memory. populate and depopulate take extents of 1 << order pages and return how many were done

@@ -1,10 +1,12 @@
-/* Xen 4.17. */
+/* Xen 4.17. Whatever changes from one release of Xen's toolstack to the next is in this file: what
+ * it returns is 0 or a count, or -errno, and nothing of the libraries' own leaves it. */
 #include "backends/xen/compat.h"
 #include "base/alloc.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <xen/domctl.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/memory.h>
 #include <xen/version.h>
 #include <xencall.h>
@@ -126,7 +128,7 @@ int compat_create(xen_control *control, const compat_request *request, uint32_t 
     struct xen_domctl_createdomain config = {
         .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
         .max_vcpus = request->vcpus,
-        .max_evtchn_port = -1,
+        .max_evtchn_port = COMPAT_LAST_PORT,
         .max_grant_frames = 32,
         .grant_opts = XEN_DOMCTL_GRANT_version(1),
         .arch.emulation_flags =
@@ -171,6 +173,29 @@ int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint6
 int compat_never_emulate_tsc(xen_control *control, uint32_t domid)
 {
     return answer(xc_domain_set_tsc_info(control->xc, domid, 2, 0, 0, 0));
+}
+
+/* The stable library has no function for a range of devices, one at a time would be 65,536 calls,
+ * and Xen keeps neighbours as one range. */
+int compat_claim_config(xen_control *control, uint32_t domid, uint16_t server)
+{
+    struct xen_dm_op *request = xencall_alloc_buffer(control->call, sizeof *request);
+    struct xen_dm_op_buf *list = xencall_alloc_buffer(control->call, sizeof *list);
+    int result = -ENOMEM;
+
+    if (!request || !list)
+        goto out;
+    *request = (struct xen_dm_op){.op = XEN_DMOP_map_io_range_to_ioreq_server};
+    request->u.map_io_range_to_ioreq_server = (struct xen_dm_op_ioreq_server_range){
+        .id = server, .type = XEN_DMOP_IO_RANGE_PCI, .end = 0xffff};
+    list->h.p = request;
+    list->size = sizeof *request;
+    result =
+        answer(xencall3(control->call, __HYPERVISOR_dm_op, domid, 1, (uint64_t)(uintptr_t)list));
+out:
+    xencall_free_buffer(control->call, list);
+    xencall_free_buffer(control->call, request);
+    return result;
 }
 
 int compat_set_memory_limit(xen_control *control, uint32_t domid, uint64_t bytes)

@@ -3,6 +3,7 @@
  * A request may hold many elements. Port I/O comes as one exit, its elements in the bounce page;
  * memory accesses come as one exit an element, and Xen gets the response after the last. */
 #include "backends/xen/xen.h"
+#include "base/checked.h"
 #include <string.h>
 
 enum { STATE_BYTE = 30, STATE_MASK = 15 };
@@ -108,8 +109,6 @@ static void show_port(xen_vcpu *vcpu)
     fetch(vcpu, 0, &exit->value);
     if (!access->indirect)
         exit->flags = VSDK_EXIT_REGS_SETTABLE;
-    if (access->address == 0xcf8 && access->size == 4)
-        ioreq_select_config(vcpu->vm, (uint32_t)exit->value);
 }
 
 static void show_memory(xen_vcpu *vcpu)
@@ -126,8 +125,11 @@ static int is_sound(const xen_access *access)
 {
     int size = access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8;
 
-    return size && access->count && access->count <= XEN_PAGE / access->size &&
-           (access->type == IOREQ_TYPE_COPY || access->type == IOREQ_TYPE_PIO);
+    if (!size || !access->count || access->count > XEN_PAGE / access->size)
+        return 0;
+    if (access->type == IOREQ_TYPE_PIO)
+        return checked_within(access->address, access->size, XEN_PORTS);
+    return access->type == IOREQ_TYPE_COPY;
 }
 
 static void copy_request(xen_access *access, const struct ioreq *request)

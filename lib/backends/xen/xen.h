@@ -14,6 +14,7 @@
 
 enum {
     XEN_PAGE = 4096,
+    XEN_PORTS = 0x10000,
     XEN_VCPUS_MAX = 127, /* APIC ids are 2 * index and have eight bits */
     XEN_SPECIAL_PAGES = 8,
     XEN_DEATH_POLL_MS = 50
@@ -55,12 +56,11 @@ typedef struct xen_vm {
     int seen;
     xen_vcpu *vcpus[XEN_VCPUS_MAX]; /* whom to wake */
 
-    pthread_mutex_t device_lock; /* device handle and cf8 */
+    pthread_mutex_t device_lock; /* of the device handle */
     xendevicemodel_handle *device;
     ioservid_t server;
     xenforeignmemory_resource_handle *resource;
     struct ioreq *requests; /* one a vCPU, shared with Xen */
-    uint32_t config_device; /* bus, device, function + 1 that PCI accesses go to; 0: none */
 
     uint64_t mapped; /* bytes of guest memory, special pages included */
     xen_slot *slots;
@@ -183,7 +183,6 @@ void depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes);
 /* ioreq_xen.c */
 vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error);
 void ioreq_close(xen_vm *vm);
-void ioreq_select_config(xen_vm *vm, uint32_t cf8);
 
 /* exit_xen.c: take copies a request that waits and fills the record, 0 if it was internal or
  * there is none; answer finishes the element that is shown, 1 if the record has the next one. */
