@@ -284,4 +284,88 @@ guest counter
     jmp 1b
 ends counter
 
+/* Xen's page of hypercalls at 0x30000; CPUID tells the register by which it is asked for. */
+    .macro hypercalls
+    mov $0x40000002, %eax
+    cpuid
+    mov %ebx, %ecx
+    mov $0x30000, %eax
+    xor %edx, %edx
+    wrmsr
+    .endm
+/* Arguments in RDI and RSI, the answer in RAX. */
+    .macro hypercall number
+    mov $(0x30000 + \number * 32), %eax
+    call *%rax
+    .endm
+    .set MEMORY_OP, 12
+    .set SCHED_OP, 29
+    .set EVENT_CHANNEL_OP, 32
+    .set HVM_OP, 34
+
+/* Suspends itself again and again, and tells the answer. */
+guest suspend
+    hypercalls
+    movl $2, 0x8000
+    xor %ebp, %ebp
+1:  mov $0x100, %edx
+    mov %ebp, %eax
+    out %eax, %dx
+    mov $2, %edi
+    mov $0x8000, %esi
+    hypercall SCHED_OP
+    mov %eax, %ebp
+    jmp 1b
+ends suspend
+
+/* Shuts down with the reason in RDI. */
+guest shutdown
+    mov %edi, 0x8000
+    hypercalls
+    mov $2, %edi
+    mov $0x8000, %esi
+    hypercall SCHED_OP
+1:  jmp 1b
+ends shutdown
+
+/* Opens event channels until it may have no more. */
+guest channels
+    hypercalls
+    xor %ebp, %ebp
+1:  movl $0x7ff07ff0, 0x8000
+    mov $6, %edi
+    mov $0x8000, %esi
+    hypercall EVENT_CHANNEL_OP
+    inc %ebp
+    test %eax, %eax
+    jz 1b
+    mov $0x100, %edx
+    mov %ebp, %eax
+    out %eax, %dx
+2:  hlt
+    jmp 2b
+ends channels
+
+/* A timer that interrupts every millisecond, if RDI is not 0; else one that is not set off. */
+guest timer
+    mov $0xfee000f0, %ebx
+    movl $0x1ff, (%rbx)
+    mov $0xfee003e0, %ebx
+    movl $0xb, (%rbx)
+    mov $0xfee00320, %ebx
+    test %edi, %edi
+    jz 1f
+    movl $0x20041, (%rbx)
+    mov $0xfee00380, %ebx
+    movl $100000, (%rbx)
+    jmp 2f
+1:  movl $0x41, (%rbx)
+2:  mov $0x100, %edx
+    mov %edi, %eax
+    out %eax, %dx
+    sti
+3:  hlt
+    jmp 3b
+ends timer
+
     .section .note.GNU-stack, "", @progbits

@@ -26,7 +26,10 @@ struct fake_domain {
     uint32_t ports_most;                /* event channels that it may have */
     uint64_t config_first, config_last; /* PCI devices that were claimed */
     int config_claimed;
-    uint32_t online; /* a bit a processor */
+    uint32_t online;      /* a bit a processor: it executes or waits */
+    uint32_t initialised; /* a bit a processor: it was started once */
+    unsigned resumed, soft_resets;
+    unsigned timers; /* a bit a processor: its local timer runs */
     vcpu_guest_context_any_t *context;
 };
 
@@ -48,6 +51,7 @@ struct fake {
     int error;
     const char *failed; /* its name */
     unsigned asked;     /* how often domains were listed */
+    const char *log;    /* Xen's own, NULL: empty */
     struct fake_domain domains[FAKE_DOMAINS];
 };
 

@@ -183,6 +183,78 @@ int xc_domain_unpause(xc_interface *xch, uint32_t domid)
     return 0;
 }
 
+int xc_domain_shutdown(xc_interface *xch, uint32_t domid, int code)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    FAKE_CALL(-1);
+    if (!domain)
+        return -1;
+    if (!domain->shut)
+        fake_shut(domain, code);
+    return 0;
+}
+
+int xc_domain_resume(xc_interface *xch, uint32_t domid, int fast)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    CONTROL_CALL();
+    if (!domain || fast)
+        return errno = EINVAL, -1;
+    domain->shut = 0;
+    domain->resumed++;
+    return 0;
+}
+
+/* Refused unless the domain has ended and is paused, as by Xen. */
+int xc_domain_soft_reset(xc_interface *xch, uint32_t domid)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    CONTROL_CALL();
+    if (!domain || !domain->shut || !domain->pauses)
+        return errno = EINVAL, -1;
+    domain->shut = 0;
+    domain->soft_resets++;
+    return 0;
+}
+
+int xc_vcpu_getinfo(xc_interface *xch, uint32_t domid, uint32_t vcpu, xc_vcpuinfo_t *info)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    CONTROL_CALL();
+    if (!domain || vcpu >= domain->vcpus)
+        return errno = ESRCH, -1;
+    *info = (xc_vcpuinfo_t){.online = domain->online >> vcpu & 1};
+    return 0;
+}
+
+int xc_readconsolering(xc_interface *xch, char *text, unsigned *length, int clear, int incremental,
+                       uint32_t *position)
+{
+    size_t all = fake.log ? strlen(fake.log) : 0;
+
+    CONTROL_CALL();
+    if (*position > all)
+        *position = (uint32_t)all;
+    if (*length > all - *position)
+        *length = (unsigned)(all - *position);
+    if (*length)
+        memcpy(text, fake.log + *position, *length);
+    *position += *length;
+    return 0;
+}
+
+/* Guests of the fake have no paging. */
+unsigned long xc_translate_foreign_address(xc_interface *xch, uint32_t domid, int vcpu,
+                                           unsigned long long address)
+{
+    FAKE_CALL(0);
+    return address >> 12;
+}
+
 int xc_hvm_param_set(xc_interface *xch, uint32_t domid, uint32_t number, uint64_t value)
 {
     FAKE_CALL(-1);
@@ -270,6 +342,8 @@ int xc_domain_hvm_getcontext(xc_interface *xch, uint32_t domid, uint8_t *state, 
     struct fake_domain *domain = fake_find(domid);
     HVM_SAVE_TYPE(HEADER) header = {.magic = HVM_FILE_MAGIC};
     HVM_SAVE_TYPE(MTRR) types = {0};
+    HVM_SAVE_TYPE(LAPIC) timer = {0};
+    HVM_SAVE_TYPE(LAPIC_REGS) regs = {{0}};
     HVM_SAVE_TYPE(CPU) cpu = {0};
     uint32_t at;
 
@@ -280,11 +354,40 @@ int xc_domain_hvm_getcontext(xc_interface *xch, uint32_t domid, uint8_t *state, 
         return 16384;
     at = add_record(state, HVM_SAVE_CODE(HEADER), 0, &header, sizeof header);
     for (uint16_t i = 0; i < domain->vcpus; i++) {
+        at += add_record(state + at, HVM_SAVE_CODE(LAPIC), i, &timer, sizeof timer);
+        at += add_record(state + at, HVM_SAVE_CODE(LAPIC_REGS), i, &regs, sizeof regs);
         at += add_record(state + at, HVM_SAVE_CODE(MTRR), i, &types, sizeof types);
         if (domain->online >> i & 1)
             at += add_record(state + at, HVM_SAVE_CODE(CPU), i, &cpu, sizeof cpu);
     }
     return (int)(at + add_record(state + at, HVM_SAVE_CODE(END), 0, NULL, 0));
+}
+
+/* As Xen loads one: processors that are not in it go down, and a local APIC with a count takes the
+ * place of the timer that ran, one without leaves it. */
+static void load_state(struct fake_domain *domain, const uint8_t *state, uint32_t size)
+{
+    struct hvm_save_descriptor head;
+
+    domain->online = 0;
+    for (uint32_t at = 0; at + sizeof head <= size; at += head.length) {
+        memcpy(&head, state + at, sizeof head);
+        at += (uint32_t)sizeof head;
+        if (head.typecode == HVM_SAVE_CODE(CPU)) {
+            HVM_SAVE_TYPE(CPU) cpu;
+            vcpu_guest_context_any_t *context = &domain->context[head.instance];
+            memcpy(&cpu, state + at, sizeof cpu);
+            domain->online |= 1u << head.instance;
+            context->x64.user_regs.rip = cpu.rip;
+            context->x64.user_regs.rax = cpu.rax;
+        } else if (head.typecode == HVM_SAVE_CODE(LAPIC_REGS)) {
+            uint32_t count;
+            memcpy(&count, state + at + 0x380, sizeof count);
+            if (count)
+                domain->timers &= ~(1u << head.instance);
+        }
+    }
+    domain->initialised |= domain->online;
 }
 
 int xc_domain_hvm_setcontext(xc_interface *xch, uint32_t domid, uint8_t *state, uint32_t size)
@@ -294,7 +397,7 @@ int xc_domain_hvm_setcontext(xc_interface *xch, uint32_t domid, uint8_t *state, 
     CONTROL_CALL();
     if (!domain)
         return -1;
-    domain->online = 1;
+    load_state(domain, state, size);
     return 0;
 }
 
@@ -316,9 +419,10 @@ int xc_vcpu_getcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
     struct fake_domain *domain = fake_find(domid);
 
     CONTROL_CALL();
-    if (!domain || !(domain->online >> vcpu & 1))
+    if (!domain || !(domain->initialised >> vcpu & 1))
         return errno = ENODATA, -1;
     *context = domain->context[vcpu];
+    context->x64.flags = domain->online >> vcpu & 1 ? VGCF_online : 0;
     return 0;
 }
 
@@ -331,6 +435,9 @@ int xc_vcpu_setcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
     if (!domain)
         return -1;
     domain->context[vcpu] = *context;
+    domain->online &= ~(1u << vcpu);
+    if (context->x64.flags & VGCF_online)
+        domain->online |= 1u << vcpu;
     return 0;
 }
 

@@ -75,11 +75,14 @@ void rig_prepare(struct rig *rig)
 
 int rig_begin(struct rig *rig)
 {
-    vsdk_host_config config = {.size = sizeof config};
-    vsdk_status status;
-
     rig_prepare(rig);
-    status = rig_ops->host_open(&rig->host, &config, &rig_error);
+    return rig_start(rig);
+}
+
+int rig_start(struct rig *rig)
+{
+    vsdk_host_config config = {.size = sizeof config};
+    vsdk_status status = rig_ops->host_open(&rig->host, &config, &rig_error);
     if (!status)
         status = rig_ops->vm_create(&rig->vm, &rig_error);
     if (!status)

@@ -27,6 +27,7 @@ void rig_init(void); /* once */
  * fresh fake, and the rest is 0 or a failed check. */
 void rig_prepare(struct rig *rig);
 int rig_begin(struct rig *rig);
+int rig_start(struct rig *rig); /* the rest, with a fake that was prepared */
 void rig_end(struct rig *rig);
 /* After everything was closed: what the fake gave out is back. */
 void rig_check_nothing_left(const char *what);

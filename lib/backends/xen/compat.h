@@ -62,6 +62,14 @@ int compat_create(xen_control *control, const compat_request *request, uint32_t 
 int compat_destroy(xen_control *control, uint32_t domid);
 int compat_pause(xen_control *control, uint32_t domid);
 int compat_unpause(xen_control *control, uint32_t domid);
+/* Ends a domain as a guest can, whatever its processors are at; and takes an end back. */
+int compat_shutdown(xen_control *control, uint32_t domid, uint32_t code);
+int compat_resume(xen_control *control, uint32_t domid);
+/* Of a domain that has ended and is paused by us: event channels, grants and pages of Xen's that
+ * the guest asked for are as in a new one, and the end is taken back. */
+int compat_soft_reset(xen_control *control, uint32_t domid);
+/* 1 if each of the processors is down. */
+int compat_all_down(xen_control *control, uint32_t domid, uint32_t vcpus);
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value);
 /* All PCI configuration accesses that come by ports 0xcf8 and 0xcfc go to this ioreq server. */
 int compat_claim_config(xen_control *control, uint32_t domid, uint16_t server);
@@ -86,9 +94,10 @@ int compat_get_cpu(xen_control *control, uint32_t domid, uint32_t vcpu,
 
 int compat_get_general(xen_control *control, uint32_t domid, uint32_t vcpu,
                        compat_general *general);
-/* Sets the general registers of one processor and nothing else that the guest can see. */
+/* Sets the general registers of one processor and nothing else that the guest can see; it is up or
+ * down afterwards. -ENODATA if it was never up. */
 int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
-                       const vsdk_x86_regs *regs);
+                       const vsdk_x86_regs *regs, int online);
 
 /* The floating-point state of one processor in the form of FXSAVE. get returns 1 if the guest has
  * used it; set loses what is above it. */
@@ -103,6 +112,12 @@ int compat_get_extended(xen_control *control, uint32_t domid, uint32_t vcpu, uin
                         uint32_t size);
 int compat_set_extended(xen_control *control, uint32_t domid, uint32_t vcpu, const uint8_t *state,
                         uint32_t size);
+
+/* The frame of the guest's memory that a processor sees at an address. */
+int compat_translate(xen_control *control, uint32_t domid, uint32_t vcpu, uint64_t address,
+                     uint64_t *frame);
+/* Xen's own log from a position on, which is moved: how many bytes there were. */
+int compat_log(xen_control *control, uint32_t *position, char *text, uint32_t size);
 
 int compat_nmi(xen_control *control, uint32_t domid, uint32_t vcpu);
 

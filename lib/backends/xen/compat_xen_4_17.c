@@ -165,6 +165,34 @@ int compat_unpause(xen_control *control, uint32_t domid)
     return answer(xc_domain_unpause(control->xc, domid));
 }
 
+int compat_shutdown(xen_control *control, uint32_t domid, uint32_t code)
+{
+    return answer(xc_domain_shutdown(control->xc, domid, (int)code));
+}
+
+int compat_resume(xen_control *control, uint32_t domid)
+{
+    return answer(xc_domain_resume(control->xc, domid, 0));
+}
+
+int compat_soft_reset(xen_control *control, uint32_t domid)
+{
+    return answer(xc_domain_soft_reset(control->xc, domid));
+}
+
+int compat_all_down(xen_control *control, uint32_t domid, uint32_t vcpus)
+{
+    for (uint32_t i = 0; i < vcpus; i++) {
+        xc_vcpuinfo_t info;
+        int result = xc_vcpu_getinfo(control->xc, domid, i, &info);
+        if (result < 0)
+            return answer(result);
+        if (info.online)
+            return 0;
+    }
+    return 1;
+}
+
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value)
 {
     return answer(xc_hvm_param_set(control->xc, domid, param, value));
@@ -307,7 +335,7 @@ static int set_context(xen_control *control, uint32_t domid, uint32_t vcpu,
 }
 
 int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
-                       const vsdk_x86_regs *regs)
+                       const vsdk_x86_regs *regs, int online)
 {
     vcpu_guest_context_any_t context;
     int result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
@@ -315,6 +343,9 @@ int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
     if (result < 0)
         return result;
     general_to(&context.x64.user_regs, regs);
+    context.x64.flags &= ~(unsigned long)VGCF_online;
+    if (online)
+        context.x64.flags |= VGCF_online;
     return set_context(control, domid, vcpu, &context);
 }
 
@@ -412,6 +443,21 @@ int compat_set_extended(xen_control *control, uint32_t domid, uint32_t vcpu, con
     result = extended_call(control, &request, XEN_DOMCTL_setvcpuextstate, buffer);
     xencall_free_buffer(control->call, buffer);
     return result;
+}
+
+int compat_translate(xen_control *control, uint32_t domid, uint32_t vcpu, uint64_t address,
+                     uint64_t *frame)
+{
+    *frame = xc_translate_foreign_address(control->xc, domid, (int)vcpu, address);
+    return *frame ? 0 : -EFAULT;
+}
+
+int compat_log(xen_control *control, uint32_t *position, char *text, uint32_t size)
+{
+    unsigned length = size;
+    int result = xc_readconsolering(control->xc, text, &length, 0, 1, position);
+
+    return result < 0 ? answer(result) : (int)length;
 }
 
 int compat_nmi(xen_control *control, uint32_t domid, uint32_t vcpu)

@@ -1,3 +1,4 @@
+/* The domain of a virtual machine: made, furnished, let go on, stopped, destroyed. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
 #include <errno.h>
@@ -51,7 +52,7 @@ static vsdk_status set_parameters(xen_vm *vm, vsdk_error *error)
     static const parameter list[] = {
         {HVM_PARAM_IDENT_PT, XEN_IDENTITY_TABLE, 0, "HVM_PARAM_IDENT_PT"},
         {HVM_PARAM_TIMER_MODE, TIMER_NO_DELAY, 0, "HVM_PARAM_TIMER_MODE"},
-        {HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_crash, 0, "HVM_PARAM_TRIPLE_FAULT_REASON"},
+        {HVM_PARAM_TRIPLE_FAULT_REASON, TRIPLE_FAULT_CODE, 0, "HVM_PARAM_TRIPLE_FAULT_REASON"},
         {HVM_PARAM_ACPI_IOPORTS_LOCATION, PM_PORTS_AT_B000, 1, "HVM_PARAM_ACPI_IOPORTS_LOCATION"},
         {HVM_PARAM_HPET_ENABLED, 0, 1, "HVM_PARAM_HPET_ENABLED"},
     };
@@ -112,6 +113,7 @@ vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error)
     made->vm = vm;
     made->host = xen_host_of(vm->host);
     made->ended = COMPAT_ALIVE;
+    made->paused = 1; /* as every new domain */
     pthread_mutex_init(&made->device_lock, NULL);
     vm->data = made;
     status = create_domain(made, error);
@@ -156,6 +158,7 @@ void xen_vm_destroy(backend_vm *vm)
     if (made->exists)
         destroy_domain(made);
     cpuid_close(made);
+    regs_close(made);
 }
 
 void xen_vm_free(backend_vm *vm)
@@ -177,27 +180,36 @@ vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
     vsdk_status status = VSDK_OK;
-    int result;
+    int result = 0;
 
     if (is_gone(made))
         return VSDK_OK;
     if (!made->started)
         status = regs_start(made, error);
+    else if (made->ended == SHUTDOWN_suspend)
+        status = reset_suspend(made, error);
     if (status)
         return status;
-    result = compat_unpause(made->host->control, made->domid);
+    if (made->paused)
+        result = compat_unpause(made->host->control, made->domid);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_unpausedomain", "the guest does not go on");
     made->started = 1;
+    made->paused = 0;
     return VSDK_OK;
 }
 
+/* Xen counts pauses: one is enough. */
 vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
-    int result = is_gone(made) ? 0 : compat_pause(made->host->control, made->domid);
+    int result;
 
+    if (is_gone(made) || made->paused)
+        return VSDK_OK;
+    result = compat_pause(made->host->control, made->domid);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_pausedomain", "the guest does not stop");
+    made->paused = 1;
     return VSDK_OK;
 }

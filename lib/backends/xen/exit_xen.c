@@ -32,6 +32,17 @@ static void respond(xen_vcpu *vcpu, uint64_t data)
     xenevtchn_notify(vcpu->events, vcpu->port);
 }
 
+void exit_drop(xen_vm *vm)
+{
+    for (uint32_t i = 0; vm->requests && i < vm->vm->config.vcpus_max; i++) {
+        xen_vcpu *vcpu = vm->vcpus[i];
+        if (vcpu && exit_waiting(vcpu))
+            respond(vcpu, 0);
+        if (vcpu)
+            vcpu->access = (xen_access){0};
+    }
+}
+
 static uint64_t low_bytes(uint64_t value, uint32_t size)
 {
     return size >= 8 ? value : value & ((1ull << (size * 8)) - 1);
@@ -230,22 +241,4 @@ int exit_answer(xen_vcpu *vcpu)
     respond(vcpu, access->indirect || !access->read ? access->data
                                                     : low_bytes(access->data, access->size));
     return 0;
-}
-
-static vsdk_exit_reason reason_of(int32_t code)
-{
-    static const vsdk_exit_reason reasons[] = {VSDK_EXIT_POWEROFF, VSDK_EXIT_RESET,
-                                               VSDK_EXIT_SUSPEND,  VSDK_EXIT_CRASH,
-                                               VSDK_EXIT_WATCHDOG, VSDK_EXIT_SOFT_RESET};
-
-    if (code < 0 || code >= (int32_t)(sizeof reasons / sizeof *reasons))
-        return VSDK_EXIT_STOP;
-    return reasons[code];
-}
-
-void exit_ended(xen_vcpu *vcpu, int32_t ended)
-{
-    *vcpu->vcpu->exit = (vsdk_exit){.reason = reason_of(ended),
-                                    .flags = VSDK_EXIT_TERMINAL,
-                                    .native = (uint64_t)(int64_t)ended};
 }

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 
 static vsdk_status connect_events(xen_vcpu *vcpu, vsdk_error *error)
@@ -166,7 +167,7 @@ static void sync_regs(xen_vcpu *vcpu)
 static int something_to_tell(xen_vcpu *vcpu)
 {
     if (vcpu->vm->ended != COMPAT_ALIVE && !exit_waiting(vcpu)) {
-        exit_ended(vcpu, vcpu->vm->ended);
+        end_tell(vcpu);
         return 1;
     }
     if (atomic_load(&vcpu->vcpu->requests)) {
@@ -215,4 +216,17 @@ vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
             return xen_refused(error, result, "ppoll", "the wait for the guest failed");
     }
     return VSDK_OK;
+}
+
+/* HLT with interrupts off takes a processor down. One that waits for INIT and SIPI is down too: it
+ * has no registers, or after a reset those that regs_start gave it. */
+int xen_vcpu_is_halted(backend_vcpu *vcpu)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+    compat_general general;
+
+    return made->vm->started &&
+           compat_get_general(made->vm->host->control, made->vm->domid, vcpu->index, &general) >=
+               0 &&
+           !general.online && memcmp(&general.regs, &made->regs, sizeof general.regs) != 0;
 }

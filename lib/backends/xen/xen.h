@@ -50,7 +50,12 @@ typedef struct xen_vm {
     int started;           /* it was unpaused once: registers are the hypervisor's */
     int frozen;            /* the first vCPU was created: the topology is in CPUID */
     uint8_t handle[16];    /* the owner's mark, see orphan_xen.c */
+    int paused;            /* by us: it does not execute */
     _Atomic int32_t ended; /* compat_ended, or the guest's shutdown code */
+    /* Of end_xen.c; the first two are settled before `ended` is: */
+    int end_halted;         /* all processors are down */
+    int32_t end_asker;      /* the processor that shut the guest down by a hypercall, -1: none */
+    _Atomic int end_logged; /* Xen's log was told */
     /* Of death_xen.c: */
     struct xen_vm *next;
     int seen;
@@ -61,6 +66,9 @@ typedef struct xen_vm {
     ioservid_t server;
     xenforeignmemory_resource_handle *resource;
     struct ioreq *requests; /* one a vCPU, shared with Xen */
+
+    uint8_t *initial; /* the state of all processors and controllers before the first start */
+    uint32_t initial_bytes;
 
     uint64_t mapped; /* bytes of guest memory, special pages included */
     xen_slot *slots;
@@ -155,6 +163,8 @@ void death_remove_vcpu(xen_vcpu *vcpu);
 int death_fd(void);           /* to poll, -1 where another program has the event */
 int death_is_polled(void);    /* domains are to be asked from time to time */
 void death_check(xen_vm *vm); /* without waiting: has it ended? */
+/* Brings a domain back from its end: no look at it falls in between. 0 or what `undo` returns. */
+int death_undo(xen_vm *vm, int (*undo)(xen_vm *));
 
 /* domain_xen.c */
 vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error);
@@ -189,11 +199,21 @@ void ioreq_close(xen_vm *vm);
 int exit_take(xen_vcpu *vcpu);
 int exit_answer(xen_vcpu *vcpu);
 int exit_waiting(const xen_vcpu *vcpu);
-void exit_ended(xen_vcpu *vcpu, int32_t ended);
+void exit_drop(xen_vm *vm); /* answers all that wait, with nothing */
+
+/* end_xen.c */
+enum { TRIPLE_FAULT_CODE = 5 };
+void end_inquire(xen_vm *vm, int32_t code); /* finds out what the code does not say */
+void end_tell(xen_vcpu *vcpu);              /* fills the record */
+
+/* reset_xen.c */
+vsdk_status xen_vm_reset(backend_vm *vm, vsdk_error *error);
+vsdk_status reset_suspend(xen_vm *vm, vsdk_error *error); /* a suspended guest may go on */
 
 /* vcpu_xen.c */
 vsdk_status xen_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
 void xen_vcpu_destroy(backend_vcpu *vcpu);
+int xen_vcpu_is_halted(backend_vcpu *vcpu);
 void vcpu_disconnect(xen_vcpu *vcpu);
 vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
 void xen_vcpu_interrupt(backend_vcpu *vcpu);
@@ -207,6 +227,7 @@ vsdk_status xen_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
 /* regs_xen_x86_64.c */
 void regs_reset(xen_vcpu *vcpu);
 vsdk_status regs_start(xen_vm *vm, vsdk_error *error); /* gives the shadows to the hypervisor */
+void regs_close(xen_vm *vm);
 vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs);
 vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
