@@ -368,4 +368,40 @@ guest timer
     jmp 3b
 ends timer
 
+/* Writes to the console that Xen names, reads a byte from it, writes again without a notification
+ * and halts for good. */
+guest console
+    hypercalls
+    movl $0x7ff0, 0x8000
+    movl $17, 0x8004
+    mov $1, %edi
+    mov $0x8000, %esi
+    hypercall HVM_OP
+    mov 0x8008, %rbp
+    shl $12, %rbp
+    movl $18, 0x8004
+    mov $1, %edi
+    mov $0x8000, %esi
+    hypercall HVM_OP
+    mov 0x8008, %r12
+    movl $0x0a216948, 1024(%rbp)
+    movl $4, 3084(%rbp)
+    mov %r12d, 0x8000
+    mov $4, %edi
+    mov $0x8000, %esi
+    hypercall EVENT_CHANNEL_OP
+1:  pause
+    mov 3076(%rbp), %eax
+    cmp 3072(%rbp), %eax
+    je 1b
+    movzbl (%rbp), %eax
+    incl 3072(%rbp)
+    mov $0x100, %edx
+    out %eax, %dx
+    movl $0x2e657962, 1028(%rbp)
+    movl $8, 3084(%rbp)
+    cli
+    hlt
+ends console
+
     .section .note.GNU-stack, "", @progbits

@@ -37,6 +37,7 @@ GUEST(suspend);
 GUEST(shutdown);
 GUEST(channels);
 GUEST(timer);
+GUEST(console);
 
 static const backend_ops *ops;
 static backend_host host;
@@ -94,11 +95,23 @@ static vsdk_status gate_write(backend_vm *vm, uint64_t gpa, const void *from, ui
     return gate(vm, gpa, (void *)(uintptr_t)from, length, 1);
 }
 
+static char console_text[64];
+
+static void on_console(backend_vm *vm, const void *bytes, uint64_t length)
+{
+    size_t old = strlen(console_text);
+
+    (void)vm;
+    if (length < sizeof console_text - old)
+        memcpy(console_text + old, bytes, length);
+}
+
 static const core_table core = {.size = sizeof core,
                                 .abi = BACKEND_ABI,
                                 .log = log_line,
                                 .gate_read = gate_read,
-                                .gate_write = gate_write};
+                                .gate_write = gate_write,
+                                .console_output = on_console};
 
 static void page_tables(uint8_t *ram)
 {
@@ -721,6 +734,23 @@ static void test_reset_second(void)
     close_machine(&m);
 }
 
+static void test_console(void)
+{
+    machine m;
+
+    if (!START(&m, console, 0))
+        return;
+    for (int i = 0; i < 2; i++) {
+        memset(console_text, 0, sizeof console_text);
+        CHECK(ops->console_input(&m.vm, "Az", 2) == 2);
+        CHECK(is_out(run(&m), 0x100, 'A'));
+        CHECK(run(&m)->reason == VSDK_EXIT_HALTED);
+        CHECK(strcmp(console_text, "Hi!\nbye.") == 0);
+        reset(&m, 0);
+    }
+    close_machine(&m);
+}
+
 static void test_channels(void)
 {
     machine m;
@@ -1104,6 +1134,7 @@ int main(int count, char **arguments)
                  {"reset", test_reset},
                  {"reset_full", test_reset_full},
                  {"reset_second", test_reset_second},
+                 {"console", test_console},
                  {"channels", test_channels},
                  {"config", test_config},
                  {"floating", test_floating},

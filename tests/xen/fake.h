@@ -10,6 +10,10 @@
 
 enum { FAKE_DOMAINS = 4, FAKE_VCPUS = 2, FAKE_FRAMES = 1 << 20, FAKE_FREE_PAGES = 1 << 16 };
 
+/* Channels of the guest for which nobody waited when it was made, and what they are to who binds
+ * them. */
+enum { FAKE_OWN_PORT = 200, FAKE_OWN_LOCAL = 20 };
+
 #define FAKE_MEMORY_BYTES (4096ll * FAKE_FRAMES)
 
 struct fake_domain {
@@ -29,7 +33,11 @@ struct fake_domain {
     uint32_t online;      /* a bit a processor: it executes or waits */
     uint32_t initialised; /* a bit a processor: it was started once */
     unsigned resumed, soft_resets;
-    unsigned timers; /* a bit a processor: its local timer runs */
+    uint64_t params[64];
+    int own_event;        /* eventfd of who serves the guest's own channels, -1: nobody */
+    unsigned own_ports;   /* how many there are */
+    unsigned own_told[2]; /* how often the guest was notified by them */
+    unsigned timers;      /* a bit a processor: its local timer runs */
     vcpu_guest_context_any_t *context;
 };
 
@@ -68,6 +76,8 @@ void fake_remove(struct fake_domain *domain);
 
 /* The guest makes a request; it stands in the page, and the waiting processor is woken. */
 void fake_request(struct fake_domain *domain, unsigned vcpu, struct ioreq request);
+/* The guest notifies by a channel of its own. */
+void fake_notify(struct fake_domain *domain);
 /* The guest has ended. */
 void fake_shut(struct fake_domain *domain, int code);
 

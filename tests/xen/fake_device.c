@@ -21,6 +21,12 @@ void fake_request(struct fake_domain *domain, unsigned vcpu, struct ioreq reques
         eventfd_write(domain->events[vcpu], 1);
 }
 
+void fake_notify(struct fake_domain *domain)
+{
+    if (domain->own_event >= 0)
+        eventfd_write(domain->own_event, 1);
+}
+
 void fake_shut(struct fake_domain *domain, int code)
 {
     domain->shut = 1;
@@ -110,6 +116,10 @@ xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *events, u
     struct fake_domain *domain = fake_find(domid);
 
     FAKE_CALL(-1);
+    if (domain && port >= FAKE_OWN_PORT && port < FAKE_OWN_PORT + domain->own_ports) {
+        bind_to(events, &domain->own_event);
+        return FAKE_OWN_LOCAL + (int)(port - FAKE_OWN_PORT) % 2;
+    }
     if (!domain || port < 100 || port >= 100 + FAKE_VCPUS)
         return errno = EINVAL, -1;
     return bind_to(events, &domain->events[port - 100]);
@@ -118,6 +128,9 @@ xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *events, u
 int xenevtchn_notify(xenevtchn_handle *events, evtchn_port_t port)
 {
     FAKE_CALL(-1);
+    for (int i = 0; i < FAKE_DOMAINS; i++)
+        if (events->slot == &fake.domains[i].own_event)
+            fake.domains[i].own_told[port - FAKE_OWN_LOCAL]++;
     for (int i = 0; i < FAKE_DOMAINS; i++)
         for (int k = 0; k < FAKE_VCPUS; k++)
             if (events->slot == &fake.domains[i].events[k])

@@ -130,6 +130,7 @@ int xc_domain_create(xc_interface *xch, uint32_t *domid, struct xen_domctl_creat
     *domain = (struct fake_domain){.domid = *domid,
                                    .pauses = 1,
                                    .events = {-1, -1},
+                                   .own_event = -1,
                                    .ports_most = (uint32_t)config->max_evtchn_port};
     memcpy(domain->handle, config->handle, sizeof domain->handle);
     domain->memory = memfd_create("domain", MFD_CLOEXEC);
@@ -215,6 +216,8 @@ int xc_domain_soft_reset(xc_interface *xch, uint32_t domid)
     CONTROL_CALL();
     if (!domain || !domain->shut || !domain->pauses)
         return errno = EINVAL, -1;
+    domain->own_event = -1;
+    domain->own_ports = 0;
     domain->shut = 0;
     domain->soft_resets++;
     return 0;
@@ -258,7 +261,19 @@ unsigned long xc_translate_foreign_address(xc_interface *xch, uint32_t domid, in
 int xc_hvm_param_set(xc_interface *xch, uint32_t domid, uint32_t number, uint64_t value)
 {
     FAKE_CALL(-1);
+    fake_find(domid)->params[number] = value;
     return 0;
+}
+
+xc_evtchn_port_or_error_t xc_evtchn_alloc_unbound(xc_interface *xch, uint32_t domid,
+                                                  uint32_t remote)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    FAKE_CALL(-1);
+    if (!domain || remote != DOMID_SELF)
+        return errno = EINVAL, -1;
+    return FAKE_OWN_PORT + (int)domain->own_ports++;
 }
 
 int xc_domain_set_tsc_info(xc_interface *xch, uint32_t domid, uint32_t mode, uint64_t elapsed,

@@ -20,7 +20,9 @@ struct rig {
 
 extern const backend_ops *rig_ops;
 extern vsdk_error rig_error;
-extern char rig_log[1024]; /* warnings and errors, the last first */
+extern char rig_log[1024];      /* warnings and errors, the last first */
+extern char rig_console[16384]; /* what the guests wrote */
+extern size_t rig_console_length;
 
 void rig_init(void); /* once */
 /* Each fills the rig up to there; `rig_begin` makes a running guest of one processor out of a

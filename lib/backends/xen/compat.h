@@ -70,6 +70,8 @@ int compat_resume(xen_control *control, uint32_t domid);
 int compat_soft_reset(xen_control *control, uint32_t domid);
 /* 1 if each of the processors is down. */
 int compat_all_down(xen_control *control, uint32_t domid, uint32_t vcpus);
+/* An event channel of the domain's that waits for us to bind it. */
+int compat_make_port(xen_control *control, uint32_t domid);
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value);
 /* All PCI configuration accesses that come by ports 0xcf8 and 0xcfc go to this ioreq server. */
 int compat_claim_config(xen_control *control, uint32_t domid, uint16_t server);

@@ -193,6 +193,11 @@ int compat_all_down(xen_control *control, uint32_t domid, uint32_t vcpus)
     return 1;
 }
 
+int compat_make_port(xen_control *control, uint32_t domid)
+{
+    return answer(xc_evtchn_alloc_unbound(control->xc, domid, DOMID_SELF));
+}
+
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value)
 {
     return answer(xc_hvm_param_set(control->xc, domid, param, value));

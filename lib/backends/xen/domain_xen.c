@@ -94,6 +94,8 @@ static vsdk_status furnish(xen_vm *vm, vsdk_error *error)
     if (!status)
         status = set_parameters(vm, error);
     if (!status)
+        status = pv_open(vm, error);
+    if (!status)
         status = open_device(vm, error);
     if (!status)
         status = ioreq_open(vm, error);
@@ -115,6 +117,8 @@ vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error)
     made->ended = COMPAT_ALIVE;
     made->paused = 1; /* as every new domain */
     pthread_mutex_init(&made->device_lock, NULL);
+    pthread_mutex_init(&made->pv.serving, NULL);
+    pthread_mutex_init(&made->pv.lock, NULL);
     vm->data = made;
     status = create_domain(made, error);
     if (!status)
@@ -151,6 +155,7 @@ void xen_vm_destroy(backend_vm *vm)
         if (made->vcpus[i])
             vcpu_disconnect(made->vcpus[i]);
     memory_abandon(made);
+    pv_close(made);
     ioreq_close(made);
     if (made->device)
         xendevicemodel_close(made->device);
@@ -166,6 +171,8 @@ void xen_vm_free(backend_vm *vm)
     xen_vm *made = xen_vm_of(vm);
 
     pthread_mutex_destroy(&made->device_lock);
+    pthread_mutex_destroy(&made->pv.serving);
+    pthread_mutex_destroy(&made->pv.lock);
     alloc_free(made);
     vm->data = NULL;
 }

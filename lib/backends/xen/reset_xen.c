@@ -14,7 +14,7 @@
 #include <xen/hvm/params.h>
 #include <xen/sched.h>
 
-static int wake(xen_vm *vm)
+static int go_on(xen_vm *vm)
 {
     xen_control *control = vm->host->control;
     compat_general general;
@@ -32,7 +32,7 @@ static int wake(xen_vm *vm)
 
 vsdk_status reset_suspend(xen_vm *vm, vsdk_error *error)
 {
-    int result = death_undo(vm, wake);
+    int result = death_undo(vm, go_on);
 
     return result < 0 ? xen_refused(error, result, "XEN_DOMCTL_resumedomain",
                                     "the suspended guest does not go on")
@@ -55,6 +55,8 @@ static int begin_again(xen_vm *vm)
     }
     if (result >= 0)
         result = compat_set_param(control, vm->domid, HVM_PARAM_CALLBACK_IRQ, 0);
+    if (result >= 0)
+        result = pv_reset(vm);
     return result;
 }
 

@@ -21,6 +21,8 @@ enum {
 };
 
 #define XEN_SPECIAL_FIRST 0xfeff8000ull
+#define XEN_CONSOLE_PAGE 0xfeffc000ull
+#define XEN_STORE_PAGE 0xfeffd000ull
 #define XEN_IDENTITY_TABLE 0xfeffe000ull
 
 /* A logger for Xen's libraries that hands on to the core's. */
@@ -41,6 +43,17 @@ typedef struct xen_host {
 
 typedef struct xen_vcpu xen_vcpu;
 typedef struct xen_slot xen_slot;
+
+/* Of pv_xen.c: the guest's console and store. */
+typedef struct xen_pv {
+    pthread_mutex_t serving, lock;
+    void *pages; /* the console's and the store's; NULL: none (any more) */
+    xenevtchn_handle *events;
+    evtchn_port_t console_port, store_port;
+    uint32_t out_consumed, in_produced; /* our places in the console's rings */
+    struct store *store;
+    _Atomic int more; /* there is more to serve than a turn may */
+} xen_pv;
 
 typedef struct xen_vm {
     backend_vm *vm;
@@ -66,6 +79,8 @@ typedef struct xen_vm {
     ioservid_t server;
     xenforeignmemory_resource_handle *resource;
     struct ioreq *requests; /* one a vCPU, shared with Xen */
+
+    xen_pv pv;
 
     uint8_t *initial; /* the state of all processors and controllers before the first start */
     uint32_t initial_bytes;
@@ -209,6 +224,15 @@ void end_tell(xen_vcpu *vcpu);              /* fills the record */
 /* reset_xen.c */
 vsdk_status xen_vm_reset(backend_vm *vm, vsdk_error *error);
 vsdk_status reset_suspend(xen_vm *vm, vsdk_error *error); /* a suspended guest may go on */
+
+/* pv_xen.c */
+vsdk_status pv_open(xen_vm *vm, vsdk_error *error);
+void pv_close(xen_vm *vm);
+int pv_reset(xen_vm *vm);       /* 0 or -errno: as a new domain has it */
+int pv_fd(const xen_vm *vm);    /* readable when there is something to serve */
+void pv_serve(xen_vm *vm);      /* unless another thread does */
+void pv_serve_last(xen_vm *vm); /* after the guest's end */
+uint64_t xen_console_input(backend_vm *vm, const void *bytes, uint64_t length);
 
 /* vcpu_xen.c */
 vsdk_status xen_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
