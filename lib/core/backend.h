@@ -137,7 +137,12 @@ struct backend_ops {
     /* Memory. ram_create sets ram->memory; contents survive map, unmap and map elsewhere, and so
      * does the address. ram_free comes after the last use and may come after vm_destroy. In
      * RUNNING the core holds the vCPUs (and pauses an autonomous guest) around map, unmap and
-     * protect. */
+     * protect.
+     *
+     * slot->data is NULL when nothing of the slot is mapped. A vm_map that failed and leaves it
+     * set, or a vm_unmap that failed, still has (some of) it: slot and RAM must live until a
+     * later vm_unmap succeeds or vm_destroy. Either the guest has it as it was, or the backend
+     * has ended the guest. */
     vsdk_status (*ram_create)(backend_ram *ram, vsdk_error *error);
     void (*ram_free)(backend_ram *ram);
     vsdk_status (*vm_map)(backend_vm *vm, backend_slot *slot, vsdk_error *error);

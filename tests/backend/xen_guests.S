@@ -404,4 +404,33 @@ guest console
     hlt
 ends console
 
+/* Gives the page at RDI away, tells, takes another, writes to it and tells. */
+guest balloon
+    mov %rdi, %rbp
+    shr $12, %rdi
+    mov %rdi, 0x8100
+    hypercalls
+    movl $0x11, (%rbp)
+    movq $0x8100, 0x8000
+    movq $1, 0x8008
+    movl $0, 0x8010
+    movl $0, 0x8014
+    movw $0x7ff0, 0x8018
+    mov $1, %edi
+    mov $0x8000, %esi
+    hypercall MEMORY_OP
+    mov $0x100, %edx
+    out %eax, %dx
+    mov $6, %edi
+    mov $0x8000, %esi
+    hypercall MEMORY_OP
+    movl $0x22, (%rbp)
+    mov $0x100, %edx
+    out %eax, %dx
+    mov (%rbp), %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends balloon
+
     .section .note.GNU-stack, "", @progbits

@@ -38,6 +38,7 @@ GUEST(shutdown);
 GUEST(channels);
 GUEST(timer);
 GUEST(console);
+GUEST(balloon);
 
 static const backend_ops *ops;
 static backend_host host;
@@ -751,6 +752,42 @@ static void test_console(void)
     close_machine(&m);
 }
 
+/* The view of a page that the guest gave away and took again; and the memory is Xen's again. */
+static void test_balloon(void)
+{
+    enum { PAGE = 0x200000 };
+    machine m;
+    volatile uint32_t *word;
+
+    if (!START(&m, balloon, PAGE))
+        return;
+    word = (volatile uint32_t *)(m.memory + PAGE);
+    CHECK(is_out(run(&m), 0x100, 1));
+    CHECK(*word == 0x11);
+    word[1024] = 0x77;
+    CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(*word == 0 && word[1023] == 0 && word[1024] == 0x77);
+    *word = 0x99;
+    CHECK(is_out(run(&m), 0x100, 1));
+    CHECK(*word == 0x99);
+    CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(*word == 0x22 && word[1024] == 0x77);
+    *word = 0x33;
+    CHECK(is_out(run(&m), 0x100, 0x33));
+    CHECK(word[1024] == 0x77);
+    /* Given away, and back after a reset. */
+    reset(&m, PAGE);
+    CHECK(is_out(run(&m), 0x100, 1));
+    CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK && ops->vm_reset(&m.vm, &error) == VSDK_OK);
+    CHECK(*word == 0 && word[1024] == 0x77);
+    long_mode(&m.vcpu[0], PAGE);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(is_out(run(&m), 0x100, 1));
+    close_machine(&m);
+}
+
 static void test_channels(void)
 {
     machine m;
@@ -1135,6 +1172,7 @@ int main(int count, char **arguments)
                  {"reset_full", test_reset_full},
                  {"reset_second", test_reset_second},
                  {"console", test_console},
+                 {"balloon", test_balloon},
                  {"channels", test_channels},
                  {"config", test_config},
                  {"floating", test_floating},

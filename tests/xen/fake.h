@@ -46,6 +46,7 @@ struct fake {
     uint64_t free_pages, promised_pages;
     uint32_t populate_most; /* extents that one call gives */
     int no_large;           /* order 0 only */
+    xen_pfn_t kept_frame;   /* is not taken from a guest; 0: none */
     xen_pfn_t bad_frame;    /* can't be mapped; 0: none */
     int virq;               /* eventfd of who has VIRQ_DOM_EXC, -1: nobody */
     int virq_taken;         /* by another program */
@@ -76,6 +77,9 @@ void fake_remove(struct fake_domain *domain);
 
 /* The guest makes a request; it stands in the page, and the waiting processor is woken. */
 void fake_request(struct fake_domain *domain, unsigned vcpu, struct ioreq request);
+/* The guest gives pages away, and takes (other) ones again. */
+void fake_give(struct fake_domain *domain, xen_pfn_t frame, unsigned count);
+void fake_take(struct fake_domain *domain, xen_pfn_t frame, unsigned count);
 /* The guest notifies by a channel of its own. */
 void fake_notify(struct fake_domain *domain);
 /* The guest has ended. */

@@ -53,9 +53,66 @@ int open(const char *path, int flags, ...)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
+/* Foreign mappings: Linux replaces each as a whole or not at all. */
+enum { FOREIGN_MOST = 8192 };
+static struct foreign {
+    uintptr_t first, last;
+} foreign[FOREIGN_MOST];
+static unsigned foreign_count;
+
+/* What lies in the range goes; 0 if some lies in it in part. */
+static int foreign_drop(void *address, size_t bytes)
+{
+    uintptr_t first = (uintptr_t)address, last = first + bytes - 1;
+
+    for (unsigned i = 0; i < foreign_count; i++)
+        if (foreign[i].first <= last && foreign[i].last >= first &&
+            (foreign[i].first < first || foreign[i].last > last))
+            return 0;
+    for (unsigned i = 0; i < foreign_count;)
+        if (foreign[i].first >= first && foreign[i].last <= last)
+            foreign[i] = foreign[--foreign_count];
+        else
+            i++;
+    return 1;
+}
+
+static void foreign_add(void *address, size_t bytes)
+{
+    if (foreign_count == FOREIGN_MOST)
+        abort();
+    foreign[foreign_count++] = (struct foreign){(uintptr_t)address, (uintptr_t)address + bytes - 1};
+}
+
+int munmap(void *address, size_t bytes)
+{
+    if (!foreign_drop(address, bytes))
+        return errno = ENOMEM, -1;
+    return (int)syscall(SYS_munmap, address, bytes);
+}
+
+void *mremap(void *address, size_t old, size_t bytes, int flags, ...)
+{
+    va_list arguments;
+    void *to;
+
+    va_start(arguments, flags);
+    to = va_arg(arguments, void *);
+    va_end(arguments);
+    if (flags & MREMAP_FIXED && !foreign_drop(to, bytes)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mremap, address, old, bytes, flags, to);
+}
+
 /* Memory at an address that is in use needs no more. */
 void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
+    if (flags & MAP_FIXED && !foreign_drop(address, bytes)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     if (fake.no_mappings && !(flags & MAP_FIXED)) {
         errno = ENOMEM;
         return MAP_FAILED;
@@ -197,6 +254,8 @@ void *xenforeignmemory_map2(xenforeignmemory_handle *memory, uint32_t domid, voi
     }
     address = mmap(address, pages * 4096, protection, flags | MAP_SHARED, domain->memory,
                    (off_t)frames[0] * 4096);
+    if (address != MAP_FAILED)
+        foreign_add(address, pages * 4096);
     for (size_t i = 0; i < pages; i++) {
         errors[i] = frame_error(domain, frames[i]);
         if (errors[i])

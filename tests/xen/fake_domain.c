@@ -326,6 +326,22 @@ int xc_domain_populate_physmap(xc_interface *xch, uint32_t domid, unsigned long 
     return domain ? (int)done : -1;
 }
 
+void fake_give(struct fake_domain *domain, xen_pfn_t frame, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        domain->populated[frame + i] = 0;
+    domain->pages -= count;
+    fake.free_pages += count;
+}
+
+void fake_take(struct fake_domain *domain, xen_pfn_t frame, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        domain->populated[frame + i] = 1;
+    domain->pages += count;
+    fake.free_pages -= count;
+}
+
 int xc_domain_decrease_reservation(xc_interface *xch, uint32_t domid, unsigned long count,
                                    unsigned order, xen_pfn_t *frames)
 {
@@ -333,10 +349,13 @@ int xc_domain_decrease_reservation(xc_interface *xch, uint32_t domid, unsigned l
     unsigned long done = 0;
 
     FAKE_CALL(-1);
-    for (; domain && done < count && domain->populated[frames[done]]; done++) {
+    while (domain && done < count && frames[done] < FAKE_FRAMES &&
+           (!fake.kept_frame || frames[done] != fake.kept_frame) &&
+           domain->populated[frames[done]]) {
         domain->populated[frames[done]] = 0;
         domain->pages--;
         fake.free_pages++;
+        done++;
     }
     return domain ? (int)done : -1;
 }
@@ -540,7 +559,7 @@ int xc_cpuid_apply_policy(xc_interface *xch, uint32_t domid, bool restore,
     return 0;
 }
 
-/* The raw calls are about extended state: there is a header and an area of 576 bytes. */
+/* The raw calls are about frames, and extended state: a header and an area of 576 bytes. */
 enum { EXTENDED = 16 + 576 };
 
 xencall_handle *xencall_open(xentoollog_logger *logger, unsigned flags)
@@ -572,8 +591,20 @@ void xencall_free_buffer(xencall_handle *call, void *buffer)
 int xencall1(xencall_handle *call, unsigned number, uint64_t argument)
 {
     struct xen_domctl *request = (struct xen_domctl *)(uintptr_t)argument;
+    const struct fake_domain *domain;
 
     CONTROL_CALL();
+    if (request->cmd == XEN_DOMCTL_getpageframeinfo3) {
+        uint64_t *frames = request->u.getpageframeinfo3.array.p;
+        domain = fake_find(request->domain);
+        if (!domain || request->u.getpageframeinfo3.num > 1024)
+            return errno = EINVAL, -1;
+        for (unsigned i = 0; i < request->u.getpageframeinfo3.num; i++)
+            frames[i] = frames[i] < FAKE_FRAMES && domain->populated[frames[i]]
+                            ? XEN_DOMCTL_PFINFO_NOTAB
+                            : XEN_DOMCTL_PFINFO_XTAB;
+        return 0;
+    }
     if (request->cmd == XEN_DOMCTL_getvcpuextstate && !request->u.vcpuextstate.buffer.p)
         request->u.vcpuextstate.xfeature_mask = 3;
     request->u.vcpuextstate.size = EXTENDED;

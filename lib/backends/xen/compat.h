@@ -86,6 +86,11 @@ int compat_populate(xen_control *control, uint32_t domid, uint64_t *frames, uint
 int compat_depopulate(xen_control *control, uint32_t domid, uint64_t *frames, uint32_t count,
                       uint32_t order);
 
+/* Which of up to 1024 frames the guest has no memory at: it gave it away, or has a page of Xen's
+ * there. */
+int compat_missing(xen_control *control, uint32_t domid, uint64_t first, uint32_t count,
+                   uint8_t *missing);
+
 /* State of the whole guest, in the format of xen/hvm/save.h. With state NULL the size that it
  * needs. */
 int compat_get_state(xen_control *control, uint32_t domid, uint8_t *state, uint32_t size);

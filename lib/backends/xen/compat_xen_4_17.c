@@ -392,6 +392,26 @@ static int domctl(xen_control *control, struct xen_domctl *request)
     return result;
 }
 
+int compat_missing(xen_control *control, uint32_t domid, uint64_t first, uint32_t count,
+                   uint8_t *missing)
+{
+    struct xen_domctl request = {.cmd = XEN_DOMCTL_getpageframeinfo3, .domain = (domid_t)domid};
+    uint64_t *frames = xencall_alloc_buffer(control->call, count * sizeof *frames);
+    int result;
+
+    if (!frames)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        frames[i] = first + i;
+    request.u.getpageframeinfo3.num = count;
+    request.u.getpageframeinfo3.array.p = frames;
+    result = domctl(control, &request);
+    for (uint32_t i = 0; result >= 0 && i < count; i++)
+        missing[i] = (frames[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB;
+    xencall_free_buffer(control->call, frames);
+    return result;
+}
+
 static int extended_call(xen_control *control, struct xen_domctl *request, uint32_t command,
                          void *buffer)
 {

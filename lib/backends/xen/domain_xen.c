@@ -117,6 +117,7 @@ vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error)
     made->ended = COMPAT_ALIVE;
     made->paused = 1; /* as every new domain */
     pthread_mutex_init(&made->device_lock, NULL);
+    pthread_mutex_init(&made->memory_lock, NULL);
     pthread_mutex_init(&made->pv.serving, NULL);
     pthread_mutex_init(&made->pv.lock, NULL);
     vm->data = made;
@@ -171,6 +172,7 @@ void xen_vm_free(backend_vm *vm)
     xen_vm *made = xen_vm_of(vm);
 
     pthread_mutex_destroy(&made->device_lock);
+    pthread_mutex_destroy(&made->memory_lock);
     pthread_mutex_destroy(&made->pv.serving);
     pthread_mutex_destroy(&made->pv.lock);
     alloc_free(made);
@@ -197,6 +199,8 @@ vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
         status = reset_suspend(made, error);
     if (status)
         return status;
+    if (made->paused)
+        memory_catch_up(made);
     if (made->paused)
         result = compat_unpause(made->host->control, made->domid);
     if (result < 0)

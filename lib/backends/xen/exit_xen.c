@@ -6,7 +6,7 @@
 #include "base/checked.h"
 #include <string.h>
 
-enum { STATE_BYTE = 30, STATE_MASK = 15 };
+enum { STATE_BYTE = 30, STATE_MASK = 15, PAGES_A_TURN = 65536 };
 _Static_assert(sizeof(struct ioreq) == 32, "the layout of a request is Xen's");
 
 static uint8_t *state_of(struct ioreq *request)
@@ -184,8 +184,14 @@ static int is_internal(const xen_access *access)
 
 int exit_take(xen_vcpu *vcpu)
 {
+    vcpu->busy = 0;
     if (!exit_waiting(vcpu))
         return 0;
+    if (__atomic_load_n(&vcpu->request->type, __ATOMIC_RELAXED) == IOREQ_TYPE_INVALIDATE &&
+        !memory_follow(vcpu->vm, &vcpu->followed, PAGES_A_TURN / 1024)) {
+        vcpu->busy = 1;
+        return 0;
+    }
     copy_request(&vcpu->access, vcpu->request);
     if (is_internal(&vcpu->access)) {
         respond(vcpu, vcpu->access.data);

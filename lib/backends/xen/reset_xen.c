@@ -78,6 +78,10 @@ vsdk_status xen_vm_reset(backend_vm *vm, vsdk_error *error)
         if (result < 0)
             return xen_refused(error, result, "XEN_DOMCTL_soft_reset",
                                "Xen did not reset the domain");
+        result = memory_refill(made);
+        if (result < 0)
+            return xen_failed(error, result, "XENMEM_populate_physmap",
+                              "Xen gives no memory for pages that the guest gave away");
     }
     for (uint32_t i = 0; i < made->vm->config.vcpus_max; i++)
         if (made->vcpus[i])

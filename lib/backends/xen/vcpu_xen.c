@@ -142,13 +142,14 @@ static void take_event(xen_vcpu *vcpu)
 static int wait_for_event(xen_vcpu *vcpu)
 {
     struct timespec wait;
-    int serves = vcpu->vcpu->index == 0, busy = serves && vcpu->vm->pv.more;
+    int serves = vcpu->vcpu->index == 0, more = serves && vcpu->vm->pv.more;
     struct pollfd pollers[4] = {{.fd = xenevtchn_fd(vcpu->events), .events = POLLIN},
                                 {.fd = vcpu->kick, .events = POLLIN},
                                 {.fd = death_fd(), .events = POLLIN},
                                 {.fd = serves ? pv_fd(vcpu->vm) : -1, .events = POLLIN}};
     uint64_t count;
-    int result = ppoll(pollers, 4, patience(vcpu, busy, &wait), NULL) < 0 ? -errno : 0;
+    int result =
+        ppoll(pollers, 4, patience(vcpu, more || vcpu->busy, &wait), NULL) < 0 ? -errno : 0;
 
     if (pollers[0].revents)
         take_event(vcpu);
@@ -156,7 +157,7 @@ static int wait_for_event(xen_vcpu *vcpu)
         sys_eventfd_read(vcpu->kick, &count);
     if (pollers[2].revents || (death_is_polled() && !pollers[0].revents))
         death_check(vcpu->vm);
-    if (pollers[3].revents || busy)
+    if (pollers[3].revents || more)
         pv_serve(vcpu->vm);
     return result;
 }

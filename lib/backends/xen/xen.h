@@ -85,8 +85,11 @@ typedef struct xen_vm {
     uint8_t *initial; /* the state of all processors and controllers before the first start */
     uint32_t initial_bytes;
 
+    pthread_mutex_t memory_lock;
     uint64_t mapped; /* bytes of guest memory, special pages included */
     xen_slot *slots;
+    uint32_t hole_runs; /* places where zero pages of ours are in view */
+    int holes_told;
 
     vsdk_x86_cpuid_entry *cpuid;
     uint32_t cpuid_count;
@@ -112,7 +115,9 @@ struct xen_vcpu {
     int kick; /* eventfd */
     struct ioreq *request;
     xen_access access;
-    uint8_t *bounce; /* a page for elements of string I/O */
+    uint8_t *bounce;   /* a page for elements of string I/O */
+    int busy;          /* a request is served in turns, and the next turn is due */
+    uint64_t followed; /* up to where memory_follow was */
 
     /* Until the start the registers are here. */
     vsdk_x86_regs regs;
@@ -195,15 +200,23 @@ vsdk_status xen_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t
 /* memory_xen.c */
 vsdk_status memory_special(xen_vm *vm, vsdk_error *error);
 void memory_abandon(xen_vm *vm); /* zero pages in place of all views */
+/* Looks for pages that the guest gave away, from an address on: 1 when all was looked at, else the
+ * next call goes on. */
+int memory_follow(xen_vm *vm, uint64_t *gpa, uint32_t turns);
+void memory_catch_up(xen_vm *vm); /* views show what the guest has; it is paused */
+int memory_refill(xen_vm *vm);    /* all memory is there again: 0 or -errno; it is paused */
 vsdk_status xen_ram_create(backend_ram *ram, vsdk_error *error);
 void xen_ram_free(backend_ram *ram);
 vsdk_status xen_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status xen_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status xen_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error);
 
-/* populate_xen.c: pages of a domain. populate gives all or nothing. */
-vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, vsdk_error *error);
-void depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes);
+/* populate_xen.c: pages of a domain. What a populate that failed gave, `done` bytes, is taken away
+ * by depopulate, which returns how many bytes the domain keeps nevertheless. Bytes count as the
+ * domain's from populate, failed or not, to release_limit. */
+vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, uint64_t *done, vsdk_error *error);
+uint64_t depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes);
+void release_limit(xen_vm *vm, uint64_t bytes); /* the guest may own so much less */
 
 /* ioreq_xen.c */
 vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error);
