@@ -146,6 +146,7 @@ static void in_many_places(void)
     /* A reset gives them all back. */
     rig_ops->vm_pause(&rig.vm, &rig_error);
     check(!rig_ops->vm_reset(&rig.vm, &rig_error), "%s", rig_error.message);
+    check(mappings() <= before + 2, "%u mappings, and %u before", mappings(), before);
     for (unsigned i = 0; i < slot.length / PAGE; i++) {
         ((uint8_t *)big.memory)[(size_t)i * PAGE] = (uint8_t)(i | 1);
         if (guest_byte(&rig, (unsigned)(slot.gpa / PAGE) + i) != (uint8_t)(i | 1)) {

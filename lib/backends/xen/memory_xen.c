@@ -492,35 +492,52 @@ static int ask_missing(xen_vm *vm, uint64_t frame, uint64_t count, uint8_t *miss
     return result;
 }
 
-/* Makes a part of a view anew: what the guest has, zero pages where it has nothing, or with `fill`
- * new pages of its own there. */
-static int renew(xen_vm *vm, xen_slot *entry, uint64_t first, uint64_t count, uint8_t *missing,
-                 int fill)
+/* Makes a part of a view anew: each run of what the guest has is a mapping, between zero pages
+ * where it has nothing. */
+static int renew(xen_vm *vm, xen_slot *entry, uint64_t first, uint64_t count,
+                 const uint8_t *missing)
 {
     uint64_t gpa = entry->slot->gpa + first * XEN_PAGE;
     uint8_t *view = view_of(entry->slot) + first * XEN_PAGE;
     int result = make_anonymous(view, count * XEN_PAGE);
 
     for (uint64_t i = 0, run; result >= 0 && i < count; i += run) {
-        int shown = !missing[i] || fill;
         run = run_of(missing, i, count);
-        /* After the old view is gone: a page in view counts as the guest's. */
-        if (missing[i] && fill)
-            result = give(vm, gpa / XEN_PAGE + i, run);
-        if (result >= 0 && shown)
+        if (!missing[i])
             result = view_part(vm, view + i * XEN_PAGE, gpa + i * XEN_PAGE, run * XEN_PAGE);
         if (result < 0) /* no hole in the process's memory */
-            make_anonymous(view + i * XEN_PAGE, run * XEN_PAGE);
-        for (uint64_t k = i; k < i + run; k++) {
-            if (result >= 0 && missing[i] && fill)
-                page_clear(view + k * XEN_PAGE);
+            make_anonymous(view + i * XEN_PAGE, (count - i) * XEN_PAGE);
+        for (uint64_t k = i; k < (result < 0 ? count : i + run); k++) {
             set_bit(entry->gone, first + k, 0);
-            set_bit(entry->holes, first + k, result < 0 || !shown);
+            set_bit(entry->holes, first + k, result < 0 || missing[k]);
         }
-        page_done();
     }
-    if (entry->flags & VSDK_MAP_READONLY)
-        set_type(vm, gpa, count * XEN_PAGE, entry->flags, NULL);
+    return result;
+}
+
+/* The guest gets new pages where it has nothing, and all of the part is in view again. */
+static int refill(xen_vm *vm, xen_slot *entry, uint64_t first, uint64_t count, uint8_t *missing)
+{
+    uint64_t gpa = entry->slot->gpa + first * XEN_PAGE;
+    uint8_t *view = view_of(entry->slot) + first * XEN_PAGE;
+    uint8_t *none = alloc_array(count, 1);
+    /* First the old view goes: a page in view counts as the guest's. */
+    int result = none ? make_anonymous(view, count * XEN_PAGE) : -ENOMEM;
+
+    for (uint64_t i = 0, run; result >= 0 && i < count; i += run) {
+        run = run_of(missing, i, count);
+        if (missing[i])
+            result = give(vm, gpa / XEN_PAGE + i, run);
+    }
+    if (result >= 0)
+        result = renew(vm, entry, first, count, none);
+    else if (none)
+        renew(vm, entry, first, count, missing);
+    for (uint64_t i = 0; result >= 0 && i < count; i++)
+        if (missing[i])
+            page_clear(view + i * XEN_PAGE);
+    page_done();
+    alloc_free(none);
     return result;
 }
 
@@ -564,8 +581,12 @@ static int renew_slot(xen_vm *vm, xen_slot *entry, uint8_t *missing, int fill)
         if (result < 0 ||
             !(is_stale(entry, first, count, missing) || (fill && memchr(missing, 1, count))))
             continue;
-        if (fill || !is_too_much(vm, entry, first, count, missing))
-            result = renew(vm, entry, first, count, missing, fill);
+        if (fill)
+            result = refill(vm, entry, first, count, missing);
+        else if (!is_too_much(vm, entry, first, count, missing))
+            result = renew(vm, entry, first, count, missing);
+        if (entry->flags & VSDK_MAP_READONLY)
+            set_type(vm, entry->slot->gpa + first * XEN_PAGE, count * XEN_PAGE, entry->flags, NULL);
     }
     entry->has_gone = entry->has_holes = 0;
     for (uint64_t i = 0; i < pages / 8 + 1; i++) {
