@@ -2,6 +2,7 @@
 #include "core/backend.h"
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -970,6 +971,27 @@ static void test_neighbour(void)
     close_machine(&m);
 }
 
+/* What the capability says: a device of dom0's can't write into a guest by itself. */
+static void test_direct_io(void)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+    machine m;
+    int fd = open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+    if (fd < 0 || !open_machine(&m, VSDK_IRQCHIP_PORTABLE, 1)) {
+        printf("# no disk to read from\n");
+        return;
+    }
+    CHECK(pread(fd, m.memory + 0x100000, 4096, 0) == 4096);
+    CHECK(ops->vm_map(&m.vm, &m.slot, &error) == VSDK_OK);
+    int got = (int)pread(fd, m.memory + 0x100000, 4096, 0), failure = errno;
+    printf("# a direct read into a guest's page gives %d, errno %d\n", got, failure);
+    CHECK(!ops->host_query(&host, VSDK_CAPABILITY_DIRECT_IO, &info, &error) &&
+          (info.answer == VSDK_ANSWER_NO) == (got < 0));
+    close(fd);
+    close_machine(&m);
+}
+
 static void test_special(void)
 {
     machine m;
@@ -1182,6 +1204,7 @@ int main(int count, char **arguments)
                  {"leaves", test_leaves},
                  {"polled", test_polled},
                  {"neighbour", test_neighbour},
+                 {"direct_io", test_direct_io},
                  {"special", test_special},
                  {"speed", test_speed},
                  {"descriptors", test_descriptors},
