@@ -21,7 +21,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 3 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 4 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -47,6 +47,9 @@ typedef struct core_table {
     void (*log)(backend_host *host, vsdk_log_level level, const char *text); /* any thread */
     vsdk_status (*gate_read)(backend_vm *vm, uint64_t gpa, void *to, uint64_t length);
     vsdk_status (*gate_write)(backend_vm *vm, uint64_t gpa, const void *from, uint64_t length);
+    /* What a guest wrote to the console that the hypervisor gives it, in order; on a thread inside
+     * vcpu_run, one at a time a virtual machine. May be NULL: the bytes are dropped. */
+    void (*console_output)(backend_vm *vm, const void *bytes, uint64_t length);
 } core_table;
 
 struct backend_host {
@@ -141,7 +144,12 @@ struct backend_ops {
     /* Memory. ram_create sets ram->memory; contents survive map, unmap and map elsewhere, and so
      * does the address. ram_free comes after the last use and may come after vm_destroy. In
      * RUNNING the core holds the vCPUs (and pauses an autonomous guest) around map, unmap and
-     * protect. */
+     * protect.
+     *
+     * slot->data is NULL when nothing of the slot is mapped. A vm_map that failed and leaves it
+     * set, or a vm_unmap that failed, still has (some of) it: slot and RAM must live until a
+     * later vm_unmap succeeds or vm_destroy. Either the guest has it as it was, or the backend
+     * has ended the guest. */
     vsdk_status (*ram_create)(backend_ram *ram, vsdk_error *error);
     void (*ram_free)(backend_ram *ram);
     vsdk_status (*vm_map)(backend_vm *vm, backend_slot *slot, vsdk_error *error);
@@ -171,6 +179,11 @@ struct backend_ops {
                               uint32_t device_id, int fd, vsdk_error *error);
     void (*msi_deassign)(backend_vm *vm, uint32_t id, int fd);
     vsdk_status (*vcpu_inject_nmi)(backend_vcpu *vcpu, vsdk_error *error);
+
+    /* Optional: the console that the hypervisor gives a guest. Takes input for it and returns how
+     * many bytes had room; the guest makes room as it reads, without a word. Serialised, from
+     * vm_create to vm_destroy; vCPUs may be running, console_output may be under way. */
+    uint64_t (*console_input)(backend_vm *vm, const void *bytes, uint64_t length);
 
     /* vCPUs. The first vcpu_create freezes the platform.
      *

@@ -162,8 +162,10 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_er
     if (!index_take(&vm->map, &slot->backend.index))
         return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
     lock_take(&vm->serial);
-    status = ops->vm_map(&vm->backend, &slot->backend, error);
+    status = ops->vm_map(&vm->backend, &slot->backend, &why);
     lock_give(&vm->serial);
+    if (status && error)
+        *error = why;
     if (!status && snapshot_insert(&vm->map.entries, &vm->readers, sizeof entry,
                                    gpa_map_index(vm, entry.gpa), &entry)) {
         vm->map.mapped += entry.length;
@@ -178,6 +180,10 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_er
             keep_for_ever(vm, slot, &why);
             return status;
         }
+    }
+    if (slot->backend.data) {
+        keep_for_ever(vm, slot, &why);
+        return status;
     }
     index_give(&vm->map, slot->backend.index);
     return status;

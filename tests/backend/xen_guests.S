@@ -284,4 +284,153 @@ guest counter
     jmp 1b
 ends counter
 
+/* Xen's page of hypercalls at 0x30000; CPUID tells the register by which it is asked for. */
+    .macro hypercalls
+    mov $0x40000002, %eax
+    cpuid
+    mov %ebx, %ecx
+    mov $0x30000, %eax
+    xor %edx, %edx
+    wrmsr
+    .endm
+/* Arguments in RDI and RSI, the answer in RAX. */
+    .macro hypercall number
+    mov $(0x30000 + \number * 32), %eax
+    call *%rax
+    .endm
+    .set MEMORY_OP, 12
+    .set SCHED_OP, 29
+    .set EVENT_CHANNEL_OP, 32
+    .set HVM_OP, 34
+
+/* Suspends itself again and again, and tells the answer. */
+guest suspend
+    hypercalls
+    movl $2, 0x8000
+    xor %ebp, %ebp
+1:  mov $0x100, %edx
+    mov %ebp, %eax
+    out %eax, %dx
+    mov $2, %edi
+    mov $0x8000, %esi
+    hypercall SCHED_OP
+    mov %eax, %ebp
+    jmp 1b
+ends suspend
+
+/* Shuts down with the reason in RDI. */
+guest shutdown
+    mov %edi, 0x8000
+    hypercalls
+    mov $2, %edi
+    mov $0x8000, %esi
+    hypercall SCHED_OP
+1:  jmp 1b
+ends shutdown
+
+/* Opens event channels until it may have no more. */
+guest channels
+    hypercalls
+    xor %ebp, %ebp
+1:  movl $0x7ff07ff0, 0x8000
+    mov $6, %edi
+    mov $0x8000, %esi
+    hypercall EVENT_CHANNEL_OP
+    inc %ebp
+    test %eax, %eax
+    jz 1b
+    mov $0x100, %edx
+    mov %ebp, %eax
+    out %eax, %dx
+2:  hlt
+    jmp 2b
+ends channels
+
+/* A timer that interrupts every millisecond, if RDI is not 0; else one that is not set off. */
+guest timer
+    mov $0xfee000f0, %ebx
+    movl $0x1ff, (%rbx)
+    mov $0xfee003e0, %ebx
+    movl $0xb, (%rbx)
+    mov $0xfee00320, %ebx
+    test %edi, %edi
+    jz 1f
+    movl $0x20041, (%rbx)
+    mov $0xfee00380, %ebx
+    movl $100000, (%rbx)
+    jmp 2f
+1:  movl $0x41, (%rbx)
+2:  mov $0x100, %edx
+    mov %edi, %eax
+    out %eax, %dx
+    sti
+3:  hlt
+    jmp 3b
+ends timer
+
+/* Writes to the console that Xen names, reads a byte from it, writes again without a notification
+ * and halts for good. */
+guest console
+    hypercalls
+    movl $0x7ff0, 0x8000
+    movl $17, 0x8004
+    mov $1, %edi
+    mov $0x8000, %esi
+    hypercall HVM_OP
+    mov 0x8008, %rbp
+    shl $12, %rbp
+    movl $18, 0x8004
+    mov $1, %edi
+    mov $0x8000, %esi
+    hypercall HVM_OP
+    mov 0x8008, %r12
+    movl $0x0a216948, 1024(%rbp)
+    movl $4, 3084(%rbp)
+    mov %r12d, 0x8000
+    mov $4, %edi
+    mov $0x8000, %esi
+    hypercall EVENT_CHANNEL_OP
+1:  pause
+    mov 3076(%rbp), %eax
+    cmp 3072(%rbp), %eax
+    je 1b
+    movzbl (%rbp), %eax
+    incl 3072(%rbp)
+    mov $0x100, %edx
+    out %eax, %dx
+    movl $0x2e657962, 1028(%rbp)
+    movl $8, 3084(%rbp)
+    cli
+    hlt
+ends console
+
+/* Gives the page at RDI away, tells, takes another, writes to it and tells. */
+guest balloon
+    mov %rdi, %rbp
+    shr $12, %rdi
+    mov %rdi, 0x8100
+    hypercalls
+    movl $0x11, (%rbp)
+    movq $0x8100, 0x8000
+    movq $1, 0x8008
+    movl $0, 0x8010
+    movl $0, 0x8014
+    movw $0x7ff0, 0x8018
+    mov $1, %edi
+    mov $0x8000, %esi
+    hypercall MEMORY_OP
+    mov $0x100, %edx
+    out %eax, %dx
+    mov $6, %edi
+    mov $0x8000, %esi
+    hypercall MEMORY_OP
+    movl $0x22, (%rbp)
+    mov $0x100, %edx
+    out %eax, %dx
+    mov (%rbp), %eax
+    out %eax, %dx
+1:  hlt
+    jmp 1b
+ends balloon
+
     .section .note.GNU-stack, "", @progbits

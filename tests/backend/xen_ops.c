@@ -2,6 +2,7 @@
 #include "core/backend.h"
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,12 +34,19 @@ GUEST(line);
 GUEST(brand);
 GUEST(neighbour);
 GUEST(counter);
+GUEST(suspend);
+GUEST(shutdown);
+GUEST(channels);
+GUEST(timer);
+GUEST(console);
+GUEST(balloon);
 
 static const backend_ops *ops;
 static backend_host host;
 static int checks, failures;
 static vsdk_error error;
 static int verbose;
+static char log_lines[4096];
 
 static void check_at(int line, int good, const char *text)
 {
@@ -54,6 +62,7 @@ static void check_at(int line, int good, const char *text)
 static void log_line(backend_host *of, vsdk_log_level level, const char *text)
 {
     (void)of;
+    snprintf(log_lines + strlen(log_lines), sizeof log_lines - strlen(log_lines), "%s\n", text);
     if (verbose || level <= VSDK_LOG_WARNING)
         printf("# log %u: %s\n", level, text);
 }
@@ -88,11 +97,23 @@ static vsdk_status gate_write(backend_vm *vm, uint64_t gpa, const void *from, ui
     return gate(vm, gpa, (void *)(uintptr_t)from, length, 1);
 }
 
+static char console_text[64];
+
+static void on_console(backend_vm *vm, const void *bytes, uint64_t length)
+{
+    size_t old = strlen(console_text);
+
+    (void)vm;
+    if (length < sizeof console_text - old)
+        memcpy(console_text + old, bytes, length);
+}
+
 static const core_table core = {.size = sizeof core,
                                 .abi = BACKEND_ABI,
                                 .log = log_line,
                                 .gate_read = gate_read,
-                                .gate_write = gate_write};
+                                .gate_write = gate_write,
+                                .console_output = on_console};
 
 static void page_tables(uint8_t *ram)
 {
@@ -297,8 +318,8 @@ static void test_port(void)
     m.exit->value = 0x9876;
     CHECK(is_out(run(&m), 0x100, 0x9876));
     CHECK(is_out(run(&m), 0x100, 0xbbb));
-    CHECK(run(&m)->reason == VSDK_EXIT_POWEROFF);
-    CHECK(run(&m)->reason == VSDK_EXIT_POWEROFF && m.exit->flags & VSDK_EXIT_TERMINAL);
+    CHECK(run(&m)->reason == VSDK_EXIT_HALTED);
+    CHECK(run(&m)->reason == VSDK_EXIT_HALTED && m.exit->flags & VSDK_EXIT_TERMINAL);
     close_machine(&m);
 }
 
@@ -550,13 +571,234 @@ static void test_ends(void)
     machine m;
 
     if (START(&m, halt, 0)) {
-        CHECK(run(&m)->reason == VSDK_EXIT_POWEROFF);
+        CHECK(run(&m)->reason == VSDK_EXIT_HALTED);
         close_machine(&m);
     }
+    log_lines[0] = 0;
     if (START(&m, fault, 0x9000)) {
-        CHECK(run(&m)->reason == VSDK_EXIT_CRASH && m.exit->flags & VSDK_EXIT_TERMINAL);
+        CHECK(run(&m)->reason == VSDK_EXIT_CRASH && m.exit->flags & VSDK_EXIT_TERMINAL &&
+              m.exit->detail == VSDK_CRASH_TRIPLE_FAULT);
+        CHECK(strstr(log_lines, "Triple fault"));
         close_machine(&m);
     }
+}
+
+static const struct shutdown {
+    uint64_t code;
+    vsdk_exit_reason reason;
+    uint64_t detail;
+} shutdowns[] = {{0, VSDK_EXIT_POWEROFF, 0},
+                 {1, VSDK_EXIT_RESET, 0},
+                 {3, VSDK_EXIT_CRASH, VSDK_CRASH_PANIC},
+                 {4, VSDK_EXIT_WATCHDOG, 0},
+                 {5, VSDK_EXIT_SOFT_RESET, 0}};
+
+/* One machine that is reset after each end. */
+static void test_shutdowns(void)
+{
+    machine m;
+
+    if (!START(&m, shutdown, shutdowns[0].code))
+        return;
+    for (size_t i = 0; i < sizeof shutdowns / sizeof *shutdowns; i++) {
+        if (i) {
+            CHECK(ops->vm_reset(&m.vm, &error) == VSDK_OK);
+            long_mode(&m.vcpu[0], shutdowns[i].code);
+            CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+        }
+        run(&m);
+        CHECK(m.exit->reason == shutdowns[i].reason && m.exit->detail == shutdowns[i].detail &&
+              m.exit->flags == VSDK_EXIT_TERMINAL);
+    }
+    close_machine(&m);
+}
+
+static void test_suspend(void)
+{
+    machine m;
+
+    if (!START(&m, suspend, 0))
+        return;
+    CHECK(is_out(run(&m), 0x100, 0));
+    for (int i = 0; i < 3; i++) {
+        CHECK(run(&m)->reason == VSDK_EXIT_SUSPEND && m.exit->flags & VSDK_EXIT_TERMINAL);
+        if (i == 1)
+            CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+        CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+        CHECK(is_out(run(&m), 0x100, 1));
+    }
+    close_machine(&m);
+}
+
+static void reset(machine *m, uint64_t argument)
+{
+    vsdk_x86_regs regs;
+
+    CHECK(ops->vm_pause(&m->vm, &error) == VSDK_OK);
+    CHECK(ops->vm_reset(&m->vm, &error) == VSDK_OK);
+    CHECK(ops->vcpu_get_regs(&m->vcpu[0], &regs, &error) == VSDK_OK && regs.rip == 0xfff0);
+    long_mode(&m->vcpu[0], argument);
+    CHECK(ops->vm_resume(&m->vm, &error) == VSDK_OK);
+}
+
+static void test_reset(void)
+{
+    machine m;
+
+    /* At each access of a guest: the next life begins at the beginning, with nothing of the last.
+     */
+    if (START(&m, memory, 0)) {
+        for (int stop = 1; stop < 14; stop++) {
+            for (int i = 1; i <= stop; i++)
+                run(&m);
+            m.memory[0x9999] = (uint8_t)stop;
+            reset(&m, 0);
+            CHECK(m.memory[0x9999] == stop);
+            CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0x3f000000, 1));
+            reset(&m, 0);
+        }
+        close_machine(&m);
+    }
+    /* At one that nobody has seen. */
+    if (START(&m, port, 0)) {
+        usleep(50000);
+        reset(&m, 0);
+        CHECK(is_out(run(&m), 0x100, 0x1234abcd));
+        CHECK(is_out(run(&m), 0x100, 0x5a));
+        run(&m);
+        CHECK(m.exit->direction == VSDK_DIRECTION_READ);
+        reset(&m, 0);
+        CHECK(is_out(run(&m), 0x100, 0x1234abcd));
+        close_machine(&m);
+    }
+    /* A timer of the last life does not interrupt. */
+    if (START(&m, timer, 1)) {
+        LOAD(&m, 0x20000, handler);
+        gate_descriptor(m.memory, 0x41, 0x20000);
+        CHECK(is_out(run(&m), 0x100, 1));
+        CHECK(is_out(run(&m), 0x102, 0x77));
+        CHECK(is_out(run(&m), 0x102, 0x77));
+        reset(&m, 0);
+        CHECK(is_out(run(&m), 0x100, 0));
+        CHECK(run_for(&m, 0, 100000000)->reason == VSDK_EXIT_KICKED);
+        close_machine(&m);
+    }
+}
+
+/* A line that was up before is not afterwards. */
+static void test_reset_full(void)
+{
+    machine m;
+
+    if (!start_at(&m, VSDK_IRQCHIP_KERNEL, guest_line, guest_line_end, 21))
+        return;
+    LOAD(&m, 0x20000, handler);
+    gate_descriptor(m.memory, 0x40, 0x20000);
+    for (int i = 0; i < 2; i++) {
+        CHECK(run(&m)->reason == VSDK_EXIT_PIO);
+        CHECK(run_for(&m, 0, 50000000)->reason == VSDK_EXIT_KICKED);
+        CHECK(ops->irq_set_line(&m.vm, 21, 1, &error) == VSDK_OK);
+        CHECK(is_out(run(&m), 0x102, 0x77));
+        reset(&m, 21);
+    }
+    close_machine(&m);
+}
+
+static void test_reset_second(void)
+{
+    machine m;
+    vsdk_x86_regs regs;
+
+    if (!open_machine(&m, VSDK_IRQCHIP_PORTABLE, 2))
+        return;
+    LOAD(&m, CODE, second);
+    LOAD(&m, 0x9000, trampoline);
+    CHECK(ops->vm_map(&m.vm, &m.slot, &error) == VSDK_OK);
+    open_vcpus(&m, 2, 0);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK(is_out(run(&m), 0x100, 0));
+        CHECK(!ops->vcpu_is_halted(&m.vcpu[1]));
+        CHECK(run(&m)->reason == VSDK_EXIT_PIO);
+        CHECK(is_out(run_for(&m, 1, 10000000000), 0x110, 0x5432));
+        if (i == 1) {
+            CHECK(run_for(&m, 1, 200000000)->reason == VSDK_EXIT_KICKED);
+            CHECK(ops->vcpu_is_halted(&m.vcpu[1]) && !ops->vcpu_is_halted(&m.vcpu[0]));
+            ops->vm_pause(&m.vm, &error);
+            CHECK(ops->vcpu_get_regs(&m.vcpu[1], &regs, &error) == VSDK_OK);
+            regs.rip = 0;
+            CHECK(ops->vcpu_set_regs(&m.vcpu[1], &regs, &error) == VSDK_OK);
+            ops->vm_resume(&m.vm, &error);
+            CHECK(is_out(run_for(&m, 1, 10000000000), 0x110, 0x5432));
+        }
+        reset(&m, 0);
+    }
+    close_machine(&m);
+}
+
+static void test_console(void)
+{
+    machine m;
+
+    if (!START(&m, console, 0))
+        return;
+    for (int i = 0; i < 2; i++) {
+        memset(console_text, 0, sizeof console_text);
+        CHECK(ops->console_input(&m.vm, "Az", 2) == 2);
+        CHECK(is_out(run(&m), 0x100, 'A'));
+        CHECK(run(&m)->reason == VSDK_EXIT_HALTED);
+        CHECK(strcmp(console_text, "Hi!\nbye.") == 0);
+        reset(&m, 0);
+    }
+    close_machine(&m);
+}
+
+/* The view of a page that the guest gave away and took again; and the memory is Xen's again. */
+static void test_balloon(void)
+{
+    enum { PAGE = 0x200000 };
+    machine m;
+    volatile uint32_t *word;
+
+    if (!START(&m, balloon, PAGE))
+        return;
+    word = (volatile uint32_t *)(m.memory + PAGE);
+    CHECK(is_out(run(&m), 0x100, 1));
+    CHECK(*word == 0x11);
+    word[1024] = 0x77;
+    CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(*word == 0 && word[1023] == 0 && word[1024] == 0x77);
+    *word = 0x99;
+    CHECK(is_out(run(&m), 0x100, 1));
+    CHECK(*word == 0x99);
+    CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(*word == 0x22 && word[1024] == 0x77);
+    *word = 0x33;
+    CHECK(is_out(run(&m), 0x100, 0x33));
+    CHECK(word[1024] == 0x77);
+    /* Given away, and back after a reset. */
+    reset(&m, PAGE);
+    CHECK(is_out(run(&m), 0x100, 1));
+    CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK && ops->vm_reset(&m.vm, &error) == VSDK_OK);
+    CHECK(*word == 0 && word[1024] == 0x77);
+    long_mode(&m.vcpu[0], PAGE);
+    CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
+    CHECK(is_out(run(&m), 0x100, 1));
+    close_machine(&m);
+}
+
+static void test_channels(void)
+{
+    machine m;
+
+    if (!START(&m, channels, 0))
+        return;
+    run(&m);
+    printf("# the guest got %llu event channels\n", (unsigned long long)m.exit->value - 1);
+    CHECK(m.exit->reason == VSDK_EXIT_PIO && m.exit->value > 900 && m.exit->value <= 1024);
+    close_machine(&m);
 }
 
 static void test_config(void)
@@ -726,6 +968,27 @@ static void test_neighbour(void)
     CHECK(is_memory(run(&m), VSDK_DIRECTION_WRITE, 0xa0000, 1));
     CHECK(is_memory(run(&m), VSDK_DIRECTION_READ, 0xa0000, 1));
     CHECK(run(&m)->reason == VSDK_EXIT_PIO && m.exit->address == 0x100);
+    close_machine(&m);
+}
+
+/* What the capability says: a device of dom0's can't write into a guest by itself. */
+static void test_direct_io(void)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+    machine m;
+    int fd = open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+    if (fd < 0 || !open_machine(&m, VSDK_IRQCHIP_PORTABLE, 1)) {
+        printf("# no disk to read from\n");
+        return;
+    }
+    CHECK(pread(fd, m.memory + 0x100000, 4096, 0) == 4096);
+    CHECK(ops->vm_map(&m.vm, &m.slot, &error) == VSDK_OK);
+    int got = (int)pread(fd, m.memory + 0x100000, 4096, 0), failure = errno;
+    printf("# a direct read into a guest's page gives %d, errno %d\n", got, failure);
+    CHECK(!ops->host_query(&host, VSDK_CAPABILITY_DIRECT_IO, &info, &error) &&
+          (info.answer == VSDK_ANSWER_NO) == (got < 0));
+    close(fd);
     close_machine(&m);
 }
 
@@ -925,6 +1188,14 @@ int main(int count, char **arguments)
                  {"no_memory", test_no_memory},
                  {"interrupt", test_interrupt},
                  {"ends", test_ends},
+                 {"shutdowns", test_shutdowns},
+                 {"suspend", test_suspend},
+                 {"reset", test_reset},
+                 {"reset_full", test_reset_full},
+                 {"reset_second", test_reset_second},
+                 {"console", test_console},
+                 {"balloon", test_balloon},
+                 {"channels", test_channels},
                  {"config", test_config},
                  {"floating", test_floating},
                  {"identity", test_identity},
@@ -933,6 +1204,7 @@ int main(int count, char **arguments)
                  {"leaves", test_leaves},
                  {"polled", test_polled},
                  {"neighbour", test_neighbour},
+                 {"direct_io", test_direct_io},
                  {"special", test_special},
                  {"speed", test_speed},
                  {"descriptors", test_descriptors},

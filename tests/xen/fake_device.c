@@ -21,6 +21,12 @@ void fake_request(struct fake_domain *domain, unsigned vcpu, struct ioreq reques
         eventfd_write(domain->events[vcpu], 1);
 }
 
+void fake_notify(struct fake_domain *domain)
+{
+    if (domain->own_event >= 0)
+        eventfd_write(domain->own_event, 1);
+}
+
 void fake_shut(struct fake_domain *domain, int code)
 {
     domain->shut = 1;
@@ -47,9 +53,66 @@ int open(const char *path, int flags, ...)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
+/* Foreign mappings: Linux replaces each as a whole or not at all. */
+enum { FOREIGN_MOST = 8192 };
+static struct foreign {
+    uintptr_t first, last;
+} foreign[FOREIGN_MOST];
+static unsigned foreign_count;
+
+/* What lies in the range goes; 0 if some lies in it in part. */
+static int foreign_drop(void *address, size_t bytes)
+{
+    uintptr_t first = (uintptr_t)address, last = first + bytes - 1;
+
+    for (unsigned i = 0; i < foreign_count; i++)
+        if (foreign[i].first <= last && foreign[i].last >= first &&
+            (foreign[i].first < first || foreign[i].last > last))
+            return 0;
+    for (unsigned i = 0; i < foreign_count;)
+        if (foreign[i].first >= first && foreign[i].last <= last)
+            foreign[i] = foreign[--foreign_count];
+        else
+            i++;
+    return 1;
+}
+
+static void foreign_add(void *address, size_t bytes)
+{
+    if (foreign_count == FOREIGN_MOST)
+        abort();
+    foreign[foreign_count++] = (struct foreign){(uintptr_t)address, (uintptr_t)address + bytes - 1};
+}
+
+int munmap(void *address, size_t bytes)
+{
+    if (!foreign_drop(address, bytes))
+        return errno = ENOMEM, -1;
+    return (int)syscall(SYS_munmap, address, bytes);
+}
+
+void *mremap(void *address, size_t old, size_t bytes, int flags, ...)
+{
+    va_list arguments;
+    void *to;
+
+    va_start(arguments, flags);
+    to = va_arg(arguments, void *);
+    va_end(arguments);
+    if (flags & MREMAP_FIXED && !foreign_drop(to, bytes)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mremap, address, old, bytes, flags, to);
+}
+
 /* Memory at an address that is in use needs no more. */
 void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
+    if (flags & MAP_FIXED && !foreign_drop(address, bytes)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     if (fake.no_mappings && !(flags & MAP_FIXED)) {
         errno = ENOMEM;
         return MAP_FAILED;
@@ -110,6 +173,10 @@ xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *events, u
     struct fake_domain *domain = fake_find(domid);
 
     FAKE_CALL(-1);
+    if (domain && port >= FAKE_OWN_PORT && port < FAKE_OWN_PORT + domain->own_ports) {
+        bind_to(events, &domain->own_event);
+        return FAKE_OWN_LOCAL + (int)(port - FAKE_OWN_PORT) % 2;
+    }
     if (!domain || port < 100 || port >= 100 + FAKE_VCPUS)
         return errno = EINVAL, -1;
     return bind_to(events, &domain->events[port - 100]);
@@ -118,6 +185,9 @@ xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *events, u
 int xenevtchn_notify(xenevtchn_handle *events, evtchn_port_t port)
 {
     FAKE_CALL(-1);
+    for (int i = 0; i < FAKE_DOMAINS; i++)
+        if (events->slot == &fake.domains[i].own_event)
+            fake.domains[i].own_told[port - FAKE_OWN_LOCAL]++;
     for (int i = 0; i < FAKE_DOMAINS; i++)
         for (int k = 0; k < FAKE_VCPUS; k++)
             if (events->slot == &fake.domains[i].events[k])
@@ -184,6 +254,8 @@ void *xenforeignmemory_map2(xenforeignmemory_handle *memory, uint32_t domid, voi
     }
     address = mmap(address, pages * 4096, protection, flags | MAP_SHARED, domain->memory,
                    (off_t)frames[0] * 4096);
+    if (address != MAP_FAILED)
+        foreign_add(address, pages * 4096);
     for (size_t i = 0; i < pages; i++) {
         errors[i] = frame_error(domain, frames[i]);
         if (errors[i])
@@ -266,22 +338,6 @@ int xendevicemodel_map_io_range_to_ioreq_server(xendevicemodel_handle *device, d
 
 int xendevicemodel_map_mem_type_to_ioreq_server(xendevicemodel_handle *device, domid_t domid,
                                                 ioservid_t id, uint16_t type, uint32_t flags)
-{
-    FAKE_CALL(-1);
-    return 0;
-}
-
-int xendevicemodel_map_pcidev_to_ioreq_server(xendevicemodel_handle *device, domid_t domid,
-                                              ioservid_t id, uint16_t segment, uint8_t bus,
-                                              uint8_t slot, uint8_t function)
-{
-    FAKE_CALL(-1);
-    return 0;
-}
-
-int xendevicemodel_unmap_pcidev_from_ioreq_server(xendevicemodel_handle *device, domid_t domid,
-                                                  ioservid_t id, uint16_t segment, uint8_t bus,
-                                                  uint8_t slot, uint8_t function)
 {
     FAKE_CALL(-1);
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/hvm/save.h>
 #include <xen/version.h>
 #include <xencall.h>
@@ -126,7 +127,11 @@ int xc_domain_create(xc_interface *xch, uint32_t *domid, struct xen_domctl_creat
     while (domain->domid)
         domain++;
     *domid = (uint32_t)(domain - fake.domains) + 5;
-    *domain = (struct fake_domain){.domid = *domid, .pauses = 1, .events = {-1, -1}};
+    *domain = (struct fake_domain){.domid = *domid,
+                                   .pauses = 1,
+                                   .events = {-1, -1},
+                                   .own_event = -1,
+                                   .ports_most = (uint32_t)config->max_evtchn_port};
     memcpy(domain->handle, config->handle, sizeof domain->handle);
     domain->memory = memfd_create("domain", MFD_CLOEXEC);
     domain->populated = calloc(FAKE_FRAMES, 1);
@@ -179,10 +184,96 @@ int xc_domain_unpause(xc_interface *xch, uint32_t domid)
     return 0;
 }
 
+int xc_domain_shutdown(xc_interface *xch, uint32_t domid, int code)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    FAKE_CALL(-1);
+    if (!domain)
+        return -1;
+    if (!domain->shut)
+        fake_shut(domain, code);
+    return 0;
+}
+
+int xc_domain_resume(xc_interface *xch, uint32_t domid, int fast)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    CONTROL_CALL();
+    if (!domain || fast)
+        return errno = EINVAL, -1;
+    domain->shut = 0;
+    domain->resumed++;
+    return 0;
+}
+
+/* Refused unless the domain has ended and is paused, as by Xen. */
+int xc_domain_soft_reset(xc_interface *xch, uint32_t domid)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    CONTROL_CALL();
+    if (!domain || !domain->shut || !domain->pauses)
+        return errno = EINVAL, -1;
+    domain->own_event = -1;
+    domain->own_ports = 0;
+    domain->shut = 0;
+    domain->soft_resets++;
+    return 0;
+}
+
+int xc_vcpu_getinfo(xc_interface *xch, uint32_t domid, uint32_t vcpu, xc_vcpuinfo_t *info)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    CONTROL_CALL();
+    if (!domain || vcpu >= domain->vcpus)
+        return errno = ESRCH, -1;
+    *info = (xc_vcpuinfo_t){.online = domain->online >> vcpu & 1};
+    return 0;
+}
+
+int xc_readconsolering(xc_interface *xch, char *text, unsigned *length, int clear, int incremental,
+                       uint32_t *position)
+{
+    size_t all = fake.log ? strlen(fake.log) : 0;
+
+    CONTROL_CALL();
+    if (*position > all)
+        *position = (uint32_t)all;
+    if (*length > all - *position)
+        *length = (unsigned)(all - *position);
+    if (*length)
+        memcpy(text, fake.log + *position, *length);
+    *position += *length;
+    return 0;
+}
+
+/* Guests of the fake have no paging. */
+unsigned long xc_translate_foreign_address(xc_interface *xch, uint32_t domid, int vcpu,
+                                           unsigned long long address)
+{
+    FAKE_CALL(0);
+    return address >> 12;
+}
+
 int xc_hvm_param_set(xc_interface *xch, uint32_t domid, uint32_t number, uint64_t value)
 {
     FAKE_CALL(-1);
+    fake_find(domid)->params[number] = value;
     return 0;
+}
+
+xc_evtchn_port_or_error_t xc_evtchn_alloc_unbound(xc_interface *xch, uint32_t domid,
+                                                  uint32_t remote)
+{
+    struct fake_domain *domain = fake_find(domid);
+
+    FAKE_CALL(-1);
+    if (!domain || remote != DOMID_SELF)
+        return errno = EINVAL, -1;
+    return FAKE_OWN_PORT + (int)domain->own_ports++;
 }
 
 int xc_domain_set_tsc_info(xc_interface *xch, uint32_t domid, uint32_t mode, uint64_t elapsed,
@@ -235,6 +326,22 @@ int xc_domain_populate_physmap(xc_interface *xch, uint32_t domid, unsigned long 
     return domain ? (int)done : -1;
 }
 
+void fake_give(struct fake_domain *domain, xen_pfn_t frame, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        domain->populated[frame + i] = 0;
+    domain->pages -= count;
+    fake.free_pages += count;
+}
+
+void fake_take(struct fake_domain *domain, xen_pfn_t frame, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        domain->populated[frame + i] = 1;
+    domain->pages += count;
+    fake.free_pages -= count;
+}
+
 int xc_domain_decrease_reservation(xc_interface *xch, uint32_t domid, unsigned long count,
                                    unsigned order, xen_pfn_t *frames)
 {
@@ -242,10 +349,13 @@ int xc_domain_decrease_reservation(xc_interface *xch, uint32_t domid, unsigned l
     unsigned long done = 0;
 
     FAKE_CALL(-1);
-    for (; domain && done < count && domain->populated[frames[done]]; done++) {
+    while (domain && done < count && frames[done] < FAKE_FRAMES &&
+           (!fake.kept_frame || frames[done] != fake.kept_frame) &&
+           domain->populated[frames[done]]) {
         domain->populated[frames[done]] = 0;
         domain->pages--;
         fake.free_pages++;
+        done++;
     }
     return domain ? (int)done : -1;
 }
@@ -266,6 +376,8 @@ int xc_domain_hvm_getcontext(xc_interface *xch, uint32_t domid, uint8_t *state, 
     struct fake_domain *domain = fake_find(domid);
     HVM_SAVE_TYPE(HEADER) header = {.magic = HVM_FILE_MAGIC};
     HVM_SAVE_TYPE(MTRR) types = {0};
+    HVM_SAVE_TYPE(LAPIC) timer = {0};
+    HVM_SAVE_TYPE(LAPIC_REGS) regs = {{0}};
     HVM_SAVE_TYPE(CPU) cpu = {0};
     uint32_t at;
 
@@ -276,11 +388,40 @@ int xc_domain_hvm_getcontext(xc_interface *xch, uint32_t domid, uint8_t *state, 
         return 16384;
     at = add_record(state, HVM_SAVE_CODE(HEADER), 0, &header, sizeof header);
     for (uint16_t i = 0; i < domain->vcpus; i++) {
+        at += add_record(state + at, HVM_SAVE_CODE(LAPIC), i, &timer, sizeof timer);
+        at += add_record(state + at, HVM_SAVE_CODE(LAPIC_REGS), i, &regs, sizeof regs);
         at += add_record(state + at, HVM_SAVE_CODE(MTRR), i, &types, sizeof types);
         if (domain->online >> i & 1)
             at += add_record(state + at, HVM_SAVE_CODE(CPU), i, &cpu, sizeof cpu);
     }
     return (int)(at + add_record(state + at, HVM_SAVE_CODE(END), 0, NULL, 0));
+}
+
+/* As Xen loads one: processors that are not in it go down, and a local APIC with a count takes the
+ * place of the timer that ran, one without leaves it. */
+static void load_state(struct fake_domain *domain, const uint8_t *state, uint32_t size)
+{
+    struct hvm_save_descriptor head;
+
+    domain->online = 0;
+    for (uint32_t at = 0; at + sizeof head <= size; at += head.length) {
+        memcpy(&head, state + at, sizeof head);
+        at += (uint32_t)sizeof head;
+        if (head.typecode == HVM_SAVE_CODE(CPU)) {
+            HVM_SAVE_TYPE(CPU) cpu;
+            vcpu_guest_context_any_t *context = &domain->context[head.instance];
+            memcpy(&cpu, state + at, sizeof cpu);
+            domain->online |= 1u << head.instance;
+            context->x64.user_regs.rip = cpu.rip;
+            context->x64.user_regs.rax = cpu.rax;
+        } else if (head.typecode == HVM_SAVE_CODE(LAPIC_REGS)) {
+            uint32_t count;
+            memcpy(&count, state + at + 0x380, sizeof count);
+            if (count)
+                domain->timers &= ~(1u << head.instance);
+        }
+    }
+    domain->initialised |= domain->online;
 }
 
 int xc_domain_hvm_setcontext(xc_interface *xch, uint32_t domid, uint8_t *state, uint32_t size)
@@ -290,7 +431,7 @@ int xc_domain_hvm_setcontext(xc_interface *xch, uint32_t domid, uint8_t *state, 
     CONTROL_CALL();
     if (!domain)
         return -1;
-    domain->online = 1;
+    load_state(domain, state, size);
     return 0;
 }
 
@@ -312,9 +453,10 @@ int xc_vcpu_getcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
     struct fake_domain *domain = fake_find(domid);
 
     CONTROL_CALL();
-    if (!domain || !(domain->online >> vcpu & 1))
+    if (!domain || !(domain->initialised >> vcpu & 1))
         return errno = ENODATA, -1;
     *context = domain->context[vcpu];
+    context->x64.flags = domain->online >> vcpu & 1 ? VGCF_online : 0;
     return 0;
 }
 
@@ -327,6 +469,9 @@ int xc_vcpu_setcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
     if (!domain)
         return -1;
     domain->context[vcpu] = *context;
+    domain->online &= ~(1u << vcpu);
+    if (context->x64.flags & VGCF_online)
+        domain->online |= 1u << vcpu;
     return 0;
 }
 
@@ -414,7 +559,7 @@ int xc_cpuid_apply_policy(xc_interface *xch, uint32_t domid, bool restore,
     return 0;
 }
 
-/* The raw calls are about extended state: there is a header and an area of 576 bytes. */
+/* The raw calls are about frames, and extended state: a header and an area of 576 bytes. */
 enum { EXTENDED = 16 + 576 };
 
 xencall_handle *xencall_open(xentoollog_logger *logger, unsigned flags)
@@ -446,10 +591,40 @@ void xencall_free_buffer(xencall_handle *call, void *buffer)
 int xencall1(xencall_handle *call, unsigned number, uint64_t argument)
 {
     struct xen_domctl *request = (struct xen_domctl *)(uintptr_t)argument;
+    const struct fake_domain *domain;
 
     CONTROL_CALL();
+    if (request->cmd == XEN_DOMCTL_getpageframeinfo3) {
+        uint64_t *frames = request->u.getpageframeinfo3.array.p;
+        domain = fake_find(request->domain);
+        if (!domain || request->u.getpageframeinfo3.num > 1024)
+            return errno = EINVAL, -1;
+        for (unsigned i = 0; i < request->u.getpageframeinfo3.num; i++)
+            frames[i] = frames[i] < FAKE_FRAMES && domain->populated[frames[i]]
+                            ? XEN_DOMCTL_PFINFO_NOTAB
+                            : XEN_DOMCTL_PFINFO_XTAB;
+        return 0;
+    }
     if (request->cmd == XEN_DOMCTL_getvcpuextstate && !request->u.vcpuextstate.buffer.p)
         request->u.vcpuextstate.xfeature_mask = 3;
     request->u.vcpuextstate.size = EXTENDED;
+    return 0;
+}
+
+/* The one device operation that the library of them has no function for. */
+int xencall3(xencall_handle *call, unsigned number, uint64_t domid, uint64_t count, uint64_t list)
+{
+    struct fake_domain *domain = fake_find((uint32_t)domid);
+    const struct xen_dm_op_buf *buffer = (const struct xen_dm_op_buf *)(uintptr_t)list;
+    const struct xen_dm_op *request = buffer->h.p;
+
+    CONTROL_CALL();
+    if (!domain || number != __HYPERVISOR_dm_op || count != 1 || buffer->size != sizeof *request ||
+        request->op != XEN_DMOP_map_io_range_to_ioreq_server ||
+        request->u.map_io_range_to_ioreq_server.type != XEN_DMOP_IO_RANGE_PCI)
+        return errno = EINVAL, -1;
+    domain->config_first = request->u.map_io_range_to_ioreq_server.start;
+    domain->config_last = request->u.map_io_range_to_ioreq_server.end;
+    domain->config_claimed = 1;
     return 0;
 }

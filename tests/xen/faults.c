@@ -137,6 +137,15 @@ static vsdk_status unmap_rom(struct rig *rig)
     return status;
 }
 
+static vsdk_status reset(struct rig *rig)
+{
+    vsdk_status status = rig_ops->vm_reset(&rig->vm, &rig_error);
+
+    check(status || !rig_domain(rig)->shut, "after %s failed the reset domain has ended",
+          fake.failed);
+    return status;
+}
+
 static vsdk_status orphans(struct rig *rig)
 {
     uint32_t needed;
@@ -176,6 +185,8 @@ static const struct step {
     {"protect", protect},
     {"unmap", unmap_rom},
     {"orphans", orphans},
+    {"reset", reset},
+    {"resume", resume},
     {"end", end},
 };
 
@@ -187,14 +198,13 @@ static const struct optional {
     {"xenevtchn_pending", "the event is looked at again"},
     {"xenevtchn_unmask", "the channel of a guest that is gone"},
     {"xenevtchn_notify", "the channel of a guest that is gone"},
-    {"xendevicemodel_map_pcidev_to_ioreq_server", "the guest reads ones"},
-    {"xendevicemodel_unmap_pcidev_from_ioreq_server", "the guest reads ones"},
     {"xc_domain_decrease_reservation", "the page is the guest's until its end"},
     {"xc_domain_setmaxmem", "the old limit, after unmap"},
     {"xc_set_paging_mempool_size", "the old pool, after unmap"},
     {"xendevicemodel_set_mem_type", "the pages go away with their kind"},
     {"xc_domain_populate_physmap", "small pages"},
     {"xc_domain_getinfolist", "asked again, or a word in the log"},
+    {"xc_vcpu_getinfo", "a power-off is told where all have halted"},
     {"xc_domain_destroy", "a word in the log"},
     {"xenevtchn_open", "ends of guests are polled for"},
 };

@@ -196,6 +196,18 @@ static void no_way_back(void)
     rig_check_nothing_left("in the end");
 }
 
+/* Event channels are Xen's memory, and a guest can open as many as it may have. */
+static void event_channels(void)
+{
+    struct rig rig;
+
+    if (!rig_begin(&rig))
+        return;
+    check(rig_domain(&rig)->ports_most == 1023, "%u event channels", rig_domain(&rig)->ports_most);
+    rig_end(&rig);
+    rig_check_nothing_left("in the end");
+}
+
 int main(void)
 {
     static const struct tap_test tests[] = {
@@ -208,6 +220,7 @@ int main(void)
         {"a frame that can't be mapped", a_frame_fails},
         {"a frame far in that can't be mapped", a_frame_far_in},
         {"no way back", no_way_back},
+        {"a guest has a bounded number of event channels", event_channels},
     };
 
     rig_init();

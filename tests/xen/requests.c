@@ -187,6 +187,51 @@ static void configuration(void)
     expect_done(0x8086);
 }
 
+/* All devices were claimed once: naming one costs the guest no more than another port. */
+static void naming_a_device(void)
+{
+    unsigned before = fake.calls, plain;
+
+    request((struct ioreq){
+        .type = IOREQ_TYPE_PIO, .dir = IOREQ_WRITE, .addr = 0x100, .size = 4, .count = 1});
+    expect_done(0);
+    plain = fake.calls - before;
+    for (uint64_t slot = 0; slot < 4; slot++) {
+        before = fake.calls;
+        request((struct ioreq){.type = IOREQ_TYPE_PIO,
+                               .dir = IOREQ_WRITE,
+                               .addr = 0xcf8,
+                               .size = 4,
+                               .count = 1,
+                               .data = 1u << 31 | slot << 11});
+        expect_done(1u << 31 | slot << 11);
+        check(fake.calls - before == plain, "%u calls, and %u for another port",
+              fake.calls - before, plain);
+    }
+    check(rig_domain(&rig)->config_claimed && rig_domain(&rig)->config_first == 0 &&
+              rig_domain(&rig)->config_last == 0xffff,
+          "devices %#llx to %#llx are ours", (unsigned long long)rig_domain(&rig)->config_first,
+          (unsigned long long)rig_domain(&rig)->config_last);
+}
+
+/* There are no ports above 0xffff, and none to which an access there could be cut. */
+static void beyond_the_ports(void)
+{
+    static const uint64_t ports[] = {0x10000, 0x10100, 0xffff, ~0ull};
+
+    for (unsigned i = 0; i < sizeof ports / sizeof *ports; i++) {
+        const vsdk_exit *exit = request((struct ioreq){.type = IOREQ_TYPE_PIO,
+                                                       .dir = IOREQ_READ,
+                                                       .addr = ports[i],
+                                                       .size = 2,
+                                                       .count = 1,
+                                                       .data = 0x55});
+        check(exit->reason == VSDK_EXIT_UNKNOWN && exit->native == IOREQ_TYPE_PIO,
+              "port %#llx: reason %u", (unsigned long long)ports[i], exit->reason);
+        expect_done(0x55);
+    }
+}
+
 static void internal(void)
 {
     for (unsigned type = IOREQ_TYPE_TIMEOFFSET; type <= IOREQ_TYPE_INVALIDATE; type++) {
@@ -273,6 +318,8 @@ static void use(vsdk_exit *exit)
     check(exit->width && exit->width <= 8 && !(exit->width & (exit->width - 1)) && exit->count &&
               bytes <= PAGE && (exit->count == 1 || exit->reason == VSDK_EXIT_PIO),
           "%u of %u", exit->count, exit->width);
+    check(exit->reason != VSDK_EXIT_PIO || exit->address + exit->width <= 0x10000, "port %#llx",
+          (unsigned long long)exit->address);
     check(exit->count > 1 || data == (uint8_t *)&exit->value, "data elsewhere");
     for (size_t i = 0; i < bytes; i++)
         data[i] ^= (uint8_t)next();
@@ -307,6 +354,8 @@ int main(void)
         {"strings at the edge of memory", string_at_the_edge},
         {"elements of a memory access", memory_elements},
         {"configuration accesses are ports again", configuration},
+        {"naming a PCI device costs no call", naming_a_device},
+        {"ports that are not there", beyond_the_ports},
         {"internal requests", internal},
         {"unknown requests", unknown},
         {"a request that changes afterwards", changed_afterwards},

@@ -8,6 +8,8 @@ const backend_ops *vsdk_backend_module(const core_table *core);
 const backend_ops *rig_ops;
 vsdk_error rig_error;
 char rig_log[1024];
+char rig_console[16384];
+size_t rig_console_length;
 
 static void on_log(backend_host *host, vsdk_log_level level, const char *text)
 {
@@ -40,11 +42,20 @@ static vsdk_status gate_write(backend_vm *vm, uint64_t gpa, const void *from, ui
     return gate(vm, gpa, (void *)(uintptr_t)from, length, 1);
 }
 
+static void on_console(backend_vm *vm, const void *bytes, uint64_t length)
+{
+    if (length > sizeof rig_console - rig_console_length)
+        length = sizeof rig_console - rig_console_length;
+    memcpy(rig_console + rig_console_length, bytes, length);
+    rig_console_length += length;
+}
+
 static const core_table core = {.size = sizeof core,
                                 .abi = BACKEND_ABI,
                                 .log = on_log,
                                 .gate_read = gate_read,
-                                .gate_write = gate_write};
+                                .gate_write = gate_write,
+                                .console_output = on_console};
 
 void rig_init(void)
 {
@@ -56,6 +67,7 @@ void rig_prepare(struct rig *rig)
 {
     fake_reset();
     rig_log[0] = 0;
+    rig_console_length = 0;
     memset(rig, 0, sizeof *rig);
     rig->host = (backend_host){.ops = rig_ops, .core = &core};
     rig->vm.host = &rig->host;
@@ -75,11 +87,14 @@ void rig_prepare(struct rig *rig)
 
 int rig_begin(struct rig *rig)
 {
-    vsdk_host_config config = {.size = sizeof config};
-    vsdk_status status;
-
     rig_prepare(rig);
-    status = rig_ops->host_open(&rig->host, &config, &rig_error);
+    return rig_start(rig);
+}
+
+int rig_start(struct rig *rig)
+{
+    vsdk_host_config config = {.size = sizeof config};
+    vsdk_status status = rig_ops->host_open(&rig->host, &config, &rig_error);
     if (!status)
         status = rig_ops->vm_create(&rig->vm, &rig_error);
     if (!status)

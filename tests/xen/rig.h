@@ -20,13 +20,16 @@ struct rig {
 
 extern const backend_ops *rig_ops;
 extern vsdk_error rig_error;
-extern char rig_log[1024]; /* warnings and errors, the last first */
+extern char rig_log[1024];      /* warnings and errors, the last first */
+extern char rig_console[16384]; /* what the guests wrote */
+extern size_t rig_console_length;
 
 void rig_init(void); /* once */
 /* Each fills the rig up to there; `rig_begin` makes a running guest of one processor out of a
  * fresh fake, and the rest is 0 or a failed check. */
 void rig_prepare(struct rig *rig);
 int rig_begin(struct rig *rig);
+int rig_start(struct rig *rig); /* the rest, with a fake that was prepared */
 void rig_end(struct rig *rig);
 /* After everything was closed: what the fake gave out is back. */
 void rig_check_nothing_left(const char *what);

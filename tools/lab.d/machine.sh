@@ -37,7 +37,7 @@ machine_kernel_xen() {
 	local dom0=$((mem / 2))
 	qemu+=(-kernel "$build/xen" -initrd "$build/vmlinux console=hvc0 $linux_options,$build/xen.cpio"
 		-append "console=com1 com1=115200,8n1 dom0_mem=${dom0}M,max:${dom0}M loglvl=warning guest_loglvl=warning \
-sched_ratelimit_us=0 spec-ctrl=no noreboot")
+sched_ratelimit_us=0 spec-ctrl=no,eager-fpu noreboot")
 }
 
 # The guest's memory is a file that the stored boot shares with nobody: "on" writes it, "off" maps it copy-on-write.

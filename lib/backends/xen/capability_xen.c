@@ -1,3 +1,4 @@
+/* What this backend can do and why not, one row a capability. */
 #include "backends/xen/xen.h"
 #include <stdio.h>
 
@@ -42,10 +43,9 @@ static const answer answers[] = {
     [VSDK_CAPABILITY_DIRTY] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_HALT_EXIT] = {VSDK_ANSWER_NO, 0,
                                    "Xen waits for the interrupt itself; the last processor that "
-                                   "halts with interrupts off powers the guest off"},
-    [VSDK_CAPABILITY_CRASH_DETAIL] = {VSDK_ANSWER_NO, 0,
-                                      "Xen gives one shutdown code for a triple fault and for a "
-                                      "crash that the guest reports"},
+                                   "halts with interrupts off ends the guest"},
+    [VSDK_CAPABILITY_CRASH_DETAIL] = {VSDK_ANSWER_YES, 0,
+                                      "by the shutdown code, and by where the processors stand"},
     [VSDK_CAPABILITY_EXIT_DEBUG] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_EXIT_MSR] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_EXIT_CPUID] = {VSDK_ANSWER_NO, 0, LATER},

@@ -18,6 +18,10 @@ typedef struct xen_control xen_control;
 
 enum { COMPAT_MAJOR = 4, COMPAT_MINOR = 17 };
 
+/* The highest event channel of a guest. Each takes some of Xen's own memory, so there is an end:
+ * enough for 127 processors that have six each, and for ours. */
+enum { COMPAT_LAST_PORT = 1023 };
+
 enum compat_ended { COMPAT_ALIVE = -1, COMPAT_DYING = -2 };
 
 typedef struct compat_domain {
@@ -58,7 +62,19 @@ int compat_create(xen_control *control, const compat_request *request, uint32_t 
 int compat_destroy(xen_control *control, uint32_t domid);
 int compat_pause(xen_control *control, uint32_t domid);
 int compat_unpause(xen_control *control, uint32_t domid);
+/* Ends a domain as a guest can, whatever its processors are at; and takes an end back. */
+int compat_shutdown(xen_control *control, uint32_t domid, uint32_t code);
+int compat_resume(xen_control *control, uint32_t domid);
+/* Of a domain that has ended and is paused by us: event channels, grants and pages of Xen's that
+ * the guest asked for are as in a new one, and the end is taken back. */
+int compat_soft_reset(xen_control *control, uint32_t domid);
+/* 1 if each of the processors is down. */
+int compat_all_down(xen_control *control, uint32_t domid, uint32_t vcpus);
+/* An event channel of the domain's that waits for us to bind it. */
+int compat_make_port(xen_control *control, uint32_t domid);
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value);
+/* All PCI configuration accesses that come by ports 0xcf8 and 0xcfc go to this ioreq server. */
+int compat_claim_config(xen_control *control, uint32_t domid, uint16_t server);
 int compat_never_emulate_tsc(xen_control *control, uint32_t domid);
 
 /* Memory. populate and depopulate take extents of 1 << order pages and return how many were done
@@ -70,6 +86,11 @@ int compat_populate(xen_control *control, uint32_t domid, uint64_t *frames, uint
 int compat_depopulate(xen_control *control, uint32_t domid, uint64_t *frames, uint32_t count,
                       uint32_t order);
 
+/* Which of up to 1024 frames the guest has no memory at: it gave it away, or has a page of Xen's
+ * there. */
+int compat_missing(xen_control *control, uint32_t domid, uint64_t first, uint32_t count,
+                   uint8_t *missing);
+
 /* State of the whole guest, in the format of xen/hvm/save.h. With state NULL the size that it
  * needs. */
 int compat_get_state(xen_control *control, uint32_t domid, uint8_t *state, uint32_t size);
@@ -80,9 +101,10 @@ int compat_get_cpu(xen_control *control, uint32_t domid, uint32_t vcpu,
 
 int compat_get_general(xen_control *control, uint32_t domid, uint32_t vcpu,
                        compat_general *general);
-/* Sets the general registers of one processor and nothing else that the guest can see. */
+/* Sets the general registers of one processor and nothing else that the guest can see; it is up or
+ * down afterwards. -ENODATA if it was never up. */
 int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
-                       const vsdk_x86_regs *regs);
+                       const vsdk_x86_regs *regs, int online);
 
 /* The floating-point state of one processor in the form of FXSAVE. get returns 1 if the guest has
  * used it; set loses what is above it. */
@@ -97,6 +119,12 @@ int compat_get_extended(xen_control *control, uint32_t domid, uint32_t vcpu, uin
                         uint32_t size);
 int compat_set_extended(xen_control *control, uint32_t domid, uint32_t vcpu, const uint8_t *state,
                         uint32_t size);
+
+/* The frame of the guest's memory that a processor sees at an address. */
+int compat_translate(xen_control *control, uint32_t domid, uint32_t vcpu, uint64_t address,
+                     uint64_t *frame);
+/* Xen's own log from a position on, which is moved: how many bytes there were. */
+int compat_log(xen_control *control, uint32_t *position, char *text, uint32_t size);
 
 int compat_nmi(xen_control *control, uint32_t domid, uint32_t vcpu);
 

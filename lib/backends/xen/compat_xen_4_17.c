@@ -1,10 +1,12 @@
-/* Xen 4.17. */
+/* Xen 4.17. Whatever changes from one release of Xen's toolstack to the next is in this file: what
+ * it returns is 0 or a count, or -errno, and nothing of the libraries' own leaves it. */
 #include "backends/xen/compat.h"
 #include "base/alloc.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <xen/domctl.h>
+#include <xen/hvm/dm_op.h>
 #include <xen/memory.h>
 #include <xen/version.h>
 #include <xencall.h>
@@ -126,7 +128,7 @@ int compat_create(xen_control *control, const compat_request *request, uint32_t 
     struct xen_domctl_createdomain config = {
         .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
         .max_vcpus = request->vcpus,
-        .max_evtchn_port = -1,
+        .max_evtchn_port = COMPAT_LAST_PORT,
         .max_grant_frames = 32,
         .grant_opts = XEN_DOMCTL_GRANT_version(1),
         .arch.emulation_flags =
@@ -163,6 +165,39 @@ int compat_unpause(xen_control *control, uint32_t domid)
     return answer(xc_domain_unpause(control->xc, domid));
 }
 
+int compat_shutdown(xen_control *control, uint32_t domid, uint32_t code)
+{
+    return answer(xc_domain_shutdown(control->xc, domid, (int)code));
+}
+
+int compat_resume(xen_control *control, uint32_t domid)
+{
+    return answer(xc_domain_resume(control->xc, domid, 0));
+}
+
+int compat_soft_reset(xen_control *control, uint32_t domid)
+{
+    return answer(xc_domain_soft_reset(control->xc, domid));
+}
+
+int compat_all_down(xen_control *control, uint32_t domid, uint32_t vcpus)
+{
+    for (uint32_t i = 0; i < vcpus; i++) {
+        xc_vcpuinfo_t info;
+        int result = xc_vcpu_getinfo(control->xc, domid, i, &info);
+        if (result < 0)
+            return answer(result);
+        if (info.online)
+            return 0;
+    }
+    return 1;
+}
+
+int compat_make_port(xen_control *control, uint32_t domid)
+{
+    return answer(xc_evtchn_alloc_unbound(control->xc, domid, DOMID_SELF));
+}
+
 int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint64_t value)
 {
     return answer(xc_hvm_param_set(control->xc, domid, param, value));
@@ -171,6 +206,29 @@ int compat_set_param(xen_control *control, uint32_t domid, uint32_t param, uint6
 int compat_never_emulate_tsc(xen_control *control, uint32_t domid)
 {
     return answer(xc_domain_set_tsc_info(control->xc, domid, 2, 0, 0, 0));
+}
+
+/* The stable library has no function for a range of devices, one at a time would be 65,536 calls,
+ * and Xen keeps neighbours as one range. */
+int compat_claim_config(xen_control *control, uint32_t domid, uint16_t server)
+{
+    struct xen_dm_op *request = xencall_alloc_buffer(control->call, sizeof *request);
+    struct xen_dm_op_buf *list = xencall_alloc_buffer(control->call, sizeof *list);
+    int result = -ENOMEM;
+
+    if (!request || !list)
+        goto out;
+    *request = (struct xen_dm_op){.op = XEN_DMOP_map_io_range_to_ioreq_server};
+    request->u.map_io_range_to_ioreq_server = (struct xen_dm_op_ioreq_server_range){
+        .id = server, .type = XEN_DMOP_IO_RANGE_PCI, .end = 0xffff};
+    list->h.p = request;
+    list->size = sizeof *request;
+    result =
+        answer(xencall3(control->call, __HYPERVISOR_dm_op, domid, 1, (uint64_t)(uintptr_t)list));
+out:
+    xencall_free_buffer(control->call, list);
+    xencall_free_buffer(control->call, request);
+    return result;
 }
 
 int compat_set_memory_limit(xen_control *control, uint32_t domid, uint64_t bytes)
@@ -282,7 +340,7 @@ static int set_context(xen_control *control, uint32_t domid, uint32_t vcpu,
 }
 
 int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
-                       const vsdk_x86_regs *regs)
+                       const vsdk_x86_regs *regs, int online)
 {
     vcpu_guest_context_any_t context;
     int result = answer(xc_vcpu_getcontext(control->xc, domid, vcpu, &context));
@@ -290,6 +348,9 @@ int compat_set_general(xen_control *control, uint32_t domid, uint32_t vcpu,
     if (result < 0)
         return result;
     general_to(&context.x64.user_regs, regs);
+    context.x64.flags &= ~(unsigned long)VGCF_online;
+    if (online)
+        context.x64.flags |= VGCF_online;
     return set_context(control, domid, vcpu, &context);
 }
 
@@ -328,6 +389,26 @@ static int domctl(xen_control *control, struct xen_domctl *request)
     result = answer(xencall1(control->call, __HYPERVISOR_domctl, (unsigned long)buffer));
     *request = *buffer;
     xencall_free_buffer(control->call, buffer);
+    return result;
+}
+
+int compat_missing(xen_control *control, uint32_t domid, uint64_t first, uint32_t count,
+                   uint8_t *missing)
+{
+    struct xen_domctl request = {.cmd = XEN_DOMCTL_getpageframeinfo3, .domain = (domid_t)domid};
+    uint64_t *frames = xencall_alloc_buffer(control->call, count * sizeof *frames);
+    int result;
+
+    if (!frames)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        frames[i] = first + i;
+    request.u.getpageframeinfo3.num = count;
+    request.u.getpageframeinfo3.array.p = frames;
+    result = domctl(control, &request);
+    for (uint32_t i = 0; result >= 0 && i < count; i++)
+        missing[i] = (frames[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) == XEN_DOMCTL_PFINFO_XTAB;
+    xencall_free_buffer(control->call, frames);
     return result;
 }
 
@@ -387,6 +468,21 @@ int compat_set_extended(xen_control *control, uint32_t domid, uint32_t vcpu, con
     result = extended_call(control, &request, XEN_DOMCTL_setvcpuextstate, buffer);
     xencall_free_buffer(control->call, buffer);
     return result;
+}
+
+int compat_translate(xen_control *control, uint32_t domid, uint32_t vcpu, uint64_t address,
+                     uint64_t *frame)
+{
+    *frame = xc_translate_foreign_address(control->xc, domid, (int)vcpu, address);
+    return *frame ? 0 : -EFAULT;
+}
+
+int compat_log(xen_control *control, uint32_t *position, char *text, uint32_t size)
+{
+    unsigned length = size;
+    int result = xc_readconsolering(control->xc, text, &length, 0, 1, position);
+
+    return result < 0 ? answer(result) : (int)length;
 }
 
 int compat_nmi(xen_control *control, uint32_t domid, uint32_t vcpu)

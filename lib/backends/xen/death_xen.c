@@ -1,3 +1,12 @@
+/* Learning that a guest has ended.
+ *
+ * The event that tells of it, VIRQ_DOM_EXC, has one owner in a control domain and says nothing but
+ * that some domain ended. So it is shared by all virtual machines of the process: whoever waits for
+ * its own guest takes it, looks at all domains and wakes those whom it concerns. Where another
+ * program owns the event, each asks for its own domain from time to time.
+ *
+ * `lock` is held around the list of virtual machines, the one handle, and each change of `ended`;
+ * the last so that a guest that is brought back is not told dead by a look that began before. */
 #include "backends/xen/xen.h"
 #include "base/sys.h"
 #include <errno.h>
@@ -112,6 +121,7 @@ static void tell(xen_vm *vm, int32_t ended)
 {
     if (ended == COMPAT_ALIVE || vm->ended != COMPAT_ALIVE)
         return;
+    end_inquire(vm, ended);
     vm->ended = ended;
     wake(vm);
 }
@@ -214,4 +224,18 @@ void death_check(xen_vm *vm)
         look(vm->host);
     if (death_is_polled())
         ask(vm);
+}
+
+int death_undo(xen_vm *vm, int (*undo)(xen_vm *))
+{
+    int result;
+
+    pthread_mutex_lock(&deaths.lock);
+    result = undo(vm);
+    if (result >= 0) {
+        vm->ended = COMPAT_ALIVE;
+        vm->end_logged = 0;
+    }
+    pthread_mutex_unlock(&deaths.lock);
+    return result;
 }

@@ -1,3 +1,4 @@
+/* The domain of a virtual machine: made, furnished, let go on, stopped, destroyed. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
 #include <errno.h>
@@ -51,7 +52,7 @@ static vsdk_status set_parameters(xen_vm *vm, vsdk_error *error)
     static const parameter list[] = {
         {HVM_PARAM_IDENT_PT, XEN_IDENTITY_TABLE, 0, "HVM_PARAM_IDENT_PT"},
         {HVM_PARAM_TIMER_MODE, TIMER_NO_DELAY, 0, "HVM_PARAM_TIMER_MODE"},
-        {HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_crash, 0, "HVM_PARAM_TRIPLE_FAULT_REASON"},
+        {HVM_PARAM_TRIPLE_FAULT_REASON, TRIPLE_FAULT_CODE, 0, "HVM_PARAM_TRIPLE_FAULT_REASON"},
         {HVM_PARAM_ACPI_IOPORTS_LOCATION, PM_PORTS_AT_B000, 1, "HVM_PARAM_ACPI_IOPORTS_LOCATION"},
         {HVM_PARAM_HPET_ENABLED, 0, 1, "HVM_PARAM_HPET_ENABLED"},
     };
@@ -93,6 +94,8 @@ static vsdk_status furnish(xen_vm *vm, vsdk_error *error)
     if (!status)
         status = set_parameters(vm, error);
     if (!status)
+        status = pv_open(vm, error);
+    if (!status)
         status = open_device(vm, error);
     if (!status)
         status = ioreq_open(vm, error);
@@ -112,7 +115,11 @@ vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error)
     made->vm = vm;
     made->host = xen_host_of(vm->host);
     made->ended = COMPAT_ALIVE;
+    made->paused = 1; /* as every new domain */
     pthread_mutex_init(&made->device_lock, NULL);
+    pthread_mutex_init(&made->memory_lock, NULL);
+    pthread_mutex_init(&made->pv.serving, NULL);
+    pthread_mutex_init(&made->pv.lock, NULL);
     vm->data = made;
     status = create_domain(made, error);
     if (!status)
@@ -149,6 +156,7 @@ void xen_vm_destroy(backend_vm *vm)
         if (made->vcpus[i])
             vcpu_disconnect(made->vcpus[i]);
     memory_abandon(made);
+    pv_close(made);
     ioreq_close(made);
     if (made->device)
         xendevicemodel_close(made->device);
@@ -156,6 +164,7 @@ void xen_vm_destroy(backend_vm *vm)
     if (made->exists)
         destroy_domain(made);
     cpuid_close(made);
+    regs_close(made);
 }
 
 void xen_vm_free(backend_vm *vm)
@@ -163,6 +172,9 @@ void xen_vm_free(backend_vm *vm)
     xen_vm *made = xen_vm_of(vm);
 
     pthread_mutex_destroy(&made->device_lock);
+    pthread_mutex_destroy(&made->memory_lock);
+    pthread_mutex_destroy(&made->pv.serving);
+    pthread_mutex_destroy(&made->pv.lock);
     alloc_free(made);
     vm->data = NULL;
 }
@@ -177,27 +189,38 @@ vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
     vsdk_status status = VSDK_OK;
-    int result;
+    int result = 0;
 
     if (is_gone(made))
         return VSDK_OK;
     if (!made->started)
         status = regs_start(made, error);
+    else if (made->ended == SHUTDOWN_suspend)
+        status = reset_suspend(made, error);
     if (status)
         return status;
-    result = compat_unpause(made->host->control, made->domid);
+    if (made->paused)
+        memory_catch_up(made);
+    if (made->paused)
+        result = compat_unpause(made->host->control, made->domid);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_unpausedomain", "the guest does not go on");
     made->started = 1;
+    made->paused = 0;
     return VSDK_OK;
 }
 
+/* Xen counts pauses: one is enough. */
 vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error)
 {
     xen_vm *made = xen_vm_of(vm);
-    int result = is_gone(made) ? 0 : compat_pause(made->host->control, made->domid);
+    int result;
 
+    if (is_gone(made) || made->paused)
+        return VSDK_OK;
+    result = compat_pause(made->host->control, made->domid);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_pausedomain", "the guest does not stop");
+    made->paused = 1;
     return VSDK_OK;
 }

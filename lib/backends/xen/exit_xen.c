@@ -3,9 +3,10 @@
  * A request may hold many elements. Port I/O comes as one exit, its elements in the bounce page;
  * memory accesses come as one exit an element, and Xen gets the response after the last. */
 #include "backends/xen/xen.h"
+#include "base/checked.h"
 #include <string.h>
 
-enum { STATE_BYTE = 30, STATE_MASK = 15 };
+enum { STATE_BYTE = 30, STATE_MASK = 15, PAGES_A_TURN = 65536 };
 _Static_assert(sizeof(struct ioreq) == 32, "the layout of a request is Xen's");
 
 static uint8_t *state_of(struct ioreq *request)
@@ -29,6 +30,17 @@ static void respond(xen_vcpu *vcpu, uint64_t data)
     __atomic_store_n(state, others | STATE_IORESP_READY, __ATOMIC_RELEASE);
     vcpu->access.pending = vcpu->access.shown = 0;
     xenevtchn_notify(vcpu->events, vcpu->port);
+}
+
+void exit_drop(xen_vm *vm)
+{
+    for (uint32_t i = 0; vm->requests && i < vm->vm->config.vcpus_max; i++) {
+        xen_vcpu *vcpu = vm->vcpus[i];
+        if (vcpu && exit_waiting(vcpu))
+            respond(vcpu, 0);
+        if (vcpu)
+            vcpu->access = (xen_access){0};
+    }
 }
 
 static uint64_t low_bytes(uint64_t value, uint32_t size)
@@ -108,8 +120,6 @@ static void show_port(xen_vcpu *vcpu)
     fetch(vcpu, 0, &exit->value);
     if (!access->indirect)
         exit->flags = VSDK_EXIT_REGS_SETTABLE;
-    if (access->address == 0xcf8 && access->size == 4)
-        ioreq_select_config(vcpu->vm, (uint32_t)exit->value);
 }
 
 static void show_memory(xen_vcpu *vcpu)
@@ -126,8 +136,11 @@ static int is_sound(const xen_access *access)
 {
     int size = access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8;
 
-    return size && access->count && access->count <= XEN_PAGE / access->size &&
-           (access->type == IOREQ_TYPE_COPY || access->type == IOREQ_TYPE_PIO);
+    if (!size || !access->count || access->count > XEN_PAGE / access->size)
+        return 0;
+    if (access->type == IOREQ_TYPE_PIO)
+        return checked_within(access->address, access->size, XEN_PORTS);
+    return access->type == IOREQ_TYPE_COPY;
 }
 
 static void copy_request(xen_access *access, const struct ioreq *request)
@@ -171,8 +184,14 @@ static int is_internal(const xen_access *access)
 
 int exit_take(xen_vcpu *vcpu)
 {
+    vcpu->busy = 0;
     if (!exit_waiting(vcpu))
         return 0;
+    if (__atomic_load_n(&vcpu->request->type, __ATOMIC_RELAXED) == IOREQ_TYPE_INVALIDATE &&
+        !memory_follow(vcpu->vm, &vcpu->followed, PAGES_A_TURN / 1024)) {
+        vcpu->busy = 1;
+        return 0;
+    }
     copy_request(&vcpu->access, vcpu->request);
     if (is_internal(&vcpu->access)) {
         respond(vcpu, vcpu->access.data);
@@ -228,22 +247,4 @@ int exit_answer(xen_vcpu *vcpu)
     respond(vcpu, access->indirect || !access->read ? access->data
                                                     : low_bytes(access->data, access->size));
     return 0;
-}
-
-static vsdk_exit_reason reason_of(int32_t code)
-{
-    static const vsdk_exit_reason reasons[] = {VSDK_EXIT_POWEROFF, VSDK_EXIT_RESET,
-                                               VSDK_EXIT_SUSPEND,  VSDK_EXIT_CRASH,
-                                               VSDK_EXIT_WATCHDOG, VSDK_EXIT_SOFT_RESET};
-
-    if (code < 0 || code >= (int32_t)(sizeof reasons / sizeof *reasons))
-        return VSDK_EXIT_STOP;
-    return reasons[code];
-}
-
-void exit_ended(xen_vcpu *vcpu, int32_t ended)
-{
-    *vcpu->vcpu->exit = (vsdk_exit){.reason = reason_of(ended),
-                                    .flags = VSDK_EXIT_TERMINAL,
-                                    .native = (uint64_t)(int64_t)ended};
 }

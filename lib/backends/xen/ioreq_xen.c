@@ -5,7 +5,7 @@
 #include <xen/hvm/dm_op.h>
 #include <xen/memory.h>
 
-#define LAST_PORT 0xffff
+#define LAST_PORT (XEN_PORTS - 1)
 #define LAST_ADDRESS ((1ull << 52) - 1)
 
 static int map_page(xen_vm *vm)
@@ -37,6 +37,7 @@ static int claim_all(xen_vm *vm)
 vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error)
 {
     domid_t domid = (domid_t)vm->domid;
+    int result;
 
     if (xendevicemodel_create_ioreq_server(vm->device, domid, HVM_IOREQSRV_BUFIOREQ_OFF,
                                            &vm->server) < 0)
@@ -47,6 +48,13 @@ vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error)
     if (claim_all(vm) < 0)
         return xen_failed(error, -errno, "XEN_DMOP_map_io_range_to_ioreq_server",
                           "accesses were not claimed");
+    /* After a write to 0xcf8 with bit 31 Xen sends 0xcfc to 0xcff as configuration accesses of the
+     * device named there, to who has that device. All of them are ours from the start, so that such
+     * a write costs a guest, who may make it often, no more than any other. */
+    result = compat_claim_config(vm->host->control, vm->domid, vm->server);
+    if (result < 0)
+        return xen_failed(error, result, "XEN_DMOP_map_io_range_to_ioreq_server",
+                          "PCI configuration accesses were not claimed");
     if (xendevicemodel_set_ioreq_server_state(vm->device, domid, vm->server, 1) < 0)
         return xen_failed(error, -errno, "XEN_DMOP_set_ioreq_server_state",
                           "the ioreq server was not enabled");
@@ -59,27 +67,4 @@ void ioreq_close(xen_vm *vm)
         xenforeignmemory_unmap_resource(vm->host->memory, vm->resource);
     vm->resource = NULL;
     vm->requests = NULL;
-}
-
-/* After an address with the enable bit Xen sends ports 0xcfc to 0xcff as configuration accesses of
- * that device, and only to a server that has it: so it is registered before the write is answered.
- * One at a time: a server has room for few ranges, and a guest can name 65,536 devices. */
-void ioreq_select_config(xen_vm *vm, uint32_t cf8)
-{
-    domid_t domid = (domid_t)vm->domid;
-    uint32_t device = cf8 >> 8 & 0xffff, old;
-
-    if (!(cf8 >> 31))
-        return;
-    pthread_mutex_lock(&vm->device_lock);
-    old = vm->config_device;
-    if (old != device + 1 && old)
-        xendevicemodel_unmap_pcidev_from_ioreq_server(vm->device, domid, vm->server, 0,
-                                                      (uint8_t)((old - 1) >> 8),
-                                                      (old - 1) >> 3 & 31, (old - 1) & 7);
-    if (old != device + 1)
-        xendevicemodel_map_pcidev_to_ioreq_server(
-            vm->device, domid, vm->server, 0, (uint8_t)(device >> 8), device >> 3 & 31, device & 7);
-    vm->config_device = device + 1;
-    pthread_mutex_unlock(&vm->device_lock);
 }

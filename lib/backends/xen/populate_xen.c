@@ -1,3 +1,4 @@
+/* Pages of a domain: given from Xen's free memory, large ones where that works, and taken away. */
 #include "backends/xen/xen.h"
 #include <errno.h>
 
@@ -74,26 +75,24 @@ static uint64_t populate_all(xen_vm *vm, uint64_t gpa, uint64_t bytes)
     return done;
 }
 
-vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, vsdk_error *error)
+vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, uint64_t *done, vsdk_error *error)
 {
-    uint64_t available = 0, done;
+    uint64_t available = 0;
     int result = compat_free_memory(vm->host->control, &available);
 
+    *done = 0;
+    vm->mapped += bytes; /* until they are taken away, see release_limit */
     if (result < 0)
         return xen_failed(error, result, "XEN_SYSCTL_physinfo", "free memory is not known");
     if (available < bytes)
         return no_memory(error, bytes, available);
-    result = set_limits(vm, vm->mapped + bytes);
+    result = set_limits(vm, vm->mapped);
     if (result == -ENOMEM)
         return no_memory(error, bytes, available);
     if (result < 0)
         return xen_failed(error, result, "XEN_DOMCTL_max_mem", "Xen refused the memory limit");
-    done = populate_all(vm, gpa, bytes);
-    vm->mapped += done;
-    if (done == bytes)
-        return VSDK_OK;
-    depopulate(vm, gpa, done);
-    return stopped(error, gpa + done);
+    *done = populate_all(vm, gpa, bytes);
+    return *done == bytes ? VSDK_OK : stopped(error, gpa + *done);
 }
 
 static uint64_t depopulate_some(xen_vm *vm, uint64_t gpa, uint64_t bytes)
@@ -105,16 +104,40 @@ static uint64_t depopulate_some(xen_vm *vm, uint64_t gpa, uint64_t bytes)
     for (; count < BATCH && (count + 1) * XEN_PAGE <= bytes; count++)
         frames[count] = gpa / XEN_PAGE + count;
     done = compat_depopulate(vm->host->control, vm->domid, frames, count, 0);
+    if (done < 0) /* of all: the call failed, and may not a second time */
+        done = compat_depopulate(vm->host->control, vm->domid, frames, count, 0);
     return done > 0 ? (uint64_t)done * XEN_PAGE : 0;
 }
 
-/* A page that the guest has given away itself stops the call: it is stepped over. */
-void depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes)
+/* Where a call stopped: pages that the guest has given away are stepped over, and one that is there
+ * is left. What can't be asked is taken to be there. */
+static uint64_t step_over(xen_vm *vm, uint64_t gpa, uint64_t bytes, uint64_t *left)
 {
+    uint8_t missing[BATCH] = {0};
+    uint32_t count = bytes / XEN_PAGE < BATCH ? (uint32_t)(bytes / XEN_PAGE) : BATCH, run = 0;
+
+    compat_missing(vm->host->control, vm->domid, gpa / XEN_PAGE, count, missing);
+    while (run < count && missing[run])
+        run++;
+    if (run)
+        return (uint64_t)run * XEN_PAGE;
+    *left += XEN_PAGE;
+    return XEN_PAGE;
+}
+
+uint64_t depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes)
+{
+    uint64_t left = 0;
+
     for (uint64_t done = 0; done < bytes;) {
         uint64_t some = depopulate_some(vm, gpa + done, bytes - done);
-        done += some ? some : XEN_PAGE;
+        done += some ? some : step_over(vm, gpa + done, bytes - done, &left);
     }
+    return left;
+}
+
+void release_limit(xen_vm *vm, uint64_t bytes)
+{
     vm->mapped -= bytes;
     set_limits(vm, vm->mapped);
 }

@@ -146,21 +146,110 @@ static void append_boot_processor(blob *to, const xen_vcpu *vcpu)
     append(to, HVM_SAVE_CODE(CPU), 0, &record, sizeof record);
 }
 
+/* What a new domain has, as a reset is to give it again. */
+static int keep_initial(xen_vm *vm)
+{
+    blob now;
+    int result = blob_read(vm, &now);
+
+    if (result < 0) {
+        alloc_free(now.bytes);
+        return result;
+    }
+    vm->initial = now.bytes;
+    vm->initial_bytes = now.length;
+    return 0;
+}
+
+void regs_close(xen_vm *vm)
+{
+    alloc_free(vm->initial);
+    vm->initial = NULL;
+}
+
+/* Loading a local APIC whose count is 0 leaves its timer armed: one of the guest's former life
+ * would interrupt the new one. A count as long as can be takes the timer's place, and is then
+ * overwritten. */
+static int put_off_timers(xen_vm *vm, const blob *initial)
+{
+    enum { INITIAL_COUNT = 0x380, SLOWEST = 128 };
+    blob made;
+    int result = blob_begin(&made, initial);
+
+    for (uint16_t i = 0; result >= 0 && i < vm->vm->config.vcpus_max; i++) {
+        HVM_SAVE_TYPE(LAPIC) timer;
+        HVM_SAVE_TYPE(LAPIC_REGS) regs;
+        const void *old = find(initial, HVM_SAVE_CODE(LAPIC), i, sizeof timer);
+        const void *old_regs = find(initial, HVM_SAVE_CODE(LAPIC_REGS), i, sizeof regs);
+        if (!old || !old_regs)
+            continue;
+        memcpy(&timer, old, sizeof timer);
+        memcpy(&regs, old_regs, sizeof regs);
+        timer.timer_divisor = SLOWEST;
+        memset(regs.data + INITIAL_COUNT, 0xff, sizeof(uint32_t));
+        append(&made, HVM_SAVE_CODE(LAPIC), i, &timer, sizeof timer);
+        append(&made, HVM_SAVE_CODE(LAPIC_REGS), i, &regs, sizeof regs);
+    }
+    if (result >= 0)
+        result = blob_write(vm, &made);
+    alloc_free(made.bytes);
+    return result;
+}
+
+/* All records but those that are ours. */
+static void append_controllers(blob *to, const blob *from)
+{
+    uint32_t at = 0;
+
+    while (from->length - at >= sizeof(struct hvm_save_descriptor)) {
+        struct hvm_save_descriptor head;
+        memcpy(&head, from->bytes + at, sizeof head);
+        at += (uint32_t)sizeof head;
+        if (head.length > from->length - at || head.typecode == 0)
+            return;
+        if (head.typecode != HVM_SAVE_CODE(HEADER) && head.typecode != HVM_SAVE_CODE(CPU) &&
+            head.typecode != HVM_SAVE_CODE(MTRR))
+            append(to, head.typecode, head.instance, from->bytes + at, head.length);
+        at += head.length;
+    }
+}
+
+/* Xen keeps what a processor had when it went down: it is to look as if it never was up. */
+static int forget_processors(xen_vm *vm)
+{
+    int result = 0;
+
+    for (uint32_t i = 1; result >= 0 && i < vm->vm->config.vcpus_max; i++) {
+        if (vm->vcpus[i])
+            result = compat_set_general(vm->host->control, vm->domid, i, &vm->vcpus[i]->regs, 0);
+        if (result == -ENODATA)
+            result = 0;
+    }
+    return result;
+}
+
 vsdk_status regs_start(xen_vm *vm, vsdk_error *error)
 {
-    blob old, made = {0};
-    int result = blob_read(vm, &old);
+    int first = !vm->initial;
+    blob initial, made = {0};
+    int result = first ? keep_initial(vm) : 0;
 
+    initial = (blob){vm->initial, vm->initial_bytes, vm->initial_bytes};
+    if (result >= 0 && !first)
+        result = put_off_timers(vm, &initial);
     if (result >= 0)
-        result = blob_begin(&made, &old);
+        result = blob_begin(&made, &initial);
     if (result >= 0) {
-        append_memory_types(vm, &made, &old);
+        if (!first)
+            append_controllers(&made, &initial);
+        append_memory_types(vm, &made, &initial);
         if (vm->vcpus[0])
             append_boot_processor(&made, vm->vcpus[0]);
         result = blob_write(vm, &made);
     }
     alloc_free(made.bytes);
-    alloc_free(old.bytes);
+    if (result >= 0 && !first)
+        result = forget_processors(vm);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_sethvmcontext",
                            "Xen refused the initial registers");
@@ -235,7 +324,7 @@ vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsd
         return unreadable(error, result);
     if (made->access.pending)
         wanted.rip = general.regs.rip;
-    result = compat_set_general(control, made->vm->domid, vcpu->index, &wanted);
+    result = compat_set_general(control, made->vm->domid, vcpu->index, &wanted, 1);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_setvcpucontext", "Xen refused the registers");
     return VSDK_OK;

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 
 static vsdk_status connect_events(xen_vcpu *vcpu, vsdk_error *error)
@@ -97,7 +98,7 @@ static void kicked(xen_vcpu *vcpu, uint64_t detail)
 }
 
 /* How long to wait: NULL for ever. */
-static const struct timespec *patience(const xen_vcpu *vcpu, struct timespec *wait)
+static const struct timespec *patience(const xen_vcpu *vcpu, int busy, struct timespec *wait)
 {
     uint64_t deadline = vcpu->vcpu->deadline_ns, left = UINT64_MAX;
     struct timespec now;
@@ -109,6 +110,8 @@ static const struct timespec *patience(const xen_vcpu *vcpu, struct timespec *wa
     }
     if (death_is_polled() && left > XEN_DEATH_POLL_MS * 1000000ull)
         left = XEN_DEATH_POLL_MS * 1000000ull;
+    if (busy)
+        left = 0;
     if (left == UINT64_MAX)
         return NULL;
     *wait = (struct timespec){.tv_sec = (time_t)(left / 1000000000),
@@ -139,11 +142,14 @@ static void take_event(xen_vcpu *vcpu)
 static int wait_for_event(xen_vcpu *vcpu)
 {
     struct timespec wait;
-    struct pollfd pollers[3] = {{.fd = xenevtchn_fd(vcpu->events), .events = POLLIN},
+    int serves = vcpu->vcpu->index == 0, more = serves && vcpu->vm->pv.more;
+    struct pollfd pollers[4] = {{.fd = xenevtchn_fd(vcpu->events), .events = POLLIN},
                                 {.fd = vcpu->kick, .events = POLLIN},
-                                {.fd = death_fd(), .events = POLLIN}};
+                                {.fd = death_fd(), .events = POLLIN},
+                                {.fd = serves ? pv_fd(vcpu->vm) : -1, .events = POLLIN}};
     uint64_t count;
-    int result = ppoll(pollers, 3, patience(vcpu, &wait), NULL) < 0 ? -errno : 0;
+    int result =
+        ppoll(pollers, 4, patience(vcpu, more || vcpu->busy, &wait), NULL) < 0 ? -errno : 0;
 
     if (pollers[0].revents)
         take_event(vcpu);
@@ -151,6 +157,8 @@ static int wait_for_event(xen_vcpu *vcpu)
         sys_eventfd_read(vcpu->kick, &count);
     if (pollers[2].revents || (death_is_polled() && !pollers[0].revents))
         death_check(vcpu->vm);
+    if (pollers[3].revents || more)
+        pv_serve(vcpu->vm);
     return result;
 }
 
@@ -166,7 +174,8 @@ static void sync_regs(xen_vcpu *vcpu)
 static int something_to_tell(xen_vcpu *vcpu)
 {
     if (vcpu->vm->ended != COMPAT_ALIVE && !exit_waiting(vcpu)) {
-        exit_ended(vcpu, vcpu->vm->ended);
+        pv_serve_last(vcpu->vm);
+        end_tell(vcpu);
         return 1;
     }
     if (atomic_load(&vcpu->vcpu->requests)) {
@@ -184,7 +193,9 @@ static int something_to_tell(xen_vcpu *vcpu)
     return 0;
 }
 
-/* An access that waited before this run. An end is looked for, and told by something_to_tell. */
+/* Kicks that follow each other closely keep a run from its wait, where all else is looked at: so an
+ * access that waited before is shown, an end is looked for, and told by something_to_tell, and what
+ * the guest wrote is taken. */
 static int comes_before_kick(xen_vcpu *vcpu)
 {
     if (atomic_load(&vcpu->vcpu->requests) != REQUEST_KICK)
@@ -192,6 +203,8 @@ static int comes_before_kick(xen_vcpu *vcpu)
     if (exit_take(vcpu))
         return 1;
     death_check(vcpu->vm);
+    if (vcpu->vcpu->index == 0)
+        pv_serve(vcpu->vm);
     return 0;
 }
 
@@ -215,4 +228,17 @@ vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
             return xen_refused(error, result, "ppoll", "the wait for the guest failed");
     }
     return VSDK_OK;
+}
+
+/* HLT with interrupts off takes a processor down. One that waits for INIT and SIPI is down too: it
+ * has no registers, or after a reset those that regs_start gave it. */
+int xen_vcpu_is_halted(backend_vcpu *vcpu)
+{
+    xen_vcpu *made = xen_vcpu_of(vcpu);
+    compat_general general;
+
+    return made->vm->started &&
+           compat_get_general(made->vm->host->control, made->vm->domid, vcpu->index, &general) >=
+               0 &&
+           !general.online && memcmp(&general.regs, &made->regs, sizeof general.regs) != 0;
 }

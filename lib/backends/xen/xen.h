@@ -14,12 +14,15 @@
 
 enum {
     XEN_PAGE = 4096,
+    XEN_PORTS = 0x10000,
     XEN_VCPUS_MAX = 127, /* APIC ids are 2 * index and have eight bits */
     XEN_SPECIAL_PAGES = 8,
     XEN_DEATH_POLL_MS = 50
 };
 
 #define XEN_SPECIAL_FIRST 0xfeff8000ull
+#define XEN_CONSOLE_PAGE 0xfeffc000ull
+#define XEN_STORE_PAGE 0xfeffd000ull
 #define XEN_IDENTITY_TABLE 0xfeffe000ull
 
 /* A logger for Xen's libraries that hands on to the core's. */
@@ -41,6 +44,17 @@ typedef struct xen_host {
 typedef struct xen_vcpu xen_vcpu;
 typedef struct xen_slot xen_slot;
 
+/* Of pv_xen.c: the guest's console and store. */
+typedef struct xen_pv {
+    pthread_mutex_t serving, lock;
+    void *pages; /* the console's and the store's; NULL: none (any more) */
+    xenevtchn_handle *events;
+    evtchn_port_t console_port, store_port;
+    uint32_t out_consumed, in_produced; /* our places in the console's rings */
+    struct store *store;
+    _Atomic int more; /* there is more to serve than a turn may */
+} xen_pv;
+
 typedef struct xen_vm {
     backend_vm *vm;
     xen_host *host;
@@ -49,21 +63,33 @@ typedef struct xen_vm {
     int started;           /* it was unpaused once: registers are the hypervisor's */
     int frozen;            /* the first vCPU was created: the topology is in CPUID */
     uint8_t handle[16];    /* the owner's mark, see orphan_xen.c */
+    int paused;            /* by us: it does not execute */
     _Atomic int32_t ended; /* compat_ended, or the guest's shutdown code */
+    /* Of end_xen.c; the first two are settled before `ended` is: */
+    int end_halted;         /* all processors are down */
+    int32_t end_asker;      /* the processor that shut the guest down by a hypercall, -1: none */
+    _Atomic int end_logged; /* Xen's log was told */
     /* Of death_xen.c: */
     struct xen_vm *next;
     int seen;
     xen_vcpu *vcpus[XEN_VCPUS_MAX]; /* whom to wake */
 
-    pthread_mutex_t device_lock; /* device handle and cf8 */
+    pthread_mutex_t device_lock; /* of the device handle */
     xendevicemodel_handle *device;
     ioservid_t server;
     xenforeignmemory_resource_handle *resource;
     struct ioreq *requests; /* one a vCPU, shared with Xen */
-    uint32_t config_device; /* bus, device, function + 1 that PCI accesses go to; 0: none */
 
+    xen_pv pv;
+
+    uint8_t *initial; /* the state of all processors and controllers before the first start */
+    uint32_t initial_bytes;
+
+    pthread_mutex_t memory_lock;
     uint64_t mapped; /* bytes of guest memory, special pages included */
     xen_slot *slots;
+    uint32_t hole_runs; /* places where zero pages of ours are in view */
+    int holes_told;
 
     vsdk_x86_cpuid_entry *cpuid;
     uint32_t cpuid_count;
@@ -89,7 +115,9 @@ struct xen_vcpu {
     int kick; /* eventfd */
     struct ioreq *request;
     xen_access access;
-    uint8_t *bounce; /* a page for elements of string I/O */
+    uint8_t *bounce;   /* a page for elements of string I/O */
+    int busy;          /* a request is served in turns, and the next turn is due */
+    uint64_t followed; /* up to where memory_follow was */
 
     /* Until the start the registers are here. */
     vsdk_x86_regs regs;
@@ -155,6 +183,8 @@ void death_remove_vcpu(xen_vcpu *vcpu);
 int death_fd(void);           /* to poll, -1 where another program has the event */
 int death_is_polled(void);    /* domains are to be asked from time to time */
 void death_check(xen_vm *vm); /* without waiting: has it ended? */
+/* Brings a domain back from its end: no look at it falls in between. 0 or what `undo` returns. */
+int death_undo(xen_vm *vm, int (*undo)(xen_vm *));
 
 /* domain_xen.c */
 vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error);
@@ -170,31 +200,57 @@ vsdk_status xen_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t
 /* memory_xen.c */
 vsdk_status memory_special(xen_vm *vm, vsdk_error *error);
 void memory_abandon(xen_vm *vm); /* zero pages in place of all views */
+/* Looks for pages that the guest gave away, from an address on: 1 when all was looked at, else the
+ * next call goes on. */
+int memory_follow(xen_vm *vm, uint64_t *gpa, uint32_t turns);
+void memory_catch_up(xen_vm *vm); /* views show what the guest has; it is paused */
+int memory_refill(xen_vm *vm);    /* all memory is there again: 0 or -errno; it is paused */
 vsdk_status xen_ram_create(backend_ram *ram, vsdk_error *error);
 void xen_ram_free(backend_ram *ram);
 vsdk_status xen_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status xen_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status xen_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error);
 
-/* populate_xen.c: pages of a domain. populate gives all or nothing. */
-vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, vsdk_error *error);
-void depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes);
+/* populate_xen.c: pages of a domain. What a populate that failed gave, `done` bytes, is taken away
+ * by depopulate, which returns how many bytes the domain keeps nevertheless. Bytes count as the
+ * domain's from populate, failed or not, to release_limit. */
+vsdk_status populate(xen_vm *vm, uint64_t gpa, uint64_t bytes, uint64_t *done, vsdk_error *error);
+uint64_t depopulate(xen_vm *vm, uint64_t gpa, uint64_t bytes);
+void release_limit(xen_vm *vm, uint64_t bytes); /* the guest may own so much less */
 
 /* ioreq_xen.c */
 vsdk_status ioreq_open(xen_vm *vm, vsdk_error *error);
 void ioreq_close(xen_vm *vm);
-void ioreq_select_config(xen_vm *vm, uint32_t cf8);
 
 /* exit_xen.c: take copies a request that waits and fills the record, 0 if it was internal or
  * there is none; answer finishes the element that is shown, 1 if the record has the next one. */
 int exit_take(xen_vcpu *vcpu);
 int exit_answer(xen_vcpu *vcpu);
 int exit_waiting(const xen_vcpu *vcpu);
-void exit_ended(xen_vcpu *vcpu, int32_t ended);
+void exit_drop(xen_vm *vm); /* answers all that wait, with nothing */
+
+/* end_xen.c */
+enum { TRIPLE_FAULT_CODE = 5 };
+void end_inquire(xen_vm *vm, int32_t code); /* finds out what the code does not say */
+void end_tell(xen_vcpu *vcpu);              /* fills the record */
+
+/* reset_xen.c */
+vsdk_status xen_vm_reset(backend_vm *vm, vsdk_error *error);
+vsdk_status reset_suspend(xen_vm *vm, vsdk_error *error); /* a suspended guest may go on */
+
+/* pv_xen.c */
+vsdk_status pv_open(xen_vm *vm, vsdk_error *error);
+void pv_close(xen_vm *vm);
+int pv_reset(xen_vm *vm);       /* 0 or -errno: as a new domain has it */
+int pv_fd(const xen_vm *vm);    /* readable when there is something to serve */
+void pv_serve(xen_vm *vm);      /* unless another thread does */
+void pv_serve_last(xen_vm *vm); /* after the guest's end */
+uint64_t xen_console_input(backend_vm *vm, const void *bytes, uint64_t length);
 
 /* vcpu_xen.c */
 vsdk_status xen_vcpu_create(backend_vcpu *vcpu, vsdk_error *error);
 void xen_vcpu_destroy(backend_vcpu *vcpu);
+int xen_vcpu_is_halted(backend_vcpu *vcpu);
 void vcpu_disconnect(xen_vcpu *vcpu);
 vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error);
 void xen_vcpu_interrupt(backend_vcpu *vcpu);
@@ -208,6 +264,7 @@ vsdk_status xen_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
 /* regs_xen_x86_64.c */
 void regs_reset(xen_vcpu *vcpu);
 vsdk_status regs_start(xen_vm *vm, vsdk_error *error); /* gives the shadows to the hypervisor */
+void regs_close(xen_vm *vm);
 vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs);
 vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);

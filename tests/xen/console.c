@@ -1,0 +1,177 @@
+/* The console of a guest that trusts Xen's: what it writes arrives in order and whole, also its
+ * last words; what it does to the ring harms nobody. */
+#include "rig.h"
+#include <string.h>
+#include <sys/mman.h>
+#include <xen/hvm/params.h>
+#include <xen/io/console.h>
+#include <xen/sched.h>
+
+static struct rig rig;
+static struct xencons_interface *ring; /* as the guest has it */
+
+static int begin(void)
+{
+    uint64_t frame;
+
+    if (!rig_begin(&rig))
+        return 0;
+    frame = rig_domain(&rig)->params[HVM_PARAM_CONSOLE_PFN];
+    check(frame == 0xfeffc, "frame %#llx", (unsigned long long)frame);
+    ring = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rig_domain(&rig)->memory,
+                (off_t)frame * 4096);
+    check(rig_domain(&rig)->params[HVM_PARAM_CONSOLE_EVTCHN] == FAKE_OWN_PORT, "no channel");
+    return 1;
+}
+
+static void end(void)
+{
+    munmap(ring, 4096);
+    rig_end(&rig);
+    rig_check_nothing_left("in the end");
+}
+
+static void say(const char *text)
+{
+    for (; *text; text++)
+        ring->out[ring->out_prod++ & (sizeof ring->out - 1)] = *text;
+}
+
+static void listen(void)
+{
+    fake_notify(rig_domain(&rig));
+    rig.vcpu.requests = REQUEST_KICK;
+    check(rig_run(&rig, PATIENCE_MS)->reason == VSDK_EXIT_KICKED, "reason %u", rig.exit.reason);
+    rig.vcpu.requests = 0;
+}
+
+static void expect(const char *text)
+{
+    check(rig_console_length == strlen(text) && !memcmp(rig_console, text, strlen(text)),
+          "%zu bytes: %.40s", rig_console_length, rig_console);
+    rig_console_length = 0;
+}
+
+static void output(void)
+{
+    unsigned told;
+
+    if (!begin())
+        return;
+    say("hello\n");
+    listen();
+    expect("hello\n");
+    check(ring->out_cons == 6, "%u read", ring->out_cons);
+    told = rig_domain(&rig)->own_told[0];
+    check(told == 1, "the guest was told %u times", told);
+    listen();
+    expect("");
+    check(rig_domain(&rig)->own_told[0] == told, "told of nothing");
+    /* Round the ring many times. */
+    for (int i = 0; i < 1000; i++) {
+        say("0123456789abc");
+        listen();
+        expect("0123456789abc");
+    }
+    end();
+}
+
+static void without_a_notification(void)
+{
+    if (!begin())
+        return;
+    say("panic: no more");
+    fake_shut(rig_domain(&rig), SHUTDOWN_reboot);
+    check(rig_run(&rig, PATIENCE_MS)->reason == VSDK_EXIT_RESET, "reason %u", rig.exit.reason);
+    expect("panic: no more");
+    end();
+}
+
+static void nonsense(void)
+{
+    static const uint32_t places[] = {~0u, 2049, 1u << 31, 0x12345678, 4096};
+
+    if (!begin())
+        return;
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        ring->out_prod = places[i];
+        ring->out_cons = places[i] ^ 0x5555;
+        rig_console_length = 0;
+        listen();
+        check(rig_console_length <= sizeof ring->out, "%zu bytes", rig_console_length);
+        rig_console_length = 0;
+        say("sane again");
+        listen();
+        expect("sane again");
+    }
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        ring->in_cons = places[i];
+        check(rig_ops->console_input(&rig.vm, "abc", 3) <= 3, "more than there was");
+    }
+    end();
+}
+
+static void input(void)
+{
+    static char bytes[3000], got[3000];
+    uint64_t given = 0;
+
+    if (!begin())
+        return;
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7);
+    for (unsigned turn = 0; given < sizeof bytes; turn++) {
+        uint64_t some = rig_ops->console_input(&rig.vm, bytes + given, sizeof bytes - given);
+        check(some && some <= 1024 && rig_domain(&rig)->own_told[0] == turn + 1, "%llu bytes",
+              (unsigned long long)some);
+        if (!some)
+            break;
+        check(turn == 0 ? some == 1024 : some == 700 || given + some == sizeof bytes,
+              "%llu of a full ring", (unsigned long long)some);
+        check(rig_ops->console_input(&rig.vm, bytes, 1) == (given + some == sizeof bytes) ||
+                  turn == 0,
+              "room in a full ring");
+        for (unsigned i = 0; i < 700 && ring->in_cons != ring->in_prod; i++, ring->in_cons++)
+            got[ring->in_cons % sizeof got] = ring->in[ring->in_cons & (sizeof ring->in - 1)];
+        given += some;
+    }
+    check(memcmp(got, bytes, ring->in_cons) == 0, "other bytes");
+    check(rig_ops->console_input(&rig.vm, bytes, 0) == 0, "nothing");
+    end();
+}
+
+static void reset(void)
+{
+    if (!begin())
+        return;
+    say("before");
+    listen();
+    expect("before");
+    rig_ops->console_input(&rig.vm, "abc", 3);
+    say("never read");
+    rig_ops->vm_pause(&rig.vm, &rig_error);
+    check(!rig_ops->vm_reset(&rig.vm, &rig_error), "%s", rig_error.message);
+    check(!ring->out_prod && !ring->out_cons && !ring->in_prod, "the page is used");
+    check(!rig_ops->vm_resume(&rig.vm, &rig_error), "%s", rig_error.message);
+    say("after");
+    listen();
+    expect("after");
+    check(rig_ops->console_input(&rig.vm, "xyz", 3) == 3 && !memcmp(ring->in, "xyz", 3), "input");
+    rig_ops->vm_destroy(&rig.vm);
+    check(rig_ops->console_input(&rig.vm, "xyz", 3) == 0, "input for nobody");
+    end();
+}
+
+int main(void)
+{
+    static const struct tap_test tests[] = {
+        {"output", output},
+        {"last words without a notification", without_a_notification},
+        {"nonsense in the ring", nonsense},
+        {"input", input},
+        {"reset", reset},
+    };
+
+    rig_init();
+    return tap_run(tests, sizeof tests / sizeof *tests, NULL);
+}
