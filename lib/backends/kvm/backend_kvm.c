@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The table of the operations that KVM has. Those that are absent the core does itself: an
+ * autonomous guest's resume and pause, orphans. */
 #include "backends/kvm/objects_kvm.h"
 
 static const backend_ops ops = {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What this host's KVM can do, and why not. Answers come from what host_open asked once; only the
+ * speed of kernel mode is measured, when it is asked for. */
 #include "backends/kvm/objects_kvm.h"
 #include <stdio.h>
 #include <string.h>

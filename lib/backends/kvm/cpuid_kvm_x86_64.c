@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* CPUID: what the kernel supports is asked once a host, since the question costs more than a vCPU;
+ * each vCPU then gets the leaves that carry its APIC id and the topology, the same as on every
+ * backend. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Doorbells: ioeventfds. Taking one away costs the kernel milliseconds, for a grace period of its
+ * own. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/error.h"
 #include "base/sys.h"

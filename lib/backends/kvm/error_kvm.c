@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Failed requests as statuses: one code for one cause, in every call, with advice where there is
+ * some. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/error.h"
 #include <errno.h>

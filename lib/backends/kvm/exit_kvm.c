@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The record of an exit, filled from kvm_run. The guest chooses what is in there: widths, counts
+ * and offsets are the kernel's, and an unknown reason goes on with its number.
+ *
+ * An answer is copied from the record to kvm_run at the next entry; elements of a string access
+ * stay in kvm_run's pages, and the record points to them. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/exit_path.h"
 #include <string.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A host: an open /dev/kvm, and all that is asked of it once. Whatever is missing in an old kernel
+ * is noted here, and each capability and operation looks at the note. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Interrupts by call: lines of the kernel's controllers, messages, NMIs. Any thread, and nothing
+ * here waits for a vCPU that is in the guest. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/error.h"
 #include "base/sys.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory: mappings of this process, and the slots that show them to the guest. The kernel
+ * grows no slot, moves none to another host address and toggles no protection in place. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"

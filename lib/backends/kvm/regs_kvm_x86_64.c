@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Registers. General ones come with an exit in kvm_run, and are set through it, where the kernel
+ * has that; so a program that looks at them at each exit makes no request of its own for it. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"

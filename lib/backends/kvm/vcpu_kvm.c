@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A vCPU's life, and its run: one KVM_RUN an exit.
+ *
+ * `pending` says that the kernel waits for the next KVM_RUN to finish an access. What leaves the
+ * guest finishes it first, by a KVM_RUN with immediate_exit, so that registers are exact
+ * afterwards. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A virtual machine of the kernel's: its controllers, helper pages and reserved addresses. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"
