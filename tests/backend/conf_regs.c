@@ -345,7 +345,6 @@ static void look_from_callback(void *user, vsdk_device *device, const vsdk_acces
     vsdk_x86_regs regs = {0};
     vsdk_status *got = user;
 
-    (void)access->region, (void)access->offset, (void)access->width;
     got[0] = vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
     got[1] = (regs.rax & 0xff) == access->value ? VSDK_OK : VSDK_ERROR_RANGE;
     regs.rax = 100;
