@@ -188,12 +188,12 @@ Test(ram, a_memfd_of_the_librarys)
 {
     vsdk_ram_config config = {
         .size = sizeof config, .backing = VSDK_RAM_MEMFD, .sharing = VSDK_RAM_SHARED};
-    uint64_t *data = NULL;
+    uint64_t *data;
     vsdk_ram *ram;
 
     need(m.host, VSDK_CAPABILITY_RAM_SHARED);
     ok(vsdk_ram_create(m.vm, 0x400000, &config, &ram, E));
-    ok(vsdk_ram_data(ram, (void **)&data, E));
+    data = vsdk_ram_data(ram);
     for (unsigned i = 0; i < 0x400000 / sizeof *data; i += 0x200)
         cr_assert_eq(data[i], 0);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x400000, 0, E));
@@ -262,7 +262,6 @@ Test(ram, the_callers_pages)
     vsdk_ram_config config = {.size = sizeof config, .backing = VSDK_RAM_CALLER};
     uint64_t *pages =
         mmap(NULL, 0x4000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    void *data = NULL;
     vsdk_ram *ram;
 
     cr_assert(pages != MAP_FAILED);
@@ -270,8 +269,7 @@ Test(ram, the_callers_pages)
     pages[2] = 55;
     config.address = pages;
     ok(vsdk_ram_create(m.vm, 0x2000, &config, &ram, E));
-    ok(vsdk_ram_data(ram, &data, E));
-    cr_assert(data == pages);
+    cr_assert(vsdk_ram_data(ram) == pages);
     ok(vsdk_vm_map(m.vm, EXTRA_RAM, ram, 0, 0x2000, 0, E));
     machine_start(&m, &guest_store_load, &(vsdk_x86_regs){.rbx = EXTRA_RAM + 8, .r8 = 100});
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 100);

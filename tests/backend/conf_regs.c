@@ -196,7 +196,7 @@ Test(regs, given_to_a_halted_processor_start_it)
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vcpu_run(m.vcpu, 50000000, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     machine_load(&m, &guest_out_rax, 0, &(vsdk_x86_regs){.rax = 0x1234});
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vcpu_run(m.vcpu, 5000000000u, E));
