@@ -28,16 +28,13 @@ vsdk_host *open_host(void)
 
 void machine_make_on(struct machine *m, vsdk_host *host, const vsdk_vm_config *config)
 {
-    void *data = NULL;
-
     memset(m, 0, sizeof *m);
     m->host = host;
     current = m;
     ok(vsdk_vm_create(m->host, config, &m->vm, E));
     ok(vsdk_ram_create(m->vm, RAM_BYTES, NULL, &m->ram, E));
     ok(vsdk_vm_map(m->vm, 0, m->ram, 0, RAM_BYTES, 0, E));
-    data = vsdk_ram_data(m->ram);
-    m->memory = data;
+    m->memory = vsdk_ram_data(m->ram);
     start_write_tables(m->memory);
 }
 
@@ -280,9 +277,9 @@ void wait_for_vm(vsdk_vm *vm, vsdk_vm_state state)
 
 vsdk_loop *loop_of(vsdk_vm *vm)
 {
-    vsdk_loop *loop = NULL;
+    vsdk_loop *loop = vsdk_vm_loop(vm, E);
 
-    loop = vsdk_vm_loop(vm, E);
+    cr_assert(loop, "%s", test_error.message);
     return loop;
 }
 

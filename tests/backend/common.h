@@ -88,7 +88,7 @@ void wait_for_vm(vsdk_vm *vm, vsdk_vm_state state);
 vsdk_vm_state vm_state(vsdk_vm *vm);
 void sleep_ms(unsigned ms);
 
-/* A device whose callbacks are counted, for tests that just need one. */
+/* The machine's own loop; a device by the name of "test". */
 vsdk_loop *loop_of(vsdk_vm *vm);
 vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, uint32_t flags);
 

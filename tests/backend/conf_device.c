@@ -208,10 +208,10 @@ Test(device, what_the_hypervisor_serves_cannot_be_claimed)
                                        .width = 1};
         vsdk_doorbell *doorbell;
 
-        fails(UNSUPPORTED, vsdk_device_add_range(device, ranges[i].space, ranges[i].address,
-                                                 ranges[i].length, 0, E));
-        fails(UNSUPPORTED, vsdk_vm_add_range(m.vm, ranges[i].space, ranges[i].address, 1, 1, E));
-        fails(UNSUPPORTED, vsdk_doorbell_create(m.vm, &config, &doorbell, E));
+        fails(RESERVED, vsdk_device_add_range(device, ranges[i].space, ranges[i].address,
+                                              ranges[i].length, 0, E));
+        fails(RESERVED, vsdk_vm_add_range(m.vm, ranges[i].space, ranges[i].address, 1, 1, E));
+        fails(RESERVED, vsdk_doorbell_create(m.vm, &config, &doorbell, E));
     }
     vsdk_device_close(device);
 }
@@ -268,7 +268,6 @@ static void act(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct actor *actor = user;
 
-    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     if (actor->calls++ > 0)
         return;
     actor->of_self = vsdk_device_detach(actor->self, NULL);
@@ -308,7 +307,6 @@ static uint64_t read_slowly(void *user, vsdk_device *device, const vsdk_access *
 {
     struct slow *slow = user;
 
-    (void)access->region, (void)access->offset, (void)access->width;
     atomic_store(&slow->inside, 1);
     sleep_ms(20);
     atomic_store(&slow->left, 1);
@@ -430,7 +428,6 @@ Test(device, arguments_of_create_are_checked)
 
 static void stop_the_guest(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)access->region, (void)access->offset, (void)access->width;
     *(vsdk_status *)user = vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
 }
 

@@ -401,7 +401,7 @@ Test(kick, needs_no_room_for_signals)
     for (int i = 0; i < 3; i++) {
         runner_start(&runner);
         sleep_ms(10);
-        ok(vsdk_vm_pause(m.vm, E));
+        ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
         ok(vsdk_vm_resume(m.vm, E));
         sleep_ms(10);
         ok(vsdk_vcpu_kick(m.vcpu, E));

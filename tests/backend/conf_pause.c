@@ -153,7 +153,6 @@ Test(pause, runs_in_it_keep_the_answer_for_complete)
 
 static void note_value(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)access->region, (void)access->offset, (void)access->width;
     *(uint64_t *)user = access->value;
 }
 
@@ -234,7 +233,6 @@ static void request_pause(void *user, vsdk_device *device, const vsdk_access *ac
 {
     struct requester *requester = user;
 
-    (void)access->region, (void)access->offset, (void)access->width;
     if (access->value == 3)
         requester->status = vsdk_vm_pause_request(m.vm, NULL);
     atomic_fetch_add(&requester->calls, 1);
@@ -322,7 +320,6 @@ static void ask_and_wait(void *user, vsdk_device *device, const vsdk_access *acc
 {
     struct waiting *waiting = user;
 
-    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     if (atomic_load(&waiting->asked))
         return;
     vsdk_vm_pause_request(m.vm, NULL);
@@ -388,7 +385,6 @@ static void write_slowly(void *user, vsdk_device *device, const vsdk_access *acc
 {
     struct slow *slow = user;
 
-    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     atomic_store(&slow->inside, 1);
     sleep_ms(20);
     atomic_store(&slow->left, 1);
@@ -541,9 +537,6 @@ Test(pause, complete_finishes_one_access)
 static uint64_t read_threes(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    (void)access->region;
-    (void)access->offset;
-    (void)access->width;
     return 0x33333333;
 }
 

@@ -196,7 +196,7 @@ Test(regs, given_to_a_halted_processor_start_it)
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vcpu_run(m.vcpu, 50000000, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
-    ok(vsdk_vm_pause(m.vm, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     machine_load(&m, &guest_out_rax, 0, &(vsdk_x86_regs){.rax = 0x1234});
     ok(vsdk_vm_resume(m.vm, E));
     ok(vsdk_vcpu_run(m.vcpu, 5000000000u, E));
@@ -345,7 +345,6 @@ static void look_from_callback(void *user, vsdk_device *device, const vsdk_acces
     vsdk_x86_regs regs = {0};
     vsdk_status *got = user;
 
-    (void)access->region, (void)access->offset, (void)access->width;
     got[0] = vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL);
     got[1] = (regs.rax & 0xff) == access->value ? VSDK_OK : VSDK_ERROR_RANGE;
     regs.rax = 100;

@@ -22,7 +22,7 @@ enum { SHORT_NS = 20000000 };
 
 static void end_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)user, (void)access->region, (void)access->offset, (void)access->width;
+    (void)user;
     vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
 }
 

@@ -171,7 +171,6 @@ static void write_alone(void *user, vsdk_device *device, const vsdk_access *acce
 {
     atomic_int *writes = user;
 
-    (void)access->region, (void)access->offset, (void)access->width;
     if (atomic_fetch_add(&inside, 1))
         atomic_store(&together, 1);
     sleep_ms(1);

@@ -540,7 +540,6 @@ static void try_from_a_callback(void *user, vsdk_device *device, const vsdk_acce
     vsdk_status *got = user;
     vsdk_vcpu *vcpu = NULL;
 
-    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     got[0] = vsdk_vm_destroy(m.vm, NULL);
     got[1] = vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, NULL);
     got[2] = vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL);

@@ -31,7 +31,6 @@ typedef struct pair {
 static void count_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     pair *p = user;
-    (void)access->region, (void)access->offset, (void)access->width;
     p->written += access->value;
 }
 

@@ -174,8 +174,6 @@ static vsdk_status fill(struct scenario *s, vsdk_error *error)
 static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
-    (void)access->region;
-    (void)access->offset;
     return access->width;
 }
 

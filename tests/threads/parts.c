@@ -91,7 +91,6 @@ static void coming_write(void *user, vsdk_device *device, const vsdk_access *acc
 {
     struct coming *c = user;
 
-    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     check(atomic_load(&c->attached), "a callback after detach");
     uint32_t others = atomic_fetch_add(&c->inside, 1);
     check(c->concurrent || !others, "two callbacks at once");
@@ -185,7 +184,6 @@ static void mutual_write(void *user, vsdk_device *device, const vsdk_access *acc
 {
     struct mutual *m = user;
 
-    (void)access->region, (void)access->offset, (void)access->width, (void)access->value;
     pthread_barrier_wait(m->both);
     m->status = vsdk_device_detach(m->other->device, NULL);
 }

@@ -20,9 +20,6 @@ static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *acce
 {
     struct storm *storm = user;
 
-    (void)access->region;
-    (void)access->offset;
-    (void)access->width;
     enter(storm);
     uint64_t value = atomic_fetch_add(&storm->reads, 1);
     leave(storm);
@@ -33,10 +30,6 @@ static void on_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     struct storm *storm = user;
 
-    (void)access->region;
-    (void)access->offset;
-    (void)access->width;
-    (void)access->value;
     enter(storm);
     atomic_fetch_add(&storm->writes, 1);
     leave(storm);
