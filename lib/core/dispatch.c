@@ -74,6 +74,8 @@ static uint32_t fire(loop_source *source, const source_round *round)
     } else {
         vsdk_vm *vm = device->vm;
         lock_give(&loop->lock);
+        if (atomic_load(&vm->life.due))
+            life_settle(vm); /* of a guest that has ended nothing fires any more */
         if (refs_try_get(&device->refs)) {
             ran = source_fire(source, round);
             device_put(device);

@@ -7,6 +7,7 @@ static struct core_rig rig;
 static void begin(void)
 {
     rig_make(&rig);
+    rig_run(&rig);
 }
 
 static void end(void)
@@ -130,6 +131,7 @@ Test(bus, every_element_is_given)
     cr_assert_eq(notes.writes, 3);
     cr_assert_eq(notes.value, 3);
     rig.exit.direction = VSDK_DIRECTION_READ;
+    rig.vcpu->element = 0;
     cr_assert_eq(bus_access(rig.vm, rig.vcpu, &rig.exit), BUS_CLAIMED);
     cr_assert_eq(notes.reads, 3);
     cr_assert_eq(data[0], 0x1234);
@@ -232,7 +234,6 @@ Test(bus, map_and_attach_from_a_callback)
     static struct notes notes = {.inside = attach_more, .context = &rig, .status = 99};
     vsdk_device *device = rig_device(&rig, &notes, 0);
 
-    ok(vsdk_vm_resume(rig.vm, NULL));
     ok(vsdk_device_add_range(device, PIO, 0x80, 1, 0, NULL));
     cr_assert_eq(rig_write(&rig, PIO, 0x80, 1, 0), BUS_CLAIMED);
     cr_assert_eq(notes.status, VSDK_OK);
@@ -241,25 +242,127 @@ Test(bus, map_and_attach_from_a_callback)
     vsdk_device_close(device);
 }
 
-Test(bus, pause_and_resume_reach_attached_devices)
+/* A device hears start at every entry into RUNNING, and with its first range there; stop at every
+ * leaving. One without a range hears nothing. */
+Test(bus, start_and_stop_reach_attached_devices)
 {
-    static struct notes a = {0}, b = {0};
-    vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
+    struct core_rig other;
+    struct notes a = {0}, b = {0};
+    vsdk_device *one, *two;
 
+    rig_make(&other);
+    one = rig_device(&other, &a, 0);
+    two = rig_device(&other, &b, 0);
     ok(vsdk_device_add_range(one, PIO, 0x80, 1, 0, NULL));
-    ok(vsdk_vm_resume(rig.vm, NULL));
-    cr_assert_eq(a.resumes, 0);
-    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
-    cr_assert_eq(a.pauses, 1);
-    cr_assert_eq(b.pauses, 0);
+    cr_assert_eq(a.starts, 0);
+    rig_run(&other);
+    cr_assert_eq(a.starts, 1);
+    cr_assert_eq(b.starts, 0);
+    ok(vsdk_vm_resume(other.vm, NULL));
+    cr_assert_eq(a.starts, 1);
+    ok(vsdk_vm_pause(other.vm, 0, VSDK_FOREVER, NULL));
+    cr_assert_eq(a.stops, 1);
+    cr_assert_eq(b.stops, 0);
     ok(vsdk_device_add_range(two, PIO, 0x81, 1, 0, NULL));
-    ok(vsdk_vm_resume(rig.vm, NULL));
-    cr_assert_eq(a.resumes, 1);
-    cr_assert_eq(b.resumes, 0);
-    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
-    cr_assert_eq(b.pauses, 1);
+    cr_assert_eq(b.starts, 0);
+    ok(vsdk_device_detach(two, NULL));
+    ok(vsdk_vm_resume(other.vm, NULL));
+    cr_assert_eq(a.starts, 2);
+    cr_assert_eq(b.starts, 0);
+    ok(vsdk_device_add_range(two, PIO, 0x81, 1, 0, NULL));
+    cr_assert_eq(b.starts, 1);
+    ok(vsdk_device_add_range(two, PIO, 0x82, 1, 0, NULL));
+    cr_assert_eq(b.starts, 1);
+    ok(vsdk_device_remove_range(two, PIO, 0x81, NULL)); /* it goes on, also without any */
+    ok(vsdk_device_remove_range(two, PIO, 0x82, NULL));
+    ok(vsdk_vm_stop(other.vm, VSDK_EXIT_STOP, 0, 0, NULL));
+    cr_assert_eq(a.stops, 1); /* by the next call that makes transitions */
+    ok(vsdk_vm_reset(other.vm, VSDK_FOREVER, NULL));
+    cr_assert_eq(a.stops, 2);
+    cr_assert_eq(b.stops, 1);
+    cr_assert_eq(a.resets, 1);
+    cr_assert_eq(b.resets, 1);
+    rig_run(&other);
+    cr_assert_eq(a.starts, 3);
+    cr_assert_eq(b.starts, 2);
+    ok(vsdk_device_detach(two, NULL)); /* who takes it away knows */
+    cr_assert_eq(b.stops, 1);
+    ok(vsdk_vm_destroy(other.vm, NULL));
+    cr_assert_eq(a.stops, 3);
     vsdk_device_close(one);
     vsdk_device_close(two);
+    cr_assert_eq(a.releases + b.releases, 2);
+    rig_end(&other);
+}
+
+/* From stop to start nothing of a guest's reaches a device; what was cut goes on after it. */
+Test(bus, an_access_of_a_stopped_device_is_deferred)
+{
+    struct notes notes = {.answer = 7};
+    vsdk_device *device = rig_device(&rig, &notes, 0);
+
+    ok(vsdk_device_add_range(device, PIO, 0x80, 1, 0, NULL));
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    cr_assert_eq(rig_read(&rig, PIO, 0x80, 1), BUS_DEFERRED);
+    cr_assert_eq(notes.reads, 0);
+    cr_assert_eq(rig.vcpu->element, 0);
+    rig_run(&rig);
+    cr_assert_eq(bus_access(rig.vm, rig.vcpu, &rig.exit), BUS_CLAIMED);
+    cr_assert_eq(rig.exit.value & 0xff, 7);
+    ok(vsdk_device_detach(device, NULL));
+    vsdk_device_close(device);
+}
+
+static vsdk_status kick(struct notes *notes)
+{
+    atomic_store(&rig.vcpu->backend.requests, notes->writes == 2 ? REQUEST_KICK : 0);
+    return VSDK_OK;
+}
+
+/* A guest makes a string of elements as long as it likes: a request is heard between them. */
+Test(bus, a_request_is_heard_between_elements)
+{
+    struct notes notes = {.inside = kick};
+    vsdk_device *device = rig_device(&rig, &notes, 0);
+    uint16_t data[4] = {1, 2, 3, 4};
+
+    ok(vsdk_device_add_range(device, PIO, 0x80, 2, 0, NULL));
+    cr_assert_eq(rig_write_many(&rig, 0x80, 2, data, 4), BUS_DEFERRED);
+    cr_assert_eq(notes.writes, 2);
+    cr_assert_eq(notes.value, 2);
+    notes.inside = NULL;
+    atomic_store(&rig.vcpu->backend.requests, 0);
+    cr_assert_eq(bus_access(rig.vm, rig.vcpu, &rig.exit), BUS_CLAIMED);
+    cr_assert_eq(notes.writes, 4);
+    cr_assert_eq(notes.value, 4);
+    ok(vsdk_device_detach(device, NULL));
+    vsdk_device_close(device);
+}
+
+Test(bus, one_range_of_a_device_goes)
+{
+    struct notes a = {0}, b = {0};
+    vsdk_device *one = rig_device(&rig, &a, 0), *two = rig_device(&rig, &b, 0);
+
+    ok(vsdk_device_add_range(one, PIO, 0x80, 2, 1, NULL));
+    ok(vsdk_device_add_range(one, PIO, 0x90, 2, 2, NULL));
+    ok(vsdk_device_add_range(one, MMIO, 0x80, 2, 3, NULL));
+    ok(vsdk_device_add_range(two, PIO, 0xa0, 2, 4, NULL));
+    fails(NOT_FOUND, vsdk_device_remove_range(one, PIO, 0x81, E));
+    fails(NOT_FOUND, vsdk_device_remove_range(one, PIO, 0xa0, E));
+    fails(NOT_FOUND, vsdk_device_remove_range(one, MMIO, 0x90, E));
+    fails(INVALID_ARGUMENT, vsdk_device_remove_range(one, 2, 0x80, E));
+    ok(vsdk_device_remove_range(one, PIO, 0x80, NULL));
+    cr_assert_eq(rig_write(&rig, PIO, 0x80, 1, 0), BUS_UNCLAIMED);
+    cr_assert_eq(rig_write(&rig, PIO, 0x90, 1, 0), BUS_CLAIMED);
+    cr_assert_eq(rig_write(&rig, MMIO, 0x80, 1, 0), BUS_CLAIMED);
+    cr_assert_eq(a.region, 3);
+    fails(NOT_FOUND, vsdk_device_remove_range(one, PIO, 0x80, E));
+    ok(vsdk_device_add_range(two, PIO, 0x80, 2, 5, NULL));
+    vsdk_device_close(one);
+    vsdk_device_close(two);
+    ok(vsdk_vm_destroy(rig.vm, NULL));
+    cr_assert_eq(a.releases + b.releases, 2);
 }
 
 Test(bus, many_ranges_are_found)
@@ -291,7 +394,8 @@ Test(bus, a_destroyed_machine_answers_gone)
     fails(GONE, vsdk_device_detach(device, E));
     fails(GONE, vsdk_vm_add_range(rig.vm, PIO, 0x90, 1, 1, E));
     fails(GONE, vsdk_vm_remove_range(rig.vm, PIO, 0x90, E));
-    vsdk_device_enter(device, NULL);
+    fails(GONE, vsdk_device_remove_range(device, PIO, 0x80, E));
+    fails(GONE, vsdk_device_enter(device, E));
     vsdk_device_leave(device);
     vsdk_device_close(device);
     cr_assert_eq(notes.releases, 1);

@@ -107,31 +107,53 @@ Test(constructors, survive_every_failure)
     }
 }
 
-Test(constructors, release_once_whatever_happens)
+/* A constructor that fails has kept nothing of the stream: it ends with the caller's reference. */
+static void fails_with_stream(vsdk_status (*make)(vsdk_stream *end, int flags), int flags,
+                              uint32_t fail, vsdk_status status)
 {
-    vsdk_serial_config s = {.size = sizeof s, .user = &got, .release = rig_release};
-    vsdk_debug_console_config d = {.size = sizeof d, .user = &got, .release = rig_release};
-    vsdk_device *device;
-    uint32_t want = 0;
+    vsdk_stream *end = rig_stream(0, 0);
 
-    s.flags = d.flags = 1;
-    vsdk_serial_create(&vm, &s, &device, NULL);
-    vsdk_debug_console_create(&vm, &d, &device, NULL);
-    cr_assert(eq(u32, released, want += 2));
-    s.flags = d.flags = 0;
-    vsdk_serial_create(NULL, &s, &device, NULL);
-    vsdk_debug_console_create(NULL, &d, &device, NULL);
-    cr_assert(eq(u32, released, want += 2));
-    for (uint32_t n = 1; n <= 2; n++) {
-        vm.fail = n;
-        cr_assert(vsdk_serial_create(&vm, &s, &device, NULL) != VSDK_OK);
-        vm.fail = n;
-        cr_assert(vsdk_debug_console_create(&vm, &d, &device, NULL) != VSDK_OK);
-        cr_assert(eq(u32, released, want += 2));
+    ended = 0;
+    vm.fail = fail;
+    cr_assert(eq(i32, make(end, flags), status));
+    vm.fail = 0;
+    cr_assert(eq(u32, ended, 0)); /* nor has it dropped one that it did not take */
+    vsdk_stream_close(end);
+    cr_assert(eq(u32, ended, 1));
+    vsdk_stream_close(wire);
+    wire = NULL;
+}
+
+enum { OTHER_LINE = 2, NO_VM = 4 };
+
+static vsdk_status make_serial(vsdk_stream *end, int flags)
+{
+    vsdk_serial_config c = {
+        .size = sizeof c, .flags = flags & 1, .gsi = flags & OTHER_LINE ? 1024 : 0, .stream = end};
+    vsdk_device *device;
+
+    return vsdk_serial_create(flags & NO_VM ? NULL : &vm, &c, &device, NULL);
+}
+
+static vsdk_status make_console(vsdk_stream *end, int flags)
+{
+    vsdk_debug_console_config c = {.size = sizeof c, .flags = flags & 1, .stream = end};
+    vsdk_device *device;
+
+    return vsdk_debug_console_create(flags & NO_VM ? NULL : &vm, &c, &device, NULL);
+}
+
+Test(constructors, keep_no_stream_when_they_fail)
+{
+    vsdk_status (*make[])(vsdk_stream * end, int flags) = {make_serial, make_console};
+
+    for (int i = 0; i < 2; i++) {
+        fails_with_stream(make[i], 1, 0, VSDK_ERROR_INVALID_ARGUMENT);
+        fails_with_stream(make[i], NO_VM, 0, VSDK_ERROR_INVALID_ARGUMENT);
+        for (uint32_t n = 1; n <= (i ? 2 : 3); n++)
+            fails_with_stream(make[i], 0, n, VSDK_ERROR_NO_MEMORY);
     }
-    s.gsi = 1024;
-    cr_assert(eq(i32, vsdk_serial_create(&vm, &s, &device, NULL), VSDK_ERROR_LIMIT));
-    cr_assert(eq(u32, released, want + 1));
+    fails_with_stream(make_serial, OTHER_LINE, 0, VSDK_ERROR_LIMIT);
 }
 
 Test(constructors, values_out_of_range)

@@ -13,6 +13,11 @@ void rig_make(struct core_rig *rig)
     rig_make_with(rig, NULL);
 }
 
+void rig_run(struct core_rig *rig)
+{
+    ok(vsdk_vm_resume(rig->vm, NULL));
+}
+
 void rig_end(struct core_rig *rig)
 {
     vsdk_vcpu_close(rig->vcpu);
@@ -32,6 +37,7 @@ static bus_answer give(struct core_rig *rig, vsdk_space space, uint64_t address,
     exit->width = width;
     exit->direction = direction;
     exit->tag = 0;
+    rig->vcpu->element = 0;
     return bus_access(rig->vm, rig->vcpu, exit);
 }
 
@@ -90,14 +96,20 @@ static void note_write(void *user, vsdk_device *device, const vsdk_access *acces
         notes->status = notes->inside(notes);
 }
 
-static void note_pause(void *user)
+static void note_start(void *user, vsdk_device *device)
 {
-    ((struct notes *)user)->pauses++;
+    ((struct notes *)user)->starts++;
 }
 
-static void note_resume(void *user)
+static vsdk_stop_answer note_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
 {
-    ((struct notes *)user)->resumes++;
+    ((struct notes *)user)->stops++;
+    return VSDK_STOP_DONE;
+}
+
+static void note_reset(void *user, vsdk_device *device)
+{
+    ((struct notes *)user)->resets++;
 }
 
 static void note_release(void *user)
@@ -109,8 +121,9 @@ const vsdk_device_ops notes_ops = {
     .size = sizeof notes_ops,
     .read = note_read,
     .write = note_write,
-    .pause = note_pause,
-    .resume = note_resume,
+    .start = note_start,
+    .stop = note_stop,
+    .reset = note_reset,
     .release = note_release,
 };
 

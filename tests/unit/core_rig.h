@@ -15,6 +15,7 @@ struct core_rig {
 
 void rig_make(struct core_rig *rig); /* one vCPU, CREATED */
 void rig_make_with(struct core_rig *rig, const vsdk_vm_config *config);
+void rig_run(struct core_rig *rig); /* RUNNING: devices are started; nobody runs the vCPU */
 void rig_end(struct core_rig *rig);
 
 bus_answer rig_write(struct core_rig *rig, vsdk_space space, uint64_t address, uint16_t width,
@@ -28,7 +29,7 @@ vsdk_ram *rig_ram(struct core_rig *rig, uint64_t gpa, uint64_t bytes, uint32_t f
 
 /* A device that notes its callbacks; `user` of it is this. */
 struct notes {
-    uint32_t reads, writes, pauses, resumes, releases;
+    uint32_t reads, writes, starts, stops, resets, releases;
     uint32_t region, width;
     uint64_t offset, value, answer;
     vsdk_device *device;

@@ -122,17 +122,52 @@ Test(ends, panic_port)
 
 TestSuite(debug_console, .init = rig_begin, .fini = rig_end);
 
-Test(debug_console, takes_text)
+static void debug_console(vsdk_stream *end)
 {
-    vsdk_debug_console_config config = {
-        .size = sizeof config, .output = rig_output, .user = &got, .release = rig_release};
+    vsdk_debug_console_config config = {.size = sizeof config, .stream = end};
     vsdk_device *device;
 
     cr_assert(eq(i32, vsdk_debug_console_create(&vm, &config, &device, NULL), VSDK_OK));
+    vsdk_stream_close(end);
     vsdk_device_close(device);
+}
+
+Test(debug_console, takes_text)
+{
+    debug_console(rig_stream(0, 1));
     cr_assert(eq(u8, fake_in(&vm, 0x402), 0xe9));
     fake_out(&vm, 0x402, '!');
     cr_assert(eq(u32, got_length, 1));
+    cr_assert(eq(u8, (uint8_t)got[0], '!'));
     fake_end(&vm);
-    cr_assert(eq(u32, released, 1));
+    cr_assert(eq(u32, ended, 1));
+}
+
+/* A guest does not look whether there is room: what does not fit is dropped. */
+Test(debug_console, drops_what_does_not_fit)
+{
+    char bytes[8];
+    uint64_t n;
+
+    debug_console(rig_stream(2, 0));
+    for (uint8_t c = 'a'; c < 'e'; c++)
+        fake_out(&vm, 0x402, c);
+    cr_assert(eq(i32, vsdk_stream_read(wire, bytes, 8, &n, NULL), VSDK_OK));
+    cr_assert(eq(u64, n, 2));
+    fake_out(&vm, 0x402, 'e');
+    cr_assert(eq(i32, vsdk_stream_read(wire, bytes + 2, 6, &n, NULL), VSDK_OK));
+    cr_assert(eq(u64, n, 1));
+    cr_assert(eq(u8, (uint8_t)bytes[0], 'a'));
+    cr_assert(eq(u8, (uint8_t)bytes[1], 'b'));
+    cr_assert(eq(u8, (uint8_t)bytes[2], 'e'));
+    vsdk_stream_close(wire);
+    wire = NULL;
+    fake_out(&vm, 0x402, 'f');
+}
+
+Test(debug_console, needs_no_stream)
+{
+    debug_console(NULL);
+    fake_out(&vm, 0x402, '!');
+    cr_assert(eq(u8, fake_in(&vm, 0x402), 0xe9));
 }

@@ -1,6 +1,7 @@
 #include "fake.h"
 
 #include "base/error.h"
+#include "core/fields.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,10 +12,12 @@ struct vsdk_device {
     vsdk_device_ops ops;
     void *user;
     uint32_t refs, attached, locked, concurrent;
+    char name[32];
 };
 
 struct vsdk_irq {
     vsdk_vm *vm;
+    vsdk_device *device;
     uint32_t gsi, high;
 };
 
@@ -61,7 +64,8 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
             ops->release(user);
         return fake_no_memory(error);
     }
-    *made = (vsdk_device){vm, ops, *ops, user, 1, 0, 0, config->flags & VSDK_DEVICE_CONCURRENT};
+    *made = (vsdk_device){vm, ops, *ops, user, 1, 0, 0, config->flags & VSDK_DEVICE_CONCURRENT, ""};
+    strncpy(made->name, config->name, sizeof made->name - 1);
     vm->devices++;
     *device = made;
     return VSDK_OK;
@@ -116,15 +120,71 @@ void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
     return device && device->key == ops ? device->user : NULL;
 }
 
-void vsdk_device_enter(vsdk_device *device, NULL)
+vsdk_vm *vsdk_device_vm(vsdk_device *device)
+{
+    return device->vm;
+}
+
+/* A device that nobody has paused acts: there is no state before the first start here. */
+static vsdk_status fake_acts(const vsdk_device *device, vsdk_error *error)
+{
+    return device && device->vm->paused
+               ? error_set(error, VSDK_ERROR_STATE, "fake", "it is stopped")
+               : VSDK_OK;
+}
+
+static void fake_lock(vsdk_device *device)
 {
     if (device->locked++)
         abort(); /* a real lock would wait for ever */
 }
 
-void vsdk_device_leave(vsdk_device *device)
+static void fake_unlock(vsdk_device *device)
 {
     device->locked--;
+}
+
+vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
+{
+    vsdk_status status = fake_acts(device, error);
+
+    if (!status)
+        fake_lock(device);
+    return status;
+}
+
+void vsdk_device_leave(vsdk_device *device)
+{
+    fake_unlock(device);
+}
+
+vsdk_status vsdk_device_save(vsdk_device *device, void *bytes, uint64_t capacity, uint64_t *needed,
+                             vsdk_error *error)
+{
+    vsdk_state_writer writer;
+    vsdk_status status;
+
+    fields_begin(&writer, device->name);
+    status = device->ops.save(device->user, device, &writer, error);
+    if (!status)
+        status = fields_take(&writer, bytes, capacity, needed, "fake", error);
+    fields_end(&writer);
+    return status;
+}
+
+vsdk_status vsdk_device_load(vsdk_device *device, const void *bytes, uint64_t length,
+                             vsdk_error *error)
+{
+    vsdk_state_reader reader;
+    vsdk_status status = fields_open(&reader, device->name, bytes, length, "fake", error);
+
+    return status ? status : device->ops.load(device->user, device, &reader, error);
+}
+
+void fake_reset(vsdk_device *device)
+{
+    if (device->ops.reset)
+        device->ops.reset(device->user, device);
 }
 
 const fake_range *fake_find(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width)
@@ -152,9 +212,12 @@ uint64_t fake_read(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t wid
     if (r && r->device->ops.read) {
         vsdk_device *device = r->device;
 
-        vsdk_device_enter(device, NULL);
-        value = device->ops.read(device->user, r->region, address - r->address, width);
-        vsdk_device_leave(device);
+        const vsdk_access access = {
+            .offset = address - r->address, .region = r->region, .width = (uint16_t)width};
+
+        fake_lock(device);
+        value = device->ops.read(device->user, device, &access);
+        fake_unlock(device);
     }
     return fake_cut(value, width);
 }
@@ -166,36 +229,57 @@ void fake_write(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
     if (r && r->device->ops.write) {
         vsdk_device *device = r->device;
 
-        vsdk_device_enter(device, NULL);
-        device->ops.write(device->user, r->region, address - r->address, width,
-                          fake_cut(value, width));
-        vsdk_device_leave(device);
+        const vsdk_access access = {.offset = address - r->address,
+                                    .value = fake_cut(value, width),
+                                    .region = r->region,
+                                    .width = (uint16_t)width};
+
+        fake_lock(device);
+        device->ops.write(device->user, device, &access);
+        fake_unlock(device);
     }
+}
+
+/* A device hears it once, however many ranges it has. */
+static int fake_first_range(const vsdk_vm *vm, uint32_t at)
+{
+    for (uint32_t i = 0; i < at; i++)
+        if (vm->range[i].device == vm->range[at].device)
+            return 0;
+    return vm->range[at].device != NULL;
 }
 
 void fake_pause(vsdk_vm *vm, int pause)
 {
+    if (!pause)
+        vm->paused = 0;
     for (uint32_t i = 0; i < vm->ranges; i++) {
         vsdk_device *device = vm->range[i].device;
-        vsdk_device_event_fn fn = device ? pause ? device->ops.pause : device->ops.resume : NULL;
 
-        if (fn)
-            fn(device->user);
+        if (!fake_first_range(vm, i))
+            continue;
+        if (!pause && device->ops.start)
+            device->ops.start(device->user, device);
+        if (pause && device->ops.stop)
+            device->ops.stop(device->user, device, VSDK_STOP_FINISH);
     }
+    if (pause)
+        vm->paused = 1;
 }
 
 /* Lines and messages */
 
-vsdk_status vsdk_irq_create(vsdk_vm *vm, uint32_t gsi, vsdk_irq **irq, vsdk_error *error)
+vsdk_status vsdk_irq_create(vsdk_vm *vm, const vsdk_irq_config *config, vsdk_irq **irq,
+                            vsdk_error *error)
 {
     vsdk_irq *made;
 
-    if (gsi > 1023)
-        return error_set(error, VSDK_ERROR_LIMIT, "fake", "line %u", gsi);
+    if (config->gsi > 1023)
+        return error_set(error, VSDK_ERROR_LIMIT, "fake", "line %u", config->gsi);
     made = fake_fails(vm) ? NULL : calloc(1, sizeof *made);
     if (!made)
         return fake_no_memory(error);
-    *made = (vsdk_irq){vm, gsi, 0};
+    *made = (vsdk_irq){vm, config->device, config->gsi, 0};
     *irq = made;
     return VSDK_OK;
 }
@@ -214,13 +298,16 @@ static void fake_set(vsdk_irq *irq, uint32_t level)
     irq->high = vm->level[irq->gsi] = level;
     vm->edges[irq->gsi] += level;
     if (vm->set_line)
-        vm->set_line(vm->controller, irq->gsi, level);
+        vm->set_line(vm->controller, vm, irq->gsi, level);
 }
 
 vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error)
 {
-    fake_set(irq, 1);
-    return VSDK_OK;
+    vsdk_status status = fake_acts(irq->device, error);
+
+    if (!status)
+        fake_set(irq, 1);
+    return status;
 }
 
 vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error)
@@ -299,10 +386,9 @@ uint64_t vsdk_vm_clock(vsdk_vm *vm)
 
 /* Timers */
 
-vsdk_status vsdk_vm_get_loop(vsdk_vm *vm, vsdk_loop **loop, vsdk_error *error)
+vsdk_loop *vsdk_vm_loop(vsdk_vm *vm, vsdk_error *error)
 {
-    *loop = NULL;
-    return fake_fails(vm) ? fake_no_memory(error) : VSDK_OK;
+    return fake_fails(vm) ? (fake_no_memory(error), NULL) : (vsdk_loop *)vm;
 }
 
 vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_fn fn, void *user,
@@ -327,6 +413,8 @@ vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period
 
 vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
 {
+    if (!timer)
+        return error_null(error, "fake", "timer");
     timer->vm->delay = UINT64_MAX;
     return VSDK_OK;
 }
@@ -339,9 +427,9 @@ void vsdk_timer_close(vsdk_timer *timer)
 void fake_expire(vsdk_vm *vm)
 {
     vm->delay = UINT64_MAX;
-    vsdk_device_enter(vm->timer->device, NULL);
-    vm->timer->fn(vm->timer->user);
-    vsdk_device_leave(vm->timer->device);
+    fake_lock(vm->timer->device);
+    vm->timer->fn(vm->timer->user, vm->timer);
+    fake_unlock(vm->timer->device);
 }
 
 /* Memory */
@@ -398,6 +486,22 @@ vsdk_status vsdk_vm_write(vsdk_vm *vm, uint64_t gpa, const void *buffer, uint64_
         return error_set(error, VSDK_ERROR_RANGE, "fake", "no RAM there");
     memcpy(at, buffer, length);
     return VSDK_OK;
+}
+
+vsdk_status vsdk_dma_read(vsdk_device *device, uint64_t gpa, void *buffer, uint64_t length,
+                          vsdk_error *error)
+{
+    vsdk_status status = fake_acts(device, error);
+
+    return status ? status : vsdk_vm_read(device->vm, gpa, buffer, length, error);
+}
+
+vsdk_status vsdk_dma_write(vsdk_device *device, uint64_t gpa, const void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    vsdk_status status = fake_acts(device, error);
+
+    return status ? status : vsdk_vm_write(device->vm, gpa, buffer, length, error);
 }
 
 vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *config,
@@ -462,4 +566,11 @@ vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const voi
     memcpy(state_class == VSDK_X86_SREGS ? (void *)&vcpu->sregs : (void *)&vcpu->regs, state,
            bytes);
     return VSDK_OK;
+}
+
+/* Streams are the real ones; this is what they need of the core. */
+vsdk_status vm_forked(const char *operation, vsdk_error *error);
+vsdk_status vm_forked(const char *operation, vsdk_error *error)
+{
+    return error_set(error, VSDK_ERROR_STATE, operation, "forked");
 }

@@ -34,6 +34,7 @@ struct vsdk_vcpu {
 
 struct vsdk_vm {
     vsdk_vm_state state;
+    uint32_t paused; /* devices are stopped */
     uint32_t vcpus_max;
     vsdk_irqchip irqchip;
     uint64_t clock;
@@ -69,7 +70,8 @@ uint64_t fake_read(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t wid
 void fake_write(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width, uint64_t value);
 const fake_range *fake_find(vsdk_vm *vm, vsdk_space space, uint64_t address, uint32_t width);
 void fake_pause(vsdk_vm *vm, int pause);
-void fake_expire(vsdk_vm *vm); /* of the timer, whatever it was armed for */
+void fake_reset(vsdk_device *device); /* what a reset of its virtual machine does to it */
+void fake_expire(vsdk_vm *vm);        /* of the timer, whatever it was armed for */
 
 static inline uint8_t fake_in(vsdk_vm *vm, uint16_t port)
 {

@@ -3,15 +3,23 @@
 enum { P = 4096 };
 
 static struct core_rig rig;
+static struct notes notes;
+static vsdk_device *device; /* the one whose DMA it is; started */
 
 static void begin(void)
 {
     rig_make(&rig);
+    notes = (struct notes){0};
+    device = rig_device(&rig, &notes, 0);
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
+    rig_run(&rig);
 }
 
 static void end(void)
 {
+    vsdk_device_close(device);
     rig_end(&rig);
+    cr_assert_eq(notes.releases, 1);
 }
 
 TestSuite(gate, .init = begin, .fini = end);
@@ -74,7 +82,7 @@ Test(gate, refuses_what_wraps)
     fails(RANGE, vsdk_vm_read(rig.vm, UINT64_MAX - 7, bytes, 16, E));
     fails(RANGE, vsdk_vm_write(rig.vm, 16, bytes, UINT64_MAX, E));
     fails(RANGE, vsdk_vm_write(rig.vm, 0, bytes, UINT64_MAX, E));
-    fails(RANGE, vsdk_dma_map(rig.vm, 1, UINT64_MAX, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(RANGE, vsdk_dma_map(device, 1, UINT64_MAX, VSDK_DMA_FROM_GUEST, &view, E));
     vsdk_ram_close(ram);
 }
 
@@ -97,8 +105,8 @@ Test(gate, does_not_write_read_only_memory)
     fails(RANGE, vsdk_vm_write(rig.vm, P - 2, bytes, 4, E));
     ok(vsdk_vm_read(rig.vm, P - 2, bytes, 4, NULL));
     cr_assert_eq(bytes[0] | bytes[1], 0);
-    fails(RANGE, vsdk_dma_map(rig.vm, P, 4, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, E));
-    ok(vsdk_dma_map(rig.vm, P, 4, VSDK_DMA_FROM_GUEST, &view, NULL));
+    fails(RANGE, vsdk_dma_map(device, P, 4, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, E));
+    ok(vsdk_dma_map(device, P, 4, VSDK_DMA_FROM_GUEST, &view, NULL));
     vsdk_dma_unmap(&view);
     ok(vsdk_vm_protect(rig.vm, P, P, 0, NULL));
     ok(vsdk_vm_write(rig.vm, P - 2, bytes, 4, NULL));
@@ -110,15 +118,12 @@ Test(gate, does_not_write_read_only_memory)
 
 Test(gate, does_not_reach_devices)
 {
-    static struct notes notes = {0};
-    vsdk_device *device = rig_device(&rig, &notes, 0);
     uint8_t bytes[4];
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_MMIO, 0x20000, 0x100, 0, NULL));
     fails(RANGE, vsdk_vm_read(rig.vm, 0x20000, bytes, 4, E));
+    fails(RANGE, vsdk_dma_read(device, 0x20000, bytes, 4, E));
     cr_assert_eq(notes.reads, 0);
-    vsdk_device_detach(device, NULL);
-    vsdk_device_close(device);
 }
 
 Test(gate, a_pin_keeps_its_bytes)
@@ -126,7 +131,7 @@ Test(gate, a_pin_keeps_its_bytes)
     vsdk_ram *ram = rig_ram(&rig, 0x10000, P, 0);
     vsdk_dma_view view = {.size = sizeof view}, zero = {0};
 
-    ok(vsdk_dma_map(rig.vm, 0x10010, 16, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, NULL));
+    ok(vsdk_dma_map(device, 0x10010, 16, VSDK_DMA_FROM_GUEST | VSDK_DMA_TO_GUEST, &view, NULL));
     cr_assert_eq(view.length, 16);
     cr_assert_eq(view.gpa, 0x10010);
     ok(vsdk_vm_unmap(rig.vm, 0x10000, P, NULL));
@@ -138,6 +143,7 @@ Test(gate, a_pin_keeps_its_bytes)
     cr_assert_arr_eq(&view, &zero, sizeof view);
     vsdk_dma_unmap(&view);
     fails(GONE, vsdk_vm_read(rig.vm, 0x10010, &zero, 1, E));
+    fails(GONE, vsdk_dma_read(device, 0x10010, &zero, 1, E));
 }
 
 Test(gate, a_pin_lies_in_one_mapping)
@@ -145,15 +151,101 @@ Test(gate, a_pin_lies_in_one_mapping)
     vsdk_ram *a = rig_ram(&rig, 0, P, 0), *b = rig_ram(&rig, P, P, 0);
     vsdk_dma_view view = {.size = sizeof view};
 
-    fails(RANGE, vsdk_dma_map(rig.vm, P - 1, 2, VSDK_DMA_FROM_GUEST, &view, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, P - 1, 0, VSDK_DMA_FROM_GUEST, &view, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, 0, &view, E));
-    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, 4, &view, E));
+    fails(RANGE, vsdk_dma_map(device, P - 1, 2, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(device, P - 1, 0, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(device, 0, 1, 0, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(device, 0, 1, 4, &view, E));
     view.size = 8;
-    fails(INVALID_ARGUMENT, vsdk_dma_map(rig.vm, 0, 1, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(INVALID_ARGUMENT, vsdk_dma_map(device, 0, 1, VSDK_DMA_FROM_GUEST, &view, E));
     cr_assert_null(view.pin);
     vsdk_ram_close(a);
     vsdk_ram_close(b);
+}
+
+/* From stop to start a device reaches nothing, the embedder everything. */
+Test(gate, a_stopped_device_makes_no_dma)
+{
+    vsdk_ram *ram = rig_ram(&rig, 0, P, 0);
+    vsdk_dma_view view = {.size = sizeof view};
+    uint8_t byte = 5;
+
+    ok(vsdk_dma_write(device, 1, &byte, 1, NULL));
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    byte = 6;
+    fails(STATE, vsdk_dma_write(device, 1, &byte, 1, E));
+    fails(STATE, vsdk_dma_read(device, 1, &byte, 1, E));
+    fails(STATE, vsdk_dma_map(device, 1, 1, VSDK_DMA_FROM_GUEST, &view, E));
+    cr_assert_null(view.pin);
+    cr_assert_eq(byte, 6);
+    ok(vsdk_vm_read(rig.vm, 1, &byte, 1, NULL));
+    cr_assert_eq(byte, 5);
+    ok(vsdk_vm_write(rig.vm, 2, &byte, 1, NULL));
+    rig_run(&rig);
+    ok(vsdk_dma_read(device, 2, &byte, 1, NULL));
+    ok(vsdk_vm_stop(rig.vm, VSDK_EXIT_STOP, 0, 0,
+                    NULL)); /* at once, though nobody has stopped it */
+    cr_assert_eq(notes.stops, 1);
+    fails(STATE, vsdk_dma_write(device, 1, &byte, 1, E));
+    ok(vsdk_vm_write(rig.vm, 1, &byte, 1, NULL));
+    ok(vsdk_vm_destroy(rig.vm, NULL));
+    fails(GONE, vsdk_dma_read(device, 1, &byte, 1, E));
+    fails(GONE, vsdk_dma_map(device, 1, 1, VSDK_DMA_FROM_GUEST, &view, E));
+    vsdk_ram_close(ram);
+}
+
+/* What a device may still write does not become read-only under its hands. */
+Test(gate, a_pin_for_writing_keeps_its_mapping_writable)
+{
+    vsdk_ram *ram = rig_ram(&rig, 0, 4 * P, 0);
+    vsdk_dma_view view[2] = {{.size = sizeof *view}, {.size = sizeof *view}};
+
+    ok(vsdk_dma_map(device, P, 16, VSDK_DMA_FROM_GUEST, &view[0], NULL));
+    ok(vsdk_vm_protect(rig.vm, 0, 4 * P, VSDK_MAP_READONLY, NULL));
+    ok(vsdk_vm_protect(rig.vm, 0, 4 * P, 0, NULL));
+    ok(vsdk_dma_map(device, 2 * P, 16, VSDK_DMA_TO_GUEST, &view[1], NULL));
+    fails(BUSY, vsdk_vm_protect(rig.vm, 0, 4 * P, VSDK_MAP_READONLY, E));
+    ok(vsdk_vm_write(rig.vm, 0, "x", 1, NULL)); /* it is what it was */
+    ok(vsdk_vm_protect(rig.vm, 0, 4 * P, 0, NULL));
+    vsdk_dma_unmap(&view[1]);
+    ok(vsdk_vm_protect(rig.vm, 0, 4 * P, VSDK_MAP_READONLY, NULL));
+    fails(RANGE, vsdk_vm_write(rig.vm, 0, "x", 1, E));
+    vsdk_dma_unmap(&view[0]);
+    vsdk_ram_close(ram);
+}
+
+/* A pin of a mapping that is gone says nothing of the one that is there now. */
+Test(gate, a_pin_is_of_one_mapping)
+{
+    vsdk_ram *ram = rig_ram(&rig, 0, P, 0);
+    vsdk_dma_view view = {.size = sizeof view};
+
+    ok(vsdk_dma_map(device, 0, 16, VSDK_DMA_TO_GUEST, &view, NULL));
+    ok(vsdk_vm_unmap(rig.vm, 0, P, NULL));
+    ok(vsdk_vm_map(rig.vm, 0, ram, 0, P, 0, NULL));
+    ok(vsdk_vm_protect(rig.vm, 0, P, VSDK_MAP_READONLY, NULL));
+    vsdk_dma_unmap(&view);
+    ok(vsdk_vm_protect(rig.vm, 0, P, 0, NULL));
+    ok(vsdk_vm_protect(rig.vm, 0, P, VSDK_MAP_READONLY, NULL));
+    vsdk_ram_close(ram);
+}
+
+Test(gate, a_probe_touches_nothing)
+{
+    vsdk_ram *rw = rig_ram(&rig, 0, P, 0), *ro = rig_ram(&rig, P, P, VSDK_MAP_READONLY);
+
+    ok(vsdk_vm_probe(rig.vm, 0, 2 * P, VSDK_DMA_FROM_GUEST, NULL));
+    fails(RANGE, vsdk_vm_probe(rig.vm, P - 1, 2, VSDK_DMA_TO_GUEST, E));
+    ok(vsdk_vm_probe(rig.vm, P - 1, 1, VSDK_DMA_TO_GUEST | VSDK_DMA_FROM_GUEST, NULL));
+    fails(RANGE, vsdk_vm_probe(rig.vm, 2 * P - 1, 2, VSDK_DMA_FROM_GUEST, E));
+    fails(RANGE, vsdk_vm_probe(rig.vm, UINT64_MAX, 2, VSDK_DMA_FROM_GUEST, E));
+    ok(vsdk_vm_probe(rig.vm, UINT64_MAX, 0, VSDK_DMA_FROM_GUEST, NULL));
+    fails(INVALID_ARGUMENT, vsdk_vm_probe(rig.vm, 0, 1, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_probe(rig.vm, 0, 1, 4, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_probe(NULL, 0, 1, VSDK_DMA_FROM_GUEST, E));
+    ok(vsdk_vm_destroy(rig.vm, NULL));
+    fails(GONE, vsdk_vm_probe(rig.vm, 0, 1, VSDK_DMA_FROM_GUEST, E));
+    vsdk_ram_close(rw);
+    vsdk_ram_close(ro);
 }
 
 Test(gate, mappings_do_not_overlap)

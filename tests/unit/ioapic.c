@@ -51,7 +51,7 @@ Test(ioapic, registers)
 
 static void line(uint32_t gsi, uint32_t level)
 {
-    vm.set_line(vm.controller, gsi, level);
+    vm.set_line(vm.controller, &vm, gsi, level);
 }
 
 Test(ioapic, rising_edges_become_messages)

@@ -20,11 +20,12 @@ struct lines {
     char trace[32];
 };
 
-static void set_line(void *user, uint32_t gsi, uint32_t level)
+static void set_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
     struct lines *lines = user;
     vsdk_irq *again = lines->again;
 
+    cr_assert_eq(vm, rig.vm);
     lines->twice += lines->gsi == gsi && lines->level == level && lines->changes;
     lines->trace[lines->changes++ % sizeof lines->trace] = level ? '1' : '0';
     lines->gsi = gsi;

@@ -13,7 +13,7 @@ enum { AREA = 0x2000 };
 static vsdk_vm vm;
 static vsdk_pc *pc;
 static uint8_t area[AREA];
-static uint32_t released[2];
+static uint32_t released[2]; /* ends of streams that were given to a machine */
 
 static void begin(void)
 {
@@ -32,22 +32,41 @@ static void end(void)
     cr_assert(zero(fake_leaks()));
 }
 
-static void release(void *user)
+/* The embedder's end: closed when the other one is. */
+static void stream_happened(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {
+    if (!(events & VSDK_STREAM_ENDED))
+        return;
     released[(uintptr_t)user]++;
+    vsdk_stream_close(stream);
+}
+
+static vsdk_stream *stream(uintptr_t which)
+{
+    vsdk_stream *near, *far;
+
+    cr_assert(eq(i32, vsdk_stream_create(NULL, &near, &far, NULL), VSDK_OK));
+    cr_assert(eq(i32, vsdk_stream_set_handler(near, stream_happened, (void *)which, NULL, NULL),
+                 VSDK_OK));
+    return far;
+}
+
+/* The machine takes references of its own. */
+static vsdk_status make_with(vsdk_pc_config *config)
+{
+    config->serial = stream(0);
+    config->debug_output = stream(1);
+    vsdk_status status = vsdk_pc_create(&vm, config, &pc, NULL);
+    vsdk_stream_close(config->serial);
+    vsdk_stream_close(config->debug_output);
+    return status;
 }
 
 static vsdk_status make(uint64_t memory)
 {
-    vsdk_pc_config config = {
-        .size = sizeof config,
-        .memory = memory,
-        .output_release = release,
-        .debug_user = (void *)1,
-        .debug_release = release,
-    };
+    vsdk_pc_config config = {.size = sizeof config, .memory = memory};
 
-    return vsdk_pc_create(&vm, &config, &pc, NULL);
+    return make_with(&config);
 }
 
 static void makes(void)
@@ -536,9 +555,9 @@ Test(pc, checks)
 
 Test(pc, exit_port_is_where_it_is_wanted)
 {
-    vsdk_pc_config c = {.size = sizeof c, .output_release = release, .exit_port = 0x501};
+    vsdk_pc_config c = {.size = sizeof c, .exit_port = 0x501};
 
-    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_OK));
+    cr_assert(eq(i32, make_with(&c), VSDK_OK));
     fake_out(&vm, 0xf4, 3);
     cr_assert(eq(u32, vm.stop, 0));
     fake_out(&vm, 0x501, 3);
@@ -547,11 +566,12 @@ Test(pc, exit_port_is_where_it_is_wanted)
     fake_end(&vm);
     cr_assert(eq(u32, released[0], 1));
     c.exit_port = 0x3fc; /* in the serial port */
-    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_EXISTS));
+    cr_assert(eq(i32, make_with(&c), VSDK_ERROR_EXISTS));
     c.exit_port = 0xfffd;
     fake_end(&vm);
-    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_RANGE));
+    cr_assert(eq(i32, make_with(&c), VSDK_ERROR_RANGE));
     cr_assert(eq(u32, released[0], 3));
+    cr_assert(eq(u32, released[1], 3));
 }
 
 Test(pc, survives_every_failure)

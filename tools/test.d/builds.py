@@ -10,14 +10,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LIBDIR = "lib/x86_64-linux-gnu"  # without dpkg-dev meson does not know Debian's
 
 BUILDS = {
-    "gcc": ({"CC": "gcc"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Dxen=enabled",
-                            "-Dcommand=enabled"]),
-    "asan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Db_lundef=false",
-                               "-Db_sanitize=address,undefined"]),
-    "tsan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Db_lundef=false",
-                               "-Db_sanitize=thread"]),
+    "gcc": ({"CC": "gcc"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Dchecked=true",
+                            "-Dxen=enabled", "-Dcommand=enabled"]),
+    "asan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Dwerror=true", "-Dchecked=true",
+                               "-Db_lundef=false", "-Db_sanitize=address,undefined"]),
+    "tsan": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Dchecked=true",
+                               "-Db_lundef=false", "-Db_sanitize=thread"]),
     # The fuzzers have sanitizers of their own.
-    "fuzz": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Db_lundef=false"]),
+    "fuzz": ({"CC": "clang"}, ["-Dbuildtype=debugoptimized", "-Dchecked=true", "-Db_lundef=false"]),
 }
 
 

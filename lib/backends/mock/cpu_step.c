@@ -146,9 +146,9 @@ void cpu_power_on(cpu *c, struct mock_vm *vm, uint32_t index)
     c->index = index;
     for (unsigned i = 0; i < DECODED_ENTRIES; i++)
         c->cache[i].linear = TLB_EMPTY;
-    c->fpu.fcw = 0x37f;
-    c->fpu.mxcsr = 0x1f80;
-    c->fpu.mxcsr_mask = 0xffff;
+    c->fpu = (vsdk_x86_fpu){.fcw = 0x37f, .mxcsr = 0x1f80, .mxcsr_mask = 0xffff};
+    c->instructions = 0;
+    atomic_store(&c->signals, 0);
     lapic_power_on(c);
     cpu_reset(c);
     c->activity = index ? CPU_WAIT_SIPI : CPU_RUNNING;

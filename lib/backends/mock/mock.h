@@ -109,6 +109,7 @@ int mock_cpuid(const cpu *c, uint32_t leaf, uint32_t subleaf, vsdk_x86_cpuid_ent
 vsdk_status mock_vm_create(backend_vm *vm, vsdk_error *error);
 void mock_vm_destroy(backend_vm *vm);
 void mock_vm_free(backend_vm *vm);
+vsdk_status mock_vm_reset(backend_vm *vm, vsdk_error *error);
 vsdk_status mock_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                   uint32_t *needed, vsdk_error *error);
 

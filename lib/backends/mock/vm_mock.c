@@ -83,6 +83,32 @@ void mock_vm_free(backend_vm *backend)
     alloc_free(vm);
 }
 
+/* What an access waited for is forgotten with it; the map, and what the decoder knows of memory, is
+ * found anew. */
+static void power_on_again(mock_vm *vm, mock_vcpu *vcpu)
+{
+    cpu_power_on(&vcpu->cpu, vm, vcpu->cpu.index);
+    vcpu->shown = SHOWN_NOTHING;
+    vcpu->outcome = STEP_DONE;
+    vcpu->until_clock = 1;
+}
+
+vsdk_status mock_vm_reset(backend_vm *backend, vsdk_error *error)
+{
+    mock_vm *vm = mock_vm_of(backend);
+
+    turn_take(&vm->turn);
+    vm->ended = STEP_DONE;
+    for (uint32_t i = 0; i < vm->vcpus_max; i++) {
+        mock_vcpu *vcpu = atomic_load_explicit(&vm->vcpus[i], memory_order_acquire);
+
+        if (vcpu)
+            power_on_again(vm, vcpu);
+    }
+    turn_give(&vm->turn);
+    return VSDK_OK;
+}
+
 vsdk_status mock_vm_list_reserved(backend_vm *backend, vsdk_vm_range *ranges, uint32_t capacity,
                                   uint32_t *needed, vsdk_error *error)
 {
