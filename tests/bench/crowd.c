@@ -41,7 +41,7 @@ crowd crowd_start(void (*fill)(void *user), double (*once)(void *user), void *us
 
 double crowd_once(const crowd *c)
 {
-    double took;
+    double took = 0;
 
     must(write(c->ask, "m", 1) == 1 && read(c->answer, &took, sizeof took) == sizeof took,
          "a crowd of machines");
