@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters, as they are read. A counter is written by one thread, relaxed (counters.h), so what is
+ * read is each at some moment, not all of them at one. */
 #include "core/counters.h"
 #include "base/error.h"
 #include "base/record.h"

@@ -1,3 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is told to the host's log function: no more than the level that is wanted, and of a backend
+ * that a guest can make talk a bounded number of messages per second. Some messages come while
+ * locks are held, or inside a reader section: so the function may call nothing of the library's. */
 #include "core/log.h"
 #include "base/sys.h"
 #include <stdarg.h>
