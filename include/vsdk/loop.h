@@ -223,7 +223,8 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error);
  * Watch a descriptor.
  *
  *   device      The device that it is part of, or NULL.
- *   descriptor  The descriptor; stays the caller's. Closed before its watch it is watched no more.
+ *   descriptor  The descriptor; stays the caller's. The watch has a duplicate of it, so it may be
+ *               closed first, and several watches may look at one.
  *   events      vsdk_loop_events; 0 watches nothing for now.
  *   fn          Called when it is ready.
  *   user        (may be NULL) Given to it.
@@ -232,7 +233,7 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the descriptor can't be polled or an event is unknown
- *   EXISTS            this loop watches the descriptor already
+ *   LIMIT             no more descriptors
  *   NO_MEMORY         no memory
  *   GONE              the device's virtual machine was destroyed
  *   STATE             called in a forked child

@@ -92,6 +92,19 @@ void device_stop(vsdk_device *device, vsdk_stop_mode mode)
         device_wait_drained(&wait);
 }
 
+/* A pause may be dispatching the loop. */
+static void wake_loop(vsdk_vm *vm)
+{
+    vm_use use;
+
+    if (vm_use_begin(vm, &use, "vsdk_device_stopped", NULL))
+        return;
+    vsdk_loop *loop = atomic_load(&vm->loop);
+    if (loop)
+        loop_wake(loop);
+    vm_use_end(use);
+}
+
 vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
 {
     static const char op[] = "vsdk_device_stopped";
@@ -106,9 +119,7 @@ vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
             if (!atomic_compare_exchange_strong(&device->phase, &phase, DEVICE_IDLE))
                 continue;
             stop_is_over(device->vm);
-            vsdk_loop *loop = atomic_load(&device->vm->loop);
-            if (loop)
-                loop_wake(loop); /* a pause may be dispatching it */
+            wake_loop(device->vm);
         } else if (phase == DEVICE_STOPPING) {
             if (!atomic_compare_exchange_strong(&device->phase, &phase, DEVICE_STOPPED_SOON))
                 continue;

@@ -254,16 +254,14 @@ int32_t vsdk_msi_descriptor(vsdk_msi *msi, vsdk_error *error)
     vsdk_vm *vm = msi->vm;
     if (vm_is_foreign(vm))
         return vm_forked(op, error), -1;
-    if (!vm->host->backend.ops->msi_assign) {
+    lock_take(&vm->bus.lock);
+    if (atomic_load(&vm->gone)) {
+        vm_gone(op, error);
+    } else if (!vm->host->backend.ops->msi_assign) {
         error_set(error, VSDK_ERROR_UNSUPPORTED, op, "the %s backend sends none by descriptor",
                   vm->host->backend.ops->name);
         error_hint(error, VSDK_ERROR_UNSUPPORTED,
                    "ask vsdk_host_query for VSDK_CAPABILITY_MSI_DESCRIPTOR");
-        return -1;
-    }
-    lock_take(&vm->bus.lock);
-    if (atomic_load(&vm->gone)) {
-        vm_gone(op, error);
     } else if (msi->fd >= 0) {
         fd = msi->fd;
     } else if ((msi->fd = sys_eventfd()) < 0) {

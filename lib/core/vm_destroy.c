@@ -14,6 +14,8 @@ int vm_enter(vsdk_vm *vm)
     return refs_try_get(&vm->refs);
 }
 
+/* With the last reference, not with a destroy: threads inside a run or a pause dispatch it, and the
+ * embedder has it as long as the handle. Who wakes it without a reference is inside a use. */
 static void take_loop(vsdk_vm *vm)
 {
     vsdk_loop *loop = atomic_exchange(&vm->loop, NULL);
@@ -23,7 +25,6 @@ static void take_loop(vsdk_vm *vm)
     lock_take(&loop->lock);
     loop->vm = NULL;
     lock_give(&loop->lock);
-    loop_wake(loop);
     loop_put(loop);
 }
 
@@ -38,7 +39,6 @@ static void end_parts(vsdk_vm *vm)
     lock_take(&vm->bus.lock); /* whoever assigned doorbells or messages has done so */
     bus_clear(vm);
     lock_give(&vm->bus.lock);
-    take_loop(vm);
     ops->vm_destroy(&vm->backend);
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
         if (vm->vcpus[i])
@@ -52,6 +52,7 @@ void vm_leave(vsdk_vm *vm)
         return;
     if (!atomic_exchange(&vm->gone, 1))
         end_parts(vm);
+    take_loop(vm);
     vm_drop(vm);
 }
 

@@ -256,18 +256,21 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_pause_flags flags, uint64_t timeout_
 vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
 {
     const char *operation = "vsdk_vm_pause_request";
+    vm_use use;
 
     if (!vm)
         return error_null(error, operation, "vm");
-    if (vm_is_foreign(vm))
-        return vm_forked(operation, error);
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
+    if (status)
+        return status;
     lock_take(&vm->life.lock);
-    vsdk_status status = life_check(vm, EVENT_REQUEST, operation, error);
+    status = life_check(vm, EVENT_REQUEST, operation, error);
     if (!status && atomic_load(&vm->life.state) == VSDK_VM_RUNNING)
         life_want_pause(vm);
     lock_give(&vm->life.lock);
     if (!status)
         vm_wake_loop(vm);
+    vm_use_end(use);
     return status;
 }
 

@@ -259,7 +259,9 @@ Test(vm, ended_guest_executes_nothing)
 
 Test(vm, every_terminal_reason_can_be_given)
 {
-    for (vsdk_exit_reason reason = VSDK_EXIT_POWEROFF; reason <= VSDK_EXIT_STOP; reason++) {
+    for (vsdk_exit_reason reason = VSDK_EXIT_POWEROFF; reason <= VSDK_EXIT_HALTED; reason++) {
+        if (reason == VSDK_EXIT_STOP + 1)
+            reason = VSDK_EXIT_HALTED;
         struct machine other;
 
         machine_make(&other);
@@ -385,19 +387,20 @@ Test(vm, destroy_ends_a_run_that_waits_for_the_start)
     cr_assert_eq(runner.status, VSDK_ERROR_GONE);
 }
 
-static void ignore_line(void *user, uint32_t gsi, uint32_t level)
+static void ignore_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
-    (void)user, (void)gsi, (void)level;
 }
 
-static void ignore_timer(void *user)
+static void ignore_timer(void *user, vsdk_timer *timer)
 {
-    (void)user;
 }
 
-static void ignore_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
+static void ignore_work(void *user, vsdk_work *work)
 {
-    (void)user, (void)descriptor, (void)events;
+}
+
+static void ignore_watch(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
+{
 }
 
 static void expect_vm_gone(void)
@@ -410,6 +413,7 @@ static void expect_vm_gone(void)
     fails(GONE, vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     fails(GONE, vsdk_vm_pause_request(m.vm, E));
     fails(GONE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
+    fails(GONE, vsdk_vm_reset(m.vm, 0, E));
     fails(GONE, vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
     fails(GONE, vsdk_vm_get_info(m.vm, &info, E));
     fails(GONE, vsdk_vm_list_reserved(m.vm, NULL, 0, &needed, E));
@@ -448,7 +452,6 @@ static void expect_vcpu_gone(void)
 
 static void expect_memory_gone(void)
 {
-    vsdk_dma_view view = {.size = sizeof view};
     vsdk_ram *ram = NULL;
     uint8_t byte = 0;
 
@@ -458,54 +461,85 @@ static void expect_memory_gone(void)
     fails(GONE, vsdk_vm_protect(m.vm, 0, RAM_BYTES, 0, E));
     fails(GONE, vsdk_vm_read(m.vm, 0, &byte, 1, E));
     fails(GONE, vsdk_vm_write(m.vm, 0, &byte, 1, E));
-    fails(GONE, vsdk_dma_map(m.vm, 0, 1, VSDK_DMA_FROM_GUEST, &view, E));
+    fails(GONE, vsdk_vm_probe(m.vm, 0, 1, VSDK_DMA_FROM_GUEST, E));
+    fails(GONE, vsdk_ram_mark_dirty(m.ram, 0, 1, E));
 }
 
 /* Views of memory stay valid; on Xen their contents are lost. */
 static void expect_memory_stays(void)
 {
-    void *data = NULL;
-
-    data = vsdk_ram_data(m.ram);
-    cr_assert(data == m.memory);
+    cr_assert(vsdk_ram_data(m.ram) == m.memory);
     cr_assert_eq(vsdk_ram_size(m.ram), RAM_BYTES);
     m.memory[0] = 1;
     m.memory[RAM_BYTES - 1] = 1;
 }
 
-static void expect_devices_gone(vsdk_device *device, vsdk_irq *irq, vsdk_doorbell *doorbell,
-                                vsdk_loop *loop)
+static void expect_devices_gone(vsdk_device *device)
 {
-    vsdk_loop *got = (vsdk_loop *)1;
+    vsdk_dma_view view = {.size = sizeof view};
     const vsdk_device_ops ops = {.size = sizeof ops};
-    vsdk_doorbell_config config = {.size = sizeof config, .address = 1};
-    vsdk_doorbell *second = NULL;
     vsdk_device *other = NULL;
-    vsdk_timer *timer = NULL;
-    vsdk_watch *watch = NULL;
-    vsdk_irq *line = NULL;
-    uint64_t rings;
+    uint64_t needed;
+    uint8_t bytes[64] = {0};
 
     fails(GONE, vsdk_device_create(m.vm, &ops, NULL, NULL, &other, E));
     fails(GONE, vsdk_device_add_range(device, VSDK_SPACE_PIO, 1, 1, 0, E));
+    fails(GONE, vsdk_device_remove_range(device, VSDK_SPACE_PIO, 0x500, E));
     fails(GONE, vsdk_device_detach(device, E));
+    fails(GONE, vsdk_device_enter(device, E));
+    fails(GONE, vsdk_device_save(device, NULL, 0, &needed, E));
+    fails(GONE, vsdk_dma_read(device, 0, bytes, 1, E));
+    fails(GONE, vsdk_dma_write(device, 0, bytes, 1, E));
+    fails(GONE, vsdk_dma_map(device, 0, 1, VSDK_DMA_FROM_GUEST, &view, E));
+    ok(vsdk_device_stopped(device, E));
+    cr_assert(vsdk_device_vm(device) == m.vm);
     fails(GONE, vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, 1, 1, 1, E));
     fails(GONE, vsdk_vm_remove_range(m.vm, VSDK_SPACE_PIO, 1, E));
-    fails(GONE, vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
-                                &line, E));
-    fails(GONE, vsdk_irq_raise(irq, E));
-    fails(GONE, vsdk_irq_lower(irq, E));
-    fails(GONE, vsdk_irq_pulse(irq, E));
+    cr_assert(vsdk_device_user(device, &ops) == NULL);
+}
+
+/* The other children of the machine, and its loop. */
+struct children {
+    vsdk_irq *irq;
+    vsdk_msi *msi;
+    vsdk_doorbell *doorbell;
+    vsdk_loop *loop;
+};
+
+static void expect_interrupts_gone(const struct children *c)
+{
+    vsdk_irq_config config = {.size = sizeof config, .gsi = 4};
+    vsdk_irq *line = NULL;
+    vsdk_msi *message = NULL;
+
+    fails(GONE, vsdk_irq_create(m.vm, &config, &line, E));
+    fails(GONE, vsdk_irq_raise(c->irq, E));
+    fails(GONE, vsdk_irq_lower(c->irq, E));
+    fails(GONE, vsdk_irq_pulse(c->irq, E));
+    fails(GONE, vsdk_msi_create(m.vm, NULL, &message, E));
+    fails(GONE, vsdk_msi_set(c->msi, 0xfee00000, VECTOR, E));
+    fails(GONE, vsdk_msi_send(c->msi, E));
+    cr_assert(vsdk_msi_descriptor(c->msi, E) == -1 && test_error.code == VSDK_ERROR_GONE);
     fails(GONE, vsdk_irq_controller_attach(m.vm, 0, 1, ignore_line, NULL, NULL, E));
     fails(GONE, vsdk_irq_controller_detach(m.vm, 0, E));
+}
+
+static void expect_sources_gone(vsdk_device *device, const struct children *c)
+{
+    vsdk_doorbell_config config = {.size = sizeof config, .address = 1};
+    vsdk_doorbell *second = NULL;
+    vsdk_timer *timer = NULL;
+    vsdk_watch *watch = NULL;
+    vsdk_work *work = NULL;
+    uint64_t rings;
+
     fails(GONE, vsdk_doorbell_create(m.vm, &config, &second, E));
-    ok(vsdk_doorbell_take(doorbell, &rings, E));
-    fails(GONE, vsdk_vm_get_loop(m.vm, &got, E));
-    cr_assert(got == NULL);
-    fails(GONE, vsdk_timer_create(loop, device, ignore_timer, NULL, NULL, &timer, E));
-    fails(GONE,
-          vsdk_watch_create(loop, device, 0, VSDK_LOOP_READ, ignore_watch, NULL, NULL, &watch, E));
-    cr_assert(vsdk_device_user(device, &ops) == NULL);
+    ok(vsdk_doorbell_take(c->doorbell, &rings, E));
+    cr_assert(vsdk_vm_loop(m.vm, E) == NULL && test_error.code == VSDK_ERROR_GONE);
+    fails(GONE, vsdk_timer_create(c->loop, device, ignore_timer, NULL, NULL, &timer, E));
+    fails(GONE, vsdk_watch_create(c->loop, device, 0, VSDK_LOOP_READ, ignore_watch, NULL, NULL,
+                                  &watch, E));
+    fails(GONE, vsdk_work_create(c->loop, device, ignore_work, NULL, NULL, &work, E));
 }
 
 Test(vm, destroyed_answers_gone_everywhere)
@@ -513,14 +547,13 @@ Test(vm, destroyed_answers_gone_everywhere)
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
     vsdk_doorbell_config config = {.size = sizeof config, .address = 0x510};
-    vsdk_doorbell *doorbell = NULL;
-    vsdk_loop *loop = loop_of(m.vm);
-    vsdk_irq *irq = NULL;
+    vsdk_irq_config line = {.size = sizeof line, .gsi = 4};
+    struct children c = {.loop = loop_of(m.vm)};
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
-    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4}, &irq,
-                       E));
-    ok(vsdk_doorbell_create(m.vm, &config, &doorbell, E));
+    ok(vsdk_irq_create(m.vm, &line, &c.irq, E));
+    ok(vsdk_msi_create(m.vm, NULL, &c.msi, E));
+    ok(vsdk_doorbell_create(m.vm, &config, &c.doorbell, E));
     machine_start(&m, &guest_out_forever, NULL);
     run_to_write(&m, PORT_OUT);
     ok(vsdk_vm_destroy(m.vm, E));
@@ -528,9 +561,12 @@ Test(vm, destroyed_answers_gone_everywhere)
     expect_vcpu_gone();
     expect_memory_gone();
     expect_memory_stays();
-    expect_devices_gone(device, irq, doorbell, loop);
-    vsdk_doorbell_close(doorbell);
-    vsdk_irq_close(irq);
+    expect_devices_gone(device);
+    expect_interrupts_gone(&c);
+    expect_sources_gone(device, &c);
+    vsdk_doorbell_close(c.doorbell);
+    vsdk_msi_close(c.msi);
+    vsdk_irq_close(c.irq);
     vsdk_device_close(device);
 }
 
@@ -547,30 +583,34 @@ static void try_from_a_callback(void *user, vsdk_device *device, const vsdk_acce
     got[4] = vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, NULL);
     got[5] = vsdk_vcpu_create(m.vm, 0, NULL, &vcpu, NULL);
     got[6] = vsdk_vcpu_complete(m.vcpu, NULL);
+    got[7] = vsdk_vm_reset(m.vm, 0, NULL);
+    got[8] = vsdk_vm_resume(m.vm, NULL);
 }
 
 Test(vm, callbacks_may_not_wait_for_themselves)
 {
     static const vsdk_device_ops ops = {.size = sizeof ops, .write = try_from_a_callback};
-    vsdk_status got[7] = {0};
+    vsdk_status got[9] = {0};
     vsdk_device *device = make_device(m.vm, &ops, got, 0);
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
     machine_start(&m, &guest_many_widths, &(vsdk_x86_regs){.rbx = MMIO});
     run_to_write(&m, PORT_WIDE); /* two bytes wide: leaves the device's range */
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         cr_assert_eq(got[i], VSDK_ERROR_BUSY, "call %d: %s", i, vsdk_status_name(got[i]));
+    ok(got[8]); /* in RUNNING a resume does nothing */
     vsdk_device_close(device);
 }
 
-static void resume_in_pause(void *user)
+static vsdk_stop_answer resume_in_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
 {
-    *(vsdk_status *)user = vsdk_vm_resume(m.vm, NULL);
+    *(vsdk_status *)user = vsdk_vm_resume(vsdk_device_vm(device), NULL);
+    return VSDK_STOP_DONE;
 }
 
-Test(vm, resume_in_a_pause_callback_is_busy)
+Test(vm, resume_in_a_stop_callback_is_busy)
 {
-    static const vsdk_device_ops ops = {.size = sizeof ops, .pause = resume_in_pause};
+    static const vsdk_device_ops ops = {.size = sizeof ops, .stop = resume_in_stop};
     vsdk_status got = VSDK_OK;
     vsdk_device *device = make_device(m.vm, &ops, &got, 0);
 

@@ -143,7 +143,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_loop_descriptor", "0.1", 0, 1, "any", ""},
     {"vsdk_loop_dispatch", "0.1", 1, 1, "any", "INVALID_ARGUMENT BUSY STATE"},
     {"vsdk_loop_wake", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
-    {"vsdk_watch_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT EXISTS NO_MEMORY GONE STATE"},
+    {"vsdk_watch_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT LIMIT NO_MEMORY GONE STATE"},
     {"vsdk_watch_set_events", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
     {"vsdk_watch_close", "0.1", 0, 0, "any", ""},
     {"vsdk_timer_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT NO_MEMORY GONE STATE"},
