@@ -58,10 +58,8 @@ static void tell_all(const boot *b)
     fflush(stdout);
 }
 
-static void output(void *user, const void *bytes, uint64_t length)
+static void look(boot *b, const char *text, uint64_t length)
 {
-    boot *b = user;
-    const char *text = bytes;
     for (uint64_t i = 0; i < length && !b->seen; i++) {
         b->matched = text[i] == marker[b->matched] ? b->matched + 1 : text[i] == marker[0];
         b->seen = b->matched == sizeof marker - 1;
@@ -70,6 +68,15 @@ static void output(void *user, const void *bytes, uint64_t length)
         b->seen = 2;
         tell_all(b);
     }
+}
+
+static void output(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    char text[256];
+    uint64_t got;
+    (void)events;
+    while (!vsdk_stream_read(stream, text, sizeof text, &got, NULL) && got)
+        look(user, text, got);
 }
 
 static void *map_file(const char *folder, const char *name, uint64_t *length)
@@ -94,8 +101,8 @@ int main(int count, char **argument)
     vsdk_host *host;
     vsdk_exit end;
     vsdk_vm_config config = {.size = sizeof config};
-    vsdk_pc_config machine = {
-        .size = sizeof machine, .memory = 256 << 20, .output = output, .output_user = &b};
+    vsdk_stream *terminal;
+    vsdk_pc_config machine = {.size = sizeof machine, .memory = 256 << 20};
     vsdk_boot_config load = {.size = sizeof load,
                              .command_line = "console=ttyS0 panic=-1 quiet wait=1 act=poweroff"};
     if (count != 2)
@@ -105,12 +112,16 @@ int main(int count, char **argument)
     must(vsdk_host_open("kvm", NULL, &host, &error));
     clock_gettime(CLOCK_MONOTONIC, &b.start);
     must(vsdk_vm_create(host, &config, &b.vm, &error));
+    must(vsdk_stream_create(NULL, &machine.serial, &terminal, &error));
+    must(vsdk_stream_set_handler(terminal, output, &b, NULL, &error));
     must(vsdk_pc_create(b.vm, &machine, &b.pc, &error));
+    vsdk_stream_close(machine.serial);
     must(vsdk_pc_boot(b.pc, &load, &error));
     must(vsdk_vm_run(b.vm, NULL, UINT64_C(240000000000), &end, &error));
     vsdk_pc_close(b.pc);
     must(vsdk_vm_destroy(b.vm, &error));
     vsdk_vm_close(b.vm);
     vsdk_host_close(host);
+    vsdk_stream_close(terminal);
     return b.seen != 2;
 }

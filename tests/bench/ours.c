@@ -24,7 +24,7 @@ static void create_memory(ours_vm *vm, size_t bytes, ours_guest guest)
 {
     must(vsdk_ram_create(vm->vm, bytes, NULL, &vm->ram, &error));
     must(vsdk_vm_map(vm->vm, 0, vm->ram, 0, bytes, 0, &error));
-    must(vsdk_ram_data(vm->ram, &vm->memory, &error));
+    vm->memory = vsdk_ram_data(vm->ram);
     if (guest == GUEST_LONG)
         guest_fill_long(vm->memory);
     else

@@ -104,7 +104,7 @@ static void fill_running(many *c)
 
 static void pause_once(many *c)
 {
-    must(vsdk_vm_pause(c->vm, &error));
+    must(vsdk_vm_pause(c->vm, 0, VSDK_FOREVER, &error));
     must(vsdk_vm_resume(c->vm, &error));
 }
 
@@ -154,9 +154,9 @@ static void raw_map_once(many *c)
 
 /* Watches. */
 
-static void ready(void *user, int32_t descriptor, uint32_t events)
+static void ready(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
 {
-    (void)user, (void)descriptor, (void)events;
+    (void)user, (void)watch, (void)descriptor, (void)events;
 }
 
 static vsdk_watch *watch(many *c, size_t index)

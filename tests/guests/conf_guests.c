@@ -46,13 +46,12 @@ static void open_host(void)
 static void make(uint32_t vcpus, vsdk_irqchip irqchip)
 {
     vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus, .irqchip = irqchip};
-    void *memory;
 
     ok(vsdk_vm_create(m.host, &config, &m.vm, &m.error));
     ok(vsdk_ram_create(m.vm, RAM_BYTES, NULL, &m.ram, &m.error));
     ok(vsdk_vm_map(m.vm, 0, m.ram, 0, RAM_BYTES, 0, &m.error));
-    ok(vsdk_ram_data(m.ram, &memory, &m.error));
-    m.memory = memory;
+    m.memory = vsdk_ram_data(m.ram);
+    cr_assert_not_null(m.memory);
     m.vcpus = vcpus;
     for (uint32_t i = 0; i < vcpus; i++)
         ok(vsdk_vcpu_create(m.vm, i, NULL, &m.vcpu[i], &m.error));
@@ -250,14 +249,15 @@ Test(guests, accesses_that_cross_a_page)
 Test(guests, writes_to_read_only_memory)
 {
     vsdk_ram *rom;
-    void *memory;
+    uint32_t *memory;
 
     need(VSDK_CAPABILITY_READONLY);
     make(1, VSDK_IRQCHIP_PORTABLE);
     ok(vsdk_ram_create(m.vm, 0x1000, NULL, &rom, &m.error));
     ok(vsdk_vm_map(m.vm, ROM, rom, 0, 0x1000, VSDK_MAP_READONLY, &m.error));
-    ok(vsdk_ram_data(rom, &memory, &m.error));
-    *(uint32_t *)memory = 41;
+    memory = vsdk_ram_data(rom);
+    cr_assert_not_null(memory);
+    *memory = 41;
     start(&guest_readonly_write, 3, ROM);
     written(VSDK_EXIT_PIO, PORT_REPORT, 4, 41);
     written(VSDK_EXIT_MMIO, ROM, 4, 42);

@@ -53,6 +53,7 @@ typedef struct guest {
     const row *row;
     vsdk_vm *vm;
     vsdk_pc *pc;
+    vsdk_stream *terminal; /* our end of the serial port's stream */
     vsdk_error error;
     vsdk_exit end;
     vsdk_status status;
@@ -86,23 +87,26 @@ static file map_file(const char *name)
     return f;
 }
 
+/* Called inside the guest's write of the question: the port takes an answer there, too. */
 static void type(guest *g)
 {
     static const char digits[] = "0123456789abcdef";
+    char line[NONCE + 2];
     uint8_t random[NONCE / 2];
+    uint64_t taken = 0;
 
     if (getrandom(random, sizeof random, 0) != sizeof random)
         abort();
     for (int i = 0; i < NONCE; i++)
         g->nonce[i] = digits[random[i / 2] >> (i & 1 ? 0 : 4) & 15];
-    vsdk_serial_input(vsdk_pc_device(g->pc, VSDK_PC_SERIAL), g->nonce, NONCE, NULL, NULL);
-    vsdk_serial_input(vsdk_pc_device(g->pc, VSDK_PC_SERIAL), "\n", 1, NULL, NULL);
+    int length = snprintf(line, sizeof line, "%s\n", g->nonce);
+    if (vsdk_stream_write(g->terminal, line, (uint64_t)length, &taken, NULL) ||
+        taken != (uint64_t)length)
+        printf("# only %llu bytes of the answer were taken\n", (unsigned long long)taken);
 }
 
-static void output(void *user, const void *bytes, uint64_t length)
+static void keep(guest *g, const char *bytes, uint64_t length)
 {
-    guest *g = user;
-
     if (length > LOG - g->length)
         return;
     memcpy(g->log + g->length, bytes, length);
@@ -111,6 +115,16 @@ static void output(void *user, const void *bytes, uint64_t length)
         g->asked = 1;
         type(g);
     }
+}
+
+static void output(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    char bytes[256];
+    uint64_t got;
+
+    (void)events;
+    while (!vsdk_stream_read(stream, bytes, sizeof bytes, &got, NULL) && got)
+        keep(user, bytes, got);
 }
 
 /* What the guest said after "VSDK-GUEST WHAT: ", or "". */
@@ -168,8 +182,7 @@ static vsdk_status boot(guest *g, vsdk_host *host)
     char options[128];
     vsdk_vm_config config = {
         .size = sizeof config, .vcpus_max = g->row->vcpus, .irqchip = g->row->irqchip};
-    vsdk_pc_config machine = {
-        .size = sizeof machine, .memory = 256 << 20, .output = output, .output_user = g};
+    vsdk_pc_config machine = {.size = sizeof machine, .memory = 256 << 20};
     vsdk_boot_config load = {
         .size = sizeof load,
         .image = image.bytes,
@@ -182,7 +195,12 @@ static vsdk_status boot(guest *g, vsdk_host *host)
     snprintf(options, sizeof options, "console=ttyS0 panic=-1 quiet act=%s", g->row->act);
     g->status = vsdk_vm_create(host, &config, &g->vm, &g->error);
     if (!g->status)
+        g->status = vsdk_stream_create(NULL, &machine.serial, &g->terminal, &g->error);
+    if (!g->status)
+        g->status = vsdk_stream_set_handler(g->terminal, output, g, NULL, &g->error);
+    if (!g->status)
         g->status = vsdk_pc_create(g->vm, &machine, &g->pc, &g->error);
+    vsdk_stream_close(machine.serial); /* the port has its own reference */
     if (!g->status)
         g->status = vsdk_pc_boot(g->pc, &load, &g->error);
     munmap(image.bytes, image.length);
@@ -262,6 +280,8 @@ static void boot_row(vsdk_host *host, const row *r)
     if (g.vm)
         vsdk_vm_destroy(g.vm, NULL);
     vsdk_vm_close(g.vm);
+    tap(vsdk_stream_ready(g.terminal) & VSDK_STREAM_ENDED, "%s: its stream ends with it", r->name);
+    vsdk_stream_close(g.terminal);
 }
 
 int main(int argc, char **argv)

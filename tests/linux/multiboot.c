@@ -12,13 +12,17 @@
 static char printed[256];
 static size_t length;
 
-static void output(void *user, const void *bytes, uint64_t count)
+static void output(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {
-    (void)user;
-    if (count < sizeof printed - length) {
-        memcpy(printed + length, bytes, count);
-        length += count;
-    }
+    char bytes[64];
+    uint64_t got;
+
+    (void)user, (void)events;
+    while (!vsdk_stream_read(stream, bytes, sizeof bytes, &got, NULL) && got)
+        if (got < sizeof printed - length) {
+            memcpy(printed + length, bytes, got);
+            length += got;
+        }
 }
 
 static void *slurp(const char *path, uint64_t *count)
@@ -34,7 +38,7 @@ static void *slurp(const char *path, uint64_t *count)
 
 static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_error *error)
 {
-    vsdk_pc_config machine = {.size = sizeof machine, .memory = 32 << 20, .output = output};
+    vsdk_pc_config machine = {.size = sizeof machine, .memory = 32 << 20};
     static const vsdk_boot_module modules[] = {{"one", 3, "first a b"}, {"2", 1, NULL}};
     vsdk_boot_config load = {.size = sizeof load,
                              .command_line = "a b",
@@ -44,14 +48,21 @@ static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_erro
                              .modules = modules,
                              .module_count = 2};
     vsdk_pc *pc = NULL;
-    vsdk_status status = vsdk_pc_create(vm, &machine, &pc, error);
+    vsdk_stream *terminal = NULL;
+    vsdk_status status = vsdk_stream_create(NULL, &machine.serial, &terminal, error);
 
+    if (!status)
+        status = vsdk_stream_set_handler(terminal, output, NULL, NULL, error);
+    if (!status)
+        status = vsdk_pc_create(vm, &machine, &pc, error);
+    vsdk_stream_close(machine.serial); /* the port has its own reference */
     load.image = slurp(path, &load.image_length);
     if (!status)
         status = vsdk_pc_boot(pc, &load, error);
     if (!status)
         status = vsdk_vm_run(vm, NULL, 120 * UINT64_C(1000000000), end, error);
     vsdk_pc_close(pc);
+    vsdk_stream_close(terminal);
     return status;
 }
 
