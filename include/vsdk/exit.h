@@ -11,8 +11,8 @@
  *
  * - PIO, MMIO: address, width, direction, count, data, value (of a write with count 1,
  *   zero-extended), tag (of the range attached there, else 0).
- * - POWEROFF, RESET, CRASH, SUSPEND, WATCHDOG, SOFT_RESET, EXIT_PORT, STOP (terminal): value is the
- *   code given to vsdk_vm_stop or by the guest, detail a vsdk_crash_detail for CRASH.
+ * - POWEROFF, RESET, CRASH, SUSPEND, WATCHDOG, SOFT_RESET, GUEST_EXIT, STOP, HALTED (terminal):
+ *   value is the code given to vsdk_vm_stop or by the guest, detail a vsdk_crash_detail for CRASH.
  * - KICKED: detail is a vsdk_kick_detail.
  * - INTERNAL_ERROR, FAIL_ENTRY, UNKNOWN: native and detail as the hypervisor gave them.
  * - MEMORY_FAULT: address (gpa), detail as the hypervisor gave it.
