@@ -350,7 +350,7 @@ vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error);
  *
  * Every run returns the terminal exit from now on. The first reason stays. How a device ends a run.
  *
- *   reason  A terminal reason, POWEROFF to STOP.
+ *   reason  A terminal reason, POWEROFF to STOP or HALTED.
  *   code    Becomes value of the exit.
  *   detail  Becomes detail: a vsdk_crash_detail for CRASH, else 0.
  *

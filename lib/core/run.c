@@ -224,6 +224,7 @@ static void look_again(struct vm_run *run)
 
     run->all_halted = all ? run->all_halted + 1 : 0;
     if (run->all_halted == 2) {
+        run->look_at = UINT64_MAX;
         life_end(run->vm, &end);
         return;
     }
@@ -263,13 +264,10 @@ static void wait_for_end(struct vm_run *run, uint64_t deadline)
             set_kicked(run, VSDK_KICK_DEADLINE);
             return;
         }
-        if (looks) {
-            uint64_t before_look = time_left(run->look_at);
-            if (!before_look)
-                look_again(run);
-            else if (before_look < left)
-                left = before_look;
-        }
+        if (looks && !time_left(run->look_at))
+            look_again(run);
+        if (looks && time_left(run->look_at) < left)
+            left = time_left(run->look_at);
         if (vsdk_loop_dispatch(loop, left, NULL, NULL))
             sys_futex_wait(&vm->run_word, seen, sys_deadline(left));
     }

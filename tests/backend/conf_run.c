@@ -2,6 +2,7 @@
 #include "common.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 static struct machine m;
 
@@ -22,8 +23,7 @@ enum { SHORT_NS = 20000000 };
 
 static void end_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)user;
-    vsdk_vm_stop(m.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
+    vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
 }
 
 /* A exit-port device of the test's own. */
@@ -105,6 +105,192 @@ Test(run, cancel_before_makes_it_return)
     fails(INVALID_ARGUMENT, vsdk_vm_run(NULL, NULL, 1, &end, E));
 }
 
+Test(run, without_time_returns_at_once)
+{
+    vsdk_exit end;
+
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run(m.vm, NULL, 0, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_KICKED);
+    cr_assert_eq(end.detail, VSDK_KICK_DEADLINE);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+}
+
+/* What the embedder gets in a run, and how it answers. */
+struct exits {
+    char text[512];
+    uint64_t reply;
+    uint64_t last_port; /* after an access there the run ends */
+    uint32_t stop;      /* by stopping the guest instead */
+    atomic_int released;
+};
+
+static vsdk_run_answer take_exit(void *user, vsdk_vcpu *vcpu, vsdk_exit *exit)
+{
+    struct exits *exits = user;
+    size_t used = strlen(exits->text);
+
+    cr_assert(vcpu == m.vcpu && exit == m.exit);
+    snprintf(exits->text + used, sizeof exits->text - used, "%s%c%llx.%u%s ",
+             exit->reason == VSDK_EXIT_PIO    ? "p"
+             : exit->reason == VSDK_EXIT_MMIO ? "m"
+                                              : vsdk_exit_reason_name(exit->reason),
+             exit->direction == VSDK_DIRECTION_READ ? 'r' : 'w', (unsigned long long)exit->address,
+             exit->width, exit->tag ? "!" : "");
+    if (exit->direction == VSDK_DIRECTION_READ)
+        answer(exit, exits->reply);
+    if (exit->address != exits->last_port)
+        return VSDK_RUN_GO_ON;
+    if (exits->stop)
+        vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 33, 0, NULL);
+    return exits->stop ? VSDK_RUN_GO_ON : VSDK_RUN_END;
+}
+
+static void release_exits(void *user)
+{
+    atomic_fetch_add(&((struct exits *)user)->released, 1);
+}
+
+static vsdk_run_config config_of(struct exits *exits)
+{
+    return (vsdk_run_config){.size = sizeof(vsdk_run_config),
+                             .exit = take_exit,
+                             .user = exits,
+                             .release = release_exits};
+}
+
+static void ignore_write(void *user, vsdk_device *device, const vsdk_access *access)
+{
+}
+
+/* What a device claims does not come; what is tagged or nobody's does, in order. */
+Test(run, gives_what_nobody_claims_to_its_callback)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = ignore_write};
+    struct exits exits = {.last_port = PORT_END};
+    vsdk_run_config config = config_of(&exits);
+    vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
+    vsdk_exit end;
+
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
+    ok(vsdk_vm_add_range(m.vm, VSDK_SPACE_PIO, PORT_WIDE, 2, 5, E));
+    machine_load(&m, &guest_widths_out, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run(m.vm, &config, VSDK_FOREVER, &end, E));
+    cr_assert_str_eq(exits.text, "pw84.2 pw84.4 pw1234.1! pw1234.2! pw1234.4 pwf4.1 ", "%s",
+                     exits.text);
+    cr_assert_eq(end.reason, VSDK_EXIT_PIO);
+    cr_assert_eq(end.address, PORT_END);
+    cr_assert_eq(end.value, 0x11);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
+    cr_assert_eq(atomic_load(&exits.released), 1);
+    vsdk_device_close(device);
+}
+
+/* A run that its callback ended goes on where it was: at the answer that the callback gave. */
+Test(run, answers_of_its_callback_reach_the_guest)
+{
+    struct exits exits = {.reply = 0x77, .last_port = PORT_IN};
+    vsdk_run_config config = config_of(&exits);
+    vsdk_exit end;
+
+    machine_load(&m, &guest_echo, native_cpl(m.host), NULL);
+    for (int i = 0; i < 3; i++) {
+        ok(vsdk_vm_run(m.vm, &config, VSDK_FOREVER, &end, E));
+        cr_assert_eq(end.address, PORT_IN);
+        exits.reply++;
+    }
+    cr_assert_str_eq(exits.text, "pr81.4 pw82.4 pr81.4 pw82.4 pr81.4 ", "%s", exits.text);
+    ok(vsdk_vm_resume(m.vm, E));
+    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, 0x79);
+}
+
+Test(run, callback_may_stop_the_guest)
+{
+    struct exits exits = {.last_port = PORT_OUT, .stop = 1};
+    vsdk_run_config config = config_of(&exits);
+    vsdk_exit end;
+
+    machine_load(&m, &guest_out_forever, native_cpl(m.host), NULL);
+    ok(vsdk_vm_run(m.vm, &config, VSDK_FOREVER, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_STOP);
+    cr_assert_eq(end.value, 33);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_STOPPED);
+}
+
+Test(run, configuration_is_checked)
+{
+    struct exits exits = {.last_port = PORT_END};
+    vsdk_run_config config = config_of(&exits);
+    struct {
+        vsdk_run_config config;
+        uint64_t later;
+    } longer = {.config = config, .later = 1};
+
+    machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
+    config.flags = 1;
+    fails(INVALID_ARGUMENT, vsdk_vm_run(m.vm, &config, 1, NULL, E));
+    cr_assert_eq(atomic_load(&exits.released), 1);
+    config.flags = 0;
+    config.reserved[1] = 1;
+    fails(UNSUPPORTED, vsdk_vm_run(m.vm, &config, 1, NULL, E));
+    config.reserved[1] = 0;
+    longer.config.size = sizeof longer;
+    fails(UNSUPPORTED, vsdk_vm_run(m.vm, &longer.config, 1, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_vm_run(NULL, &config, 1, NULL, E));
+    cr_assert_eq(atomic_load(&exits.released), 4);
+    config.size = 4;
+    fails(INVALID_ARGUMENT, vsdk_vm_run(m.vm, &config, 1, NULL, E));
+    config.size = sizeof config;
+    ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
+    fails(STATE, vsdk_vm_run(m.vm, &config, 1, NULL, E));
+    cr_assert_eq(atomic_load(&exits.released), 5);
+}
+
+/* `cli; hlt` is no power-off: a guest that panicked ends like that, by the same name everywhere. */
+Test(run, guest_that_halts_for_good_has_halted)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+    vsdk_exit end;
+
+    machine_load(&m, &guest_halt_for_good, 0, NULL);
+    ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_HALTED, "%s", vsdk_exit_reason_name(end.reason));
+    cr_assert(end.flags & VSDK_EXIT_TERMINAL);
+    ok(vsdk_vm_get_info(m.vm, &info, E));
+    cr_assert_eq(info.state, VSDK_VM_STOPPED);
+    cr_assert_eq(info.stop_reason, VSDK_EXIT_HALTED);
+}
+
+/* One that waits for an interrupt has not, however long it is silent. */
+Test(run, guest_that_waits_for_an_interrupt_has_not_halted)
+{
+    vsdk_exit end;
+
+    machine_load(&m, &guest_interrupts_halted, 0, NULL);
+    ok(vsdk_vm_run(m.vm, NULL, 3 * UINT64_C(1000000000), &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_KICKED, "%s", vsdk_exit_reason_name(end.reason));
+    cr_assert_eq(end.detail, VSDK_KICK_DEADLINE);
+}
+
+Test(run_bare, callback_gets_halts_where_nobody_can_wake)
+{
+    vsdk_vm_config config = {.size = sizeof config, .irqchip = VSDK_IRQCHIP_NONE};
+    struct exits exits = {.last_port = PORT_OUT};
+    vsdk_run_config run_config = config_of(&exits);
+    vsdk_host *host = open_host();
+    vsdk_exit end;
+
+    need(host, VSDK_CAPABILITY_IRQCHIP_NONE);
+    need(host, VSDK_CAPABILITY_HALT_EXIT);
+    machine_make_on(&m, host, &config);
+    machine_add_vcpu(&m);
+    machine_load(&m, &guest_halt, 0, NULL);
+    ok(vsdk_vm_run(m.vm, &run_config, VSDK_FOREVER, &end, E));
+    cr_assert_str_eq(exits.text, "haltr0.0 pw84.1 ", "%s", exits.text);
+    cr_assert_eq(end.address, PORT_OUT);
+    machine_end(&m);
+}
+
 struct whole {
     vsdk_status status;
     vsdk_exit end;
@@ -172,7 +358,7 @@ Test(run, stop_and_destroy_end_it)
     cr_assert_eq(whole.status, VSDK_ERROR_GONE);
 }
 
-static void end_by_timer(void *user)
+static void end_by_timer(void *user, vsdk_timer *timer)
 {
     *(int *)user = 1;
     vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 8, 0, NULL);
@@ -197,7 +383,7 @@ Test(run, dispatches_the_loop_of_the_machine)
     vsdk_device_close(device);
 }
 
-static void run_again(void *user)
+static void run_again(void *user, vsdk_work *work)
 {
     *(vsdk_status *)user = vsdk_vm_run(m.vm, NULL, 1, NULL, NULL);
     vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, NULL);
@@ -206,11 +392,14 @@ static void run_again(void *user)
 Test(run, from_a_callback_is_busy)
 {
     vsdk_status got = VSDK_OK;
+    vsdk_work *work = NULL;
 
     machine_load(&m, &guest_spin, native_cpl(m.host), NULL);
-    ok(vsdk_loop_defer(loop_of(m.vm), run_again, &got, NULL, E));
+    ok(vsdk_work_create(loop_of(m.vm), NULL, run_again, &got, NULL, &work, E));
+    ok(vsdk_work_post(work, E));
     ok(vsdk_vm_run(m.vm, NULL, VSDK_FOREVER, NULL, E));
     cr_assert_eq(got, VSDK_ERROR_BUSY);
+    vsdk_work_close(work);
 }
 
 Test(run_bare, all_processors_run)

@@ -167,7 +167,7 @@ BOTH(waiting, halted_for_good)
     memcpy(loop, "\xfa\xf4", 2);
     if (autonomous) {
         rig_run(&r, 0);
-        cr_assert_eq(r.exit->reason, VSDK_EXIT_POWEROFF);
+        cr_assert_eq(r.exit->reason, VSDK_EXIT_HALTED);
         rig_close(&r);
         return;
     }

@@ -52,7 +52,7 @@ static void fill_other(mock_vcpu *vcpu, step s)
         exit->detail = VSDK_CRASH_TRIPLE_FAULT;
         break;
     case STEP_DOWN:
-        start(vcpu, VSDK_EXIT_POWEROFF, MOCK_NATIVE_ALL_DOWN);
+        start(vcpu, VSDK_EXIT_HALTED, MOCK_NATIVE_ALL_DOWN);
         exit->flags = VSDK_EXIT_TERMINAL;
         break;
     default:
