@@ -96,14 +96,14 @@ void life_want_pause(vsdk_vm *vm)
     if (atomic_load(&vm->life.due) & DUE_PAUSE)
         return;
     atomic_fetch_or(&vm->life.due, DUE_PAUSE);
-    vm_request(vm, REQUEST_HOLD);
+    vm_request(vm, REQUEST_HOLD | REQUEST_LOOK);
 }
 
 /* Nobody wants the pause any more, and nothing has been done for it. */
 static void withdraw(vsdk_vm *vm)
 {
     atomic_fetch_and(&vm->life.due, ~(uint32_t)DUE_PAUSE);
-    vm_withdraw(vm, REQUEST_HOLD);
+    vm_withdraw(vm, REQUEST_HOLD | REQUEST_LOOK);
     life_changed(vm);
 }
 
@@ -227,7 +227,7 @@ vsdk_status life_start(vsdk_vm *vm, vsdk_error *error)
             vm_withdraw(vm, REQUEST_STOP);
         }
         if (!(atomic_load(&vm->life.due) & DUE_PAUSE))
-            vm_withdraw(vm, REQUEST_HOLD);
+            vm_withdraw(vm, REQUEST_HOLD | REQUEST_LOOK);
     }
     life_changed(vm);
     return status;

@@ -53,7 +53,8 @@ enum vcpu_place {
 enum core_request {
     REQUEST_WRITER = 16, /* a writer of the topology wants, or has, the vCPUs aside */
     REQUEST_LEAVE = 32,  /* vsdk_vm_run takes its threads back */
-    REQUEST_SETTLE = 64  /* with HOLD: the access is finished before the thread parks */
+    REQUEST_SETTLE = 64, /* with HOLD: the access is finished before the thread parks */
+    REQUEST_LOOK = 128   /* with HOLD: a transition is due that a thread which is parked makes */
 };
 
 /* The virtual machine owns the vCPU: closing the handle never stops it. */

@@ -139,8 +139,13 @@ static void take_record_home(vsdk_vcpu *vcpu)
 {
     vsdk_exit *given = vcpu->backend.exit;
 
-    if (given == &vcpu->exit || !vcpu_lock_place(vcpu, 0))
+    if (given == &vcpu->exit)
         return;
+    while (!vcpu_lock_place(vcpu, 0)) {
+        if (!(atomic_load(&vcpu->place) & PLACE_LOCKED))
+            return;
+        vcpu_await_place(vcpu); /* a call of the backend's, no callback */
+    }
     vcpu->exit = *given;
     if (given->data == (uintptr_t)&given->value)
         vcpu->exit.data = (uintptr_t)&vcpu->exit.value;

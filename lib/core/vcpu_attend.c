@@ -77,7 +77,8 @@ static void unpark(vsdk_vcpu *vcpu)
     }
 }
 
-/* Stands still until something else is asked. */
+/* Stands still until something else is asked. What becomes due meanwhile this thread makes: it may
+ * be the only one inside. */
 static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
 {
     const uint32_t ends = REQUEST_GONE | REQUEST_STOP | REQUEST_KICK | REQUEST_LEAVE;
@@ -86,9 +87,14 @@ static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
 
     atomic_store(&vcpu->place, PLACE_PARKED);
     life_changed(vcpu->vm);
-    life_settle(vcpu->vm);
+    atomic_fetch_or(&vcpu->backend.requests, REQUEST_LOOK);
     while (result != -EINTR && result != -ETIMEDOUT) {
         requests = atomic_load(&vcpu->backend.requests);
+        if (requests & REQUEST_LOOK) {
+            atomic_fetch_and(&vcpu->backend.requests, ~(uint32_t)REQUEST_LOOK);
+            life_settle(vcpu->vm);
+            continue;
+        }
         if (!(requests & REQUEST_HOLD) || requests & ends)
             break;
         result = sys_futex_wait(&vcpu->backend.requests, requests, vcpu->backend.deadline_ns);
@@ -117,6 +123,7 @@ static int finishes_first(const vsdk_vcpu *vcpu, uint32_t requests)
 vcpu_verdict vcpu_attend(vsdk_vcpu *vcpu, uint32_t requests, const char *operation,
                          vsdk_status *status, vsdk_error *error)
 {
+    atomic_fetch_and(&vcpu->backend.requests, ~(uint32_t)REQUEST_LOOK); /* parked, it will look */
     if (requests & REQUEST_GONE) {
         *status = vm_gone(operation, error);
         return VERDICT_RETURN;

@@ -274,19 +274,27 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
     return status;
 }
 
-/* Locks all vCPUs' places, or none. */
-static int lock_vcpus(vsdk_vm *vm)
+/* Locks all vCPUs' places (NULL), or none: then it is the vCPU that stands in the way. */
+static vsdk_vcpu *lock_vcpus(vsdk_vm *vm)
 {
     uint32_t n = 0, count = vm->backend.config.vcpus_max;
 
     while (n < count && (!vm->vcpus[n] || vcpu_lock_place(vm->vcpus[n], 1)))
         n++;
     if (n == count)
-        return 1;
+        return NULL;
+    vsdk_vcpu *other = vm->vcpus[n];
     while (n--)
         if (vm->vcpus[n])
             vcpu_unlock_place(vm->vcpus[n]);
-    return 0;
+    return other;
+}
+
+static void unlock_vcpus(vsdk_vm *vm)
+{
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+        if (vm->vcpus[i])
+            vcpu_unlock_place(vm->vcpus[i]);
 }
 
 static void forget_exits(vsdk_vm *vm)
@@ -302,7 +310,8 @@ static void forget_exits(vsdk_vm *vm)
     }
 }
 
-/* life.lock held, given back meanwhile; all vCPUs' places are locked. */
+/* life.lock held, given back meanwhile; all vCPUs' places are locked until the backend is done. A
+ * callback may close the last handle of one: records are not touched after that. */
 static vsdk_status reset_now(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
     const backend_ops *ops = vm->backend.host->ops;
@@ -315,22 +324,21 @@ static vsdk_status reset_now(vsdk_vm *vm, const char *operation, vsdk_error *err
                            : error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                                        "the %s backend has no reset", ops->name);
     lock_give(&vm->serial);
-    if (!status)
+    if (status) {
+        unlock_vcpus(vm);
+    } else {
+        forget_exits(vm);
         devices_reset(vm);
+    }
     lock_take(&vm->life.lock);
     vm->life.moving = 0;
     if (!status) {
-        forget_exits(vm);
         vm->life.end = (vsdk_exit){.reason = VSDK_EXIT_NONE};
         vm->life.clock_ns = 0;
         atomic_store(&vm->life.due, 0);
         vm_request(vm, REQUEST_HOLD);
         vm_withdraw(vm, REQUEST_STOP | REQUEST_KICK);
         atomic_store(&vm->life.state, VSDK_VM_CREATED);
-    } else {
-        for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
-            if (vm->vcpus[i])
-                vcpu_unlock_place(vm->vcpus[i]);
     }
     life_changed(vm);
     return status;
@@ -352,10 +360,18 @@ vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error)
             break;
         if (life_settle_once(vm))
             continue;
-        if (!vm->life.moving && !vm->life.stopping && !atomic_load(&vm->life.due) &&
-            lock_vcpus(vm)) {
-            status = reset_now(vm, operation, error);
-            break;
+        if (!vm->life.moving && !vm->life.stopping && !atomic_load(&vm->life.due)) {
+            vsdk_vcpu *other = lock_vcpus(vm);
+            if (!other) {
+                status = reset_now(vm, operation, error);
+                break;
+            }
+            if (atomic_load(&other->place) & PLACE_LOCKED) { /* by who changes no life */
+                lock_give(&vm->life.lock);
+                vcpu_await_place(other);
+                lock_take(&vm->life.lock);
+                continue;
+            }
         }
         if (!life_wait(vm, seen, deadline)) {
             status = error_set(error, VSDK_ERROR_TIMEOUT, operation,

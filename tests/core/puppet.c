@@ -10,12 +10,16 @@
 
 puppet_script_fn puppet_script;
 _Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal, puppet_fragments;
+void (*puppet_mapped)(const backend_slot *slot);
+
+enum { SLOTS = 64 };
 
 typedef struct puppet_machine {
     _Atomic uint32_t inside; /* vCPUs in the guest */
     _Atomic uint32_t calls;  /* serialised calls on their way */
     _Atomic uint32_t runs;
     _Atomic uint32_t dead;
+    const backend_slot *slots[SLOTS]; /* the hypervisor's table: it reaches their memory */
 } puppet_machine;
 
 typedef struct puppet_cpu {
@@ -84,16 +88,25 @@ static vsdk_status vm_create(backend_vm *vm, vsdk_error *error)
     return VSDK_OK;
 }
 
+/* What a guest could do with what is mapped: a sanitizer sees it if that is somebody's no more. */
+static void reach_memory(puppet_machine *m)
+{
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (m->slots[i])
+            ++*((volatile uint8_t *)m->slots[i]->ram->memory + m->slots[i]->offset);
+}
+
 static void vm_destroy(backend_vm *vm)
 {
     puppet_machine *m = vm->data;
 
     begin_call(vm, 1);
+    reach_memory(m);
     atomic_store(&m->dead, 1);
     end_call(vm);
 }
 
-static void vm_free(backend_vm *vm)
+static void give_vm(backend_vm *vm)
 {
     puppet_machine *m = vm->data;
 
@@ -138,6 +151,26 @@ static vsdk_status vm_pause(backend_vm *vm, vsdk_error *error)
     return VSDK_OK;
 }
 
+static vsdk_status vm_reset(backend_vm *vm, vsdk_error *error)
+{
+    puppet_machine *m = vm->data;
+
+    if (refuses(PUPPET_REFUSE_RESET))
+        return refuse(error);
+    begin_call(vm, 1);
+    expect(!atomic_load(&m->runs), "vm_reset while the guest runs");
+    for (uint32_t i = 0; i < vm->config.vcpus_max; i++) {
+        puppet_cpu *cpu = vm->vcpus[i] ? vm->vcpus[i]->data : NULL;
+        if (!cpu)
+            continue;
+        expect(!atomic_load(&cpu->entered), "vm_reset with a thread inside");
+        cpu->outstanding = 0;
+        cpu->answer = cpu->finished = 0;
+    }
+    end_call(vm);
+    return VSDK_OK;
+}
+
 static vsdk_status vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                     uint32_t *needed, vsdk_error *error)
 {
@@ -162,14 +195,39 @@ static vsdk_status vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 
     begin_call(vm, 1);
     expect(!atomic_load(&m->runs), "memory changes while an autonomous guest runs");
+    expect(slot->index < SLOTS && !m->slots[slot->index], "the number of a mapping is taken");
     puppet_nap();
+    m->slots[slot->index] = slot;
+    reach_memory(m);
+    end_call(vm);
+    if (puppet_mapped)
+        puppet_mapped(slot);
+    return VSDK_OK;
+}
+
+static vsdk_status change_memory(backend_vm *vm, backend_slot *slot, int unmaps)
+{
+    puppet_machine *m = vm->data;
+
+    begin_call(vm, 1);
+    expect(!atomic_load(&m->runs), "memory changes while an autonomous guest runs");
+    expect(slot->index < SLOTS && m->slots[slot->index] == slot, "no such mapping");
+    puppet_nap();
+    if (unmaps)
+        m->slots[slot->index] = NULL;
+    reach_memory(m);
     end_call(vm);
     return VSDK_OK;
 }
 
+static vsdk_status vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error)
+{
+    return refuses(PUPPET_REFUSE_UNMAP) ? refuse(error) : change_memory(vm, slot, 1);
+}
+
 static vsdk_status vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error)
 {
-    return vm_map(vm, slot, error);
+    return change_memory(vm, slot, 0);
 }
 
 static uint32_t irq_lines(backend_vm *vm)
@@ -344,9 +402,9 @@ static vsdk_status get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf
 #define PUPPET_OPS                                                                                 \
     .size = sizeof(backend_ops), .abi = BACKEND_ABI, .host_open = host_open,                       \
     .host_close = host_close, .host_query = host_query, .host_get_cpuid = host_get_cpuid,          \
-    .vm_create = vm_create, .vm_destroy = vm_destroy, .vm_free = vm_free,                          \
+    .vm_create = vm_create, .vm_destroy = vm_destroy, .vm_free = give_vm, .vm_reset = vm_reset,    \
     .vm_list_reserved = vm_list_reserved, .ram_create = ram_create, .ram_free = ram_free,          \
-    .vm_map = vm_map, .vm_unmap = vm_map, .vm_protect = vm_protect, .irq_lines = irq_lines,        \
+    .vm_map = vm_map, .vm_unmap = vm_unmap, .vm_protect = vm_protect, .irq_lines = irq_lines,      \
     .irq_set_line = irq_set_line, .vm_send_msi = vm_send_msi, .vcpu_create = vcpu_create,          \
     .vcpu_destroy = vcpu_destroy, .vcpu_enter = vcpu_enter, .vcpu_leave = vcpu_leave,              \
     .vcpu_run = vcpu_run, .vcpu_interrupt = vcpu_interrupt, .vcpu_get_regs = get_regs,             \

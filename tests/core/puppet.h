@@ -18,12 +18,21 @@ extern _Atomic unsigned puppet_alive;    /* hosts, machines and vCPUs not given 
 extern _Atomic unsigned puppet_logged;   /* messages of VSDK_LOG_ERROR */
 
 /* The next call that is refused, once. */
-enum puppet_refusal { PUPPET_GRANT, PUPPET_REFUSE_PAUSE, PUPPET_REFUSE_RESUME };
+enum puppet_refusal {
+    PUPPET_GRANT,
+    PUPPET_REFUSE_PAUSE,
+    PUPPET_REFUSE_RESUME,
+    PUPPET_REFUSE_RESET,
+    PUPPET_REFUSE_UNMAP
+};
 extern _Atomic unsigned puppet_refusal;
 
 vsdk_host *puppet_open(int autonomous);
 /* A machine with vCPUs; exits the process with a TAP failure if it can't. */
 vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made);
+
+/* In vm_map, when the mapping is made. */
+extern void (*puppet_mapped)(const backend_slot *slot);
 
 /* How many further fragments vcpu_complete shows of an access, each one port on. */
 extern _Atomic unsigned puppet_fragments;

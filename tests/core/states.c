@@ -2,6 +2,7 @@
  * takes. */
 #include "../contract/tap.h"
 #include "core/device.h"
+#include "core/life_wait.h"
 #include "puppet.h"
 #include <pthread.h>
 #include <signal.h>
@@ -289,7 +290,7 @@ static void answer_survives_pause(int autonomous)
     rig_close(&r);
 }
 
-static void complete_and_drain(void)
+static void complete_and_settle(void)
 {
     run_thread t;
     rig r;
@@ -310,18 +311,60 @@ static void complete_and_drain(void)
             regs.rip == 1 &&
             !vsdk_vcpu_set_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL),
         "driven: registers after complete");
-    atomic_store(&turn, 0);
+    rig_close(&r);
+}
+
+/* A pause that settles finishes what the embedder has not answered, with what is in the record;
+ * from RUNNING and in PAUSED. */
+static void pause_settles(int autonomous, int twice)
+{
+    vsdk_vcpu_phase state;
+    vsdk_x86_regs regs;
+    run_thread t;
+    rig r;
+
+    puppet_script = read_once;
+    rig_open(&r, autonomous, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     vsdk_vcpu_record(r.vcpus[0])->value = 0x22;
-    tap(vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) == VSDK_ERROR_STATE,
-        "driven: drain needs PAUSED");
-    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    if (twice)
+        vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    tap(!twice || puppet_answer(r.vcpus[0]) != 0x22, "%s: a pause leaves an access", label);
     tap(!vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) &&
-            puppet_answer(r.vcpus[0]) == 0x22,
-        "driven: drain");
-    tap(!vsdk_vcpu_get_phase(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD,
-        "driven: HELD after it");
+            puppet_answer(r.vcpus[0]) == 0x22 && state_of(r.vm) == VSDK_VM_PAUSED,
+        "%s: one that settles finishes it%s", label, twice ? ", also later" : "");
+    tap(!vsdk_vcpu_get_phase(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD &&
+            !vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
+            regs.rip == 1 &&
+            !vsdk_vcpu_set_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL),
+        "%s: HELD after it, and its registers can be set", label);
+    rig_close(&r);
+}
+
+/* A part of the access that nobody answers stays; the virtual machine is paused all the same. */
+static void pause_settles_what_it_can(void)
+{
+    run_thread t;
+    rig r;
+
+    puppet_script = read_once;
+    rig_open(&r, 0, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
+    run_join(&t);
+    vsdk_vcpu_record(r.vcpus[0])->value = 0x22;
+    atomic_store(&puppet_fragments, 1);
+    tap(vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) == VSDK_ERROR_STATE &&
+            state_of(r.vm) == VSDK_VM_PAUSED && puppet_answer(r.vcpus[0]) == 0x22,
+        "a part that no device answers is told, and it is PAUSED");
+    vsdk_exit *exit = vsdk_vcpu_record(r.vcpus[0]);
+    tap(exit->reason == VSDK_EXIT_PIO && exit->address == PORT_FREE + 1, "the record shows it");
+    exit->value = 0x33;
+    tap(!vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) &&
+            puppet_answer(r.vcpus[0]) == 0x33,
+        "and it can be answered");
     rig_close(&r);
 }
 
@@ -355,15 +398,16 @@ static void pause_waits_for_callbacks(int autonomous)
     rig_close(&r);
 }
 
-/* What a callback says last while another thread waits for its pause. */
+/* What a callback says of a pause. */
 static int says_pause_last;
+static vsdk_status said;
 
 static void resuming_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
     rig *r = user;
 
-    waiting_write(user, access->region, access->offset, access->width, access->value);
-    vsdk_vm_resume(r->vm, NULL);
+    waiting_write(user, device, access);
+    said = vsdk_vm_resume(r->vm, NULL);
     if (says_pause_last)
         vsdk_vm_pause_request(r->vm, NULL);
 }
@@ -375,12 +419,13 @@ static void *pause_it(void *argument)
 
 static uint32_t pausers(vsdk_vm *vm)
 {
-    pthread_mutex_lock(&vm->lock);
-    uint32_t n = vm->pausers;
-    pthread_mutex_unlock(&vm->lock);
+    lock_take(&vm->life.lock);
+    uint32_t n = vm->life.pausers;
+    lock_give(&vm->life.lock);
     return n;
 }
 
+/* A thread that waits for its pause gets it, whatever a callback wants. */
 static void callback_resumes_under_a_pause(int autonomous)
 {
     const vsdk_device_ops ops = {.size = sizeof ops, .write = resuming_write};
@@ -398,9 +443,100 @@ static void callback_resumes_under_a_pause(int autonomous)
     PUPPET_WAIT(pausers(r.vm));
     atomic_store(&go_on, 1);
     pthread_join(other, &result);
-    tap(!result && state_of(r.vm) == (says_pause_last ? VSDK_VM_PAUSED : VSDK_VM_RUNNING),
-        "%s: a callback's last word counts after the pause: %s", label,
-        says_pause_last ? "pause" : "resume");
+    tap(!result && said == VSDK_ERROR_BUSY && state_of(r.vm) == VSDK_VM_PAUSED,
+        "%s: a callback's resume is BUSY while a thread waits for its pause", label);
+    vsdk_vm_destroy(r.vm, NULL);
+    run_join(&t);
+    rig_close(&r);
+}
+
+/* Nobody waits: the request is withdrawn, and made again by who asks again. */
+static void callback_withdraws_a_request(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = resuming_write};
+    run_thread t;
+    rig r;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 1, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    vsdk_vm_pause_request(r.vm, NULL);
+    atomic_store(&go_on, 1);
+    PUPPET_WAIT(!atomic_load(&in_callback));
+    if (says_pause_last)
+        tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED) && !said,
+            "%s: a pause that a callback asks for after its resume", label);
+    else
+        tap(PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY) && !said &&
+                state_of(r.vm) == VSDK_VM_RUNNING,
+            "%s: a callback withdraws a request", label);
+    vsdk_vm_destroy(r.vm, NULL);
+    run_join(&t);
+    rig_close(&r);
+}
+
+static void *resume_it(void *argument)
+{
+    return (void *)(intptr_t)vsdk_vm_resume(argument, NULL);
+}
+
+/* Who resumes while another thread waits for its pause comes after that. */
+static void resume_waits_for_a_pause(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
+    pthread_t other[2];
+    void *result[2];
+    run_thread t;
+    rig r;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 1, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    pthread_create(&other[0], NULL, pause_it, r.vm);
+    PUPPET_WAIT(atomic_load(&r.vm->life.waiters) == 1);
+    pthread_create(&other[1], NULL, resume_it, r.vm);
+    tap(PUPPET_WAIT(atomic_load(&r.vm->life.waiters) == 2), "%s: a resume waits for a pause",
+        label);
+    atomic_store(&go_on, 1);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(other[i], &result[i]);
+    tap(!result[0] && !result[1] && state_of(r.vm) == VSDK_VM_RUNNING && r.vm->life.pauses == 1,
+        "%s: both come to be, in order", label);
+    vsdk_vm_destroy(r.vm, NULL);
+    run_join(&t);
+    rig_close(&r);
+}
+
+/* A pause that did not come to be in time was none: also where it only asks. */
+static void pause_times_out(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
+    run_thread t;
+    rig r;
+
+    puppet_script = write_once;
+    rig_open(&r, autonomous, 1, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    run_start(&t, r.vcpus[0], VSDK_FOREVER);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    tap(vsdk_vm_pause(r.vm, 0, 0, NULL) == VSDK_ERROR_TIMEOUT &&
+            vsdk_vm_pause(r.vm, VSDK_PAUSE_PARK | VSDK_PAUSE_SETTLE, 1000000, NULL) ==
+                VSDK_ERROR_TIMEOUT,
+        "%s: a callback lasts longer than a pause may", label);
+    tap(state_of(r.vm) == VSDK_VM_RUNNING && !r.vm->life.pausers && !r.vm->life.parks &&
+            !r.vm->life.settlers && !atomic_load(&r.vm->life.due),
+        "%s: nothing is left of it", label);
+    atomic_store(&go_on, 1);
+    tap(PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY), "%s: the guest goes on", label);
+    tap(!vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) && state_of(r.vm) == VSDK_VM_PAUSED &&
+            !vsdk_vm_pause(r.vm, 0, 0, NULL),
+        "%s: the next pause works, and one in PAUSED needs no time", label);
+    tap(vsdk_vm_pause(r.vm, 4, VSDK_FOREVER, NULL) == VSDK_ERROR_INVALID_ARGUMENT,
+        "%s: unknown flags", label);
     vsdk_vm_destroy(r.vm, NULL);
     run_join(&t);
     rig_close(&r);
@@ -461,7 +597,7 @@ static void stop_from_callback(int autonomous)
         run_join(&t[i]);
     for (unsigned i = 0; i < 5; i++)
         busy &= from_callback[i] == VSDK_ERROR_BUSY;
-    tap(busy, "%s: pause, destroy, run and drain are BUSY in a callback", label);
+    tap(busy, "%s: pause, destroy, run and settling are BUSY in a callback", label);
     tap(!t[0].status && t[0].exit.reason == VSDK_EXIT_GUEST_EXIT && t[0].exit.value == 42 &&
             t[0].exit.flags == VSDK_EXIT_TERMINAL,
         "%s: stop from a callback", label);
@@ -625,7 +761,9 @@ static void pause_request_while_a_vcpu_is_closed(void)
     atomic_store(&go_on, 1);
     pthread_join(closer, NULL);
     sigaction(SIGSEGV, &before, NULL);
-    tap(state_of(r.vm) == VSDK_VM_PAUSED, "a pause requested while a vCPU is closed is taken");
+    tap(state_of(r.vm) == VSDK_VM_RUNNING, "a close makes no transition");
+    vsdk_loop_dispatch(vsdk_vm_loop(r.vm, NULL), 0, NULL, NULL);
+    tap(state_of(r.vm) == VSDK_VM_PAUSED, "a dispatch makes the one that was asked for");
     munmap(held_page, 4096);
     rig_close(&r);
 }
@@ -651,13 +789,13 @@ static void run_while_a_vcpu_is_closed(void)
     for (unsigned i = 0; i < 20; i++) {
         rig_open(&r, 0, 0, NULL);
         vsdk_vcpu_create(r.vm, 0, &config, &vcpu, NULL);
-        atomic_store(&vcpu->place, PLACE_OUT | PLACE_LOCKED);
+        vcpu_lock_place(vcpu, 0);
         pthread_create(&closer, NULL, close_it, vcpu);
         PUPPET_WAIT(!atomic_load(&vcpu->refs.count));
         pthread_create(&runner, NULL, run_for_a_moment, r.vm);
         for (unsigned turn = 0; turn < 20; turn++)
             puppet_nap();
-        atomic_store(&vcpu->place, PLACE_OUT);
+        vcpu_unlock_place(vcpu);
         pthread_join(closer, NULL);
         memset(record, 0xaa, sizeof record);
         pthread_join(runner, NULL);
@@ -666,6 +804,65 @@ static void run_while_a_vcpu_is_closed(void)
         rig_close(&r);
     }
     tap(!touched, "vsdk_vm_run uses no record of a vCPU that was closed");
+}
+
+static void *reset_it(void *argument)
+{
+    rig *r = argument;
+    vsdk_status status = vsdk_vm_reset(r->vm, VSDK_FOREVER, NULL);
+
+    atomic_store(&go_on, 1);
+    return (void *)(intptr_t)status;
+}
+
+/* A thread that reaches for a vCPU's registers just now is waited for. */
+static void reset_waits_for_who_reads_registers(void)
+{
+    pthread_t other;
+    void *result;
+    rig r;
+
+    puppet_script = idle;
+    rig_open(&r, 0, 2, NULL);
+    vcpu_lock_place(r.vcpus[1], 0);
+    pthread_create(&other, NULL, reset_it, &r);
+    PUPPET_WAIT(atomic_load(&r.vm->life.waiters) ||
+                atomic_load(&r.vcpus[1]->place) & PLACE_AWAITED);
+    vcpu_unlock_place(r.vcpus[1]);
+    tap(PUPPET_WAIT(atomic_load(&go_on)), "a reset waits for who reads registers, and no longer");
+    life_changed(r.vm);
+    pthread_join(other, &result);
+    tap(!result, "and succeeds");
+    rig_close(&r);
+}
+
+static void closing_reset(void *user, vsdk_device *device)
+{
+    rig *r = user;
+
+    vsdk_vcpu_close(r->vcpus[0]);
+    r->vcpus[0] = NULL;
+    memset(held_page, 0xaa, sizeof(vsdk_exit));
+}
+
+/* A device's reset closes the last handle: the caller's record is his again. */
+static void reset_uses_no_record_of_a_closed_vcpu(void)
+{
+    static uint8_t record[64] __attribute__((aligned(64)));
+    const vsdk_device_ops ops = {.size = sizeof ops, .reset = closing_reset};
+    vsdk_vcpu_config config = {.size = sizeof config, .exit = (vsdk_exit *)(void *)record};
+    unsigned touched = 0;
+    rig r;
+
+    puppet_script = idle;
+    held_page = record;
+    rig_open(&r, 0, 0, &ops);
+    vsdk_vcpu_create(r.vm, 0, &config, &r.vcpus[0], NULL);
+    tap(!vsdk_vm_reset(r.vm, 0, NULL) && !r.vcpus[0], "a reset during which a vCPU is closed");
+    for (unsigned at = 0; at < sizeof record; at++)
+        touched += record[at] != 0xaa;
+    tap(!touched, "uses its record no more");
+    rig_close(&r);
 }
 
 static void state_while_a_pause_waits(int autonomous)
@@ -764,46 +961,72 @@ static void a_signal_ends_a_wait(int autonomous, int flags)
     rig_close(&r);
 }
 
-static _Atomic unsigned devices_paused, devices_resumed;
+static _Atomic unsigned starts, stops;
+static vsdk_stop_mode last_mode;
 
-static void count_pause(void *user)
-{
-    atomic_fetch_add(&devices_paused, 1);
-}
-
-static void count_resume(void *user)
+static void count_start(void *user, vsdk_device *device)
 {
     rig *r = user;
 
     from_callback[0] = vsdk_vm_resume(r->vm, NULL);
-    atomic_fetch_add(&devices_resumed, 1);
+    from_callback[1] = vsdk_vm_pause(r->vm, 0, 0, NULL);
+    from_callback[2] = vsdk_vm_reset(r->vm, 0, NULL);
+    atomic_fetch_add(&starts, 1);
+}
+
+static vsdk_stop_answer count_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
+{
+    rig *r = user;
+
+    from_callback[0] = vsdk_vm_resume(r->vm, NULL);
+    from_callback[1] = vsdk_vm_pause(r->vm, 0, 0, NULL);
+    from_callback[2] = vsdk_vm_reset(r->vm, 0, NULL);
+    last_mode = mode;
+    atomic_fetch_add(&stops, 1);
+    return VSDK_STOP_DONE;
+}
+
+static int all_busy(void)
+{
+    return from_callback[0] == VSDK_ERROR_BUSY && from_callback[1] == VSDK_ERROR_BUSY &&
+           from_callback[2] == VSDK_ERROR_BUSY;
 }
 
 static void devices_are_told(int autonomous)
 {
-    const vsdk_device_ops ops = {.size = sizeof ops, .pause = count_pause, .resume = count_resume};
+    const vsdk_device_ops ops = {.size = sizeof ops, .start = count_start, .stop = count_stop};
     rig r;
 
     puppet_script = idle;
-    atomic_store(&devices_paused, 0);
-    atomic_store(&devices_resumed, 0);
+    atomic_store(&starts, 0);
+    atomic_store(&stops, 0);
     rig_open(&r, autonomous, 1, &ops);
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
-    tap(!atomic_load(&devices_paused) && state_of(r.vm) == VSDK_VM_CREATED,
+    tap(!atomic_load(&stops) && state_of(r.vm) == VSDK_VM_CREATED,
         "%s: a pause in CREATED changes nothing", label);
     vsdk_vm_resume(r.vm, NULL);
-    tap(!atomic_load(&devices_resumed), "%s: the start is no resume", label);
+    tap(atomic_load(&starts) == 1 && all_busy(),
+        "%s: a device is told of the first start, and makes no transition inside", label);
     uint64_t before = vsdk_vm_clock(r.vm);
     puppet_nap();
     tap(vsdk_vm_clock(r.vm) > before, "%s: the clock goes", label);
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
-    tap(atomic_load(&devices_paused) == 1, "%s: a device is told of the pause", label);
+    tap(atomic_load(&stops) == 1 && all_busy() && last_mode == VSDK_STOP_FINISH,
+        "%s: a device is told of the pause", label);
     before = vsdk_vm_clock(r.vm);
     puppet_nap();
     tap(vsdk_vm_clock(r.vm) == before, "%s: the clock stands", label);
     vsdk_vm_resume(r.vm, NULL);
-    tap(atomic_load(&devices_resumed) == 1 && from_callback[0] == VSDK_ERROR_BUSY,
-        "%s: and of the resume, which is BUSY inside", label);
+    tap(atomic_load(&starts) == 2, "%s: and of the resume", label);
+    vsdk_vm_pause(r.vm, VSDK_PAUSE_PARK, VSDK_FOREVER, NULL);
+    tap(atomic_load(&stops) == 2 && last_mode == VSDK_STOP_PARK, "%s: a pause that parks", label);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vm_stop(r.vm, VSDK_EXIT_STOP, 0, 0, NULL);
+    tap(state_of(r.vm) == VSDK_VM_STOPPED && atomic_load(&stops) == 2,
+        "%s: a stop of which nobody inside hears", label);
+    vsdk_vcpu_run(r.vcpus[0], VSDK_FOREVER, NULL);
+    tap(atomic_load(&stops) == 3 && last_mode == VSDK_STOP_FINISH,
+        "%s: the next run stops the devices", label);
     rig_close(&r);
 }
 
@@ -845,8 +1068,14 @@ int main(void)
         answer_survives_pause(autonomous);
         pause_waits_for_callbacks(autonomous);
         pause_is_taken_by_who_leaves(autonomous);
-        for (says_pause_last = 0; says_pause_last < 2; says_pause_last++)
+        for (says_pause_last = 0; says_pause_last < 2; says_pause_last++) {
             callback_resumes_under_a_pause(autonomous);
+            callback_withdraws_a_request(autonomous);
+        }
+        resume_waits_for_a_pause(autonomous);
+        pause_times_out(autonomous);
+        pause_settles(autonomous, 0);
+        pause_settles(autonomous, 1);
         stop_from_callback(autonomous);
         guest_ends(autonomous);
         destroy_twice(autonomous);
@@ -859,8 +1088,11 @@ int main(void)
     }
     pause_request_while_a_vcpu_is_closed();
     run_while_a_vcpu_is_closed();
+    reset_uses_no_record_of_a_closed_vcpu();
+    reset_waits_for_who_reads_registers();
     state_of_a_guest_that_was_stopped();
-    complete_and_drain();
+    complete_and_settle();
+    pause_settles_what_it_can();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();
