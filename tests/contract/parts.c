@@ -496,6 +496,25 @@ Test(pc_boot, runs)
     fails(STATE, vsdk_pc_boot(pc, &c, E));
 }
 
+/* Its processor is at work when the run begins, and may end it before the run has looked. */
+Test(pc_boot, run_of_a_running_guest)
+{
+    static const uint8_t leave[] = {0xb0, 0x2a, 0xe6, 0xf4, 0xf4};
+    vsdk_boot_config c = flat();
+    vsdk_exit end;
+
+    c.image = leave;
+    c.image_length = sizeof leave;
+    for (int i = 0; i < 200; i++) {
+        ok(make_afresh());
+        ok(vsdk_pc_boot(pc, &c, E));
+        ok(vsdk_vm_resume(vm, E));
+        ok(vsdk_vm_run(vm, NULL, UINT64_C(60000000000), &end, E));
+        cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
+        cr_assert_eq(end.value, 42);
+    }
+}
+
 /* in al, dx; out dx, al; mov dx, 0x402; out dx, al; exit 42 */
 static const uint8_t echo[] = {0x66, 0xba, 0xf8, 0x03, 0xec, 0xee, 0x66, 0xba,
                                0x02, 0x04, 0xee, 0xb0, 0x2a, 0xe6, 0xf4, 0xf4};
