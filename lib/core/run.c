@@ -310,6 +310,21 @@ static vsdk_status pause_at_end(vsdk_vm *vm, vsdk_error *error)
     return status;
 }
 
+/* The run was claimed in a state that it may begin in. One that began in RUNNING has processors at
+ * work already: where they have ended the guest meanwhile, or somebody else has, that is the run's
+ * end and no failure. */
+static vsdk_status resume_claimed(vsdk_vm *vm, vsdk_error *error)
+{
+    vsdk_error why;
+    vsdk_status status = vsdk_vm_resume(vm, &why);
+
+    if (!status || status == VSDK_ERROR_STATE)
+        return VSDK_OK;
+    if (error)
+        *error = why;
+    return status;
+}
+
 static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_error *error)
 {
     uint64_t deadline = sys_deadline(timeout_ns);
@@ -318,7 +333,7 @@ static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_err
     if (!status)
         status = start_threads(run, error);
     if (!status)
-        status = vsdk_vm_resume(run->vm, error);
+        status = resume_claimed(run->vm, error);
     if (!status) {
         wait_for_end(run, deadline);
         status = pause_at_end(run->vm, error);

@@ -40,6 +40,16 @@ void *device_of(vsdk_device *device, const vsdk_device_ops *ops, const char *kin
     return user;
 }
 
+vsdk_status device_check_process(vsdk_vm *vm, const char *operation, vsdk_error *error)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    if (vsdk_vm_get_info(vm, &info, NULL) != VSDK_ERROR_STATE)
+        return VSDK_OK;
+    return error_set(error, VSDK_ERROR_STATE, operation,
+                     "this process was forked after the object was made");
+}
+
 vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,
                         const vsdk_device_config *config, const device_range *ranges,
                         uint32_t count, vsdk_device **device, vsdk_error *error)

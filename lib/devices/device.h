@@ -30,6 +30,10 @@ vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operatio
 vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const void *given,
                                const char *operation, vsdk_error *error);
 
+/* VSDK_ERROR_STATE in a forked child, for a function that asks the core for nothing else that would
+ * say so. A virtual machine that is gone is fine. */
+vsdk_status device_check_process(vsdk_vm *vm, const char *operation, vsdk_error *error);
+
 /* A device's pointer; NULL and VSDK_ERROR_INVALID_ARGUMENT if it is none of this table. */
 void *device_of(vsdk_device *device, const vsdk_device_ops *ops, const char *kind,
                 const char *operation, vsdk_error *error);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
+#include "devices/device.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -150,6 +151,9 @@ vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint3
         *needed = 0;
     if (!pc || !needed || (!ranges && capacity))
         return error_null(error, __func__, !pc ? "pc" : needed ? "ranges" : "needed");
+    vsdk_status status = device_check_process(pc->vm, __func__, error);
+    if (status)
+        return status;
     *needed = pc->map_count;
     for (uint32_t i = 0; i < pc->map_count && i < capacity; i++)
         ranges[i] = pc->map[i];

@@ -8,8 +8,9 @@ static vsdk_vm *vm;
 static vsdk_irq *irq;
 static int called;
 
-static void on_line(void *user, uint32_t gsi, uint32_t level)
+static void on_line(void *user, vsdk_vm *of, uint32_t gsi, uint32_t level)
 {
+    cr_assert_eq(of, vm);
     if (level)
         ((void (*)(void))user)();
     called += (int)level;
@@ -64,6 +65,62 @@ static void choose_cpuid(void)
 static void reap(void)
 {
     fails(NOT_FOUND, vsdk_host_reap(host, 1, E));
+}
+
+/* Transitions start and stop devices, and wait for callbacks. */
+static void move(void)
+{
+    vsdk_exit end;
+
+    fails(BUSY, vsdk_vm_resume(vm, E));
+    fails(BUSY, vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
+    fails(BUSY, vsdk_vm_pause(vm, VSDK_PAUSE_SETTLE, 0, E));
+    fails(BUSY, vsdk_vm_reset(vm, VSDK_FOREVER, E));
+    fails(BUSY, vsdk_vm_run(vm, NULL, 0, &end, E));
+    fails(BUSY, vsdk_vm_destroy(vm, E));
+    ok(vsdk_vm_pause_request(vm, E));
+}
+
+static void ignore_work(void *user, vsdk_work *work)
+{
+}
+
+/* Handles of every kind that no hypervisor is asked for. */
+static void make_handles(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_stream *near_end, *far_end;
+    vsdk_device *device;
+    vsdk_work *work;
+    vsdk_msi *msi;
+
+    ok(vsdk_stream_create(NULL, &near_end, &far_end, E));
+    ok(vsdk_stream_write(near_end, "x", 1, NULL, E));
+    vsdk_stream_close(near_end);
+    vsdk_stream_close(far_end);
+    ok(vsdk_device_create(vm, &ops, NULL, NULL, &device, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
+    ok(vsdk_device_remove_range(device, VSDK_SPACE_PIO, 0x500, E));
+    fails(STATE, vsdk_device_enter(device, E)); /* it is not started */
+    cr_assert_not_null(vsdk_vm_loop(vm, E));
+    ok(vsdk_work_create(vsdk_vm_loop(vm, E), device, ignore_work, NULL, NULL, &work, E));
+    ok(vsdk_work_post(work, E));
+    vsdk_work_close(work);
+    ok(vsdk_device_detach(device, E));
+    vsdk_device_close(device);
+    ok(vsdk_msi_create(vm, NULL, &msi, E));
+    fails(STATE, vsdk_msi_send(msi, E)); /* there is no processor yet */
+    vsdk_msi_close(msi);
+}
+
+Test(callbacks, make_no_transition)
+{
+    inside(move);
+}
+
+Test(callbacks, make_handles)
+{
+    inside(make_handles);
 }
 
 Test(callbacks, make_a_machine)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <vsdk/vsdk.h>
 
-enum { HANDLES = 11, RANDOM_ORDERS = 3000 };
+enum { HANDLES = 15, RELEASES = 7, RANDOM_ORDERS = 3000 };
 
 /* One of everything. */
 struct everything {
@@ -22,7 +22,10 @@ struct everything {
     vsdk_timer *timer;
     vsdk_watch *watch;
     vsdk_timer *free_timer;
-    int released[6]; /* log, device, timer, watch, deferred, controller */
+    vsdk_work *work;
+    vsdk_msi *msi;
+    vsdk_stream *near_end, *far_end;
+    int released[RELEASES]; /* log, device, timer, watch, work, controller, handler */
 };
 
 static struct everything all;
@@ -37,9 +40,19 @@ static void ignore_log(void *user, vsdk_log_level level, const char *text)
     (void)user, (void)level, (void)text;
 }
 
-static void ignore_timer(void *user)
+static void ignore_timer(void *user, vsdk_timer *timer)
 {
-    (void)user;
+    (void)user, (void)timer;
+}
+
+static void ignore_work(void *user, vsdk_work *work)
+{
+    (void)user, (void)work;
+}
+
+static void ignore_stream(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    (void)user, (void)stream, (void)events;
 }
 
 static void ignore_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
@@ -47,9 +60,9 @@ static void ignore_watch(void *user, vsdk_watch *watch_, int32_t descriptor, uin
     (void)user, (void)descriptor, (void)events;
 }
 
-static void ignore_line(void *user, uint32_t gsi, uint32_t level)
+static void ignore_line(void *user, vsdk_vm *of, uint32_t gsi, uint32_t level)
 {
-    (void)user, (void)gsi, (void)level;
+    (void)user, (void)of, (void)gsi, (void)level;
 }
 
 static void make_guest(int mapped)
@@ -87,7 +100,20 @@ static void make_devices(int attached, int watched)
     ok(vsdk_timer_create(all.loop, NULL, ignore_timer, NULL, NULL, &all.free_timer, E));
     ok(vsdk_watch_create(all.loop, all.device, watched, VSDK_LOOP_READ, ignore_watch,
                          &all.released[3], count_release, &all.watch, E));
-    ok(vsdk_loop_defer(all.loop, ignore_timer, &all.released[4], count_release, E));
+    ok(vsdk_work_create(all.loop, all.device, ignore_work, &all.released[4], count_release,
+                        &all.work, E));
+    ok(vsdk_work_post(all.work, E));
+}
+
+static void make_messages(void)
+{
+    vsdk_msi_config config = {.size = sizeof config, .device = all.device};
+
+    ok(vsdk_msi_create(all.vm, &config, &all.msi, E));
+    ok(vsdk_stream_create(NULL, &all.near_end, &all.far_end, E));
+    ok(vsdk_stream_set_handler(all.near_end, ignore_stream, &all.released[6], count_release, E));
+    ok(vsdk_stream_write(all.near_end, "near", 4, NULL, E));
+    ok(vsdk_stream_write(all.far_end, "far", 3, NULL, E));
 }
 
 static void close_one(int which)
@@ -113,9 +139,36 @@ static void close_one(int which)
         return vsdk_timer_close(all.timer);
     case 9:
         return vsdk_watch_close(all.watch);
-    default:
+    case 10:
         return vsdk_timer_close(all.free_timer);
+    case 11:
+        return vsdk_work_close(all.work);
+    case 12:
+        return vsdk_msi_close(all.msi);
+    case 13:
+        return vsdk_stream_close(all.near_end);
+    default:
+        return vsdk_stream_close(all.far_end);
     }
+}
+
+static void ref_all(void)
+{
+    cr_assert_eq(vsdk_host_ref(all.host), all.host);
+    cr_assert_eq(vsdk_vm_ref(all.vm), all.vm);
+    cr_assert_eq(vsdk_vcpu_ref(all.vcpu), all.vcpu);
+    cr_assert_eq(vsdk_ram_ref(all.ram), all.ram);
+    cr_assert_eq(vsdk_device_ref(all.device), all.device);
+    cr_assert_eq(vsdk_irq_ref(all.irq), all.irq);
+    cr_assert_eq(vsdk_doorbell_ref(all.doorbell), all.doorbell);
+    cr_assert_eq(vsdk_loop_ref(all.loop), all.loop);
+    cr_assert_eq(vsdk_timer_ref(all.timer), all.timer);
+    cr_assert_eq(vsdk_watch_ref(all.watch), all.watch);
+    cr_assert_eq(vsdk_timer_ref(all.free_timer), all.free_timer);
+    cr_assert_eq(vsdk_work_ref(all.work), all.work);
+    cr_assert_eq(vsdk_msi_ref(all.msi), all.msi);
+    cr_assert_eq(vsdk_stream_ref(all.near_end), all.near_end);
+    cr_assert_eq(vsdk_stream_ref(all.far_end), all.far_end);
 }
 
 static void make_all(unsigned variant, int watched)
@@ -123,6 +176,7 @@ static void make_all(unsigned variant, int watched)
     memset(&all, 0, sizeof all);
     make_guest(variant & 1);
     make_devices((variant & 2) != 0, watched);
+    make_messages();
     if (variant & 4)
         ok(vsdk_vm_resume(all.vm, E));
     if (variant & 8)
@@ -135,7 +189,7 @@ static void expect_released(const int *order)
 
     for (int i = 0; i < HANDLES; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), " %d", order[i]);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < RELEASES; i++)
         cr_assert_eq(all.released[i], 1, "closed in order%s: release %d ran %d times", text, i,
                      all.released[i]);
 }
@@ -191,7 +245,7 @@ static void permute(int *order, int from, int to, unsigned variant, int watched)
 
 Test(closing, every_order_of_guest_handles)
 {
-    int order[HANDLES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, pipes[2];
+    int order[HANDLES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, pipes[2];
 
     cr_assert(pipe(pipes) == 0);
     for (unsigned variant = 0; variant < 16; variant += 5)
@@ -200,11 +254,42 @@ Test(closing, every_order_of_guest_handles)
 
 Test(closing, every_order_of_loop_handles)
 {
-    int order[HANDLES] = {0, 2, 3, 5, 6, 1, 4, 7, 8, 9, 10}, pipes[2];
+    int order[HANDLES] = {0, 2, 3, 5, 6, 12, 13, 14, 10, 1, 4, 7, 8, 9, 11}, pipes[2];
 
     cr_assert(pipe(pipes) == 0);
     for (unsigned variant = 0; variant < 16; variant += 5)
-        permute(order, 5, 11, variant, pipes[0]);
+        permute(order, 9, 15, variant, pipes[0]);
+}
+
+static int released_in_all(void)
+{
+    int count = 0;
+
+    for (int i = 0; i < RELEASES; i++)
+        count += all.released[i];
+    return count;
+}
+
+/* With a reference more of each a first close of each is nothing but that. */
+Test(closing, one_of_two_references)
+{
+    int order[HANDLES], pipes[2];
+
+    cr_assert(pipe(pipes) == 0);
+    for (unsigned variant = 0; variant < 8; variant++) {
+        make_all(variant, pipes[0]);
+        ref_all();
+        for (int i = 0; i < HANDLES; i++)
+            close_one(order[i] = i);
+        cr_assert_eq(released_in_all(), 0);
+        ok(vsdk_vm_get_info(all.vm, &(vsdk_vm_info){.size = sizeof(vsdk_vm_info)}, E));
+        ok(vsdk_irq_lower(all.irq, E));
+        ok(vsdk_timer_disarm(all.free_timer, E));
+        cr_assert_eq(vsdk_stream_ready(all.near_end), VSDK_STREAM_READABLE | VSDK_STREAM_WRITABLE);
+        for (int i = 0; i < HANDLES; i++)
+            close_one(i);
+        expect_released(order);
+    }
 }
 
 Test(closing, null_does_nothing)

@@ -1,4 +1,5 @@
 /* Names of the values of enums. */
+#include "api_table.h"
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdint.h>
@@ -24,6 +25,8 @@ NAMER(irqchip)
 NAMER(vcpu_phase)
 NAMER(ram_backing)
 NAMER(ram_sharing)
+NAMER(stop_mode)
+NAMER(irq_trigger)
 NAMER(boot_format)
 NAMER(boot_mode)
 NAMER(memory_type)
@@ -35,7 +38,7 @@ static const struct {
     int64_t first, last;
     const char *first_name;
 } namers[] = {
-    {call_status, VSDK_ERROR_SYSTEM, VSDK_OK, "system"},
+    {call_status, VSDK_ERROR_RESERVED, VSDK_OK, "reserved"},
     {call_capability, VSDK_CAPABILITY_AUTONOMOUS, VSDK_CAPABILITY_MSI_DESCRIPTOR, "autonomous"},
     {call_answer, VSDK_ANSWER_NO, VSDK_ANSWER_EMULATED, "no"},
     {call_log_level, VSDK_LOG_ERROR, VSDK_LOG_DEBUG, "error"},
@@ -49,6 +52,8 @@ static const struct {
     {call_vcpu_phase, VSDK_VCPU_HELD, VSDK_VCPU_AT_EXIT, "held"},
     {call_ram_backing, VSDK_RAM_ANONYMOUS, VSDK_RAM_CALLER, "anonymous"},
     {call_ram_sharing, VSDK_RAM_PRIVATE, VSDK_RAM_SHARED, "private"},
+    {call_stop_mode, VSDK_STOP_FINISH, VSDK_STOP_PARK, "finish"},
+    {call_irq_trigger, VSDK_IRQ_EDGE, VSDK_IRQ_LEVEL, "edge"},
     {call_boot_format, VSDK_BOOT_AUTO, VSDK_BOOT_FLAT, "auto"},
     {call_boot_mode, VSDK_BOOT_REAL, VSDK_BOOT_LONG, "real"},
     {call_memory_type, VSDK_MEMORY_RAM, VSDK_MEMORY_ACPI, "ram"},
@@ -81,6 +86,18 @@ Test(names, every_value_has_its_own)
         }
         cr_assert_str_eq(namers[i].name(namers[i].last + 100), "unknown");
     }
+}
+
+Test(names, every_function_that_names_is_here)
+{
+    size_t functions = 0;
+
+    for (size_t i = 0; i < sizeof api_functions / sizeof api_functions[0]; i++) {
+        size_t length = strlen(api_functions[i].name);
+
+        functions += length > 5 && strcmp(api_functions[i].name + length - 5, "_name") == 0;
+    }
+    cr_assert_eq(functions, sizeof namers / sizeof namers[0]);
 }
 
 Test(names, version_is_that_of_the_headers)

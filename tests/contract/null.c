@@ -55,4 +55,31 @@ Test(null, gets_the_promised_answer)
     cr_assert_eq(vsdk_doorbell_descriptor(NULL), -1);
     cr_assert_eq(vsdk_loop_descriptor(NULL), -1);
     cr_assert_eq(vsdk_vm_clock(NULL), 0);
+    cr_assert(vsdk_ram_data(NULL) == NULL);
+    cr_assert(vsdk_device_vm(NULL) == NULL);
+    cr_assert(vsdk_vm_loop(NULL, NULL) == NULL);
+    cr_assert(vsdk_pc_vcpu(NULL, 0) == NULL);
+    cr_assert(vsdk_pc_device(NULL, VSDK_PC_SERIAL) == NULL);
+    cr_assert_eq(vsdk_stream_ready(NULL), 0);
+    cr_assert_eq(vsdk_stream_descriptor(NULL, NULL), -1);
+    cr_assert_eq(vsdk_msi_descriptor(NULL, NULL), -1);
+}
+
+Test(null, has_no_references)
+{
+    cr_assert(vsdk_host_ref(NULL) == NULL);
+    cr_assert(vsdk_vm_ref(NULL) == NULL);
+    cr_assert(vsdk_vcpu_ref(NULL) == NULL);
+    cr_assert(vsdk_ram_ref(NULL) == NULL);
+    cr_assert(vsdk_device_ref(NULL) == NULL);
+    cr_assert(vsdk_irq_ref(NULL) == NULL);
+    cr_assert(vsdk_msi_ref(NULL) == NULL);
+    cr_assert(vsdk_doorbell_ref(NULL) == NULL);
+    cr_assert(vsdk_loop_ref(NULL) == NULL);
+    cr_assert(vsdk_watch_ref(NULL) == NULL);
+    cr_assert(vsdk_timer_ref(NULL) == NULL);
+    cr_assert(vsdk_work_ref(NULL) == NULL);
+    cr_assert(vsdk_stream_ref(NULL) == NULL);
+    cr_assert(vsdk_pool_ref(NULL) == NULL);
+    cr_assert(vsdk_pc_ref(NULL) == NULL);
 }

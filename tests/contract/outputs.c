@@ -8,17 +8,27 @@
 static vsdk_host *host;
 static vsdk_vm *vm;
 static vsdk_vcpu *vcpu;
+static vsdk_device *device;
+static vsdk_stream *ended;
 
 static void setup(void)
 {
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_stream *other_end;
+
     ok(vsdk_host_open("mock", NULL, &host, E));
     ok(vsdk_vm_create(host, NULL, &vm, E));
     ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
+    ok(vsdk_device_create(vm, &ops, NULL, NULL, &device, E));
+    ok(vsdk_stream_create(NULL, &ended, &other_end, E));
+    vsdk_stream_close(other_end);
     ok(vsdk_vm_destroy(vm, E));
 }
 
 static void teardown(void)
 {
+    vsdk_stream_close(ended);
+    vsdk_device_close(device);
     vsdk_vcpu_close(vcpu);
     vsdk_vm_close(vm);
     vsdk_host_close(host);
@@ -68,8 +78,10 @@ Test(outputs, handles)
                            E));
     zeroed(vsdk_doorbell *, vsdk_doorbell_create(NULL, &bell, &out, E));
     zeroed(vsdk_doorbell *, vsdk_doorbell_create(vm, &bell, &out, E));
-    zeroed(vsdk_loop *, vsdk_vm_get_loop(NULL, &out, E));
-    zeroed(vsdk_loop *, vsdk_vm_get_loop(vm, &out, E));
+    zeroed(vsdk_msi *, vsdk_msi_create(NULL, NULL, &out, E));
+    zeroed(vsdk_msi *, vsdk_msi_create(vm, NULL, &out, E));
+    zeroed(vsdk_work *, vsdk_work_create(NULL, NULL, NULL, NULL, NULL, &out, E));
+    zeroed(vsdk_pool *, vsdk_pool_create(&(vsdk_pool_config){.size = 4}, &out, E));
     zeroed(vsdk_watch *, vsdk_watch_create(NULL, NULL, 0, 0, NULL, NULL, NULL, &out, E));
     zeroed(vsdk_timer *, vsdk_timer_create(NULL, NULL, NULL, NULL, NULL, &out, E));
     zeroed(vsdk_pc *, vsdk_pc_create(NULL, NULL, &out, E));
@@ -82,14 +94,45 @@ Test(outputs, handles)
     zeroed(vsdk_device *, vsdk_debug_console_create(vm, NULL, &out, E));
 }
 
+Test(outputs, both_ends_of_a_stream)
+{
+    const vsdk_stream_config large = {.size = sizeof large, .capacity = UINT64_MAX};
+    vsdk_stream *other;
+
+    zeroed(vsdk_stream *, vsdk_stream_create(&large, &out, &other, E));
+    zeroed(vsdk_stream *, vsdk_stream_create(&large, &other, &out, E));
+    zeroed(vsdk_stream *, vsdk_stream_create(NULL, &out, NULL, E));
+    zeroed(vsdk_stream *, vsdk_stream_create(NULL, NULL, &out, E));
+}
+
+/* What is no status says NULL or -1, and fills the record. */
+Test(outputs, of_functions_without_a_status)
+{
+    cr_assert_null(vsdk_vm_loop(vm, E));
+    cr_assert_eq(E->code, VSDK_ERROR_GONE);
+    cr_assert_null(vsdk_vm_loop(NULL, E));
+    cr_assert_eq(E->code, VSDK_ERROR_INVALID_ARGUMENT);
+    cr_assert_eq(vsdk_stream_descriptor(NULL, E), -1);
+    cr_assert_eq(E->code, VSDK_ERROR_INVALID_ARGUMENT);
+    E->code = VSDK_OK;
+    cr_assert_eq(vsdk_msi_descriptor(NULL, E), -1);
+    cr_assert_eq(E->code, VSDK_ERROR_INVALID_ARGUMENT);
+}
+
 Test(outputs, numbers)
 {
-    zeroed(void *, vsdk_ram_data(NULL, &out, E));
+    uint8_t byte;
+
     zeroed(vsdk_vcpu_phase, vsdk_vcpu_get_phase(NULL, &out, E));
     zeroed(vsdk_vcpu_phase, vsdk_vcpu_get_phase(vcpu, &out, E));
     zeroed(uint64_t, vsdk_doorbell_take(NULL, &out, E));
     zeroed(vsdk_boot_format, vsdk_boot_probe(NULL, 0, &out, E));
-    zeroed(uint64_t, vsdk_serial_input(NULL, "x", 1, &out, E));
+    zeroed(uint64_t, vsdk_stream_read(NULL, &byte, 1, &out, E));
+    zeroed(uint64_t, vsdk_stream_read(ended, &byte, 1, &out, E));
+    zeroed(uint64_t, vsdk_stream_write(NULL, "x", 1, &out, E));
+    zeroed(uint64_t, vsdk_stream_write(ended, NULL, 1, &out, E));
+    zeroed(uint64_t, vsdk_device_save(NULL, NULL, 0, &out, E));
+    zeroed(uint64_t, vsdk_device_save(device, NULL, 0, &out, E));
     zeroed(uint32_t, vsdk_loop_dispatch(NULL, 0, &out, E));
     zeroed(uint32_t, vsdk_x86_host_get_cpuid(NULL, NULL, 0, &out, E));
     zeroed(uint32_t, vsdk_host_list_orphans(NULL, NULL, 0, &out, E));
@@ -116,8 +159,8 @@ Test(outputs, structures)
     zeroed_struct(vsdk_vcpu_counters, vsdk_vcpu_get_counters(NULL, &out, E));
     zeroed_struct(vsdk_vcpu_counters, vsdk_vcpu_get_counters(vcpu, &out, E));
     zeroed_struct(vsdk_dma_view, vsdk_dma_map(NULL, 0, 1, VSDK_DMA_FROM_GUEST, &out, E));
-    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 1, VSDK_DMA_FROM_GUEST, &out, E));
-    zeroed_struct(vsdk_dma_view, vsdk_dma_map(vm, 0, 0, VSDK_DMA_FROM_GUEST, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(device, 0, 1, VSDK_DMA_FROM_GUEST, &out, E));
+    zeroed_struct(vsdk_dma_view, vsdk_dma_map(device, 0, 0, VSDK_DMA_FROM_GUEST, &out, E));
     zeroed_struct(vsdk_boot_entry, vsdk_boot_load(NULL, &none, &out, E));
     zeroed_struct(vsdk_boot_entry, vsdk_boot_load(vm, &none, &out, E));
     zeroed_struct(vsdk_boot_entry, vsdk_boot_load(vm, NULL, &out, E));

@@ -7,7 +7,6 @@
 
 static vsdk_host *host;
 static vsdk_vm *vm;
-static int released;
 
 static void make_vm(vsdk_irqchip irqchip)
 {
@@ -21,18 +20,12 @@ static void setup(void)
 {
     ok(vsdk_host_open("mock", NULL, &host, E));
     make_vm(VSDK_IRQCHIP_PORTABLE);
-    released = 0;
 }
 
 static void teardown(void)
 {
     vsdk_vm_close(vm);
     vsdk_host_close(host);
-}
-
-static void count_release(void *user)
-{
-    released++;
 }
 
 /* The fail_at-th allocation fails: the executable's calloc is the library's too, but under a
@@ -150,42 +143,75 @@ Test(constructors, after_the_end)
         fails(GONE, try(i, NULL));
 }
 
-Test(constructors, release_once)
+/* The device has a reference of its own, which goes with it; one that fails keeps none. */
+static void takes_a_reference(vsdk_status (*make)(vsdk_stream *end, vsdk_device **device))
 {
-    vsdk_serial_config serial = {.size = sizeof serial, .release = count_release};
-    vsdk_debug_console_config console = {.size = sizeof console, .release = count_release};
+    vsdk_stream *wire, *end;
     vsdk_device *device;
 
-    ok(vsdk_serial_create(vm, &serial, &device, E));
+    ok(vsdk_stream_create(NULL, &wire, &end, E));
+    ok(make(end, &device));
     vsdk_device_close(device);
-    ok(vsdk_debug_console_create(vm, &console, &device, E));
-    vsdk_device_close(device);
-    cr_assert_eq(released, 0);
-    fails(EXISTS, vsdk_serial_create(vm, &serial, &device, E));
-    cr_assert_eq(released, 1);
-    fails(EXISTS, vsdk_debug_console_create(vm, &console, &device, E));
-    cr_assert_eq(released, 2);
+    vsdk_stream_close(end);
+    cr_assert_eq(vsdk_stream_ready(wire), VSDK_STREAM_WRITABLE);
     vsdk_vm_close(vm);
-    vm = NULL;
-    cr_assert_eq(released, 4);
+    cr_assert(vsdk_stream_ready(wire) & VSDK_STREAM_ENDED);
+    vsdk_stream_close(wire);
+    make_vm(VSDK_IRQCHIP_PORTABLE);
+
+    ok(make(NULL, &device));
+    vsdk_device_close(device);
+    ok(vsdk_stream_create(NULL, &wire, &end, E));
+    fails(EXISTS, make(end, &device));
+    cr_assert_eq(vsdk_stream_ready(wire), VSDK_STREAM_WRITABLE);
+    vsdk_stream_close(end);
+    cr_assert(vsdk_stream_ready(wire) & VSDK_STREAM_ENDED);
+    vsdk_stream_close(wire);
+}
+
+static vsdk_status make_serial_with(vsdk_stream *end, vsdk_device **device)
+{
+    return vsdk_serial_create(
+        vm, &(vsdk_serial_config){.size = sizeof(vsdk_serial_config), .stream = end}, device, E);
+}
+
+static vsdk_status make_console_with(vsdk_stream *end, vsdk_device **device)
+{
+    return vsdk_debug_console_create(
+        vm, &(vsdk_debug_console_config){.size = sizeof(vsdk_debug_console_config), .stream = end},
+        device, E);
+}
+
+Test(constructors, take_a_reference_to_a_stream)
+{
+    takes_a_reference(make_serial_with);
+    vsdk_vm_close(vm);
+    make_vm(VSDK_IRQCHIP_PORTABLE);
+    takes_a_reference(make_console_with);
 }
 
 TestSuite(devices, .init = setup, .fini = teardown);
 
-Test(devices, serial_input)
+/* What is typed waits in the stream: a port takes nothing before its guest is there. */
+Test(devices, serial_input_waits)
 {
-    vsdk_device *serial, *rtc;
+    vsdk_stream_config config = {.size = sizeof config, .capacity = 3};
+    vsdk_stream *wire, *end;
+    vsdk_device *serial;
     uint64_t accepted = 9;
 
-    ok(vsdk_serial_create(vm, NULL, &serial, E));
-    ok(vsdk_rtc_create(vm, NULL, &rtc, E));
-    ok(vsdk_serial_input(serial, "abc", 3, &accepted, E));
+    ok(vsdk_stream_create(&config, &wire, &end, E));
+    ok(make_serial_with(end, &serial));
+    vsdk_stream_close(end);
+    ok(vsdk_stream_write(wire, "abcd", 4, &accepted, E));
     cr_assert_eq(accepted, 3);
-    fails(INVALID_ARGUMENT, vsdk_serial_input(serial, NULL, 3, &accepted, E));
-    fails(INVALID_ARGUMENT, vsdk_serial_input(rtc, "abc", 3, &accepted, E));
+    ok(vsdk_stream_write(wire, "d", 1, &accepted, E));
+    cr_assert_eq(accepted, 0);
+    accepted = 9;
+    fails(INVALID_ARGUMENT, vsdk_stream_write(wire, NULL, 3, &accepted, E));
     cr_assert_eq(accepted, 0);
     vsdk_device_close(serial);
-    vsdk_device_close(rtc);
+    vsdk_stream_close(wire);
 }
 
 static int is_utf8(const char *text)
@@ -251,26 +277,62 @@ static vsdk_boot_config flat(void)
     };
 }
 
+static vsdk_stream *serial_wire, *debug_wire, *serial_end, *debug_end;
+
+static void make_streams(void)
+{
+    ok(vsdk_stream_create(NULL, &serial_wire, &serial_end, E));
+    ok(vsdk_stream_create(NULL, &debug_wire, &debug_end, E));
+}
+
+static void close_streams(void)
+{
+    vsdk_stream_close(serial_end);
+    vsdk_stream_close(debug_end);
+    vsdk_stream_close(serial_wire);
+    vsdk_stream_close(debug_wire);
+}
+
+/* Nobody has the machine's ends but this test, which gives them up. */
+static void expect_streams_not_kept(void)
+{
+    vsdk_stream_close(serial_end);
+    vsdk_stream_close(debug_end);
+    serial_end = debug_end = NULL;
+    cr_assert(vsdk_stream_ready(serial_wire) & VSDK_STREAM_ENDED);
+    cr_assert(vsdk_stream_ready(debug_wire) & VSDK_STREAM_ENDED);
+}
+
 static vsdk_status make_pc(uint64_t memory)
 {
-    vsdk_pc_config config = {.size = sizeof config,
-                             .memory = memory,
-                             .output_release = count_release,
-                             .debug_release = count_release};
+    vsdk_pc_config config = {
+        .size = sizeof config, .memory = memory, .serial = serial_end, .debug_output = debug_end};
 
     return vsdk_pc_create(vm, &config, &pc, E);
 }
 
-static void setup_pc(void)
+static void setup_machine(void)
 {
     setup();
+    make_streams();
+}
+
+static void teardown_machine(void)
+{
+    close_streams();
+    teardown();
+}
+
+static void setup_pc(void)
+{
+    setup_machine();
     ok(make_pc(2 << 20));
 }
 
 static void teardown_pc(void)
 {
     vsdk_pc_close(pc);
-    teardown();
+    teardown_machine();
 }
 
 TestSuite(boot, .init = setup_pc, .fini = teardown_pc);
@@ -343,27 +405,29 @@ Test(boot, apply_errors)
 
 /* The machine */
 
-TestSuite(machine, .init = setup, .fini = teardown);
+TestSuite(machine, .init = setup_machine, .fini = teardown_machine);
 
 Test(machine, create_errors)
 {
     vsdk_pc_config later = {.size = sizeof later, .reserved = 1};
 
     fails(INVALID_ARGUMENT, make_pc(1 << 20));
+    later.serial = serial_end;
     fails(UNSUPPORTED, vsdk_pc_create(vm, &later, &pc, E));
-    cr_assert_eq(released, 2);
     fails(LIMIT, make_pc(128 << 20));
     ok(vsdk_vm_destroy(vm, E));
     fails(GONE, make_pc(2 << 20));
-    cr_assert_eq(released, 6);
+    expect_streams_not_kept();
 }
 
 Test(machine, is_made_once)
 {
     ok(make_pc(2 << 20));
     vsdk_pc_close(pc);
+    close_streams();
+    make_streams();
     fails(EXISTS, make_pc(2 << 20));
-    cr_assert_eq(released, 2);
+    expect_streams_not_kept();
     cr_assert_null(pc);
 }
 
@@ -432,6 +496,58 @@ Test(pc_boot, runs)
     fails(STATE, vsdk_pc_boot(pc, &c, E));
 }
 
+/* Its processor is at work when the run begins, and may end it before the run has looked. */
+Test(pc_boot, run_of_a_running_guest)
+{
+    static const uint8_t leave[] = {0xb0, 0x2a, 0xe6, 0xf4, 0xf4};
+    vsdk_boot_config c = flat();
+    vsdk_exit end;
+
+    c.image = leave;
+    c.image_length = sizeof leave;
+    for (int i = 0; i < 200; i++) {
+        ok(make_afresh());
+        ok(vsdk_pc_boot(pc, &c, E));
+        ok(vsdk_vm_resume(vm, E));
+        ok(vsdk_vm_run(vm, NULL, UINT64_C(60000000000), &end, E));
+        cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
+        cr_assert_eq(end.value, 42);
+    }
+}
+
+/* in al, dx; out dx, al; mov dx, 0x402; out dx, al; exit 42 */
+static const uint8_t echo[] = {0x66, 0xba, 0xf8, 0x03, 0xec, 0xee, 0x66, 0xba,
+                               0x02, 0x04, 0xee, 0xb0, 0x2a, 0xe6, 0xf4, 0xf4};
+
+static void expect_bytes(vsdk_stream *stream, const char *text)
+{
+    char bytes[8] = "";
+    uint64_t got;
+
+    ok(vsdk_stream_read(stream, bytes, sizeof bytes, &got, E));
+    cr_assert_eq(got, strlen(text));
+    cr_assert(memcmp(bytes, text, got) == 0);
+}
+
+Test(pc_boot, streams_reach_the_guest)
+{
+    vsdk_boot_config c = flat();
+    vsdk_exit end;
+
+    c.image = echo;
+    c.image_length = sizeof echo;
+    ok(vsdk_pc_boot(pc, &c, E));
+    ok(vsdk_stream_write(serial_wire, "!", 1, NULL, E));
+    ok(vsdk_vm_run(vm, NULL, UINT64_C(60000000000), &end, E));
+    cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
+    expect_bytes(serial_wire, "!");
+    expect_bytes(debug_wire, "!");
+    vsdk_pc_close(pc);
+    pc = NULL;
+    ok(vsdk_vm_destroy(vm, E));
+    expect_streams_not_kept();
+}
+
 Test(pc_boot, errors)
 {
     vsdk_boot_config good = flat(), c = good;
@@ -487,7 +603,7 @@ Test(pc_boot, without_memory)
 
 static vsdk_status in_callback;
 
-static void line_changed(void *user, uint32_t gsi, uint32_t level)
+static void line_changed(void *user, vsdk_vm *of, uint32_t gsi, uint32_t level)
 {
     vsdk_boot_config c = flat();
 

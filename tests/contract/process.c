@@ -1,6 +1,7 @@
 /* What the library leaves behind in its process: nothing. After a warm-up, cycles of create, run
  * and destroy change no descriptor, signal, directory, child or mapping; a forked child may close;
  * and descriptors 0 to 2 stay free. */
+#include "api_table.h"
 #include "tap.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -312,6 +313,11 @@ struct children {
     vsdk_loop *loop;
     vsdk_watch *watch;
     vsdk_timer *timer;
+    vsdk_work *work;
+    vsdk_msi *msi;
+    vsdk_stream *near_end, *far_end;
+    vsdk_pool *pool;
+    vsdk_loop *pool_loop;
     vsdk_dma_view view;
     int pipe[2];
 };
@@ -323,7 +329,7 @@ static void on_release(void *user)
     released++;
 }
 
-static void on_line(void *user, uint32_t gsi, uint32_t level)
+static void on_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
     called++;
 }
@@ -333,7 +339,17 @@ static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_
     called++;
 }
 
-static void on_time(void *user)
+static void on_time(void *user, vsdk_timer *timer)
+{
+    called++;
+}
+
+static void on_work(void *user, vsdk_work *work)
+{
+    called++;
+}
+
+static void on_stream(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {
     called++;
 }
@@ -346,7 +362,7 @@ static const vsdk_doorbell_config bell = {
 static int children_make(const struct guest *g, struct children *c)
 {
     *c = (struct children){.view.size = sizeof c->view};
-    return !vsdk_vm_get_loop(g->vm, &c->loop, NULL) && pipe(c->pipe) == 0 &&
+    return (c->loop = vsdk_vm_loop(g->vm, NULL)) != NULL && pipe(c->pipe) == 0 &&
            !vsdk_device_create(g->vm, &quiet, NULL, NULL, &c->device, NULL) &&
            !vsdk_irq_controller_attach(g->vm, 0, 24, on_line, NULL, on_release, NULL) &&
            !vsdk_irq_create(g->vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
@@ -356,7 +372,14 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_watch_create(c->loop, NULL, c->pipe[0], VSDK_LOOP_READ, on_ready, NULL, on_release,
                               &c->watch, NULL) &&
            !vsdk_timer_create(c->loop, NULL, on_time, NULL, on_release, &c->timer, NULL) &&
-           !vsdk_dma_map(g->vm, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
+           !vsdk_work_create(c->loop, c->device, on_work, NULL, on_release, &c->work, NULL) &&
+           !vsdk_msi_create(g->vm, NULL, &c->msi, NULL) &&
+           !vsdk_stream_create(NULL, &c->near_end, &c->far_end, NULL) &&
+           !vsdk_stream_set_handler(c->near_end, on_stream, NULL, on_release, NULL) &&
+           !vsdk_pool_create(NULL, &c->pool, NULL) && !vsdk_loop_create(&c->pool_loop, NULL) &&
+           !vsdk_pool_add_loop(c->pool, c->pool_loop, NULL) &&
+           !vsdk_device_add_range(c->device, VSDK_SPACE_PIO, 0x710, 4, 0, NULL) &&
+           !vsdk_dma_map(c->device, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
 static void children_close(struct children *c)
@@ -365,6 +388,12 @@ static void children_close(struct children *c)
     vsdk_doorbell_close(c->doorbell);
     vsdk_watch_close(c->watch);
     vsdk_timer_close(c->timer);
+    vsdk_work_close(c->work);
+    vsdk_msi_close(c->msi);
+    vsdk_stream_close(c->far_end);
+    vsdk_stream_close(c->near_end);
+    vsdk_pool_close(c->pool);
+    vsdk_loop_close(c->pool_loop);
     vsdk_dma_unmap(&c->view);
     vsdk_device_close(c->device);
     close(c->pipe[0]);
@@ -391,6 +420,243 @@ static void compare_children(const struct guest *g, struct children *c)
         "the parent's loop still watches");
     tap(vsdk_doorbell_create(g->vm, &bell, &other, NULL) == VSDK_ERROR_EXISTS,
         "the parent's doorbell is still there");
+    called = 0;
+    tap(vsdk_stream_write(c->far_end, "x", 1, NULL, NULL) == VSDK_OK && called == 1,
+        "the parent's stream still carries");
+    tap(vsdk_pool_stop(c->pool, NULL) == VSDK_OK, "the parent's pool can be stopped");
+    tap(vsdk_device_enter(c->device, NULL) == VSDK_OK, "the parent's device can be entered");
+    vsdk_device_leave(c->device);
+}
+
+/* One of everything that a machine of the library's has; and what the calls below read. */
+struct objects {
+    vsdk_host *host;
+    vsdk_vm *vm;
+    vsdk_pc *pc;
+    vsdk_ram *ram;
+    vsdk_vcpu *vcpu;
+    struct children c;
+    vsdk_boot_config boot;
+    vsdk_boot_entry entry;
+};
+
+static int objects_make(struct objects *o)
+{
+    vsdk_pc_config config = {.size = sizeof config, .memory = 2 << 20};
+    struct guest g;
+
+    memset(o, 0, sizeof *o);
+    o->boot = (vsdk_boot_config){.size = sizeof o->boot,
+                                 .format = VSDK_BOOT_FLAT,
+                                 .mode = VSDK_BOOT_LONG,
+                                 .image = code,
+                                 .image_length = sizeof code,
+                                 .address = 0x100000};
+    o->entry.size = sizeof o->entry;
+    if (vsdk_host_open(backend, NULL, &o->host, NULL) ||
+        vsdk_vm_create(o->host, NULL, &o->vm, NULL) ||
+        vsdk_pc_create(o->vm, &config, &o->pc, NULL) ||
+        vsdk_boot_load(o->vm, &o->boot, &o->entry, NULL) || vsdk_pc_boot(o->pc, &o->boot, NULL) ||
+        vsdk_ram_create(o->vm, 4096, NULL, &o->ram, NULL) ||
+        vsdk_irq_controller_detach(o->vm, 0, NULL) || vsdk_vm_resume(o->vm, NULL))
+        return 0;
+    o->vcpu = vsdk_pc_vcpu(o->pc, 0);
+    g = (struct guest){.vm = o->vm};
+    return children_make(&g, &o->c);
+}
+
+static void objects_close(struct objects *o)
+{
+    children_close(&o->c);
+    vsdk_ram_close(o->ram);
+    vsdk_pc_close(o->pc);
+    vsdk_vm_close(o->vm);
+    vsdk_host_close(o->host);
+}
+
+/* Every function that says STATE of a forked child, with arguments that it takes elsewhere. */
+#define EVERY(X)                                                                                   \
+    X(host_query, o->host, VSDK_CAPABILITY_AUTONOMOUS, &r.capability)                              \
+    X(host_list_orphans, o->host, NULL, 0, &r.n32)                                                 \
+    X(host_reap, o->host, 1)                                                                       \
+    X(x86_host_get_cpuid, o->host, NULL, 0, &r.n32)                                                \
+    X(vm_create, o->host, NULL, HANDLE)                                                            \
+    X(vm_destroy, o->vm)                                                                           \
+    X(vm_resume, o->vm)                                                                            \
+    X(vm_pause, o->vm, 0, VSDK_FOREVER)                                                            \
+    X(vm_pause_request, o->vm)                                                                     \
+    X(vm_reset, o->vm, VSDK_FOREVER)                                                               \
+    X(vm_stop, o->vm, VSDK_EXIT_POWEROFF, 0, 0)                                                    \
+    X(vm_get_info, o->vm, &r.info)                                                                 \
+    X(vm_list_reserved, o->vm, NULL, 0, &r.n32)                                                    \
+    X(vm_add_range, o->vm, VSDK_SPACE_PIO, 0x720, 1, 1)                                            \
+    X(vm_remove_range, o->vm, VSDK_SPACE_PIO, 0x720)                                               \
+    X(vm_map, o->vm, 0x40000000, o->ram, 0, 4096, 0)                                               \
+    X(vm_unmap, o->vm, 0x100000, 4096)                                                             \
+    X(vm_protect, o->vm, 0x100000, 4096, 0)                                                        \
+    X(vm_read, o->vm, 0x100000, r.bytes, 8)                                                        \
+    X(vm_write, o->vm, 0x100000, r.bytes, 8)                                                       \
+    X(vm_probe, o->vm, 0x100000, 8, VSDK_DMA_FROM_GUEST)                                           \
+    X(vm_send_msi, o->vm, 0xfee00000, 32)                                                          \
+    X(vm_run, o->vm, NULL, VSDK_FOREVER, &r.exit)                                                  \
+    X(vm_run_cancel, o->vm)                                                                        \
+    X(x86_vm_set_cpuid, o->vm, &r.cpuid, 1)                                                        \
+    X(vcpu_create, o->vm, 0, NULL, HANDLE)                                                         \
+    X(vcpu_run, o->vcpu, VSDK_FOREVER)                                                             \
+    X(vcpu_complete, o->vcpu)                                                                      \
+    X(vcpu_kick, o->vcpu)                                                                          \
+    X(vcpu_get_phase, o->vcpu, &r.n32)                                                             \
+    X(vcpu_get_state, o->vcpu, VSDK_X86_REGS, &r.regs, sizeof r.regs)                              \
+    X(vcpu_set_state, o->vcpu, VSDK_X86_REGS, &r.regs, sizeof r.regs)                              \
+    X(vcpu_get_counters, o->vcpu, &r.counters)                                                     \
+    X(x86_vcpu_inject_nmi, o->vcpu)                                                                \
+    X(x86_vcpu_get_cpuid, o->vcpu, 0, 0, &r.cpuid)                                                 \
+    X(ram_create, o->vm, 4096, NULL, HANDLE)                                                       \
+    X(ram_mark_dirty, o->ram, 0, 4096)                                                             \
+    X(device_create, o->vm, &plain, NULL, NULL, HANDLE)                                            \
+    X(device_add_range, o->c.device, VSDK_SPACE_PIO, 0x730, 1, 0)                                  \
+    X(device_remove_range, o->c.device, VSDK_SPACE_PIO, 0x710)                                     \
+    X(device_detach, o->c.device)                                                                  \
+    X(device_stopped, o->c.device)                                                                 \
+    X(device_enter, o->c.device)                                                                   \
+    X(device_save, o->c.device, NULL, 0, &r.n64)                                                   \
+    X(device_load, o->c.device, r.bytes, 8)                                                        \
+    X(dma_read, o->c.device, 0x100000, r.bytes, 8)                                                 \
+    X(dma_write, o->c.device, 0x100000, r.bytes, 8)                                                \
+    X(dma_map, o->c.device, 0x100000, 8, VSDK_DMA_FROM_GUEST, &r.view)                             \
+    X(irq_create, o->vm, &line, HANDLE)                                                            \
+    X(irq_raise, o->c.irq)                                                                         \
+    X(irq_lower, o->c.irq)                                                                         \
+    X(irq_pulse, o->c.irq)                                                                         \
+    X(irq_controller_attach, o->vm, 100, 1, on_line, NULL, NULL)                                   \
+    X(irq_controller_detach, o->vm, 0)                                                             \
+    X(msi_create, o->vm, NULL, HANDLE)                                                             \
+    X(msi_set, o->c.msi, 0xfee00000, 32)                                                           \
+    X(msi_send, o->c.msi)                                                                          \
+    X(doorbell_create, o->vm, &other_bell, HANDLE)                                                 \
+    X(doorbell_take, o->c.doorbell, &r.n64)                                                        \
+    X(loop_dispatch, o->c.loop, 0, &r.n32)                                                         \
+    X(loop_wake, o->c.loop)                                                                        \
+    X(watch_create, o->c.loop, NULL, o->c.pipe[0], 1, on_ready, NULL, NULL, HANDLE)                \
+    X(watch_set_events, o->c.watch, 0)                                                             \
+    X(timer_create, o->c.loop, NULL, on_time, NULL, NULL, HANDLE)                                  \
+    X(timer_arm, o->c.timer, 1, 0)                                                                 \
+    X(timer_disarm, o->c.timer)                                                                    \
+    X(work_create, o->c.loop, NULL, on_work, NULL, NULL, HANDLE)                                   \
+    X(work_post, o->c.work)                                                                        \
+    X(stream_read, o->c.near_end, r.bytes, 8, &r.n64)                                              \
+    X(stream_write, o->c.near_end, r.bytes, 8, &r.n64)                                             \
+    X(stream_set_handler, o->c.near_end, on_stream, NULL, NULL)                                    \
+    X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
+    X(pool_stop, o->c.pool)                                                                        \
+    X(serial_create, o->vm, NULL, HANDLE)                                                          \
+    X(rtc_create, o->vm, NULL, HANDLE)                                                             \
+    X(i8042_create, o->vm, NULL, HANDLE)                                                           \
+    X(acpi_pm_create, o->vm, NULL, HANDLE)                                                         \
+    X(exit_port_create, o->vm, NULL, HANDLE)                                                       \
+    X(debug_console_create, o->vm, NULL, HANDLE)                                                   \
+    X(fw_cfg_create, o->vm, NULL, HANDLE)                                                          \
+    X(fw_cfg_add, vsdk_pc_device(o->pc, VSDK_PC_FW_CFG), 9, NULL, "x", 1)                          \
+    X(pvpanic_create, o->vm, NULL, HANDLE)                                                         \
+    X(ioapic_create, o->vm, NULL, HANDLE)                                                          \
+    X(port92_create, o->vm, NULL, HANDLE)                                                          \
+    X(boot_load, o->vm, &o->boot, &r.entry)                                                        \
+    X(boot_apply, o->vcpu, &o->entry)                                                              \
+    X(pc_create, o->vm, NULL, HANDLE)                                                              \
+    X(pc_boot, o->pc, &o->boot)                                                                    \
+    X(pc_get_memory_map, o->pc, NULL, 0, &r.n32)
+
+static const vsdk_device_ops plain = {.size = sizeof plain};
+static const vsdk_irq_config line = {.size = sizeof line, .gsi = 5};
+static const vsdk_doorbell_config other_bell = {
+    .size = sizeof other_bell, .space = VSDK_SPACE_PIO, .address = 0x701, .width = 1};
+
+/* In the child: how many functions answered anything else. The handles that they give back are of
+ * many types, and none of them is to be one. */
+static int call_everything(const struct objects *o)
+{
+    struct {
+        uint8_t bytes[8];
+        uint32_t n32;
+        uint64_t n64;
+        void *handle;
+        vsdk_capability_info capability;
+        vsdk_vm_info info;
+        vsdk_vcpu_counters counters;
+        vsdk_x86_regs regs;
+        vsdk_x86_cpuid_entry cpuid;
+        vsdk_boot_entry entry;
+        vsdk_dma_view view;
+        vsdk_exit exit;
+    } r = {.capability.size = sizeof r.capability,
+           .info.size = sizeof r.info,
+           .counters.size = sizeof r.counters,
+           .entry.size = sizeof r.entry,
+           .view.size = sizeof r.view};
+    vsdk_error error;
+    int others = 0;
+
+#define HANDLE (void *)&r.handle
+#define CALL(function, ...)                                                                        \
+    {                                                                                              \
+        vsdk_status status = vsdk_##function(__VA_ARGS__, &error);                                 \
+        if (status != VSDK_ERROR_STATE || !strstr(error.message, "fork")) {                        \
+            printf("# vsdk_" #function ": %s\n", vsdk_status_name(status));                        \
+            others++;                                                                              \
+        }                                                                                          \
+    }
+    EVERY(CALL)
+    fflush(stdout);
+    return others;
+}
+
+static const char *const every[] = {
+#define NAME(function, ...) "vsdk_" #function,
+    EVERY(NAME)};
+
+/* That EVERY has all of them. */
+static int count_missing(void)
+{
+    int missing = 0;
+
+    for (size_t i = 0; i < sizeof api_functions / sizeof *api_functions; i++) {
+        size_t at = 0, count = sizeof every / sizeof *every;
+
+        if (!api_functions[i].fallible || !strstr(api_functions[i].errors, "STATE"))
+            continue;
+        while (at < count && strcmp(every[at], api_functions[i].name) != 0)
+            at++;
+        if (at == count)
+            printf("# not called: %s\n", api_functions[i].name);
+        missing += at == count;
+    }
+    return missing;
+}
+
+/* Whatever else a forked child calls says STATE, and changes nothing. */
+static void test_calls_in_child(void)
+{
+    vsdk_error error = {0};
+    struct objects o;
+    vsdk_exit end;
+    pid_t child;
+
+    tap(count_missing() == 0, "every function that says STATE is called");
+    tap(objects_make(&o), "a machine has one of everything");
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        int others;
+
+        called = released = 0;
+        others = call_everything(&o);
+        _exit(others + called + released);
+    }
+    tap(child_status(child) == 0, "every call in the child says STATE, and nobody was called");
+    tap(vsdk_vm_run(o.vm, NULL, VSDK_FOREVER, &end, &error) == VSDK_OK &&
+            end.reason == VSDK_EXIT_GUEST_EXIT,
+        "the parent's machine still runs: %s", error.message);
+    objects_close(&o);
 }
 
 /* A forked child may only close, and that touches no virtual machine. */
@@ -460,6 +726,7 @@ int main(void)
     test_cycles();
     test_descriptors();
     test_fork();
+    test_calls_in_child();
     test_run();
     return tap_end();
 }

@@ -90,6 +90,44 @@ static vsdk_status use_doorbell(const void *record)
     return status;
 }
 
+static vsdk_status use_irq(const void *record)
+{
+    vsdk_irq *other = NULL;
+    vsdk_status status = vsdk_irq_create(vm, record, &other, E);
+    vsdk_irq_close(other);
+    return status;
+}
+
+static vsdk_status use_msi(const void *record)
+{
+    vsdk_msi *other = NULL;
+    vsdk_status status = vsdk_msi_create(vm, record, &other, E);
+    vsdk_msi_close(other);
+    return status;
+}
+
+static vsdk_status use_stream(const void *record)
+{
+    vsdk_stream *near_end = NULL, *far_end = NULL;
+    vsdk_status status = vsdk_stream_create(record, &near_end, &far_end, E);
+    vsdk_stream_close(near_end);
+    vsdk_stream_close(far_end);
+    return status;
+}
+
+static vsdk_status use_pool(const void *record)
+{
+    vsdk_pool *other = NULL;
+    vsdk_status status = vsdk_pool_create(record, &other, E);
+    vsdk_pool_close(other);
+    return status;
+}
+
+static vsdk_status use_run(const void *record)
+{
+    return vsdk_vm_run(vm, record, 0, NULL, E);
+}
+
 static const struct {
     const char *name;
     uint32_t size;
@@ -102,6 +140,11 @@ static const struct {
     {"vsdk_device_config", sizeof(vsdk_device_config), use_device},
     {"vsdk_device_ops", sizeof(vsdk_device_ops), use_ops},
     {"vsdk_doorbell_config", sizeof(vsdk_doorbell_config), use_doorbell},
+    {"vsdk_irq_config", sizeof(vsdk_irq_config), use_irq},
+    {"vsdk_msi_config", sizeof(vsdk_msi_config), use_msi},
+    {"vsdk_stream_config", sizeof(vsdk_stream_config), use_stream},
+    {"vsdk_pool_config", sizeof(vsdk_pool_config), use_pool},
+    {"vsdk_run_config", sizeof(vsdk_run_config), use_run}, /* last: it starts the guest */
 };
 
 /* A record of exactly `size` bytes, so that a sanitizer sees a read beyond it. */

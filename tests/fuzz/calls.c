@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-enum { STATUSES = 16, NAME_MOST = 64 };
+enum { NAME_MOST = 64, LATE = 195 };
 
 struct calls calls;
 
@@ -76,20 +76,23 @@ static int is_documented(const char *function, vsdk_status status)
     return known && strstr(known->errors, name) != NULL;
 }
 
-vsdk_status check_status(const char *function, vsdk_status status)
+vsdk_status check_status(const char *function, vsdk_status status, const vsdk_error *error)
 {
-    const vsdk_error *error = &calls.error;
-
     if (status == VSDK_OK)
         return status;
+    calls.error = *error;
     demand(error->code == status && error->operation[0] && error->message[0], function);
     demand(memchr(error->message, 0, sizeof error->message) != NULL, function);
     demand(is_documented(function, status), function);
     return status;
 }
 
+/* Bytes from LATE on choose among the operations that came later. */
 static const struct calls_op *choose(uint8_t byte)
 {
+    if (byte >= LATE)
+        return &calls_late_ops[(byte - LATE) % calls_late_count];
+
     unsigned index = byte % (calls_machine_count + calls_part_count);
 
     return index < calls_machine_count ? &calls_machine_ops[index]
@@ -147,6 +150,18 @@ static void close_kind(unsigned kind, unsigned i)
     case 9:
         vsdk_dma_unmap(&calls.views[i]);
         break;
+    case 10:
+        vsdk_work_close(calls.works[i]);
+        break;
+    case 11:
+        vsdk_msi_close(calls.msis[i]);
+        break;
+    case 12:
+        vsdk_stream_close(calls.streams[2 * i]);
+        break;
+    case 13:
+        vsdk_stream_close(calls.streams[2 * i + 1]);
+        break;
     default:
         vsdk_loop_close(calls.loops[i]);
         break;
@@ -156,10 +171,12 @@ static void close_kind(unsigned kind, unsigned i)
 /* In an order that the input chooses. Then every release has come once. */
 static void close_all(void)
 {
-    enum { KINDS = 11 };
-    unsigned first = take8() % KINDS, pace = 1 + take8() % (KINDS - 1);
+    enum { KINDS = 15 };
+    static const unsigned paces[] = {1, 2, 4, 7, 8, 11, 13, 14}; /* have no factor in common */
+    unsigned first = take8() % KINDS, pace = paces[take8() % 8];
 
     calls.left = 0;
+    calls_settle();
     for (unsigned kind = 0; kind < KINDS; kind++)
         for (unsigned i = 0; i < FEW; i++)
             close_kind((first + kind * pace) % KINDS, i);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <vsdk/vsdk.h>
 
-enum { FEW = 3, PROMISES = 256, RECORDS = 32, OPS_MOST = 400, DEPTH_MOST = 3 };
+enum { FEW = 3, PROMISES = 256, RECORDS = 32, OPS_MOST = 400, DEPTH_MOST = 3, PENDING_MOST = 4 };
 
 struct calls {
     const char *backend;
@@ -28,6 +28,11 @@ struct calls {
     vsdk_loop *loops[FEW];
     vsdk_watch *watches[FEW];
     vsdk_timer *timers[FEW];
+    vsdk_work *works[FEW];
+    vsdk_msi *msis[FEW];
+    vsdk_stream *streams[2 * FEW];      /* both ends, one after the other */
+    vsdk_device *pending[PENDING_MOST]; /* their stop is not done */
+    unsigned pending_count;
     vsdk_dma_view views[FEW];
     vsdk_error error;
 
@@ -53,9 +58,14 @@ void on_release(void *user);
 void nest(void);
 
 /* Checks what every function promises: a documented status, and an error that explains it. */
-#define CALL(function, ...) check_status(#function, function(__VA_ARGS__, &calls.error))
+#define CALL(function, ...)                                                                        \
+    ({                                                                                             \
+        vsdk_error call_error = {0}; /* its own: callbacks call, too, and fail */                  \
+        vsdk_status call_status = function(__VA_ARGS__, &call_error);                              \
+        check_status(#function, call_status, &call_error);                                         \
+    })
 #define E (&calls.error)
-vsdk_status check_status(const char *function, vsdk_status status);
+vsdk_status check_status(const char *function, vsdk_status status, const vsdk_error *error);
 void demand(int holds, const char *what);
 
 /* A device at the ports and the memory that the guest uses, and what belongs to it. */
@@ -66,7 +76,11 @@ struct calls_op {
     int nests; /* may be called from callbacks */
 };
 
-extern const struct calls_op calls_machine_ops[], calls_part_ops[];
-extern const unsigned calls_machine_count, calls_part_count;
+/* Stops that are pending are done: before what waits for them without an end. */
+void calls_settle(void);
+
+/* The corpus names operations by number: new ones go into calls_late_ops, at the end. */
+extern const struct calls_op calls_machine_ops[], calls_part_ops[], calls_late_ops[];
+extern const unsigned calls_machine_count, calls_part_count, calls_late_count;
 
 #endif

@@ -2,7 +2,7 @@
 #include "calls.h"
 #include <string.h>
 
-enum { CODE = 0x1000, NS_A_UNIT = 100 };
+enum { CODE = 0x1000, NS_A_UNIT = 100, WAIT_NS = 200000 };
 
 static vsdk_exit records[RECORDS] __attribute__((aligned(64)));
 
@@ -77,12 +77,13 @@ static void vm_destroy(void)
 
 static void vm_resume(void)
 {
+    calls_settle();
     CALL(vsdk_vm_resume, calls.vms[take_slot()]);
 }
 
 static void vm_pause(void)
 {
-    CALL(vsdk_vm_pause, calls.vms[take_slot()]);
+    CALL(vsdk_vm_pause, calls.vms[take_slot()], 0, WAIT_NS);
 }
 
 static void vm_pause_request(void)
@@ -90,9 +91,9 @@ static void vm_pause_request(void)
     CALL(vsdk_vm_pause_request, calls.vms[take_slot()]);
 }
 
-static void vm_drain(void)
+static void vm_settle(void)
 {
-    CALL(vsdk_vm_drain, calls.vms[take_slot()]);
+    CALL(vsdk_vm_pause, calls.vms[take_slot()], VSDK_PAUSE_SETTLE, WAIT_NS);
 }
 
 static void vm_stop(void)
@@ -124,9 +125,10 @@ static void vm_run(void)
     vsdk_vm *vm = calls.vms[take_slot()];
     vsdk_exit end;
 
-    calls.threads = 1;
-    CALL(vsdk_vm_run, vm, 1 + take8() * NS_A_UNIT, &end);
-    calls.threads = 0;
+    calls_settle();
+    calls.threads++;
+    CALL(vsdk_vm_run, vm, NULL, 1 + take8() * NS_A_UNIT, &end);
+    calls.threads--;
 }
 
 static void vm_run_cancel(void)
@@ -179,6 +181,7 @@ static void vcpu_run(void)
 
 static void vcpu_complete(void)
 {
+    calls_settle();
     CALL(vsdk_vcpu_complete, calls.vcpus[take_slot()]);
 }
 
@@ -289,7 +292,7 @@ static void furnished_machine(void)
 const struct calls_op calls_machine_ops[] = {
     {small_machine, 0},    {furnished_machine, 0}, {load_guest, 0},     {host_open, 1},
     {host_close, 1},       {host_query, 1},        {vm_create, 1},      {vm_close, 1},
-    {vm_destroy, 1},       {vm_resume, 1},         {vm_pause, 1},       {vm_drain, 1},
+    {vm_destroy, 1},       {vm_resume, 1},         {vm_pause, 1},       {vm_settle, 1},
     {vm_pause_request, 1}, {vm_stop, 1},           {vm_look, 1},        {vm_run, 1},
     {vm_set_cpuid, 0},     {vm_run_cancel, 1},     {vcpu_create, 1},    {vcpu_close, 1},
     {vcpu_run, 1},         {vcpu_run, 1},          {vcpu_complete, 1},  {vcpu_kick, 1},

@@ -26,9 +26,10 @@ static void ram_close(void)
 static void ram_touch(void)
 {
     vsdk_ram *ram = calls.rams[take_slot()];
-    void *data = NULL;
+    void *data = vsdk_ram_data(ram);
 
-    if (CALL(vsdk_ram_data, ram, &data) == VSDK_OK && vsdk_ram_size(ram) <= 0x10000)
+    demand(!data == !ram, "memory is somewhere");
+    if (data && vsdk_ram_size(ram) <= 0x10000)
         memset(data, take8(), vsdk_ram_size(ram));
 }
 
@@ -73,7 +74,7 @@ static void dma_map(void)
     vsdk_dma_view view = {.size = sizeof view};
 
     vsdk_dma_unmap(&calls.views[slot]);
-    if (CALL(vsdk_dma_map, calls.vms[take_slot()], take_address(), take_length(), take8() & 3,
+    if (CALL(vsdk_dma_map, calls.devices[take_slot()], take_address(), take_length(), take8() & 3,
              &view) == VSDK_OK) {
         *(volatile uint8_t *)view.data;
         calls.views[slot] = view;
@@ -83,6 +84,7 @@ static void dma_map(void)
 static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
+    demand(device && access->vcpu && access->value == 0, "a read");
     (void)access->region;
     (void)access->offset;
     nest();
@@ -95,37 +97,103 @@ static void on_write(void *user, vsdk_device *device, const vsdk_access *access)
     (void)access->region;
     (void)access->offset;
     (void)access->value;
-    demand(access->width <= 8, "a access->width");
+    demand(device && access->vcpu && access->width <= 8, "a write");
     nest();
 }
 
-static void on_event(void *user)
+static void on_event(void *user, vsdk_device *device)
 {
     (void)user;
+    demand(device != NULL, "a device");
     nest();
 }
 
-static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
+/* Not done at once, now and then: then its device is kept until calls_settle. */
+static vsdk_stop_answer on_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
+{
+    (void)user;
+    demand(mode <= VSDK_STOP_PARK, "a mode");
+    nest();
+    if (calls.threads || !calls.left || calls.pending_count == PENDING_MOST || calls.ops % 4)
+        return VSDK_STOP_DONE;
+    calls.pending[calls.pending_count++] = vsdk_device_ref(device);
+    return VSDK_STOP_PENDING;
+}
+
+void calls_settle(void)
+{
+    while (calls.pending_count) {
+        vsdk_device *device = calls.pending[--calls.pending_count];
+
+        CALL(vsdk_device_stopped, device);
+        vsdk_device_close(device);
+    }
+}
+
+/* What a device of this kind has to say is one number; more is left to the other tests. */
+static vsdk_status on_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                           vsdk_error *error)
+{
+    (void)user;
+    return vsdk_state_put_number(writer, device ? "number" : "", 7, error);
+}
+
+static vsdk_status on_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                           vsdk_error *error)
+{
+    uint64_t number = 0;
+    vsdk_status status = vsdk_state_get_number(reader, "number", 7, &number, error);
+
+    (void)user;
+    demand(device && number <= 7, "a number within its bound");
+    return status;
+}
+
+static void on_timer(void *user, vsdk_timer *timer)
+{
+    (void)user;
+    demand(timer != NULL, "a timer");
+    nest();
+}
+
+static void on_work(void *user, vsdk_work *work)
+{
+    (void)user;
+    demand(work != NULL, "work");
+    nest();
+}
+
+static void on_stream(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    (void)user;
+    demand(stream && events, "something happened at an end");
+    nest();
+}
+
+static void on_ready(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
 {
     (void)user;
     (void)descriptor;
-    demand(events != 0, "events");
+    demand(watch && events != 0, "events");
     nest();
 }
 
-static void on_line(void *user, uint32_t gsi, uint32_t level)
+static void on_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
     (void)user;
     (void)gsi;
-    demand(level <= 1, "a level");
+    demand(vm && level <= 1, "a level");
     nest();
 }
 
 static const vsdk_device_ops device_ops = {.size = sizeof device_ops,
                                            .read = on_read,
                                            .write = on_write,
-                                           .pause = on_event,
-                                           .resume = on_event,
+                                           .start = on_event,
+                                           .stop = on_stop,
+                                           .reset = on_event,
+                                           .save = on_save,
+                                           .load = on_load,
                                            .release = on_release};
 
 static void device_create(void)
@@ -161,12 +229,12 @@ static void device_detach(void)
     CALL(vsdk_device_detach, calls.devices[take_slot()]);
 }
 
-static void device_lock(void)
+static void device_enter(void)
 {
     vsdk_device *device = calls.devices[take_slot()];
 
-    vsdk_device_enter(device, NULL);
-    vsdk_device_leave(device);
+    if (CALL(vsdk_device_enter, device) == VSDK_OK)
+        vsdk_device_leave(device);
     demand(vsdk_device_user(device, NULL) == NULL, "no such kind");
 }
 
@@ -205,9 +273,10 @@ static void irq_create(void)
 {
     unsigned slot = take_slot();
     vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_irq_config config = {.size = sizeof config, .gsi = take_number() & 2047};
 
     if (!calls.irqs[slot])
-        CALL(vsdk_irq_create, vm, take_number() & 2047, &calls.irqs[slot]);
+        CALL(vsdk_irq_create, vm, &config, &calls.irqs[slot]);
 }
 
 /* Not while a call of a line's is on its way: it may be this one's. */
@@ -283,7 +352,7 @@ static void loop_create(void)
     unsigned slot = take_slot();
 
     if (!calls.loops[slot])
-        check_status("vsdk_loop_create", vsdk_loop_create(&calls.loops[slot], E));
+        CALL(vsdk_loop_create, &calls.loops[slot]);
 }
 
 static void loop_close(void)
@@ -296,9 +365,9 @@ static void loop_close(void)
 
 static vsdk_loop *loop_of(vsdk_vm *vm)
 {
-    vsdk_loop *loop = NULL;
+    vsdk_loop *loop = vsdk_vm_loop(vm, E);
 
-    CALL(vsdk_vm_get_loop, vm, &loop);
+    demand(loop || (calls.error.code && calls.error.message[0]), "a loop, or why not");
     return loop;
 }
 
@@ -323,13 +392,41 @@ static void loop_wake(void)
     CALL(vsdk_loop_wake, take_loop());
 }
 
-static void loop_defer(void)
+/* Where a loop's deferred calls were: work of no device, posted at once. */
+static void work_begin(void)
 {
     vsdk_loop *loop = take_loop();
-    void *user = promise();
+    vsdk_work **work = &calls.works[calls.ops % FEW];
+    void *user = *work ? NULL : promise();
 
     if (user)
-        CALL(vsdk_loop_defer, loop, on_event, user, on_release);
+        CALL(vsdk_work_create, loop, NULL, on_work, user, on_release, work);
+    CALL(vsdk_work_post, *work);
+}
+
+static void work_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_loop *loop = take_loop();
+    vsdk_device *device = calls.devices[take_slot()];
+    void *user = calls.works[slot] ? NULL : promise();
+
+    if (user)
+        CALL(vsdk_work_create, loop, device, on_work, user, on_release, &calls.works[slot]);
+}
+
+static void work_post(void)
+{
+    CALL(vsdk_work_post, calls.works[take_slot()]);
+}
+
+static void work_close(void)
+{
+    unsigned slot = take_slot();
+    vsdk_work *work = calls.works[slot];
+
+    calls.works[slot] = NULL;
+    vsdk_work_close(work);
 }
 
 /* One descriptor that is readable and one that is not, for all time. */
@@ -380,7 +477,7 @@ static void timer_create_one(void)
     void *user = calls.timers[slot] ? NULL : promise();
 
     if (user)
-        CALL(vsdk_timer_create, loop, device, on_event, user, on_release, &calls.timers[slot]);
+        CALL(vsdk_timer_create, loop, device, on_timer, user, on_release, &calls.timers[slot]);
 }
 
 static void timer_close(void)
@@ -405,6 +502,7 @@ static void timer_disarm(void)
 void calls_furnish(unsigned slot)
 {
     vsdk_vm *vm = calls.vms[slot];
+    const vsdk_irq_config line = {.size = sizeof line, .gsi = 4};
     void *users[3] = {NULL};
 
     if (calls.devices[slot] || calls.timers[slot] || calls.irqs[slot] ||
@@ -416,11 +514,225 @@ void calls_furnish(unsigned slot)
     CALL(vsdk_device_add_range, calls.devices[slot], VSDK_SPACE_PIO, 0x10, 2, 0);
     CALL(vsdk_device_add_range, calls.devices[slot], VSDK_SPACE_MMIO, 0x5000, 0x1000, 1);
     CALL(vsdk_irq_controller_attach, vm, 0, 24, on_line, users[1], on_release);
-    CALL(vsdk_irq_create, vm, 4, &calls.irqs[slot]);
-    CALL(vsdk_timer_create, loop_of(vm), calls.devices[slot], on_event, users[2], on_release,
+    CALL(vsdk_irq_create, vm, &line, &calls.irqs[slot]);
+    CALL(vsdk_timer_create, loop_of(vm), calls.devices[slot], on_timer, users[2], on_release,
          &calls.timers[slot]);
     CALL(vsdk_timer_arm, calls.timers[slot], 0, take8());
 }
+
+static uint64_t take_message(void)
+{
+    uint8_t byte = take8();
+
+    return byte & 3 ? 0xfee00000 | (uint64_t)byte << 12 : byte & 4 ? 0 : take_address();
+}
+
+static void msi_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_msi_config config = {.size = sizeof config,
+                              .address = take_message(),
+                              .data = take8(),
+                              .device = take8() & 1 ? calls.devices[take_slot()] : NULL};
+
+    if (!calls.msis[slot])
+        CALL(vsdk_msi_create, vm, take8() & 1 ? &config : NULL, &calls.msis[slot]);
+}
+
+static void msi_close(void)
+{
+    unsigned slot = take_slot();
+
+    vsdk_msi_close(calls.msis[slot]);
+    calls.msis[slot] = NULL;
+}
+
+static void msi_set(void)
+{
+    vsdk_msi *msi = calls.msis[take_slot()];
+    uint64_t address = take_message();
+
+    CALL(vsdk_msi_set, msi, address, take8() | (take8() & 7u) << 8);
+}
+
+static void msi_send(void)
+{
+    CALL(vsdk_msi_send, calls.msis[take_slot()]);
+}
+
+/* One that a device owns; not while a call of a line's is on its way, as irq_close. */
+static void irq_of_device(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_irq_config config = {.size = sizeof config,
+                              .gsi = take8() % 24,
+                              .trigger = take8() % 3,
+                              .device = calls.devices[take_slot()]};
+
+    if (calls.lines)
+        return;
+    vsdk_irq_close(calls.irqs[slot]);
+    calls.irqs[slot] = NULL;
+    CALL(vsdk_irq_create, vm, &config, &calls.irqs[slot]);
+}
+
+static unsigned take_end(void)
+{
+    return take8() % (2 * FEW);
+}
+
+static void stream_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_stream_config config = {.size = sizeof config, .capacity = take_number() & 0xffff};
+
+    if (calls.streams[2 * slot] || calls.streams[2 * slot + 1])
+        return;
+    CALL(vsdk_stream_create, &config, &calls.streams[2 * slot], &calls.streams[2 * slot + 1]);
+}
+
+static void stream_close(void)
+{
+    unsigned end = take_end();
+    vsdk_stream *stream = calls.streams[end];
+
+    calls.streams[end] = NULL;
+    vsdk_stream_close(stream);
+}
+
+static void stream_listen(void)
+{
+    vsdk_stream *stream = vsdk_stream_ref(calls.streams[take_end()]);
+    void *user = take8() & 3 ? promise() : NULL;
+
+    if (user)
+        CALL(vsdk_stream_set_handler, stream, on_stream, user, on_release);
+    else
+        CALL(vsdk_stream_set_handler, stream, NULL, NULL, NULL);
+    vsdk_stream_close(stream);
+}
+
+static void stream_write(void)
+{
+    vsdk_stream *stream = vsdk_stream_ref(calls.streams[take_end()]);
+    uint8_t bytes[256] = {take8()};
+    uint64_t length = take8(), accepted = 0;
+
+    CALL(vsdk_stream_write, stream, bytes, length, &accepted);
+    demand(accepted <= length, "a stream takes what there is");
+    vsdk_stream_close(stream);
+}
+
+static void stream_read(void)
+{
+    vsdk_stream *stream = vsdk_stream_ref(calls.streams[take_end()]);
+    uint8_t bytes[256];
+    uint64_t room = take8(), got = 0;
+
+    CALL(vsdk_stream_read, stream, bytes, room, &got);
+    demand(got <= room, "a stream gives what there is room for");
+    demand((vsdk_stream_descriptor(stream, E) >= 3) == (stream != NULL), "a descriptor");
+    vsdk_stream_ready(stream);
+    vsdk_stream_close(stream);
+}
+
+/* The library's serial port at one end. */
+static void serial_create(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_serial_config config = {.size = sizeof config, .stream = calls.streams[take_end()]};
+    vsdk_device *device = NULL;
+
+    CALL(vsdk_serial_create, vm, &config, &device);
+    vsdk_device_close(device);
+}
+
+static void device_dma(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+    uint8_t bytes[64];
+    uint64_t length = take8() % sizeof bytes;
+
+    if (CALL(vsdk_dma_read, device, take_address(), bytes, length) == VSDK_OK)
+        CALL(vsdk_dma_write, device, take_address(), bytes, length);
+}
+
+static void memory_look(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_ram *ram = calls.rams[take_slot()];
+
+    CALL(vsdk_vm_probe, vm, take_address(), take_length(), take8() & 3);
+    CALL(vsdk_ram_mark_dirty, ram, take8() * 0x100u, take_length());
+}
+
+static void device_remove(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+    uint64_t address = take8() & 1 ? 0x10u + (take8() & 7) : take_address();
+
+    CALL(vsdk_device_remove_range, device, take8() % 3, address);
+}
+
+/* Between enter and leave a call may come as from a callback of the device. */
+static void device_inside(void)
+{
+    vsdk_device *device = vsdk_device_ref(calls.devices[take_slot()]);
+
+    if (CALL(vsdk_device_enter, device) == VSDK_OK) {
+        nest();
+        vsdk_device_leave(device);
+    }
+    vsdk_device_close(device);
+}
+
+static void device_stopped(void)
+{
+    CALL(vsdk_device_stopped, calls.devices[take_slot()]);
+}
+
+static void device_save(void)
+{
+    vsdk_device *device = vsdk_device_ref(calls.devices[take_slot()]);
+    uint8_t bytes[128] = {0};
+    uint64_t needed = 0;
+
+    if (CALL(vsdk_device_save, device, bytes, sizeof bytes, &needed) == VSDK_OK &&
+        needed <= sizeof bytes) {
+        bytes[take8() % sizeof bytes] ^= take8();
+        CALL(vsdk_device_load, device, bytes, needed);
+    }
+    vsdk_device_close(device);
+}
+
+static void settle(void)
+{
+    calls_settle();
+}
+
+static void vm_reset(void)
+{
+    CALL(vsdk_vm_reset, calls.vms[take_slot()], 0);
+}
+
+static void vm_park(void)
+{
+    vsdk_vm *vm = calls.vms[take_slot()];
+
+    CALL(vsdk_vm_pause, vm, take8() & 7, 0);
+}
+
+const struct calls_op calls_late_ops[] = {
+    {work_create, 1},   {work_post, 1},      {work_close, 1},    {msi_create, 1},
+    {msi_close, 1},     {msi_set, 1},        {msi_send, 1},      {irq_of_device, 1},
+    {stream_create, 1}, {stream_close, 1},   {stream_listen, 1}, {stream_write, 1},
+    {stream_read, 1},   {serial_create, 1},  {device_dma, 1},    {memory_look, 1},
+    {device_remove, 1}, {device_stopped, 1}, {device_save, 1},   {settle, 1},
+    {vm_reset, 1},      {device_inside, 1},  {vm_park, 1},
+};
+const unsigned calls_late_count = sizeof calls_late_ops / sizeof *calls_late_ops;
 
 const struct calls_op calls_part_ops[] = {
     {ram_create, 1},
@@ -436,7 +748,7 @@ const struct calls_op calls_part_ops[] = {
     {device_attach, 1},
     {device_attach, 1},
     {device_detach, 1},
-    {device_lock, 0},
+    {device_enter, 1},
     {range_attach, 1},
     {range_detach, 1},
     {controller_attach, 0},
@@ -453,7 +765,7 @@ const struct calls_op calls_part_ops[] = {
     {loop_dispatch, 1},
     {loop_dispatch, 1},
     {loop_wake, 1},
-    {loop_defer, 1},
+    {work_begin, 1},
     {watch_create, 1},
     {watch_close, 1},
     {watch_set_events, 1},

@@ -39,7 +39,9 @@ struct machine {
     vsdk_vm *vm;
     vsdk_pc *pc;
     vsdk_irq *irqs[PINS];
+    vsdk_stream *serial, *debug; /* this end of each */
     uint64_t sent;
+    int deaf; /* leaves what comes unread */
 };
 
 static void demand(int holds, const char *what)
@@ -186,20 +188,46 @@ static void compile(struct guest *guest, struct input *in)
     put(guest, (const uint8_t[]){0xe6, PORT_END, 0xeb, 0xfc}, 4);
 }
 
-static void on_output(void *user, const void *bytes, uint64_t length)
+static void listen(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {
-    demand(bytes && length, "output has bytes");
-    *(uint64_t *)user += length;
+    struct machine *m = user;
+    uint8_t bytes[8];
+    uint64_t length;
+
+    demand(events && (stream == m->serial || stream == m->debug), "something happened at an end");
+    while (!m->deaf) {
+        vsdk_status status = vsdk_stream_read(stream, bytes, sizeof bytes, &length, NULL);
+
+        demand(status == VSDK_OK || status == VSDK_ERROR_GONE, "an end can be read");
+        demand(length <= sizeof bytes, "a read has room");
+        m->sent += length;
+        if (!length)
+            return;
+    }
+}
+
+/* Small, so that it fills up. Returns the machine's end. */
+static vsdk_stream *make_stream(struct machine *m, vsdk_stream **near_end)
+{
+    vsdk_stream_config config = {.size = sizeof config, .capacity = 64};
+    vsdk_stream *far_end;
+
+    demand(vsdk_stream_create(&config, near_end, &far_end, NULL) == VSDK_OK, "a stream");
+    demand(vsdk_stream_set_handler(*near_end, listen, m, NULL, NULL) == VSDK_OK, "a handler");
+    return far_end;
 }
 
 static void type(struct machine *m, uint8_t count)
 {
     static const uint8_t text[256];
-    vsdk_device *serial = vsdk_pc_device(m->pc, VSDK_PC_SERIAL);
-    uint64_t accepted;
+    uint64_t length = count * 32u % 257, accepted;
 
-    demand(!serial || vsdk_serial_input(serial, text, count * 32u % 257, &accepted, NULL) == 0,
+    m->deaf = count >> 7;
+    demand(vsdk_stream_write(m->serial, text, length, &accepted, NULL) == VSDK_OK &&
+               accepted <= length,
            "input is accepted");
+    if (!m->deaf)
+        listen(m, m->serial, VSDK_STREAM_READABLE);
 }
 
 static void add_file(struct machine *m, uint8_t value)
@@ -245,11 +273,12 @@ static void happen(struct machine *m, uint64_t value)
         use_line(m, argument);
         break;
     case 3:
-        demand(vsdk_vm_get_loop(m->vm, &loop, NULL) == VSDK_OK, "it has a loop");
+        demand((loop = vsdk_vm_loop(m->vm, NULL)) != NULL, "it has a loop");
         vsdk_loop_dispatch(loop, 0, NULL, NULL);
         break;
     case 4:
-        demand(vsdk_vm_pause(m->vm, 0, VSDK_FOREVER, NULL) == VSDK_OK, "it pauses");
+        demand(vsdk_vm_pause(m->vm, argument & VSDK_PAUSE_PARK, VSDK_FOREVER, NULL) == VSDK_OK,
+               "it pauses");
         demand(vsdk_vm_resume(m->vm, NULL) == VSDK_OK, "it goes on");
         break;
     case 5:
@@ -276,12 +305,7 @@ static int answer(struct machine *m, vsdk_exit *exit)
 
 static void make(struct machine *m, const struct guest *guest, const char *backend)
 {
-    vsdk_pc_config config = {.size = sizeof config,
-                             .memory = MEMORY,
-                             .output = on_output,
-                             .output_user = &m->sent,
-                             .debug = on_output,
-                             .debug_user = &m->sent};
+    vsdk_pc_config config = {.size = sizeof config, .memory = MEMORY};
     vsdk_boot_config boot = {.size = sizeof boot,
                              .format = VSDK_BOOT_FLAT,
                              .mode = VSDK_BOOT_LONG,
@@ -292,7 +316,11 @@ static void make(struct machine *m, const struct guest *guest, const char *backe
     memset(m, 0, sizeof *m);
     demand(vsdk_host_open(backend, NULL, &m->host, NULL) == VSDK_OK, "a host");
     demand(vsdk_vm_create(m->host, NULL, &m->vm, NULL) == VSDK_OK, "a virtual machine");
+    config.serial = make_stream(m, &m->serial);
+    config.debug_output = make_stream(m, &m->debug);
     demand(vsdk_pc_create(m->vm, &config, &m->pc, NULL) == VSDK_OK, "a machine");
+    vsdk_stream_close(config.serial);
+    vsdk_stream_close(config.debug_output);
     demand(vsdk_pc_boot(m->pc, &boot, NULL) == VSDK_OK, "a guest");
     demand(vsdk_vm_resume(m->vm, NULL) == VSDK_OK, "a start");
 }
@@ -303,6 +331,10 @@ static void end(struct machine *m)
     for (unsigned i = 0; i < PINS; i++)
         vsdk_irq_close(m->irqs[i]);
     vsdk_pc_close(m->pc);
+    demand(vsdk_stream_ready(m->serial) & VSDK_STREAM_ENDED, "the port's end went with it");
+    demand(vsdk_stream_ready(m->debug) & VSDK_STREAM_ENDED, "and the console's");
+    vsdk_stream_close(m->serial);
+    vsdk_stream_close(m->debug);
     vsdk_vm_close(m->vm);
     vsdk_host_close(m->host);
 }
