@@ -34,7 +34,7 @@ def run(command, **options):
 
 def of_bench(tools, *arguments):
     """A figure that the bench program took in pairs."""
-    return {"kind": TIME, **json.loads(run([tools.bench, *arguments]))}
+    return {"kind": TIME, "ratio": None, **json.loads(run([tools.bench, *arguments]))}
 
 
 def median(values):
