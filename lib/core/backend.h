@@ -21,7 +21,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 4 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 5 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -130,6 +130,9 @@ struct backend_ops {
      * nothing. Optional otherwise. */
     vsdk_status (*vm_resume)(backend_vm *vm, vsdk_error *error);
     vsdk_status (*vm_pause)(backend_vm *vm, vsdk_error *error);
+    /* Optional. The guest is paused and every device has stopped; PAUSED follows. What is at the
+     * addresses of memory may be replaced here: only an embedder looks at it meanwhile. */
+    void (*vm_settled)(backend_vm *vm);
     /* The vCPUs and the hypervisor's controllers become what they were when they were created:
      * vCPU 0 at the architecture's reset state, the others waiting for INIT and SIPI; a pending
      * access is dropped, a shutdown of the guest forgotten. Memory, slots, doorbells and message

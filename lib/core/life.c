@@ -137,8 +137,25 @@ static void stop_begin(vsdk_vm *vm)
     life_changed(vm);
 }
 
+/* life.lock is given back meanwhile. No device acts any more, and the state is not yet PAUSED. */
+static void guest_settled(vsdk_vm *vm)
+{
+    const backend_ops *ops = vm->backend.host->ops;
+
+    if (!ops->vm_settled || state_of(vm) != VSDK_VM_RUNNING)
+        return;
+    vm->life.moving = 1;
+    lock_give(&vm->life.lock);
+    lock_take(&vm->serial);
+    ops->vm_settled(&vm->backend);
+    lock_give(&vm->serial);
+    lock_take(&vm->life.lock);
+    vm->life.moving = 0;
+}
+
 static void stop_finish(vsdk_vm *vm)
 {
+    guest_settled(vm);
     vm->life.stopping = 0;
     atomic_store(&vm->life.due, 0);
     if (state_of(vm) == VSDK_VM_RUNNING) {

@@ -767,12 +767,14 @@ static void test_balloon(void)
     CHECK(*word == 0x11);
     word[1024] = 0x77;
     CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+    ops->vm_settled(&m.vm);
     CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
     CHECK(*word == 0 && word[1023] == 0 && word[1024] == 0x77);
     *word = 0x99;
     CHECK(is_out(run(&m), 0x100, 1));
     CHECK(*word == 0x99);
     CHECK(ops->vm_pause(&m.vm, &error) == VSDK_OK);
+    ops->vm_settled(&m.vm);
     CHECK(ops->vm_resume(&m.vm, &error) == VSDK_OK);
     CHECK(*word == 0x22 && word[1024] == 0x77);
     *word = 0x33;

@@ -42,6 +42,7 @@ static void invalidate(struct rig *rig)
 static void pause_and_resume(struct rig *rig)
 {
     check(!rig_ops->vm_pause(&rig->vm, &rig_error), "%s", rig_error.message);
+    rig_ops->vm_settled(&rig->vm);
     check(!rig_ops->vm_resume(&rig->vm, &rig_error), "%s", rig_error.message);
 }
 

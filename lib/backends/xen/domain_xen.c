@@ -200,8 +200,6 @@ vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error)
     if (status)
         return status;
     if (made->paused)
-        memory_catch_up(made);
-    if (made->paused)
         result = compat_unpause(made->host->control, made->domid);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_unpausedomain", "the guest does not go on");
@@ -223,4 +221,12 @@ vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error)
         return xen_refused(error, result, "XEN_DOMCTL_pausedomain", "the guest does not stop");
     made->paused = 1;
     return VSDK_OK;
+}
+
+void xen_vm_settled(backend_vm *vm)
+{
+    xen_vm *made = xen_vm_of(vm);
+
+    if (!is_gone(made) && made->paused)
+        memory_catch_up(made);
 }

@@ -3,10 +3,10 @@
  *
  * A view shows the pages that the guest had when it was made. When the guest gives some away, or
  * has others put in their place, Xen says so without saying which: we look for them at once and
- * make the view anew when the guest is paused next. Not before, because Linux can neither change a
- * part of a foreign mapping nor put a new one in place of an old in one step, and an access of
- * another thread in between would be SIGBUS. Until then the old page stays, harmlessly. Where the
- * guest has no page a zero page of ours is in view.
+ * make the view anew when the guest is paused next and no device acts. Not before, because Linux
+ * can neither change a part of a foreign mapping nor put a new one in place of an old in one step,
+ * and an access of another thread in between would be SIGBUS. Until then the old page stays,
+ * harmlessly. Where the guest has no page a zero page of ours is in view.
  *
  * `memory_lock` is held around the list of slots and what is known of their pages. */
 #include "backends/xen/page_x86_64.h"

@@ -19,6 +19,7 @@ static const backend_ops ops = {
     .vm_free = xen_vm_free,
     .vm_resume = xen_vm_resume,
     .vm_pause = xen_vm_pause,
+    .vm_settled = xen_vm_settled,
     .vm_reset = xen_vm_reset,
     .vm_list_reserved = xen_vm_list_reserved,
     .vm_set_cpuid = xen_vm_set_cpuid,

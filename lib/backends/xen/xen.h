@@ -192,6 +192,7 @@ void xen_vm_destroy(backend_vm *vm);
 void xen_vm_free(backend_vm *vm);
 vsdk_status xen_vm_resume(backend_vm *vm, vsdk_error *error);
 vsdk_status xen_vm_pause(backend_vm *vm, vsdk_error *error);
+void xen_vm_settled(backend_vm *vm);
 
 /* reserved_xen.c */
 vsdk_status xen_vm_list_reserved(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
