@@ -110,6 +110,8 @@ vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error
     if (!status)
         status = pc_complete(pc, config, &c, &map, error);
     if (!status)
+        status = pc_write_firmware(pc, error); /* again: the guest before a reset had it */
+    if (!status)
         status = vsdk_boot_load(pc->vm, &c, &entry, error);
     if (!status)
         status = pc_make_vcpus(pc, error);

@@ -626,6 +626,26 @@ Test(pc_boot, makes_every_processor)
     cr_assert(eq(u64, rsdp, 0xe0000));
 }
 
+/* The guest before a reset had them in its memory. */
+Test(pc_boot, writes_its_tables_again)
+{
+    vsdk_boot_config c = boot_config();
+    uint8_t nothing[64] = {0}, tables[64], stub;
+
+    makes();
+    vsdk_vm_read(&vm, 0xe0000, tables, sizeof tables, NULL);
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    vsdk_vm_write(&vm, 0xe0000, nothing, sizeof nothing, NULL);
+    vsdk_vm_write(&vm, 0x400, nothing, sizeof nothing, NULL);
+    vsdk_vm_write(&vm, 0xffff0, nothing, 9, NULL);
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    vsdk_vm_read(&vm, 0xe0000, nothing, sizeof nothing, NULL);
+    cr_assert(zero(memcmp(tables, nothing, sizeof tables)));
+    cr_assert(eq(u64, word(0x413), 640));
+    vsdk_vm_read(&vm, 0xffff0, &stub, 1, NULL);
+    cr_assert(eq(u8, stub, 0xba));
+}
+
 Test(pc_boot, fits_into_the_least_memory)
 {
     static void (*const makers[])(test_image *) = {image_bzimage, image_pvh64, image_pvh32,
