@@ -129,60 +129,132 @@ Test(devices, lines_are_limited)
     fails(INVALID_ARGUMENT, vsdk_ioapic_create(m.vm, &ioapic, &device, E));
 }
 
-static int released;
+static vsdk_stream *near, *far;
 
-static void count_release(void *user)
+static void make_stream(void)
 {
-    (void)user;
-    released++;
+    ok(vsdk_stream_create(NULL, &near, &far, E));
 }
 
-/* A failed constructor releases, too. */
-Test(devices, releases_are_called_once)
+static int has_ended(void)
 {
-    vsdk_serial_config serial = {.size = sizeof serial,
-                                 .address = 0x2000,
-                                 .user = &released,
-                                 .release = count_release,
-                                 .gsi = 1024};
-    vsdk_debug_console_config console = {.size = sizeof console,
-                                         .address = 0x2500,
-                                         .user = &released,
-                                         .release = count_release,
-                                         .flags = 0x40000000};
+    return (vsdk_stream_ready(near) & VSDK_STREAM_ENDED) != 0;
+}
+
+/* A device takes a reference to its end; the end goes with the device, or with a constructor that
+ * failed. */
+Test(devices, take_their_end_of_a_stream)
+{
+    vsdk_serial_config serial = {.size = sizeof serial, .address = 0x2000, .gsi = 1024};
+    vsdk_debug_console_config console = {
+        .size = sizeof console, .address = 0x2500, .flags = 0x40000000};
     vsdk_device *device = NULL;
 
+    make_stream();
+    serial.stream = console.stream = far;
     fails(LIMIT, vsdk_serial_create(m.vm, &serial, &device, E));
-    cr_assert_eq(released, 1);
     fails(INVALID_ARGUMENT, vsdk_debug_console_create(m.vm, &console, &device, E));
-    cr_assert_eq(released, 2);
+    cr_assert(!has_ended());
     serial.gsi = 4;
     ok(vsdk_serial_create(m.vm, &serial, &device, E));
+    vsdk_stream_close(far);
+    cr_assert(!has_ended());
     ok(vsdk_device_detach(device, E));
-    cr_assert_eq(released, 2);
+    cr_assert(!has_ended());
     vsdk_device_close(device);
-    cr_assert_eq(released, 3);
+    cr_assert(has_ended());
+    vsdk_stream_close(near);
 }
 
-Test(devices, what_is_typed_is_taken_while_there_is_room)
+/* Real mode: 64 times the letter A to the port at 0x2000, whose transmitter it waits for, also when
+ * all is sent; then the exit port. */
+static const uint8_t sends[] = {0xb9, 0x40, 0x00, 0xba, 0x05, 0x20, 0xec, 0xa8, 0x20, 0x74, 0xfb,
+                                0xba, 0x00, 0x20, 0xb0, 'A',  0xee, 0xe2, 0xf0, 0xba, 0x05, 0x20,
+                                0xec, 0xa8, 0x40, 0x74, 0xfb, 0xe6, 0xf4, 0xeb, 0xfe};
+
+static void load_flat(const uint8_t *image, size_t bytes)
+{
+    vsdk_boot_config boot = {.size = sizeof boot,
+                             .format = VSDK_BOOT_FLAT,
+                             .image = image,
+                             .image_length = bytes,
+                             .address = 0x8000};
+    vsdk_boot_entry entry = {.size = sizeof entry};
+
+    ok(vsdk_boot_load(m.vm, &boot, &entry, E));
+    ok(vsdk_boot_apply(m.vcpu, &entry, E));
+}
+
+/* A reader that is slow slows the guest, and no byte is lost. */
+Test(devices, full_stream_slows_the_serial_port)
+{
+    vsdk_stream_config few = {.size = sizeof few, .capacity = 8};
+    vsdk_serial_config config = {.size = sizeof config, .address = 0x2000};
+    struct runner runner = {.vcpu = m.vcpu};
+    uint8_t bytes[64];
+    uint64_t got = 0, all = 0;
+    vsdk_device *serial = NULL;
+
+    ok(vsdk_stream_create(&few, &near, &far, E));
+    config.stream = far;
+    ok(vsdk_serial_create(m.vm, &config, &serial, E));
+    vsdk_stream_close(far);
+    load_flat(sends, sizeof sends);
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, 50000000, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED, "it did not wait");
+    runner_start(&runner);
+    while (all < 64) {
+        ok(vsdk_stream_read(near, bytes, 5, &got, E));
+        for (uint64_t i = 0; i < got; i++)
+            cr_assert_eq(bytes[i], 'A');
+        all += got;
+        if (!got)
+            sleep_ms(1);
+    }
+    runner_join(&runner);
+    ok(runner.status);
+    cr_assert_eq(runner.last.address, PORT_END);
+    ok(vsdk_stream_read(near, bytes, sizeof bytes, &got, E));
+    cr_assert_eq(all + got, 64);
+    vsdk_device_close(serial);
+    vsdk_stream_close(near);
+}
+
+/* Real mode: takes bytes from the port at 0x2000 and writes them to the exit port. */
+static const uint8_t receives[] = {0xba, 0x05, 0x20, 0xec, 0xa8, 0x01, 0x74, 0xf8,
+                                   0xba, 0x00, 0x20, 0xec, 0xe6, 0xf4, 0xeb, 0xf0};
+
+/* What is typed waits in the stream, also while nobody runs and in PAUSED, and comes in order. */
+Test(devices, what_is_typed_comes_in_order)
 {
     vsdk_serial_config config = {.size = sizeof config, .address = 0x2000};
-    static uint8_t bytes[10000];
-    vsdk_device *serial = NULL, *rtc = NULL;
+    vsdk_device *serial = NULL;
     uint64_t accepted = 0;
+    uint8_t typed[200];
 
+    for (unsigned i = 0; i < sizeof typed; i++)
+        typed[i] = (uint8_t)(i + 1);
+    make_stream();
+    config.stream = far;
     ok(vsdk_serial_create(m.vm, &config, &serial, E));
-    ok(vsdk_serial_input(serial, "abc", 3, &accepted, E));
-    cr_assert_eq(accepted, 3);
-    ok(vsdk_serial_input(serial, bytes, sizeof bytes, &accepted, E));
-    cr_assert(accepted > 0 && accepted <= 4096, "%llu", (unsigned long long)accepted);
-    ok(vsdk_serial_input(serial, NULL, 0, NULL, E));
-    fails(INVALID_ARGUMENT, vsdk_serial_input(serial, NULL, 1, NULL, E));
-    ok(create_rtc(m.vm, &(vsdk_rtc_config){.size = sizeof(vsdk_rtc_config), .address = 0x2100},
-                  &rtc));
-    fails(INVALID_ARGUMENT, vsdk_serial_input(rtc, "a", 1, NULL, E));
-    vsdk_device_close(rtc);
+    vsdk_stream_close(far);
+    ok(vsdk_stream_write(near, typed, 50, &accepted, E));
+    cr_assert_eq(accepted, 50);
+    load_flat(receives, sizeof receives);
+    ok(vsdk_vm_resume(m.vm, E));
+    for (unsigned i = 0; i < sizeof typed; i++) {
+        if (i == 30) {
+            ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+            ok(vsdk_stream_write(near, typed + 50, 100, &accepted, E));
+            ok(vsdk_vm_resume(m.vm, E));
+        }
+        if (i == 120)
+            ok(vsdk_stream_write(near, typed + 150, 50, &accepted, E));
+        cr_assert_eq(run_to_end(&m), typed[i]);
+    }
     vsdk_device_close(serial);
+    vsdk_stream_close(near);
 }
 
 Test(devices, items_of_the_firmware_configuration)
@@ -215,7 +287,7 @@ static const uint8_t asks_clock[] = {0xba, 0x00, 0x21, 0xb0, 0x0b, 0xee, 0xba, 0
                                      0x42, 0xee, 0xe6, 0xf4, 0xba, 0x00, 0x21, 0xb0, 0x0c, 0xee,
                                      0xba, 0x01, 0x21, 0xec, 0xe6, 0xf4, 0xeb, 0xfe};
 
-static void note_level(void *user, uint32_t gsi, uint32_t level)
+static void note_level(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
     cr_assert_eq(gsi, 8);
     *(uint32_t *)user = level;
@@ -230,19 +302,12 @@ static int dispatch_until_high(void *user)
 Test(devices, clock_interrupts)
 {
     vsdk_rtc_config config = {.size = sizeof config, .address = 0x2100};
-    vsdk_boot_config boot = {.size = sizeof boot,
-                             .format = VSDK_BOOT_FLAT,
-                             .image = asks_clock,
-                             .image_length = sizeof asks_clock,
-                             .address = 0x8000};
-    vsdk_boot_entry entry = {.size = sizeof entry};
     vsdk_device *clock = NULL;
     uint32_t level = 0;
 
     ok(vsdk_irq_controller_attach(m.vm, 0, 16, note_level, &level, NULL, E));
     ok(vsdk_rtc_create(m.vm, &config, &clock, E));
-    ok(vsdk_boot_load(m.vm, &boot, &entry, E));
-    ok(vsdk_boot_apply(m.vcpu, &entry, E));
+    load_flat(asks_clock, sizeof asks_clock);
     ok(vsdk_vm_resume(m.vm, E));
     run_to_end(&m);
     wait_for(dispatch_until_high, &level, "the clock's interrupt");
@@ -333,14 +398,6 @@ Test(boot, entries_are_checked)
     fails(GONE, vsdk_boot_load(m.vm, &config, &entry, E));
 }
 
-static char output[64];
-
-static void take_output(void *user, const void *bytes, uint64_t length)
-{
-    (void)user;
-    strncat(output, bytes, length);
-}
-
 static vsdk_vm *make_vm(vsdk_host *host, uint32_t vcpus_max, uint64_t memory_max)
 {
     vsdk_vm_config config = {
@@ -353,16 +410,16 @@ static vsdk_vm *make_vm(vsdk_host *host, uint32_t vcpus_max, uint64_t memory_max
 
 enum { PC_MEMORY = 16 << 20, PC_MEMORY_MAX = 64 << 20 };
 
+/* Its serial port is at the far end of the stream. */
 static vsdk_pc *make_pc(vsdk_vm *vm)
 {
-    vsdk_pc_config config = {.size = sizeof config,
-                             .memory = PC_MEMORY,
-                             .output = take_output,
-                             .output_user = &released,
-                             .output_release = count_release};
+    vsdk_pc_config config = {.size = sizeof config, .memory = PC_MEMORY};
     vsdk_pc *pc = NULL;
 
+    make_stream();
+    config.serial = far;
     ok(vsdk_pc_create(vm, &config, &pc, E));
+    vsdk_stream_close(far);
     return pc;
 }
 
@@ -374,6 +431,8 @@ Test(pc, runs_a_program)
     vsdk_boot_config config = flat(0x8000);
     static vsdk_memory_range ranges[32];
     uint32_t count = 0, again = 0;
+    uint8_t output[64];
+    uint64_t got = 0;
     vsdk_exit end;
 
     for (vsdk_pc_part part = VSDK_PC_SERIAL; part <= VSDK_PC_PORT92; part++)
@@ -390,11 +449,13 @@ Test(pc, runs_a_program)
     ok(vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, E));
     cr_assert_eq(end.reason, VSDK_EXIT_GUEST_EXIT);
     cr_assert_eq(end.value, 42);
-    cr_assert_str_eq(output, "Hi");
+    ok(vsdk_stream_read(near, output, sizeof output, &got, E));
+    cr_assert(got == 2 && memcmp(output, "Hi", 2) == 0);
     vsdk_pc_close(pc);
-    cr_assert_eq(released, 0);
+    cr_assert(!has_ended());
     vsdk_vm_close(vm);
-    cr_assert_eq(released, 1);
+    cr_assert(has_ended());
+    vsdk_stream_close(near);
     vsdk_host_close(host);
 }
 
@@ -417,26 +478,26 @@ Test(pc, configuration_is_checked)
         vsdk_pc_config config;
         uint64_t later;
     } longer = {.config = {.size = sizeof longer}, .later = 1};
-    vsdk_pc_config config = {.size = sizeof config,
-                             .memory = 4097,
-                             .output_user = &released,
-                             .output_release = count_release};
+    vsdk_pc_config config = {.size = sizeof config, .memory = 4097};
 
+    make_stream();
+    config.serial = config.debug_output = far;
     fails(INVALID_ARGUMENT, create_pc(vm, &config));
-    cr_assert_eq(released, 1);
     config.memory = 1 << 20;
     fails(INVALID_ARGUMENT, create_pc(vm, &config));
     fails(UNSUPPORTED, create_pc(vm, &longer.config));
     config.memory = PC_MEMORY_MAX * 2;
     fails(LIMIT, create_pc(vm, &config));
-    cr_assert_eq(released, 3);
     vsdk_vm_close(vm);
     vm = make_vm(host, 1, PC_MEMORY_MAX);
     config.memory = PC_MEMORY;
     config.exit_port = 0xfffd;
     fails(RANGE, create_pc(vm, &config));
-    cr_assert_eq(released, 4);
+    cr_assert(!has_ended());
+    vsdk_stream_close(far);
     vsdk_vm_close(vm);
+    cr_assert(has_ended());
+    vsdk_stream_close(near);
     vsdk_host_close(host);
 }
 
@@ -514,5 +575,6 @@ Test(pc, boot_is_checked)
     vsdk_vcpu_close(vcpu);
     vsdk_pc_close(pc);
     vsdk_vm_close(vm);
+    vsdk_stream_close(near);
     vsdk_host_close(host);
 }

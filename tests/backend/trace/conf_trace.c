@@ -18,7 +18,6 @@ static const char golden[] =
     ;
 
 struct probe {
-    vsdk_vm *vm;
     vsdk_device *device;
     vsdk_timer *timer;
     vsdk_irq *irq[LINES];
@@ -77,7 +76,7 @@ static void fill(uint32_t length)
 
     for (uint32_t i = 0; i < length; i++)
         bytes[i] = (uint8_t)(i * PATTERN_STEP + PATTERN_FIRST);
-    if (vsdk_vm_write(probe.vm, probe.address, bytes, length, &probe.error) != VSDK_OK)
+    if (vsdk_dma_write(probe.device, probe.address, bytes, length, &probe.error) != VSDK_OK)
         trace("failed: %s\n", probe.error.message);
     trace_dma("w", bytes, length);
     interrupt(PROBE_FILL - 1);
@@ -87,7 +86,7 @@ static void drain(uint32_t length)
 {
     uint8_t bytes[DMA_MOST] = {0};
 
-    if (vsdk_vm_read(probe.vm, probe.address, bytes, length, &probe.error) != VSDK_OK)
+    if (vsdk_dma_read(probe.device, probe.address, bytes, length, &probe.error) != VSDK_OK)
         trace("failed: %s\n", probe.error.message);
     trace_dma("r", bytes, length);
     for (uint32_t i = 0; i < length; i++)
@@ -95,9 +94,8 @@ static void drain(uint32_t length)
     interrupt(PROBE_DRAIN - 1);
 }
 
-static void tick(void *user)
+static void tick(void *user, vsdk_timer *timer)
 {
-    (void)user;
     trace("timer %u\n", ++probe.ticks);
     interrupt(PROBE_TIMER - 1);
 }
@@ -124,7 +122,6 @@ static uint64_t probe_read(void *user, vsdk_device *device, const vsdk_access *a
 {
     uint64_t value = next_value();
 
-    (void)user;
     if (access->region == REGION_PROBE_PORTS && access->offset == PROBE_ID)
         value = 0x70726f62;
     if (access->region == REGION_PROBE && access->offset == PROBE_TOTAL)
@@ -137,10 +134,9 @@ static uint64_t probe_read(void *user, vsdk_device *device, const vsdk_access *a
 
 static void probe_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)user;
     trace_access("w", access->region, access->offset, access->width, access->value);
     if (access->region == REGION_END)
-        vsdk_vm_stop(probe.vm, VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
+        vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_GUEST_EXIT, access->value, 0, NULL);
     else if (access->region == REGION_PROBE && access->offset == PROBE_ADDRESS)
         probe.address = (uint32_t)access->value;
     else if (access->region == REGION_PROBE && access->offset == PROBE_LENGTH)
@@ -153,11 +149,10 @@ static const vsdk_device_ops probe_ops = {
     .size = sizeof probe_ops, .read = probe_read, .write = probe_write};
 
 /* The controller of the probe's lines: an edge is a message. */
-static void set_line(void *user, uint32_t gsi, uint32_t level)
+static void set_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
-    (void)user;
     if (level)
-        vsdk_vm_send_msi(probe.vm, MESSAGE, PROBE_VECTOR_FILL + gsi, NULL);
+        vsdk_vm_send_msi(vm, MESSAGE, PROBE_VECTOR_FILL + gsi, NULL);
 }
 
 static vsdk_status attach(uint32_t region, vsdk_space space, uint64_t length)
@@ -168,26 +163,26 @@ static vsdk_status attach(uint32_t region, vsdk_space space, uint64_t length)
 static vsdk_status probe_make(vsdk_vm *vm)
 {
     vsdk_error *error = &probe.error;
-    vsdk_loop *loop;
-    vsdk_status status;
+    vsdk_loop *loop = vsdk_vm_loop(vm, error);
+    vsdk_status status = loop ? VSDK_OK : (vsdk_status)error->code;
 
-    probe.vm = vm;
-    if ((status = vsdk_device_create(vm, &probe_ops, NULL, NULL, &probe.device, error)) !=
+    if (status != VSDK_OK ||
+        (status = vsdk_device_create(vm, &probe_ops, NULL, NULL, &probe.device, error)) !=
             VSDK_OK ||
         (status = attach(REGION_PORTS, VSDK_SPACE_PIO, 0x20)) != VSDK_OK ||
         (status = attach(REGION_PROBE_PORTS, VSDK_SPACE_PIO, 8)) != VSDK_OK ||
         (status = attach(REGION_MEMORY, VSDK_SPACE_MMIO, 0x1000)) != VSDK_OK ||
         (status = attach(REGION_PROBE, VSDK_SPACE_MMIO, 0x1000)) != VSDK_OK ||
         (status = attach(REGION_END, VSDK_SPACE_PIO, 1)) != VSDK_OK ||
-        (status = vsdk_vm_get_loop(vm, &loop, error)) != VSDK_OK ||
         (status = vsdk_timer_create(loop, probe.device, tick, NULL, NULL, &probe.timer, error)) !=
             VSDK_OK ||
         (status = vsdk_irq_controller_attach(vm, 0, LINES, set_line, NULL, NULL, error)) != VSDK_OK)
         return status;
-    for (uint32_t line = 0; line < LINES && status == VSDK_OK; line++)
-        status =
-            vsdk_irq_create(vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = line},
-                            &probe.irq[line], error);
+    for (uint32_t line = 0; line < LINES && status == VSDK_OK; line++) {
+        vsdk_irq_config config = {.size = sizeof config, .gsi = line, .device = probe.device};
+
+        status = vsdk_irq_create(vm, &config, &probe.irq[line], error);
+    }
     return status;
 }
 
