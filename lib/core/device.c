@@ -164,9 +164,13 @@ int device_take(vsdk_device *device)
 
 void device_forget(vsdk_device *device, int attached)
 {
-    if (atomic_exchange(&device->phase, DEVICE_IDLE) == DEVICE_PENDING)
-        atomic_fetch_sub(&device->vm->devices.stops, 1);
-    life_changed(device->vm);
+    uint32_t phase = atomic_load(&device->phase);
+
+    while ((phase == DEVICE_STARTED || phase == DEVICE_PENDING) &&
+           !atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_IDLE))
+        ;
+    if (phase == DEVICE_PENDING)
+        device_stop_is_over(device->vm);
     if (attached)
         device_put(device);
 }

@@ -8,7 +8,9 @@
  *
  * The phase says whether a device may act. It moves IDLE -> STARTING -> STARTED -> STOPPING -> IDLE
  * or PENDING -> IDLE; who moves it out of a resting phase has the device's start or stop to itself.
- * It acts in every phase but IDLE. */
+ * It acts in every phase but IDLE. A moving phase is entered and left inside the gate by who has
+ * seen there that the device is attached: so a detach, which takes that away and then waits for the
+ * gate, finds a phase at rest, and no start or stop begins after it. */
 #ifndef VSDK_CORE_DEVICE_H
 #define VSDK_CORE_DEVICE_H
 
@@ -42,9 +44,12 @@ struct vsdk_device {
     char name[32];
     callback_frame entered; /* of the thread that is between enter and leave */
 
-    /* Under bus.lock. */
+    _Atomic uint32_t entries; /* of a concurrent one: enters without a leave yet */
+
+    /* Written under bus.lock. */
     vsdk_device *next, *previous;
-    uint32_t listed, attached;
+    uint32_t listed;
+    _Atomic uint32_t attached;
 
     lock lock;                   /* RANK_SOURCES */
     struct loop_source *sources; /* its timers, watches and work */
@@ -101,6 +106,9 @@ int device_take(vsdk_device *device);
 void device_forget(vsdk_device *device, int attached);
 /* No device is made any more, those that there are are detached. */
 void devices_end(vsdk_vm *vm);
+
+/* A stop is pending no more: whoever waits for it is told. */
+void device_stop_is_over(vsdk_vm *vm);
 
 /* device_run.c. start and stop of one device: what is not due does nothing. */
 void device_start(vsdk_device *device);

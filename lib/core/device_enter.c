@@ -31,20 +31,35 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
         return status;
     }
     refs_get(&device->refs);
-    if (!device->concurrent) {
+    if (device->concurrent) {
+        atomic_fetch_add(&device->entries, 1);
+    } else {
         device->entered = (callback_frame){.vm = vm, .device = device};
         callback_enter(&device->entered);
     }
     return VSDK_OK;
 }
 
-/* Of a concurrent device the thread is known by its count only. */
+/* 0: nobody entered a concurrent device who has not left it. Which thread it was is not known. */
+static int entry_take(vsdk_device *device)
+{
+    uint32_t entries = atomic_load(&device->entries);
+
+    while (entries)
+        if (atomic_compare_exchange_weak(&device->entries, &entries, entries - 1))
+            return 1;
+    return 0;
+}
+
 void vsdk_device_leave(vsdk_device *device)
 {
     if (!device || vm_is_foreign(device->vm))
         return;
     vsdk_vm *vm = device->vm;
-    if (!device->concurrent) {
+    if (device->concurrent) {
+        if (!entry_take(device))
+            return;
+    } else {
         if (!callback_is_in(&device->entered))
             return;
         callback_leave(&device->entered);

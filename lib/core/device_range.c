@@ -72,5 +72,6 @@ vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
     int attached = device_take(device);
     device_wait_drained(&wait);
     device_forget(device, attached);
+    device_start(device); /* where another thread has given it a range meanwhile */
     return VSDK_OK;
 }

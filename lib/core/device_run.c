@@ -30,79 +30,93 @@ static uint32_t phase_at_rest(vsdk_device *device)
     return phase;
 }
 
-static void stop_is_over(vsdk_vm *vm)
+void device_stop_is_over(vsdk_vm *vm)
 {
+    vm_use use;
+
     atomic_fetch_sub(&vm->devices.stops, 1);
     life_changed(vm);
+    if (vm_use_begin(vm, &use, "vsdk_device_stopped", NULL))
+        return;
+    vsdk_loop *loop = atomic_load(&vm->loop);
+    if (loop)
+        loop_wake(loop); /* a pause may be dispatching it */
+    vm_use_end(use);
+}
+
+/* Inside the gate. */
+static int start_begin(vsdk_device *device)
+{
+    uint32_t phase = atomic_load(&device->phase);
+
+    do
+        if ((phase != DEVICE_IDLE && phase != DEVICE_PENDING) || !atomic_load(&device->attached))
+            return 0;
+    while (!atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING));
+    if (phase == DEVICE_PENDING)
+        device_stop_is_over(device->vm);
+    if (atomic_load(&device->vm->devices.running))
+        return 1;
+    phase_set(device, DEVICE_IDLE);
+    return 0;
 }
 
 void device_start(vsdk_device *device)
 {
     callback_frame frame = {.vm = device->vm, .device = device};
     int inside = callback_in_device(device);
-    uint32_t phase = atomic_load(&device->phase);
 
-    do
-        if (phase != DEVICE_IDLE && phase != DEVICE_PENDING)
-            return;
-    while (!atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING));
-    if (phase == DEVICE_PENDING)
-        stop_is_over(device->vm);
-    if (!atomic_load(&device->vm->devices.running) || !device->attached) {
-        phase_set(device, DEVICE_IDLE);
-        return;
-    }
     callback_enter(&frame);
     if (!inside)
         device_enter(device);
-    if (device->ops.start)
+    int starts = start_begin(device);
+    if (starts && device->ops.start)
         device->ops.start(device->user, device);
+    if (starts)
+        phase_set(device, DEVICE_STARTED);
     if (!inside)
         device_leave(device);
     callback_leave(&frame);
-    phase_set(device, DEVICE_STARTED);
-    sources_revive(device);
+    if (starts)
+        sources_revive(device);
+}
+
+/* Inside the gate, in phase STOPPING. */
+static void stop_call(vsdk_device *device, vsdk_stop_mode mode)
+{
+    vsdk_stop_answer answer = VSDK_STOP_DONE;
+    uint32_t stopping = DEVICE_STOPPING;
+
+    atomic_fetch_add(&device->vm->devices.stops, 1);
+    if (device->ops.stop)
+        answer = device->ops.stop(device->user, device, mode);
+    if (answer == VSDK_STOP_PENDING &&
+        atomic_compare_exchange_strong(&device->phase, &stopping, DEVICE_PENDING)) {
+        sys_futex_wake(&device->phase);
+    } else {
+        phase_set(device, DEVICE_IDLE);
+        device_stop_is_over(device->vm);
+    }
 }
 
 void device_stop(vsdk_device *device, vsdk_stop_mode mode)
 {
     callback_frame frame = {.vm = device->vm, .device = device};
-    uint32_t stopping = DEVICE_STOPPING, started = DEVICE_STARTED;
-    vsdk_stop_answer answer = VSDK_STOP_DONE;
+    uint32_t started = DEVICE_STARTED;
     drain_wait wait;
 
-    if (phase_at_rest(device) != DEVICE_STARTED ||
-        !atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING))
+    if (phase_at_rest(device) != DEVICE_STARTED)
         return;
     callback_enter(&frame);
     device_enter(device);
-    atomic_fetch_add(&device->vm->devices.stops, 1);
-    if (device->ops.stop)
-        answer = device->ops.stop(device->user, device, mode);
-    if (answer != VSDK_STOP_PENDING ||
-        !atomic_compare_exchange_strong(&device->phase, &stopping, DEVICE_PENDING)) {
-        phase_set(device, DEVICE_IDLE);
-        stop_is_over(device->vm);
-    } else {
-        sys_futex_wake(&device->phase);
-    }
+    int stops = atomic_load(&device->attached) &&
+                atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING);
+    if (stops)
+        stop_call(device, mode);
     device_leave(device);
     callback_leave(&frame);
-    if (device->concurrent && !device_wait_begin(&wait, device, "vsdk_vm_pause", NULL))
+    if (stops && device->concurrent && !device_wait_begin(&wait, device, "vsdk_vm_pause", NULL))
         device_wait_drained(&wait);
-}
-
-/* A pause may be dispatching the loop. */
-static void wake_loop(vsdk_vm *vm)
-{
-    vm_use use;
-
-    if (vm_use_begin(vm, &use, "vsdk_device_stopped", NULL))
-        return;
-    vsdk_loop *loop = atomic_load(&vm->loop);
-    if (loop)
-        loop_wake(loop);
-    vm_use_end(use);
 }
 
 vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
@@ -113,19 +127,17 @@ vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
         return error_null(error, op, "device");
     if (vm_is_foreign(device->vm))
         return vm_forked(op, error);
+    uint32_t phase = atomic_load(&device->phase);
     for (;;) {
-        uint32_t phase = atomic_load(&device->phase);
-        if (phase == DEVICE_PENDING) {
-            if (!atomic_compare_exchange_strong(&device->phase, &phase, DEVICE_IDLE))
-                continue;
-            stop_is_over(device->vm);
-            wake_loop(device->vm);
-        } else if (phase == DEVICE_STOPPING) {
-            if (!atomic_compare_exchange_strong(&device->phase, &phase, DEVICE_STOPPED_SOON))
-                continue;
-        }
-        return VSDK_OK;
+        if (phase != DEVICE_PENDING && phase != DEVICE_STOPPING)
+            return VSDK_OK;
+        uint32_t next = phase == DEVICE_PENDING ? DEVICE_IDLE : DEVICE_STOPPED_SOON;
+        if (atomic_compare_exchange_weak(&device->phase, &phase, next))
+            break;
     }
+    if (phase == DEVICE_PENDING)
+        device_stop_is_over(device->vm);
+    return VSDK_OK;
 }
 
 void devices_start(vsdk_vm *vm)
@@ -153,11 +165,12 @@ void devices_reset(vsdk_vm *vm)
 
     while ((device = device_next(vm, device))) {
         callback_frame frame = {.vm = vm, .device = device};
-        if (!device->attached || !device->ops.reset)
+        if (!device->ops.reset)
             continue;
         callback_enter(&frame);
         device_enter(device);
-        device->ops.reset(device->user, device);
+        if (atomic_load(&device->attached))
+            device->ops.reset(device->user, device);
         device_leave(device);
         callback_leave(&frame);
     }
