@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting, stopping and resetting devices.
  *
- * The phase of a device says who has its start or stop: a thread takes it from a resting phase
- * (IDLE, STARTED, PENDING) to a moving one and alone brings it to rest again. devices.running says
+ * The phase of a device says who has its start or stop: a thread that is inside the gate takes it
+ * from a resting phase (IDLE, STARTED, PENDING) to a moving one and alone brings it to rest again
+ * before it leaves. So no other callback comes before the start has returned, and a detach, which
+ * waits for all that are inside, is not overtaken by either: who comes in after it finds the device
+ * not attached. devices.running says
  * whether devices are to be started at all; it is set before all are started and cleared before all
  * are stopped, and a start looks at it after it took the phase. So a device that gets its first
  * range meanwhile is either stopped with the others or not started. */
@@ -36,46 +39,62 @@ static void stop_is_over(vsdk_vm *vm)
     life_changed(vm);
 }
 
-void device_start(vsdk_device *device)
+static int start_is_due(const vsdk_device *device)
 {
-    callback_frame frame = {.vm = device->vm, .device = device};
-    int inside = callback_in_device(device);
+    uint32_t phase = atomic_load(&device->phase);
+
+    return (phase == DEVICE_IDLE || phase == DEVICE_PENDING) && atomic_load(&device->attached) &&
+           atomic_load(&device->vm->devices.running);
+}
+
+/* 1 if this thread has the start to itself. */
+static int start_take(vsdk_device *device)
+{
     uint32_t phase = atomic_load(&device->phase);
 
     do
         if (phase != DEVICE_IDLE && phase != DEVICE_PENDING)
-            return;
+            return 0;
     while (!atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING));
     if (phase == DEVICE_PENDING)
         stop_is_over(device->vm);
-    if (!atomic_load(&device->vm->devices.running) || !device->attached) {
-        phase_set(device, DEVICE_IDLE);
+    return 1;
+}
+
+/* A start that finds that it is not due gives the phase back and looks once more: who wants the
+ * device started meanwhile found the phase taken, and left it to this thread. */
+void device_start(vsdk_device *device)
+{
+    callback_frame frame = {.vm = device->vm, .device = device};
+    int inside = callback_in_device(device), started = 0;
+
+    if (!start_is_due(device))
         return;
-    }
     callback_enter(&frame);
     if (!inside)
         device_enter(device);
-    if (device->ops.start)
-        device->ops.start(device->user, device);
+    while (!started && start_is_due(device) && start_take(device)) {
+        started = atomic_load(&device->attached) && atomic_load(&device->vm->devices.running);
+        if (started && device->ops.start)
+            device->ops.start(device->user, device);
+        phase_set(device, started ? DEVICE_STARTED : DEVICE_IDLE);
+    }
     if (!inside)
         device_leave(device);
     callback_leave(&frame);
-    phase_set(device, DEVICE_STARTED);
-    sources_revive(device);
+    if (started)
+        sources_revive(device);
 }
 
-void device_stop(vsdk_device *device, vsdk_stop_mode mode)
+/* With its gate held. */
+static void stop_call(vsdk_device *device, vsdk_stop_mode mode)
 {
-    callback_frame frame = {.vm = device->vm, .device = device};
     uint32_t stopping = DEVICE_STOPPING, started = DEVICE_STARTED;
     vsdk_stop_answer answer = VSDK_STOP_DONE;
-    drain_wait wait;
 
-    if (phase_at_rest(device) != DEVICE_STARTED ||
+    if (!atomic_load(&device->attached) ||
         !atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING))
         return;
-    callback_enter(&frame);
-    device_enter(device);
     atomic_fetch_add(&device->vm->devices.stops, 1);
     if (device->ops.stop)
         answer = device->ops.stop(device->user, device, mode);
@@ -86,6 +105,18 @@ void device_stop(vsdk_device *device, vsdk_stop_mode mode)
     } else {
         sys_futex_wake(&device->phase);
     }
+}
+
+void device_stop(vsdk_device *device, vsdk_stop_mode mode)
+{
+    callback_frame frame = {.vm = device->vm, .device = device};
+    drain_wait wait;
+
+    if (phase_at_rest(device) != DEVICE_STARTED)
+        return;
+    callback_enter(&frame);
+    device_enter(device);
+    stop_call(device, mode);
     device_leave(device);
     callback_leave(&frame);
     if (device->concurrent && !device_wait_begin(&wait, device, "vsdk_vm_pause", NULL))
@@ -142,7 +173,7 @@ void devices_reset(vsdk_vm *vm)
 
     while ((device = device_next(vm, device))) {
         callback_frame frame = {.vm = vm, .device = device};
-        if (!device->attached || !device->ops.reset)
+        if (!atomic_load(&device->attached) || !device->ops.reset)
             continue;
         callback_enter(&frame);
         device_enter(device);
