@@ -23,7 +23,7 @@ enum { DEVICE_DRAIN = 1u << 31 }; /* of count: who leaves last wakes */
 
 enum device_phase {
     DEVICE_IDLE,
-    DEVICE_STARTING,
+    DEVICE_STARTING, /* its start callback runs, or is about to */
     DEVICE_STARTED,
     DEVICE_STOPPING,     /* its stop callback runs */
     DEVICE_STOPPED_SOON, /* the same, and vsdk_device_stopped has come already */
@@ -49,7 +49,7 @@ struct vsdk_device {
     /* Written under bus.lock. */
     vsdk_device *next, *previous;
     uint32_t listed;
-    _Atomic uint32_t attached;
+    _Atomic uint32_t attached; /* read without it */
 
     lock lock;                   /* RANK_SOURCES */
     struct loop_source *sources; /* its timers, watches and work */
@@ -76,6 +76,12 @@ static inline int device_acts(const vsdk_device *device)
 {
     return atomic_load(&device->phase) != DEVICE_IDLE &&
            atomic_load(&device->vm->life.state) != VSDK_VM_STOPPED;
+}
+
+/* May its callbacks run for the guest and for loops? Not before its start has returned. */
+static inline int device_serves(const vsdk_device *device)
+{
+    return atomic_load(&device->phase) > DEVICE_STARTING;
 }
 
 /* device_gate.c: waiting for a device's callbacks, or for its gate, where that ends. A wait is

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting, stopping and resetting devices.
  *
- * The phase of a device says who has its start or stop: a thread takes it from a resting phase
- * (IDLE, STARTED, PENDING) to a moving one and alone brings it to rest again. devices.running says
+ * The phase of a device says who has its start or stop: a thread that is inside the gate takes it
+ * from a resting phase (IDLE, STARTED, PENDING) to a moving one and alone brings it to rest again
+ * before it leaves. So no other callback comes before the start has returned, and a detach, which
+ * waits for all that are inside, is not overtaken by either. devices.running says
  * whether devices are to be started at all; it is set before all are started and cleared before all
  * are stopped, and a start looks at it after it took the phase. So a device that gets its first
  * range meanwhile is either stopped with the others or not started. */
@@ -44,20 +46,28 @@ void device_stop_is_over(vsdk_vm *vm)
     vm_use_end(use);
 }
 
-/* Inside the gate. */
+static int start_is_due(const vsdk_device *device)
+{
+    return atomic_load(&device->attached) && atomic_load(&device->vm->devices.running);
+}
+
+/* Inside the gate. A start that finds that it is not due gives the phase back and looks once more:
+ * who wants the device started meanwhile found the phase taken, and left it to this thread. Only a
+ * mover finds PENDING, and no other changes devices.running meanwhile. */
 static int start_begin(vsdk_device *device)
 {
-    uint32_t phase = atomic_load(&device->phase);
-
-    do
-        if ((phase != DEVICE_IDLE && phase != DEVICE_PENDING) || !atomic_load(&device->attached))
-            return 0;
-    while (!atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING));
-    if (phase == DEVICE_PENDING)
-        device_stop_is_over(device->vm);
-    if (atomic_load(&device->vm->devices.running))
-        return 1;
-    phase_set(device, DEVICE_IDLE);
+    while (start_is_due(device)) {
+        uint32_t phase = atomic_load(&device->phase);
+        do
+            if (phase != DEVICE_IDLE && phase != DEVICE_PENDING)
+                return 0;
+        while (!atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING));
+        if (phase == DEVICE_PENDING)
+            device_stop_is_over(device->vm);
+        if (start_is_due(device))
+            return 1;
+        phase_set(device, DEVICE_IDLE);
+    }
     return 0;
 }
 

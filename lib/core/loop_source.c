@@ -133,7 +133,7 @@ void source_park(loop_source *source)
 {
     disarm(source);
     source->parked = 1;
-    if (source->device && atomic_load(&source->device->phase) != DEVICE_IDLE)
+    if (source->device && device_serves(source->device))
         unpark(source);
 }
 
@@ -192,7 +192,7 @@ static int fire_begin(loop_source *source, const source_round *round)
 {
     if (source->dead || source->parked)
         return 0;
-    if (source->device && atomic_load(&source->device->phase) == DEVICE_IDLE) {
+    if (source->device && !device_serves(source->device)) {
         source_park(source);
         return 0;
     }

@@ -23,16 +23,14 @@ static vsdk_status load(struct cycle *cycle, vsdk_error *error)
     static const uint8_t code[] = {0xe6, PORT_OUT, 0xf4}; /* out %al, $PORT_OUT; hlt */
     vsdk_x86_regs regs = {.rip = CODE, .rsp = STACK, .rflags = 2};
     vsdk_x86_sregs sregs;
-    void *memory = NULL;
-    vsdk_status status = vsdk_ram_data(cycle->ram, &memory, error);
+    uint8_t *memory = vsdk_ram_data(cycle->ram);
+    vsdk_status status =
+        vsdk_vcpu_get_state(cycle->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
 
-    if (!status)
-        status =
-            vsdk_vcpu_get_state(cycle->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);
     if (status)
         return status;
     start_write_tables(memory);
-    memcpy((uint8_t *)memory + CODE, code, sizeof code);
+    memcpy(memory + CODE, code, sizeof code);
     start_set_long_mode(&sregs, 0);
     status =
         vsdk_vcpu_set_state(cycle->vcpu, VSDK_X86_SREGS, &sregs, sizeof(vsdk_x86_sregs), error);

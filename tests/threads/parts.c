@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VCPUS = 3, DEVICES = 4, MS = 1000000, PAGE = 4096 };
+enum { VCPUS = 3, DEVICES = 4, MS = 1000000, PAGE = 4096, PATIENCE_MS = 60000 };
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { ROUNDS = 2000 };
@@ -27,6 +27,20 @@ static vsdk_vm *vm;
 static vsdk_vcpu *vcpus[VCPUS];
 static _Atomic uint32_t stop;
 
+/* $VSDK_TEST_SEED, or 1, and a number for each thread that has a generator. */
+static uint32_t first_random(uint32_t stream)
+{
+    const char *seed = getenv("VSDK_TEST_SEED");
+
+    return (seed ? (uint32_t)strtoul(seed, NULL, 10) : 1) * 2654435761u + stream;
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 16;
+}
+
 static void must(vsdk_status status)
 {
     if (status)
@@ -42,6 +56,13 @@ static void machine_make(void)
     for (uint32_t i = 0; i < VCPUS; i++)
         must(vsdk_vcpu_create(vm, i, NULL, &vcpus[i], NULL));
     atomic_store(&stop, 0);
+}
+
+/* Devices answer in RUNNING alone. Nobody is inside run, so no guest executes. */
+static void machine_run(void)
+{
+    machine_make();
+    must(vsdk_vm_resume(vm, NULL));
 }
 
 static void machine_end(void)
@@ -72,6 +93,7 @@ static bus_answer port_write(vsdk_vcpu *vcpu, uint64_t port, uint64_t value)
                       .direction = VSDK_DIRECTION_WRITE};
 
     exit.data = (uintptr_t)&exit.value;
+    vcpu->element = 0; /* as for each new exit */
     return bus_access(vm, vcpu, &exit);
 }
 
@@ -91,6 +113,7 @@ static void coming_write(void *user, vsdk_device *device, const vsdk_access *acc
 {
     struct coming *c = user;
 
+    (void)device, (void)access;
     check(atomic_load(&c->attached), "a callback after detach");
     uint32_t others = atomic_fetch_add(&c->inside, 1);
     check(c->concurrent || !others, "two callbacks at once");
@@ -148,7 +171,7 @@ static void detach_under_accesses(void)
     pthread_t runners[VCPUS], goers[DEVICES];
     uint64_t calls = 0;
 
-    machine_make();
+    machine_run();
     memset(coming, 0, sizeof coming);
     for (uint32_t i = 0; i < VCPUS; i++)
         runners[i] = start(access_all, vcpus[i]);
@@ -167,6 +190,7 @@ static void detach_under_accesses(void)
         check(coming[i].concurrent || coming[i].plain == coming[i].calls, "a call was lost");
     }
     tap_note("%llu callbacks", (unsigned long long)calls);
+    check(calls > 0, "nothing was called");
     machine_end();
 }
 
@@ -184,6 +208,7 @@ static void mutual_write(void *user, vsdk_device *device, const vsdk_access *acc
 {
     struct mutual *m = user;
 
+    (void)device, (void)access;
     pthread_barrier_wait(m->both);
     m->status = vsdk_device_detach(m->other->device, NULL);
 }
@@ -200,7 +225,7 @@ static void mutual_detach(void)
 {
     static const vsdk_device_ops ops = {.size = sizeof ops, .write = mutual_write};
 
-    machine_make();
+    machine_run();
     for (uint32_t round = 0; round < ROUNDS / 100; round++) {
         pthread_barrier_t both;
         struct mutual m[2];
@@ -237,9 +262,9 @@ static struct {
     uint64_t edges;
 } shared;
 
-static void shared_line(void *user, uint32_t gsi, uint32_t level)
+static void shared_line(void *user, vsdk_vm *its, uint32_t gsi, uint32_t level)
 {
-    (void)user, (void)gsi;
+    (void)user, (void)its, (void)gsi;
     check(!atomic_fetch_add(&shared.inside, 1), "two changes of a line at once");
     check(shared.level != level, "a change to what it was");
     shared.level = level;
@@ -297,9 +322,9 @@ static void shared_lines(void)
 
 static _Atomic uint32_t controller_there;
 
-static void controller_line(void *user, uint32_t gsi, uint32_t level)
+static void controller_line(void *user, vsdk_vm *its, uint32_t gsi, uint32_t level)
 {
-    (void)user, (void)gsi, (void)level;
+    (void)user, (void)its, (void)gsi, (void)level;
     check(atomic_load(&controller_there), "a change after detach");
 }
 
@@ -345,15 +370,16 @@ static void controllers_come_and_go(void)
     machine_end();
 }
 
-/* A loop whose device's timers, watches and own timers are changed from everywhere. */
+/* A loop whose device's timers, watches and work, and timers of its own, are changed from
+ * everywhere. */
 
 struct looped {
     vsdk_loop *loop;
     vsdk_device *device;
     vsdk_ram *ram;
     int pipe[2];
-    _Atomic uint64_t calls;
-    _Atomic uint32_t paused, releases, running;
+    _Atomic uint64_t calls, worked;
+    _Atomic uint32_t stopped, releases;
     uint64_t plain; /* guarded by the device's lock */
 };
 
@@ -363,7 +389,7 @@ static void looped_call(void *user)
 {
     struct looped *l = user;
 
-    check(!atomic_load(&l->paused), "a callback of a device that is paused");
+    check(!atomic_load(&l->stopped), "a callback of a device that is stopped");
     l->plain++;
     if (atomic_fetch_add(&l->calls, 1) % 16 == 0) {
         vsdk_status status = vsdk_vm_map(vm, 0x100000, l->ram, 0, PAGE, 0, NULL);
@@ -372,17 +398,60 @@ static void looped_call(void *user)
     }
 }
 
-static void looped_watch(void *user, vsdk_watch *watch_, int32_t fd, uint32_t events)
+static void looped_watch(void *user, vsdk_watch *watch, int32_t fd, uint32_t events)
 {
-    (void)fd, (void)events;
+    (void)watch, (void)events;
+    check(fd == looped.pipe[0], "descriptor %d", fd);
     looped_call(user);
 }
 
-static void looped_own(void *user)
+static void looped_timer(void *user, vsdk_timer *timer)
 {
-    atomic_store(&((struct looped *)user)->running, 1);
+    (void)timer;
+    looped_call(user);
+}
+
+static void looped_work(void *user, vsdk_work *work)
+{
+    (void)work;
+    looped_call(user);
+    atomic_fetch_add(&looped.worked, 1);
+}
+
+/* A timer or work of nobody's: its release waits for its callback. */
+struct own {
+    _Atomic uint32_t running, released;
+};
+
+static void own_call(void *user)
+{
+    struct own *own = user;
+
+    check(!atomic_load(&own->released), "a callback after its release");
+    atomic_store(&own->running, 1);
     sched_yield();
-    atomic_store(&((struct looped *)user)->running, 0);
+    atomic_store(&own->running, 0);
+}
+
+static void own_timer(void *user, vsdk_timer *timer)
+{
+    (void)timer;
+    own_call(user);
+}
+
+static void own_work(void *user, vsdk_work *work)
+{
+    (void)work;
+    own_call(user);
+}
+
+static void own_release(void *user)
+{
+    struct own *own = user;
+
+    check(!atomic_load(&own->running), "released while its callback runs");
+    check(!atomic_exchange(&own->released, 1), "released twice");
+    atomic_fetch_add(&looped.releases, 1);
 }
 
 static void looped_release(void *user)
@@ -390,20 +459,23 @@ static void looped_release(void *user)
     atomic_fetch_add(&((struct looped *)user)->releases, 1);
 }
 
-static void looped_pause(void *user)
+static vsdk_stop_answer looped_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
 {
+    (void)device, (void)mode;
     ((struct looped *)user)->plain++;
-    atomic_store(&((struct looped *)user)->paused, 1);
+    atomic_store(&((struct looped *)user)->stopped, 1);
+    return VSDK_STOP_DONE;
 }
 
-static void looped_resume(void *user)
+static void looped_start(void *user, vsdk_device *device)
 {
+    (void)device;
     ((struct looped *)user)->plain++;
-    atomic_store(&((struct looped *)user)->paused, 0);
+    atomic_store(&((struct looped *)user)->stopped, 0);
 }
 
 static const vsdk_device_ops looped_ops = {
-    .size = sizeof looped_ops, .pause = looped_pause, .resume = looped_resume};
+    .size = sizeof looped_ops, .start = looped_start, .stop = looped_stop};
 
 static void *loop_dispatcher(void *argument)
 {
@@ -418,7 +490,7 @@ static void *loop_pauser(void *argument)
     (void)argument;
     while (!atomic_load(&stop)) {
         must(vsdk_vm_pause(vm, 0, VSDK_FOREVER, NULL));
-        check(atomic_load(&looped.paused), "not paused");
+        check(atomic_load(&looped.stopped), "not stopped");
         sched_yield();
         must(vsdk_vm_resume(vm, NULL));
         must(vsdk_vm_pause_request(vm, NULL));
@@ -428,26 +500,66 @@ static void *loop_pauser(void *argument)
     return NULL;
 }
 
-static void timer_round(vsdk_device *device, uint32_t i)
+static void timer_round(vsdk_device *device, struct own *own, uint32_t *seed)
 {
     vsdk_timer *timer;
 
-    must(vsdk_timer_create(looped.loop, device, device ? looped_call : looped_own, &looped,
-                           looped_release, &timer, NULL));
-    must(vsdk_timer_arm(timer, i % 3 * 1000, i % 5 ? 1000 : 0, NULL));
-    if (i % 2)
+    must(vsdk_timer_create(looped.loop, device, device ? looped_timer : own_timer,
+                           device ? (void *)&looped : own, device ? looped_release : own_release,
+                           &timer, NULL));
+    must(vsdk_timer_arm(timer, next_random(seed) % 3 * 1000, next_random(seed) % 5 ? 1000 : 0,
+                        NULL));
+    if (next_random(seed) % 2)
         usleep(50);
-    if (i % 7 == 0)
+    if (next_random(seed) % 7 == 0)
         must(vsdk_timer_disarm(timer, NULL));
     vsdk_timer_close(timer);
-    check(device || !atomic_load(&looped.running), "the callback runs after close");
 }
+
+static void work_round(vsdk_device *device, struct own *own, uint32_t *seed)
+{
+    vsdk_work *work;
+
+    must(vsdk_work_create(looped.loop, device, device ? looped_work : own_work,
+                          device ? (void *)&looped : own, device ? looped_release : own_release,
+                          &work, NULL));
+    for (uint32_t posts = next_random(seed) % 3; posts; posts--)
+        must(vsdk_work_post(work, NULL));
+    if (next_random(seed) % 2)
+        usleep(50);
+    vsdk_work_close(work);
+}
+
+static struct own owns[ROUNDS / 4];
 
 static void *loop_changer(void *argument)
 {
+    uint32_t seed = first_random(1);
+
     (void)argument;
-    for (uint32_t i = 0; i < ROUNDS / 4; i++)
-        timer_round(i & 1 ? looped.device : NULL, i);
+    for (uint32_t i = 0; i < ROUNDS / 4; i++) {
+        vsdk_device *device = next_random(&seed) & 1 ? looped.device : NULL;
+        (next_random(&seed) & 1 ? timer_round : work_round)(device, &owns[i], &seed);
+    }
+    return NULL;
+}
+
+/* One more that posts: a post is never lost, a stop or not. */
+static void *loop_poster(void *work)
+{
+    uint32_t seed = first_random(2);
+    uint64_t before = atomic_load(&looped.worked);
+
+    while (!atomic_load(&stop)) {
+        must(vsdk_work_post(work, NULL));
+        for (uint32_t ms = 0; atomic_load(&looped.worked) == before; ms++) {
+            if (ms == PATIENCE_MS)
+                tap_bail("posted work did not run");
+            usleep(ms < 10 ? 50 : 1000);
+        }
+        before = atomic_load(&looped.worked);
+        usleep(next_random(&seed) % 100);
+    }
     return NULL;
 }
 
@@ -460,27 +572,38 @@ static void watch_round(vsdk_watch **watch)
 
 static void loop_under_changes(void)
 {
-    pthread_t dispatcher, pauser, changer;
-    vsdk_watch *watch = NULL;
+    pthread_t dispatcher, pauser, changer, poster;
+    vsdk_watch *watch = NULL, *second;
+    vsdk_work *work;
 
     machine_make();
     memset(&looped, 0, sizeof looped);
-    must(vsdk_vm_get_loop(vm, &looped.loop, NULL));
+    atomic_store(&looped.stopped, 1);
+    memset(owns, 0, sizeof owns);
+    looped.loop = vsdk_vm_loop(vm, NULL);
+    if (!looped.loop)
+        tap_bail("no loop");
     must(vsdk_ram_create(vm, PAGE, NULL, &looped.ram, NULL));
     must(vsdk_device_create(vm, &looped_ops, &looped, NULL, &looped.device, NULL));
     must(vsdk_device_add_range(looped.device, VSDK_SPACE_PIO, 0x80, 1, 0, NULL));
     if (pipe(looped.pipe) || write(looped.pipe[1], "x", 1) != 1)
         tap_bail("no pipe");
+    /* Two of one descriptor. */
+    must(vsdk_watch_create(looped.loop, looped.device, looped.pipe[0], VSDK_LOOP_READ, looped_watch,
+                           &looped, NULL, &second, NULL));
+    must(vsdk_work_create(looped.loop, looped.device, looped_work, &looped, NULL, &work, NULL));
     must(vsdk_vm_resume(vm, NULL));
     dispatcher = start(loop_dispatcher, NULL);
     pauser = start(loop_pauser, NULL);
     changer = start(loop_changer, NULL);
+    poster = start(loop_poster, work);
     for (uint32_t i = 0; i < ROUNDS / 20; i++) {
         watch_round(&watch);
         usleep(300);
     }
     pthread_join(changer, NULL);
     atomic_store(&stop, 1);
+    pthread_join(poster, NULL);
     pthread_join(pauser, NULL);
     must(vsdk_device_detach(looped.device, NULL));
     uint64_t calls = atomic_load(&looped.calls);
@@ -488,6 +611,8 @@ static void loop_under_changes(void)
     check(calls == atomic_load(&looped.calls), "a callback after detach");
     check(looped.releases == ROUNDS / 4 + ROUNDS / 20, "%u releases", looped.releases);
     tap_note("%llu callbacks", (unsigned long long)calls);
+    vsdk_work_close(work);
+    vsdk_watch_close(second);
     vsdk_watch_close(watch);
     vsdk_device_close(looped.device);
     vsdk_ram_close(looped.ram);
@@ -498,20 +623,26 @@ static void loop_under_changes(void)
 
 /* The gate while memory comes and goes, and destroy under all of it. */
 
-static void *gate_user(void *argument)
+static _Atomic uint64_t gate_maps;
+
+static void *gate_user(void *device)
 {
     uint8_t bytes[2 * PAGE];
     vsdk_status status;
 
-    (void)argument;
     do {
         vsdk_dma_view view = {.size = sizeof view};
         status = vsdk_vm_read(vm, PAGE - 8, bytes, 16, NULL);
         check(!status || status == VSDK_ERROR_RANGE || status == VSDK_ERROR_GONE, "%s",
               vsdk_status_name(status));
-        status = vsdk_dma_map(vm, PAGE, 8, VSDK_DMA_FROM_GUEST, &view, NULL);
-        if (!status)
+        status = vsdk_dma_map(device, PAGE, 8, VSDK_DMA_FROM_GUEST, &view, NULL);
+        check(!status || status == VSDK_ERROR_RANGE || status == VSDK_ERROR_STATE ||
+                  status == VSDK_ERROR_GONE,
+              "%s", vsdk_status_name(status));
+        if (!status) {
             memcpy(bytes, view.data, 8);
+            atomic_fetch_add(&gate_maps, 1);
+        }
         vsdk_dma_unmap(&view);
     } while (status != VSDK_ERROR_GONE);
     return NULL;
@@ -537,15 +668,21 @@ static void *gate_bells(void *argument)
 
 static void destroy_under_use(void)
 {
+    static const vsdk_device_ops none = {.size = sizeof none};
+
+    atomic_store(&gate_maps, 0);
     for (uint32_t round = 0; round < 20; round++) {
         pthread_t users[2], bells;
         vsdk_ram *low, *high;
-        machine_make();
+        vsdk_device *device;
+        machine_run();
+        must(vsdk_device_create(vm, &none, NULL, NULL, &device, NULL));
+        must(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x400, 1, 0, NULL));
         must(vsdk_ram_create(vm, PAGE, NULL, &low, NULL));
         must(vsdk_ram_create(vm, PAGE, NULL, &high, NULL));
         must(vsdk_vm_map(vm, 0, low, 0, PAGE, 0, NULL));
         for (uint32_t i = 0; i < 2; i++)
-            users[i] = start(gate_user, NULL);
+            users[i] = start(gate_user, device);
         bells = start(gate_bells, NULL);
         for (uint32_t i = 0; i < 20; i++) {
             must(vsdk_vm_map(vm, PAGE, high, 0, PAGE, 0, NULL));
@@ -558,8 +695,10 @@ static void destroy_under_use(void)
         pthread_join(bells, NULL);
         vsdk_ram_close(low);
         vsdk_ram_close(high);
+        vsdk_device_close(device);
         machine_end();
     }
+    check(atomic_load(&gate_maps) > 0, "nothing was ever pinned");
 }
 
 int main(int argc, char **argv)

@@ -44,6 +44,19 @@ uint32_t rig_scale(void)
     return times ? (uint32_t)times : 1;
 }
 
+uint32_t rig_seed(uint32_t stream)
+{
+    const char *seed = getenv("VSDK_TEST_SEED");
+
+    return (seed ? (uint32_t)strtoul(seed, NULL, 10) : 1) * 2654435761u + stream;
+}
+
+uint32_t rig_random(uint32_t *seed, uint32_t below)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 16) % below;
+}
+
 uint32_t rig_most(const struct sizes *sizes)
 {
     return (UNDER_SANITIZER ? sizes->sanitized : sizes->plain)[rig_place()];
@@ -78,7 +91,7 @@ static int native_cpl(vsdk_host *host)
     return info.answer == VSDK_ANSWER_YES ? 0 : 3;
 }
 
-static void load(struct rig *rig, const struct guest *guest, int cpl)
+void rig_load(struct rig *rig, const struct guest *guest, int cpl)
 {
     vsdk_x86_regs regs = {
         .rip = CODE, .rsp = STACK, .rbx = MMIO, .rflags = FLAGS_RESERVED | (cpl ? FLAGS_IOPL : 0)};
@@ -96,17 +109,15 @@ void rig_make(struct rig *rig, vsdk_host *host, unsigned vcpus, const struct gue
               int native)
 {
     vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus, .memory_max = 16u << 20};
-    void *data = NULL;
 
     memset(rig, 0, sizeof *rig);
     must(vsdk_vm_create(host, &config, &rig->vm, E));
     must(vsdk_ram_create(rig->vm, RAM_BYTES, NULL, &rig->ram, E));
     must(vsdk_vm_map(rig->vm, 0, rig->ram, 0, RAM_BYTES, 0, E));
-    must(vsdk_ram_data(rig->ram, &data, E));
-    rig->memory = data;
+    rig->memory = vsdk_ram_data(rig->ram);
     for (unsigned i = 0; i < vcpus; i++)
         must(vsdk_vcpu_create(rig->vm, i, NULL, &rig->vcpus[i], E));
-    load(rig, guest, native ? native_cpl(host) : 0);
+    rig_load(rig, guest, native ? native_cpl(host) : 0);
 }
 
 void rig_second(struct rig *rig, const struct guest *guest)

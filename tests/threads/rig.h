@@ -40,6 +40,10 @@ uint32_t rig_size(const struct sizes *sizes);
 uint32_t rig_most(const struct sizes *sizes);
 uint32_t rig_scale(void);
 
+/* Where a generator begins: $VSDK_TEST_SEED, or 1, and a number for each thread that has one. */
+uint32_t rig_seed(uint32_t stream);
+uint32_t rig_random(uint32_t *seed, uint32_t below);
+
 enum { RIG_VCPUS = 2 };
 
 struct rig {
@@ -56,6 +60,8 @@ vsdk_host *rig_host(void);
 void rig_make(struct rig *rig, vsdk_host *host, unsigned vcpus, const struct guest *guest,
               int native);
 void rig_second(struct rig *rig, const struct guest *guest);
+/* The first processor's registers and code, at that level: what rig_make does. */
+void rig_load(struct rig *rig, const struct guest *guest, int cpl);
 void rig_end(struct rig *rig);
 
 /* Answers of a host. */

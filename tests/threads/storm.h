@@ -11,19 +11,26 @@ struct storm {
     int joined;
     uint32_t rounds;
 
-    /* The device's. `plain` and `paused` are guarded by its lock alone. */
+    /* The device's. `plain` and `events` (starts and stops) are guarded by its lock alone. */
     uint32_t concurrent;
-    uint64_t plain;
-    int paused;
+    uint64_t plain, events;
     _Atomic uint64_t reads, writes, overlaps, late;
     _Atomic uint32_t inside, attached, released;
+    _Atomic uint32_t started, repeated, stopped_calls, resets;
+
+    /* Of threads that enter it. */
+    _Atomic uint32_t over;
+    _Atomic uint64_t entered;
 };
 
 void storm_make(struct storm *storm, vsdk_host *host, unsigned vcpus, uint32_t device_flags);
 void storm_attach(struct storm *storm);
+/* A started device is not told. */
+void storm_detach(struct storm *storm);
 /* Starts the guest and a runner for each processor. */
 void storm_run(struct storm *storm);
-/* Stops the runners unless `joined`, destroys, closes, and checks that release came once. */
+/* Stops the runners unless `joined`, destroys, closes, and checks that release came once, after a
+ * stop, and that starts and stops took turns. */
 void storm_end(struct storm *storm);
 
 /* Threads. The first two take the virtual machine, the others the storm. */

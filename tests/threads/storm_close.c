@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PARTS = 11, RELEASES = 5 };
+enum { PARTS = 12, RELEASES = 5 };
 
 /* One of everything, and how often each release came. */
 struct family {
@@ -17,6 +17,8 @@ struct family {
     vsdk_loop *loop;
     vsdk_watch *watch;
     vsdk_timer *timer;
+    vsdk_work *work;
+    vsdk_msi *msi;
     int pipe[2];
     _Atomic uint32_t releases[RELEASES];
     _Atomic uint32_t go;
@@ -28,21 +30,30 @@ static void released(void *user)
     atomic_fetch_add((_Atomic uint32_t *)user, 1);
 }
 
-static void due(void *user)
+static void due(void *user, vsdk_timer *timer)
 {
     (void)user;
+    (void)timer;
 }
 
-static void ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
+static void posted(void *user, vsdk_work *work)
 {
     (void)user;
+    (void)work;
+}
+
+static void ready(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
+{
+    (void)user;
+    (void)watch;
     (void)descriptor;
     (void)events;
 }
 
-static void line(void *user, uint32_t gsi, uint32_t level)
+static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
     (void)user;
+    (void)vm;
     (void)gsi;
     (void)level;
 }
@@ -64,10 +75,13 @@ static void make_loop(struct family *f)
     must(vsdk_loop_create(&f->loop, E));
     must(vsdk_watch_create(f->loop, f->device, f->pipe[0], VSDK_LOOP_READ, ready, &f->releases[1],
                            released, &f->watch, E));
-    must(vsdk_vm_get_loop(f->vm, &own, E));
+    own = vsdk_vm_loop(f->vm, E);
+    if (!own)
+        tap_bail("no loop: %s", E->message);
     must(vsdk_timer_create(own, f->device, due, &f->releases[2], released, &f->timer, E));
     must(vsdk_timer_arm(f->timer, 1000, 1000, E));
-    must(vsdk_loop_defer(own, due, &f->releases[3], released, E));
+    must(vsdk_work_create(own, f->device, posted, &f->releases[3], released, &f->work, E));
+    must(vsdk_work_post(f->work, E));
 }
 
 static void make(struct family *f, vsdk_host *host, uint32_t round)
@@ -89,6 +103,9 @@ static void make(struct family *f, vsdk_host *host, uint32_t round)
     must(vsdk_irq_create(f->vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 4},
                          &f->irq, E));
     must(vsdk_irq_raise(f->irq, E));
+    must(vsdk_msi_create(f->vm,
+                         &(vsdk_msi_config){.size = sizeof(vsdk_msi_config), .device = f->device},
+                         &f->msi, E));
     must(vsdk_doorbell_create(f->vm, &bell, &f->doorbell, E));
     must(vsdk_vm_resume(f->vm, E));
 }
@@ -125,6 +142,12 @@ static void close_part(struct family *f, unsigned part)
         break;
     case 9:
         vsdk_loop_close(f->loop);
+        break;
+    case 10:
+        vsdk_work_close(f->work);
+        break;
+    case 11:
+        vsdk_msi_close(f->msi);
         break;
     default:
         break;
@@ -175,25 +198,32 @@ static void finish(struct family *f)
               atomic_load(&f->releases[i]));
 }
 
-/* Without threads, in an order that changes with the round. */
+/* Without threads, in an order that the round and the seed choose. */
 static void close_in_order(struct family *f)
 {
-    unsigned step = (unsigned[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10}[f->round % 10];
+    uint32_t seed = rig_seed(f->round);
+    unsigned order[PARTS];
 
     for (unsigned i = 0; i < PARTS; i++)
-        close_part(f, (i * step + f->round / 10) % PARTS);
+        order[i] = i;
+    for (unsigned left = PARTS; left; left--) {
+        unsigned chosen = rig_random(&seed, left);
+
+        close_part(f, order[chosen]);
+        order[chosen] = order[left - 1];
+    }
 }
 
 static void close_at_once(struct family *f)
 {
-    struct closer closers[PARTS - 1];
+    struct closer closers[PARTS];
 
-    for (unsigned i = 0; i < PARTS - 1; i++) {
+    for (unsigned i = 0; i < PARTS; i++) {
         closers[i] = (struct closer){.family = f, .part = i};
         thread_start(&closers[i].thread, closer, &closers[i]);
     }
     atomic_store(&f->go, 1);
-    for (unsigned i = 0; i < PARTS - 1; i++)
+    for (unsigned i = 0; i < PARTS; i++)
         thread_join(closers[i].thread);
 }
 

@@ -51,6 +51,7 @@ static void detach_during_dispatch(void)
 {
     vsdk_host *host = rig_host();
     struct storm storm;
+    uint32_t seed = rig_seed(10);
 
     storm_make(&storm, host, 2, 0);
     storm_run(&storm);
@@ -58,9 +59,10 @@ static void detach_during_dispatch(void)
         uint64_t before = atomic_load(&storm.writes);
 
         storm_attach(&storm);
-        rig_wait(&storm.writes, before + 1 + i % 4, "accesses of an attached device");
-        must(vsdk_device_detach(storm.device, E));
-        atomic_store(&storm.attached, 0);
+        check(atomic_load(&storm.started), "attached in RUNNING and not started");
+        rig_wait(&storm.writes, before + 1 + rig_random(&seed, 4),
+                 "accesses of an attached device");
+        storm_detach(&storm);
         check(atomic_load(&storm.inside) == 0, "a callback runs after detach");
     }
     check(atomic_load(&storm.late) == 0, "%llu callbacks after detach",
@@ -105,6 +107,7 @@ static void pause_means_silence(void)
 {
     vsdk_host *host = rig_host();
     struct storm storm;
+    uint32_t seed = rig_seed(11);
 
     storm_make(&storm, host, 2, 0);
     storm_attach(&storm);
@@ -112,23 +115,50 @@ static void pause_means_silence(void)
     for (uint32_t i = 0; i < rig_size(&some); i++) {
         must(vsdk_vm_pause(storm.rig.vm, 0, VSDK_FOREVER, E));
         check(atomic_load(&storm.inside) == 0, "a callback runs in PAUSED");
-        check(storm.paused == 1, "the device was told %d times", storm.paused);
-        uint64_t before = storm.plain;
-        rig_sleep_us(i % 8 == 0 ? 500 : 0);
+        check(storm.events == 2 * i + 2 && !atomic_load(&storm.started),
+              "the device was told %llu times", (unsigned long long)storm.events);
+        uint64_t before = storm.plain, value = 0;
+        check(vsdk_dma_read(storm.device, DATA, &value, 8, NULL) == VSDK_ERROR_STATE,
+              "DMA in PAUSED");
+        check(vsdk_device_enter(storm.device, NULL) == VSDK_ERROR_STATE, "entered in PAUSED");
+        rig_sleep_us(rig_random(&seed, 8) == 0 ? 500 : 0);
         check(storm.plain == before, "accesses in PAUSED");
         must(vsdk_vm_resume(storm.rig.vm, E));
-        rig_wait(&storm.reads, atomic_load(&storm.reads) + i % 3, "accesses after a pause");
+        check(atomic_load(&storm.started), "RUNNING and not started");
+        rig_wait(&storm.reads, atomic_load(&storm.reads) + rig_random(&seed, 3),
+                 "accesses after a pause");
     }
     storm_end(&storm);
     vsdk_host_close(host);
 }
 
+/* One of the ways to hold it. */
+static void hold_somehow(vsdk_vm *vm, uint32_t *seed)
+{
+    vsdk_pause_flags flags = rig_random(seed, 2) ? VSDK_PAUSE_PARK : 0;
+    vsdk_status status;
+
+    switch (rig_random(seed, 4)) {
+    case 0:
+        must(vsdk_vm_pause_request(vm, E));
+        break;
+    case 1:
+        status = vsdk_vm_pause(vm, flags, rig_random(seed, 50000), E);
+        check(status == VSDK_OK || status == VSDK_ERROR_TIMEOUT, "%s", vsdk_status_name(status));
+        break;
+    default:
+        must(vsdk_vm_pause(vm, flags, VSDK_FOREVER, E));
+    }
+}
+
 static void *pauser(void *argument)
 {
+    static _Atomic uint32_t number;
     struct storm *storm = argument;
+    uint32_t seed = rig_seed(100 + atomic_fetch_add(&number, 1));
 
     for (uint32_t i = 0; i < rig_size(&some); i++) {
-        must((i % 3 ? vsdk_vm_pause : vsdk_vm_pause_request)(storm->rig.vm, E));
+        hold_somehow(storm->rig.vm, &seed);
         must(vsdk_vm_resume(storm->rig.vm, E));
     }
     return NULL;
@@ -151,6 +181,92 @@ static void many_pausers(void)
     rig_wait(&storm.reads, atomic_load(&storm.reads) + 10, "accesses after the last pause");
     must(vsdk_vm_pause(storm.rig.vm, 0, VSDK_FOREVER, E));
     check(storm.plain > 0 && atomic_load(&storm.overlaps) == 0, "two callbacks at once");
+    storm_end(&storm);
+    vsdk_host_close(host);
+}
+
+/* A detach means the end of starts and stops too, whoever pauses at that moment. */
+static void detach_under_pauses(void)
+{
+    vsdk_host *host = rig_host();
+    pthread_t threads[2];
+    struct storm storm;
+    uint32_t seed = rig_seed(12);
+
+    storm_make(&storm, host, 2, 0);
+    storm_run(&storm);
+    for (unsigned i = 0; i < 2; i++)
+        thread_start(&threads[i], pauser, &storm);
+    for (uint32_t i = 0; i < rig_size(&some) * 4; i++) {
+        storm_attach(&storm);
+        rig_sleep_us(rig_random(&seed, 3) * 20);
+        must(vsdk_device_detach(storm.device, E));
+        uint64_t events = storm.events;
+        atomic_store(&storm.attached, 0);
+        atomic_store(&storm.started, 0);
+        check(atomic_load(&storm.inside) == 0, "a callback runs after detach");
+        rig_sleep_us(rig_random(&seed, 3) * 20);
+        check(storm.events == events, "a start or a stop after detach");
+    }
+    for (unsigned i = 0; i < 2; i++)
+        thread_join(threads[i]);
+    check(atomic_load(&storm.late) == 0, "%llu callbacks after detach",
+          (unsigned long long)atomic_load(&storm.late));
+    must(vsdk_vm_resume(storm.rig.vm, E));
+    storm_end(&storm);
+    vsdk_host_close(host);
+}
+
+/* Threads enter the device from outside, while its processors use it and others pause. */
+static void *enterer(void *argument)
+{
+    struct storm *storm = argument;
+    uint64_t entered = 0, value = 0;
+
+    while (!atomic_load(&storm->over)) {
+        vsdk_status status = vsdk_device_enter(storm->device, E);
+
+        check(status == VSDK_OK || status == VSDK_ERROR_STATE, "%s", vsdk_status_name(status));
+        if (status) {
+            rig_sleep_us(20);
+            continue;
+        }
+        check(atomic_fetch_add(&storm->inside, 1) == 0, "entered together with a callback");
+        check(atomic_load(&storm->started), "entered while it is stopped");
+        storm->plain++;
+        must(vsdk_dma_read(storm->device, DATA, &value, sizeof value, E));
+        check(vsdk_device_enter(storm->device, NULL) == VSDK_ERROR_BUSY, "entered twice");
+        atomic_fetch_sub(&storm->inside, 1);
+        vsdk_device_leave(storm->device);
+        entered++;
+    }
+    atomic_fetch_add(&storm->entered, entered);
+    return NULL;
+}
+
+static void enter_from_outside(void)
+{
+    vsdk_host *host = rig_host();
+    pthread_t threads[2], pausing;
+    struct storm storm;
+
+    storm_make(&storm, host, 2, 0);
+    storm_attach(&storm);
+    storm_run(&storm);
+    for (unsigned i = 0; i < 2; i++)
+        thread_start(&threads[i], enterer, &storm);
+    thread_start(&pausing, pauser, &storm);
+    thread_join(pausing);
+    rig_wait(&storm.reads, atomic_load(&storm.reads) + 10, "accesses beside those who enter");
+    atomic_store(&storm.over, 1);
+    for (unsigned i = 0; i < 2; i++)
+        thread_join(threads[i]);
+    must(vsdk_vm_pause(storm.rig.vm, 0, VSDK_FOREVER, E));
+    check(storm.plain ==
+              atomic_load(&storm.reads) + atomic_load(&storm.writes) + atomic_load(&storm.entered),
+          "%llu plainly counted", (unsigned long long)storm.plain);
+    check(atomic_load(&storm.overlaps) == 0, "two callbacks at once");
+    check(atomic_load(&storm.entered) > 0, "nobody entered");
     storm_end(&storm);
     vsdk_host_close(host);
 }
@@ -182,6 +298,7 @@ static void topology_storm(void)
 static void destroy_while_running(void)
 {
     vsdk_host *host = rig_host();
+    uint32_t seed = rig_seed(13);
 
     for (uint32_t i = 0; i < rig_size(&some) / 4; i++) {
         struct storm storm;
@@ -189,7 +306,7 @@ static void destroy_while_running(void)
         storm_make(&storm, host, 2, 0);
         storm_attach(&storm);
         storm_run(&storm);
-        rig_wait(&storm.writes, i % 4, "accesses");
+        rig_wait(&storm.writes, rig_random(&seed, 4), "accesses");
         must(vsdk_vm_destroy(storm.rig.vm, E));
         for (unsigned v = 0; v < RIG_VCPUS; v++) {
             runner_join(&storm.runners[v]);
@@ -212,6 +329,7 @@ static void *stopper(void *argument)
 static void stop_while_running(void)
 {
     vsdk_host *host = rig_host();
+    uint32_t seed = rig_seed(13);
 
     for (uint32_t i = 0; i < rig_size(&some) / 4; i++) {
         struct storm storm;
@@ -220,7 +338,7 @@ static void stop_while_running(void)
         storm_make(&storm, host, 2, 0);
         storm_attach(&storm);
         storm_run(&storm);
-        rig_wait(&storm.writes, i % 4, "accesses");
+        rig_wait(&storm.writes, rig_random(&seed, 4), "accesses");
         for (unsigned t = 0; t < 2; t++)
             thread_start(&threads[t], stopper, storm.rig.vm);
         for (unsigned v = 0; v < RIG_VCPUS; v++) {
@@ -232,6 +350,10 @@ static void stop_while_running(void)
         for (unsigned t = 0; t < 2; t++)
             thread_join(threads[t]);
         storm.joined = 1;
+        check(!atomic_load(&storm.started), "STOPPED, and the device was not told");
+        uint64_t value;
+        check(vsdk_dma_read(storm.device, DATA, &value, sizeof value, NULL) == VSDK_ERROR_STATE,
+              "DMA in STOPPED");
         storm_end(&storm);
     }
     vsdk_host_close(host);
@@ -242,6 +364,42 @@ static void *canceller(void *argument)
     rig_sleep_us(2000);
     must(vsdk_vm_run_cancel(argument, E));
     return NULL;
+}
+
+/* Stopped, reset, loaded anew and started, again and again; others look and kick meanwhile. */
+static void stop_reset_resume(void)
+{
+    vsdk_host *host = rig_host();
+    struct storm storm;
+    uint32_t seed = rig_seed(14);
+
+    storm_make(&storm, host, 2, 0);
+    storm_attach(&storm);
+    for (uint32_t i = 0; i < rig_size(&some) / 4; i++) {
+        pthread_t looking, stopping;
+        vsdk_status status;
+
+        storm_run(&storm);
+        storm.rounds = 4;
+        thread_start(&looking, storm_looks, &storm);
+        rig_wait(&storm.writes, atomic_load(&storm.writes) + rig_random(&seed, 4), "accesses");
+        thread_start(&stopping, stopper, storm.rig.vm);
+        do
+            status = vsdk_vm_reset(storm.rig.vm, rig_random(&seed, 2) ? VSDK_FOREVER : 0, E);
+        while (status == VSDK_ERROR_STATE || status == VSDK_ERROR_TIMEOUT);
+        check(status == VSDK_OK, "%s: %s", vsdk_status_name(status), E->message);
+        thread_join(stopping);
+        check(!atomic_load(&storm.started), "reset, and the device was not stopped");
+        for (unsigned v = 0; v < RIG_VCPUS; v++)
+            runner_stop(&storm.runners[v]);
+        thread_join(looking);
+        rig_load(&storm.rig, &guest_hammers, 0);
+    }
+    check(atomic_load(&storm.resets) >= rig_size(&some) / 4, "%u resets",
+          atomic_load(&storm.resets));
+    storm.joined = 1;
+    storm_end(&storm);
+    vsdk_host_close(host);
 }
 
 /* The convenience that makes threads, cancelled by another thread; all its threads are gone. */
@@ -261,6 +419,7 @@ static void run_and_cancel(void)
         thread_join(thread);
         check(end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_REQUEST, "%s",
               vsdk_exit_reason_name(end.reason));
+        check(!atomic_load(&storm.started), "the run is over, and the device was not stopped");
     }
     storm.joined = 1;
     storm_end(&storm);
@@ -286,12 +445,16 @@ int main(int argc, char **argv)
         {"pause at an unanswered read", pause_at_an_unanswered_read},
         {"pause means silence", pause_means_silence},
         {"many pausers", many_pausers},
+        {"detach under pauses", detach_under_pauses},
+        {"threads enter the device", enter_from_outside},
         {"ranges, maps, doorbells and the gate at once", topology_storm},
         {"destroy while running", destroy_while_running},
         {"stop while running", stop_while_running},
+        {"stop, reset and resume", stop_reset_resume},
         {"vsdk_vm_run cancelled", run_and_cancel},
         {"close in any order", close_in_any_order},
     };
 
+    tap_note("seed %u", rig_seed(0));
     return tap_run(tests, sizeof tests / sizeof *tests, argc > 1 ? argv[1] : NULL);
 }
