@@ -20,6 +20,10 @@ EXIT_PATH void callback_leave(callback_frame *frame)
 {
     callback_frame **at = &innermost;
 
+    if (*at == frame) { /* nearly always */
+        *at = frame->outer;
+        return;
+    }
     while (*at && *at != frame)
         at = &(*at)->outer;
     if (*at)

@@ -63,7 +63,19 @@ static inline int device_claim(vsdk_device *device)
     return (before & ~(uint32_t)DEVICE_DRAIN) == 0 || device->concurrent;
 }
 void device_wait(vsdk_device *device);
-void device_leave(vsdk_device *device);
+
+/* device_gate.c: others wait, for their turn or for the last one to leave. */
+void device_leave_others(vsdk_device *device, uint32_t before, int concurrent);
+
+/* Who drains may free the device as soon as count is 0: nothing of it is read after that. */
+static inline void device_leave(vsdk_device *device)
+{
+    int concurrent = (int)device->concurrent;
+    uint32_t before = atomic_fetch_sub(&device->count, 1);
+
+    if (before != 1)
+        device_leave_others(device, before, concurrent);
+}
 
 static inline void device_enter(vsdk_device *device)
 {

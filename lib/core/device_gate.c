@@ -4,7 +4,6 @@
  * waits: the threads that are listed wait for each other in no circle. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/exit_path.h"
 #include "base/sys.h"
 #include "core/device.h"
 
@@ -22,14 +21,8 @@ void device_wait(vsdk_device *device)
     }
 }
 
-/* Who drains may free the device as soon as count is 0: nothing of it is read after that. */
-EXIT_PATH void device_leave(vsdk_device *device)
+void device_leave_others(vsdk_device *device, uint32_t before, int concurrent)
 {
-    int concurrent = (int)device->concurrent;
-    uint32_t before = atomic_fetch_sub(&device->count, 1);
-
-    if (before == 1)
-        return;
     if ((before & ~(uint32_t)DEVICE_DRAIN) == 1) {
         sys_futex_wake(&device->count);
     } else if (!concurrent) {

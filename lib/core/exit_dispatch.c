@@ -7,18 +7,19 @@
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 
-static int dispatch_access(vsdk_vcpu *vcpu)
+static void access_begin(vsdk_vcpu *vcpu, const vsdk_exit *exit)
 {
-    vsdk_exit *exit = vcpu->backend.exit;
+    counter_add(exit->reason == VSDK_EXIT_PIO ? &vcpu->counters.pio : &vcpu->counters.mmio, 1);
+    vcpu->settable = exit->flags & VSDK_EXIT_REGS_SETTABLE;
+    vcpu->claimed = 0;
+    vcpu->element = 0;
+    atomic_store_explicit(&vcpu->pending, 1, memory_order_relaxed);
+}
 
-    if (!vcpu->deferred) {
-        counter_add(exit->reason == VSDK_EXIT_PIO ? &vcpu->counters.pio : &vcpu->counters.mmio, 1);
-        vcpu->settable = exit->flags & VSDK_EXIT_REGS_SETTABLE;
-        vcpu->claimed = 0;
-        vcpu->element = 0;
-        atomic_store_explicit(&vcpu->pending, 1, memory_order_relaxed);
-    }
+static int access_give(vsdk_vcpu *vcpu, vsdk_exit *exit)
+{
     bus_answer answer = bus_access(vcpu->vm, vcpu, exit);
+
     vcpu->deferred = answer == BUS_DEFERRED;
     if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED)
         return 0;
@@ -33,22 +34,27 @@ static int is_terminal(vsdk_exit_reason reason)
     return (reason >= VSDK_EXIT_POWEROFF && reason <= VSDK_EXIT_STOP) || reason == VSDK_EXIT_HALTED;
 }
 
-/* The guest ended by itself. Another reason may have come first: the run returns that one. */
-OFF_EXIT_PATH static int dispatch_end(vsdk_vcpu *vcpu)
+/* The guest may have ended by itself. Another reason may have come first: the run returns that one.
+ */
+OFF_EXIT_PATH static int dispatch_other(vsdk_vcpu *vcpu, const vsdk_exit *exit)
 {
-    life_end(vcpu->vm, vcpu->backend.exit);
+    if (exit->reason == VSDK_EXIT_HALT)
+        counter_add(&vcpu->counters.halts, 1);
+    if (!is_terminal(exit->reason))
+        return 0;
+    life_end(vcpu->vm, exit);
     return 1;
 }
 
 EXIT_PATH int exit_dispatch(vsdk_vcpu *vcpu)
 {
-    vsdk_exit_reason reason = vcpu->backend.exit->reason;
+    vsdk_exit *exit = vcpu->backend.exit;
 
-    if (!vcpu->deferred)
+    if (!vcpu->deferred) {
         counter_add(&vcpu->counters.exits, 1);
-    if (reason == VSDK_EXIT_PIO || reason == VSDK_EXIT_MMIO)
-        return dispatch_access(vcpu);
-    if (reason == VSDK_EXIT_HALT)
-        counter_add(&vcpu->counters.halts, 1);
-    return is_terminal(reason) ? dispatch_end(vcpu) : 0;
+        if (exit->reason != VSDK_EXIT_PIO && exit->reason != VSDK_EXIT_MMIO)
+            return dispatch_other(vcpu, exit);
+        access_begin(vcpu, exit);
+    }
+    return access_give(vcpu, exit);
 }
