@@ -23,10 +23,12 @@ typedef struct field {
 static int field_next(const uint8_t *bytes, uint64_t length, uint64_t *at, field *f)
 {
     uint64_t left = length - *at;
-    const uint8_t *p = bytes + *at;
     uint32_t size;
 
-    if (left < 2 || !p[0] || p[0] > NAME_MOST || left < 2u + p[0])
+    if (left < 2) /* no bytes at all may be NULL */
+        return 0;
+    const uint8_t *p = bytes + *at;
+    if (!p[0] || p[0] > NAME_MOST || left < 2u + p[0])
         return 0;
     *f = (field){.name = p + 1, .name_length = p[0], .type = p[1 + p[0]]};
     p += 2 + f->name_length;

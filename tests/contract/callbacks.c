@@ -142,3 +142,40 @@ Test(callbacks, reap)
 {
     inside(reap);
 }
+
+/* From enter to leave a thread is as in a callback of the device. */
+Test(callbacks, enter_is_like_one)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_device *device;
+    vsdk_vcpu *vcpu;
+    uint8_t byte;
+
+    ok(vsdk_host_open("mock", NULL, &host, E));
+    ok(vsdk_vm_create(host, NULL, &vm, E));
+    ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
+    ok(vsdk_device_create(vm, &ops, NULL, NULL, &device, E));
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
+    fails(STATE, vsdk_device_enter(device, E));
+    fails(STATE, vsdk_dma_read(device, 0, &byte, 1, E));
+    vsdk_device_leave(device); /* without an enter: nothing */
+    ok(vsdk_vm_resume(vm, E));
+    ok(vsdk_device_enter(device, E));
+    fails(BUSY, vsdk_device_enter(device, E));
+    fails(BUSY, vsdk_device_detach(device, E));
+    fails(BUSY, vsdk_vcpu_run(vcpu, 0, E));
+    fails(BUSY, vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
+    fails(BUSY, vsdk_vm_destroy(vm, E));
+    fails(RANGE, vsdk_dma_read(device, 0, &byte, 1, E)); /* it is started; there is no memory */
+    vsdk_device_leave(device);
+    ok(vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
+    fails(STATE, vsdk_device_enter(device, E));
+    ok(vsdk_vm_resume(vm, E));
+    ok(vsdk_device_enter(device, E));
+    vsdk_device_leave(device);
+    vsdk_vcpu_close(vcpu);
+    vsdk_vm_close(vm);
+    fails(GONE, vsdk_device_enter(device, E));
+    vsdk_device_close(device);
+    vsdk_host_close(host);
+}

@@ -91,10 +91,10 @@ def exports_the_api_alone(lib, root):
 
 
 def links_and_runs(lib, root, work):
-    guest = os.path.join(root, "examples", "2-guest.c")
+    guest = os.path.join(root, "examples", "guest.c")
     program = os.path.join(work, "guest")
     good, text = compiles(guest, program, *flags(lib, "--static"))
-    tap(good and needs_libc_alone(program), "2-guest with pkg-config --static needs libc alone", text)
+    tap(good and needs_libc_alone(program), "guest with pkg-config --static needs libc alone", text)
     status, text = run([program, "mock"])
     tap(status == 0 and "5" in text, "and runs on the mock, which is a module", text)
 
@@ -106,7 +106,7 @@ def links_and_runs(lib, root, work):
 
     alone = os.path.join(work, "alone")
     status, text = run(["cc", "-O1", "-static", guest, "-o", alone, *flags(lib, "--static")])
-    tap(status == 0 and not needed(alone), "2-guest without any shared library", text)
+    tap(status == 0 and not needed(alone), "guest without any shared library", text)
     if os.path.exists("/dev/kvm"):
         status, text = run([alone, "kvm"])
         tap(status == 0 and "5" in text, "and runs on KVM", text)
@@ -126,7 +126,7 @@ def by_cmake(lib, root, work, target):
     folder = os.path.join(work, f"cmake-{target}")
     os.makedirs(folder)
     with open(os.path.join(folder, "CMakeLists.txt"), "w", encoding="utf-8") as f:
-        f.write(CMAKE.format(source=os.path.join(root, "examples", "2-guest.c"), target=target))
+        f.write(CMAKE.format(source=os.path.join(root, "examples", "guest.c"), target=target))
     status, text = run(["cmake", "-S", folder, "-B", folder, "-Dvsdk_DIR=" + os.path.join(lib, "cmake", "vsdk")])
     if status == 0:
         status, text = run(["cmake", "--build", folder])

@@ -18,6 +18,8 @@ struct calls {
     unsigned lines; /* calls of lines' that have not returned */
     int threads;    /* inside vsdk_vm_run: callbacks come from other threads */
 
+    int endless; /* inside a call that waits for a stop without an end: none is pending then */
+
     vsdk_host *hosts[FEW];
     vsdk_vm *vms[FEW];
     vsdk_vcpu *vcpus[FEW];

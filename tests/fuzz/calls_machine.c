@@ -78,7 +78,9 @@ static void vm_destroy(void)
 static void vm_resume(void)
 {
     calls_settle();
+    calls.endless++;
     CALL(vsdk_vm_resume, calls.vms[take_slot()]);
+    calls.endless--;
 }
 
 static void vm_pause(void)
@@ -285,7 +287,9 @@ static void furnished_machine(void)
 
     if (make_machine(slot) == 0) {
         calls_furnish(slot);
+        calls.endless++;
         CALL(vsdk_vm_resume, calls.vms[slot]);
+        calls.endless--;
     }
 }
 

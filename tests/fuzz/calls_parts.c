@@ -114,7 +114,8 @@ static vsdk_stop_answer on_stop(void *user, vsdk_device *device, vsdk_stop_mode 
     (void)user;
     demand(mode <= VSDK_STOP_PARK, "a mode");
     nest();
-    if (calls.threads || !calls.left || calls.pending_count == PENDING_MOST || calls.ops % 4)
+    if (calls.threads || calls.endless || !calls.left || calls.pending_count == PENDING_MOST ||
+        calls.ops % 4)
         return VSDK_STOP_DONE;
     calls.pending[calls.pending_count++] = vsdk_device_ref(device);
     return VSDK_STOP_PENDING;
