@@ -160,20 +160,18 @@ static vsdk_status map(struct scenario *s, vsdk_error *error)
 
 static vsdk_status fill(struct scenario *s, vsdk_error *error)
 {
-    void *memory = NULL;
-    vsdk_status status = vsdk_ram_data(s->ram, &memory, error);
+    uint8_t *memory = vsdk_ram_data(s->ram);
 
-    if (!status) {
-        start_write_tables(memory);
-        memcpy((uint8_t *)memory + CODE, guest_out_forever.code,
-               (size_t)(guest_out_forever.end - guest_out_forever.code));
-    }
-    return status;
+    start_write_tables(memory);
+    memcpy(memory + CODE, guest_out_forever.code,
+           (size_t)(guest_out_forever.end - guest_out_forever.code));
+    return vsdk_ram_mark_dirty(s->ram, 0, RAM_BYTES, error);
 }
 
 static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
+    (void)device;
     return access->width;
 }
 
@@ -217,24 +215,38 @@ static vsdk_status create_loop(struct scenario *s, vsdk_error *error)
 
 static vsdk_status get_loop(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_vm_get_loop(s->vm, &s->own_loop, error);
+    vsdk_error why = {0};
+
+    s->own_loop = vsdk_vm_loop(s->vm, &why);
+    if (!s->own_loop)
+        *error = why;
+    return s->own_loop ? VSDK_OK : why.code;
 }
 
-static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
+static void on_ready(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
 {
     (void)user;
+    (void)watch;
     (void)descriptor;
     (void)events;
 }
 
-static void on_due(void *user)
+static void on_due(void *user, vsdk_timer *timer)
 {
     (void)user;
+    (void)timer;
 }
 
-static void on_line(void *user, uint32_t gsi, uint32_t level)
+static void on_work(void *user, vsdk_work *work)
 {
     (void)user;
+    (void)work;
+}
+
+static void on_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
+{
+    (void)user;
+    (void)vm;
     (void)gsi;
     (void)level;
 }
@@ -260,9 +272,14 @@ static vsdk_status arm_timer(struct scenario *s, vsdk_error *error)
     return vsdk_timer_arm(s->timer, 1, 0, error);
 }
 
-static vsdk_status defer(struct scenario *s, vsdk_error *error)
+static vsdk_status create_work(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_loop_defer(s->loop, on_due, promise(s, 4), released, error);
+    return vsdk_work_create(s->loop, NULL, on_work, promise(s, 4), released, &s->work, error);
+}
+
+static vsdk_status post_work(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_work_post(s->work, error);
 }
 
 static vsdk_status dispatch(struct scenario *s, vsdk_error *error)
@@ -418,7 +435,7 @@ static vsdk_status use_gate(struct scenario *s, vsdk_error *error)
 static vsdk_status pin(struct scenario *s, vsdk_error *error)
 {
     s->view = (vsdk_dma_view){.size = sizeof s->view};
-    return vsdk_dma_map(s->vm, DATA, 64, VSDK_DMA_FROM_GUEST, &s->view, error);
+    return vsdk_dma_map(s->device, DATA, 64, VSDK_DMA_FROM_GUEST, &s->view, error);
 }
 
 static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
@@ -554,12 +571,13 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
     {"loop_create", create_loop},
-    {"vm_get_loop", get_loop},
+    {"vm_loop", get_loop},
     {"watch_create", create_watch},
     {"watch_set_events", change_watch},
     {"timer_create", create_timer},
     {"timer_arm", arm_timer},
-    {"loop_defer", defer},
+    {"work_create", create_work},
+    {"work_post", post_work},
     {"loop_dispatch", dispatch},
     {"doorbell_create", create_doorbell},
     {"doorbell_take", take_doorbell},
@@ -601,6 +619,7 @@ const unsigned scenario_step_count = sizeof scenario_steps / sizeof *scenario_st
 void scenario_end(struct scenario *s)
 {
     vsdk_dma_unmap(&s->view);
+    vsdk_work_close(s->work);
     vsdk_timer_close(s->timer);
     vsdk_watch_close(s->watch);
     vsdk_doorbell_close(s->doorbell);

@@ -20,6 +20,7 @@ struct scenario {
     vsdk_loop *loop, *own_loop;
     vsdk_watch *watch;
     vsdk_timer *timer;
+    vsdk_work *work;
     vsdk_dma_view view;
     int pipe[2];
     /* How often each release came, and how often it was promised. */
