@@ -289,6 +289,42 @@ static vsdk_status dispatch(struct scenario *s, vsdk_error *error)
     return status ? status : vsdk_loop_dispatch(s->own_loop, 1000000, NULL, error);
 }
 
+static vsdk_status create_stream(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_stream_create(NULL, &s->near, &s->far, error);
+}
+
+static void on_stream(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    (void)user;
+    (void)stream;
+    (void)events;
+}
+
+static vsdk_status handle_stream(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_stream_set_handler(s->near, on_stream, promise(s, 6), released, error);
+}
+
+static vsdk_status describe_stream(struct scenario *s, vsdk_error *error)
+{
+    vsdk_error why = {0};
+
+    if (vsdk_stream_descriptor(s->far, &why) >= 0)
+        return VSDK_OK;
+    *error = why;
+    return why.code;
+}
+
+static vsdk_status use_stream(struct scenario *s, vsdk_error *error)
+{
+    char byte;
+    uint64_t got;
+    vsdk_status status = vsdk_stream_write(s->near, "x", 1, NULL, error);
+
+    return status ? status : vsdk_stream_read(s->far, &byte, 1, &got, error);
+}
+
 static vsdk_status create_doorbell(struct scenario *s, vsdk_error *error)
 {
     vsdk_doorbell_config config = {.size = sizeof config, .address = 0x2000, .width = 4};
@@ -438,9 +474,28 @@ static vsdk_status pin(struct scenario *s, vsdk_error *error)
     return vsdk_dma_map(s->device, DATA, 64, VSDK_DMA_FROM_GUEST, &s->view, error);
 }
 
-static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
+static vsdk_status enter(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
+    vsdk_status status = vsdk_device_enter(s->device, error);
+
+    if (!status)
+        vsdk_device_leave(s->device);
+    return status;
+}
+
+static vsdk_status create_msi(struct scenario *s, vsdk_error *error)
+{
+    vsdk_msi_config config = {
+        .size = sizeof config, .address = MSI_TO_FIRST, .data = VECTOR, .device = s->device};
+
+    return vsdk_msi_create(s->vm, &config, &s->msi, error);
+}
+
+static vsdk_status send_own(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_msi_send(s->msi, error);
+
+    return status ? status : vsdk_msi_set(s->msi, MSI_TO_FIRST, VECTOR + 1, error);
 }
 
 static int has(const struct scenario *s, vsdk_capability what)
@@ -448,6 +503,21 @@ static int has(const struct scenario *s, vsdk_capability what)
     vsdk_capability_info info = {.size = sizeof info};
 
     return !vsdk_host_query(s->host, what, &info, NULL) && info.answer != VSDK_ANSWER_NO;
+}
+
+static vsdk_status describe_msi(struct scenario *s, vsdk_error *error)
+{
+    vsdk_error why = {0};
+
+    if (!has(s, VSDK_CAPABILITY_MSI_DESCRIPTOR) || vsdk_msi_descriptor(s->msi, &why) >= 0)
+        return VSDK_OK;
+    *error = why;
+    return why.code;
+}
+
+static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
 }
 
 static vsdk_status create_shared(struct scenario *s, vsdk_error *error)
@@ -545,6 +615,11 @@ static vsdk_status stop(struct scenario *s, vsdk_error *error)
     return status ? status : vsdk_vcpu_run(s->vcpu, VSDK_FOREVER, error);
 }
 
+static vsdk_status reset(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_reset(s->vm, VSDK_FOREVER, error);
+}
+
 static vsdk_status destroy(struct scenario *s, vsdk_error *error)
 {
     return vsdk_vm_destroy(s->vm, error);
@@ -579,6 +654,10 @@ const struct scenario_step scenario_steps[] = {
     {"work_create", create_work},
     {"work_post", post_work},
     {"loop_dispatch", dispatch},
+    {"stream_create", create_stream},
+    {"stream_set_handler", handle_stream},
+    {"stream_descriptor", describe_stream},
+    {"stream_write", use_stream},
     {"doorbell_create", create_doorbell},
     {"doorbell_take", take_doorbell},
     {"irq_controller_attach", attach_controller},
@@ -591,6 +670,11 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_run again", run},
     {"vcpu_run to a deadline", run_to_deadline},
     {"vcpu_kick", kick},
+    {"dma_map", pin},
+    {"device_enter", enter},
+    {"msi_create", create_msi},
+    {"msi_send", send_own},
+    {"msi_descriptor", describe_msi},
     {"vm_map in RUNNING", create_extra},
     {"vm_map in RUNNING", map_extra},
     {"vm_protect", protect_extra},
@@ -600,7 +684,6 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_get_regs", read_registers},
     {"vm_get_info", look},
     {"dma_read", use_gate},
-    {"dma_map", pin},
     {"vm_send_msi", send_msi},
     {"vcpu_inject_nmi", inject_nmi},
     {"vm_resume again", resume},
@@ -612,6 +695,10 @@ const struct scenario_step scenario_steps[] = {
     {"vm_drain", drain},
     {"vm_run", run_vm},
     {"vm_stop", stop},
+    {"vm_reset", reset},
+    {"vcpu_set_regs after a reset", set_registers},
+    {"vm_resume after a reset", resume},
+    {"vcpu_run to a deadline after a reset", run_to_deadline},
     {"vm_destroy", destroy},
 };
 const unsigned scenario_step_count = sizeof scenario_steps / sizeof *scenario_steps;
@@ -623,6 +710,9 @@ void scenario_end(struct scenario *s)
     vsdk_timer_close(s->timer);
     vsdk_watch_close(s->watch);
     vsdk_doorbell_close(s->doorbell);
+    vsdk_stream_close(s->near);
+    vsdk_stream_close(s->far);
+    vsdk_msi_close(s->msi);
     vsdk_irq_close(s->irq);
     vsdk_device_close(s->device);
     vsdk_vcpu_close(s->second);

@@ -16,6 +16,8 @@ struct scenario {
     vsdk_vcpu *vcpu, *second;
     vsdk_device *device;
     vsdk_irq *irq;
+    vsdk_msi *msi;
+    vsdk_stream *near, *far;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop, *own_loop;
     vsdk_watch *watch;
