@@ -160,20 +160,18 @@ static vsdk_status map(struct scenario *s, vsdk_error *error)
 
 static vsdk_status fill(struct scenario *s, vsdk_error *error)
 {
-    void *memory = NULL;
-    vsdk_status status = vsdk_ram_data(s->ram, &memory, error);
+    uint8_t *memory = vsdk_ram_data(s->ram);
 
-    if (!status) {
-        start_write_tables(memory);
-        memcpy((uint8_t *)memory + CODE, guest_out_forever.code,
-               (size_t)(guest_out_forever.end - guest_out_forever.code));
-    }
-    return status;
+    start_write_tables(memory);
+    memcpy(memory + CODE, guest_out_forever.code,
+           (size_t)(guest_out_forever.end - guest_out_forever.code));
+    return vsdk_ram_mark_dirty(s->ram, 0, RAM_BYTES, error);
 }
 
 static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)user;
+    (void)device;
     return access->width;
 }
 
@@ -217,24 +215,38 @@ static vsdk_status create_loop(struct scenario *s, vsdk_error *error)
 
 static vsdk_status get_loop(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_vm_get_loop(s->vm, &s->own_loop, error);
+    vsdk_error why = {0};
+
+    s->own_loop = vsdk_vm_loop(s->vm, &why);
+    if (!s->own_loop)
+        *error = why;
+    return s->own_loop ? VSDK_OK : why.code;
 }
 
-static void on_ready(void *user, vsdk_watch *watch_, int32_t descriptor, uint32_t events)
+static void on_ready(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
 {
     (void)user;
+    (void)watch;
     (void)descriptor;
     (void)events;
 }
 
-static void on_due(void *user)
+static void on_due(void *user, vsdk_timer *timer)
 {
     (void)user;
+    (void)timer;
 }
 
-static void on_line(void *user, uint32_t gsi, uint32_t level)
+static void on_work(void *user, vsdk_work *work)
 {
     (void)user;
+    (void)work;
+}
+
+static void on_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
+{
+    (void)user;
+    (void)vm;
     (void)gsi;
     (void)level;
 }
@@ -260,9 +272,14 @@ static vsdk_status arm_timer(struct scenario *s, vsdk_error *error)
     return vsdk_timer_arm(s->timer, 1, 0, error);
 }
 
-static vsdk_status defer(struct scenario *s, vsdk_error *error)
+static vsdk_status create_work(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_loop_defer(s->loop, on_due, promise(s, 4), released, error);
+    return vsdk_work_create(s->loop, NULL, on_work, promise(s, 4), released, &s->work, error);
+}
+
+static vsdk_status post_work(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_work_post(s->work, error);
 }
 
 static vsdk_status dispatch(struct scenario *s, vsdk_error *error)
@@ -270,6 +287,42 @@ static vsdk_status dispatch(struct scenario *s, vsdk_error *error)
     vsdk_status status = vsdk_loop_dispatch(s->loop, 1000000, NULL, error);
 
     return status ? status : vsdk_loop_dispatch(s->own_loop, 1000000, NULL, error);
+}
+
+static vsdk_status create_stream(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_stream_create(NULL, &s->near, &s->far, error);
+}
+
+static void on_stream(void *user, vsdk_stream *stream, vsdk_stream_events events)
+{
+    (void)user;
+    (void)stream;
+    (void)events;
+}
+
+static vsdk_status handle_stream(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_stream_set_handler(s->near, on_stream, promise(s, 6), released, error);
+}
+
+static vsdk_status describe_stream(struct scenario *s, vsdk_error *error)
+{
+    vsdk_error why = {0};
+
+    if (vsdk_stream_descriptor(s->far, &why) >= 0)
+        return VSDK_OK;
+    *error = why;
+    return why.code;
+}
+
+static vsdk_status use_stream(struct scenario *s, vsdk_error *error)
+{
+    char byte;
+    uint64_t got;
+    vsdk_status status = vsdk_stream_write(s->near, "x", 1, NULL, error);
+
+    return status ? status : vsdk_stream_read(s->far, &byte, 1, &got, error);
 }
 
 static vsdk_status create_doorbell(struct scenario *s, vsdk_error *error)
@@ -418,12 +471,31 @@ static vsdk_status use_gate(struct scenario *s, vsdk_error *error)
 static vsdk_status pin(struct scenario *s, vsdk_error *error)
 {
     s->view = (vsdk_dma_view){.size = sizeof s->view};
-    return vsdk_dma_map(s->vm, DATA, 64, VSDK_DMA_FROM_GUEST, &s->view, error);
+    return vsdk_dma_map(s->device, DATA, 64, VSDK_DMA_FROM_GUEST, &s->view, error);
 }
 
-static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
+static vsdk_status enter(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
+    vsdk_status status = vsdk_device_enter(s->device, error);
+
+    if (!status)
+        vsdk_device_leave(s->device);
+    return status;
+}
+
+static vsdk_status create_msi(struct scenario *s, vsdk_error *error)
+{
+    vsdk_msi_config config = {
+        .size = sizeof config, .address = MSI_TO_FIRST, .data = VECTOR, .device = s->device};
+
+    return vsdk_msi_create(s->vm, &config, &s->msi, error);
+}
+
+static vsdk_status send_own(struct scenario *s, vsdk_error *error)
+{
+    vsdk_status status = vsdk_msi_send(s->msi, error);
+
+    return status ? status : vsdk_msi_set(s->msi, MSI_TO_FIRST, VECTOR + 1, error);
 }
 
 static int has(const struct scenario *s, vsdk_capability what)
@@ -431,6 +503,21 @@ static int has(const struct scenario *s, vsdk_capability what)
     vsdk_capability_info info = {.size = sizeof info};
 
     return !vsdk_host_query(s->host, what, &info, NULL) && info.answer != VSDK_ANSWER_NO;
+}
+
+static vsdk_status describe_msi(struct scenario *s, vsdk_error *error)
+{
+    vsdk_error why = {0};
+
+    if (!has(s, VSDK_CAPABILITY_MSI_DESCRIPTOR) || vsdk_msi_descriptor(s->msi, &why) >= 0)
+        return VSDK_OK;
+    *error = why;
+    return why.code;
+}
+
+static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
 }
 
 static vsdk_status create_shared(struct scenario *s, vsdk_error *error)
@@ -528,6 +615,11 @@ static vsdk_status stop(struct scenario *s, vsdk_error *error)
     return status ? status : vsdk_vcpu_run(s->vcpu, VSDK_FOREVER, error);
 }
 
+static vsdk_status reset(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_vm_reset(s->vm, VSDK_FOREVER, error);
+}
+
 static vsdk_status destroy(struct scenario *s, vsdk_error *error)
 {
     return vsdk_vm_destroy(s->vm, error);
@@ -554,13 +646,18 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
     {"loop_create", create_loop},
-    {"vm_get_loop", get_loop},
+    {"vm_loop", get_loop},
     {"watch_create", create_watch},
     {"watch_set_events", change_watch},
     {"timer_create", create_timer},
     {"timer_arm", arm_timer},
-    {"loop_defer", defer},
+    {"work_create", create_work},
+    {"work_post", post_work},
     {"loop_dispatch", dispatch},
+    {"stream_create", create_stream},
+    {"stream_set_handler", handle_stream},
+    {"stream_descriptor", describe_stream},
+    {"stream_write", use_stream},
     {"doorbell_create", create_doorbell},
     {"doorbell_take", take_doorbell},
     {"irq_controller_attach", attach_controller},
@@ -573,6 +670,11 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_run again", run},
     {"vcpu_run to a deadline", run_to_deadline},
     {"vcpu_kick", kick},
+    {"dma_map", pin},
+    {"device_enter", enter},
+    {"msi_create", create_msi},
+    {"msi_send", send_own},
+    {"msi_descriptor", describe_msi},
     {"vm_map in RUNNING", create_extra},
     {"vm_map in RUNNING", map_extra},
     {"vm_protect", protect_extra},
@@ -582,7 +684,6 @@ const struct scenario_step scenario_steps[] = {
     {"vcpu_get_regs", read_registers},
     {"vm_get_info", look},
     {"dma_read", use_gate},
-    {"dma_map", pin},
     {"vm_send_msi", send_msi},
     {"vcpu_inject_nmi", inject_nmi},
     {"vm_resume again", resume},
@@ -594,6 +695,10 @@ const struct scenario_step scenario_steps[] = {
     {"vm_drain", drain},
     {"vm_run", run_vm},
     {"vm_stop", stop},
+    {"vm_reset", reset},
+    {"vcpu_set_regs after a reset", set_registers},
+    {"vm_resume after a reset", resume},
+    {"vcpu_run to a deadline after a reset", run_to_deadline},
     {"vm_destroy", destroy},
 };
 const unsigned scenario_step_count = sizeof scenario_steps / sizeof *scenario_steps;
@@ -601,9 +706,13 @@ const unsigned scenario_step_count = sizeof scenario_steps / sizeof *scenario_st
 void scenario_end(struct scenario *s)
 {
     vsdk_dma_unmap(&s->view);
+    vsdk_work_close(s->work);
     vsdk_timer_close(s->timer);
     vsdk_watch_close(s->watch);
     vsdk_doorbell_close(s->doorbell);
+    vsdk_stream_close(s->near);
+    vsdk_stream_close(s->far);
+    vsdk_msi_close(s->msi);
     vsdk_irq_close(s->irq);
     vsdk_device_close(s->device);
     vsdk_vcpu_close(s->second);

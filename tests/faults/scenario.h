@@ -16,10 +16,13 @@ struct scenario {
     vsdk_vcpu *vcpu, *second;
     vsdk_device *device;
     vsdk_irq *irq;
+    vsdk_msi *msi;
+    vsdk_stream *near, *far;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop, *own_loop;
     vsdk_watch *watch;
     vsdk_timer *timer;
+    vsdk_work *work;
     vsdk_dma_view view;
     int pipe[2];
     /* How often each release came, and how often it was promised. */

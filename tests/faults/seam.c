@@ -304,6 +304,7 @@ static const char *const harmless[] = {
     "pthread_cond_destroy",
     "pthread_cond_init",
     "pthread_cond_wait",
+    "pthread_detach",
     "pthread_equal",
     "pthread_join",
     "pthread_kill",
