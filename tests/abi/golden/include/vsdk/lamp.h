@@ -155,7 +155,7 @@ void vsdk_lamp_close(vsdk_lamp *lamp);
  *   bytes    (length bytes) A message in Morse code.
  *   length   (bytes) How many.
  *   fn       What to call.
- *   user     (may be NULL) Handed to fn.
+ *   user     (may be NULL) The reference to drop.
  *   release  (may be NULL) Called exactly once with user when it is no longer needed, on failure
  *            too.
  *
