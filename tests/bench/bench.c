@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bench create|create-1000|exit|bus|exec [PAIRS]: figures of the bench table, one JSON object a
  * line; see tools/bench. exec takes the two programs to compare: bench exec PAIRS OURS RAW. bench
  * scale N WHAT BACKEND ROUNDS: see scale.h. only-exits and only-scale are for callgrind. */

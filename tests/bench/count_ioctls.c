@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An ioctl() that counts, preloaded: at the end it tells how many calls there were and how many of
  * them were KVM_RUN, on descriptor 2. */
 #include <linux/kvm.h>

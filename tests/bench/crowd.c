@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A process with a thousand machines, and the pipes by which it is asked for one more. The child
+ * does the work and takes the time; the parent only waits, so that nothing of it is measured. */
 #include "crowd.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A process with many machines, of which one more is made, run and destroyed when it is asked to.
  */
 #ifndef TESTS_BENCH_CROWD_H

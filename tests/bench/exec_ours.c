@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A small program: makes a machine, and writes the first byte of its serial port to stdout. With an
  * argument it then waits for the end of stdin, so that its memory can be looked at. */
 #include "guest.h"

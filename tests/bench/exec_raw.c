@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* exec_ours.c by KVM's own calls. */
 #include "guest.h"
 #include "raw.h"

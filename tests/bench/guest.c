@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bench's guest as bytes: the same loop in 64-bit mode for KVM and in real mode for the
+ * interpreters, and the page tables that the first of them needs. */
 #include "guest.h"
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The guest of the benches: writes AL to port DX, RCX times, then to GUEST_DONE, and begins again
  * with the count in RSI. For KVM it runs at CPL 3 in long mode, memory one to one, so that it is
  * native on every host; for the interpreters in real mode. */

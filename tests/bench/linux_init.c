@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Boots Debian's kernel to its init on KVM and tells what that took by KVM's own statistics
  * (debugfs), as one JSON object.
  *

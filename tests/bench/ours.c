@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine of the benches by the library. Whatever fails ends the bench with what the library
+ * said: a figure is of calls that all succeeded. */
 #include "ours.h"
 #include "guest.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The same as raw.h, by the library. */
 #ifndef TESTS_BENCH_OURS_H
 #define TESTS_BENCH_OURS_H

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine of the benches by KVM's own calls, without the library. Whatever fails ends the bench.
+ */
 #include "raw.h"
 #include "guest.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a program does that calls KVM itself, in the best order known: CPUID asked once, interrupt
  * controllers before memory, memory before the vCPU, a signal mask instead of a handler. It makes
  * the same machine as the library does. */

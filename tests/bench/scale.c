@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each operation is done and undone, so that the number of what is there stays the same:
  *
  *   pause    pause and resume with n devices

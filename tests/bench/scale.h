@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What grows: the same operation with few and with many devices, slots or watches there. */
 #ifndef TESTS_BENCH_SCALE_H
 #define TESTS_BENCH_SCALE_H

@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pairs of measurements and their statistics: medians and order statistics only, as a few outliers
+ * of a shared machine would decide a mean. */
 #include "series.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Paired measurements and what is told of them: the median of the ratios ours to raw with its 95 %
  * interval by order statistics, and raw to raw, measured in the same pairs, as the noise: of its
  * median, which any number of pairs makes small, and of a single pair. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* timed [-b LETTER] RUNS COMMAND... [-- COMMAND...]...: the commands in turn, each so many times.
  *
  * A line a run: INDEX MICROSECONDS STATUS. Without -b it is the time to the end, and the output is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The guests, assembled in the files of this folder, where each says what it does and which
  * registers it wants. */
 #ifndef VSDK_TESTS_GUESTS_GUESTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where the guests of the tests are and what they talk to: for C and for the assembler. */
 #ifndef VSDK_TESTS_GUESTS_LAYOUT_H
 #define VSDK_TESTS_GUESTS_LAYOUT_H

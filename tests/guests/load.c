@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A guest and the state that it begins in, put there through the library's own functions. */
 #include "start.h"
 
 vsdk_status start_load(vsdk_vm *vm, const struct guest *guest, vsdk_error *error)

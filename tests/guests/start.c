@@ -1,3 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables and registers of start.h. What they hold is the processor's to judge, so nothing here
+ * depends on the backend. */
 #include "start.h"
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The state in which a guest begins: 64-bit mode at CODE, the first 4 GiB mapped one to one by
  * pages of 2 MiB that every level may use, a flat GDT, an IDT with the gates of layout.h, a stack
  * below STACK, interrupts off. At CPL 3 all ports are allowed, by IOPL and by the task segment. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Debian's kernel on the machine: by both entries, with several processors, to each of its ends.
  *
  *   linux_boot [ROW...]    rows by number from 0; all without

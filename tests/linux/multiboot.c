@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A multiboot guest that knows nothing of this library, with several processors.
  *
  *   multiboot IMAGE
