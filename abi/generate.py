@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes what follows from abi/*.toml: headers, version script, names, pages, tables of tests.
 
 usage: generate.py [--check] [--root DIR]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* call-guest: a guest's function, called again and again.
  *
  * The guest waits at a port write, which is where a call begins and ends: at the write its

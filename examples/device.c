@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* device: a device of one's own.
  *
  * The device has a port that counts: each read gives the next number. It answers inside run, on the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* dma-device: a device that works on a thread of its own. The guest rings; a worker turns a block of
  * guest memory to upper case and raises an interrupt. It has stopped when nothing is under way.
  *

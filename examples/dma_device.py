@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """dma-device in Python, by ctypes: the device completes on a thread that C did not make.
 
 The guest rings; a Python thread turns a block of guest memory to upper case, sets `done` and raises

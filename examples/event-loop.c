@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* event-loop: a guest inside a program that has a loop of its own.
  *
  * The program polls its descriptors as it always did; the virtual machine's loop and the guest's

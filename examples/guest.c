@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* guest: a guest of ten instructions.
  *
  * A virtual machine with a page of memory and one processor in real mode adds two numbers, prints

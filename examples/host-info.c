@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* host-info: what this host can do.
  *
  * Opens each backend that the library knows and prints its capabilities, or why it can't be used.

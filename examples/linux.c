@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* linux: boot Linux.
  *
  * The portable PC (or one with everything in the hypervisor), a kernel, an initial RAM disk, the

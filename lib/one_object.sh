@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # one_object.sh OBJECT START OBJCOPY ARCHIVE... -- COMPILER...: the archives as one object.
 #
 # All that is hidden becomes local in it, so that nothing of the inside can meet a program's own names.

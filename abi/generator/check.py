@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of a description. Each complaint names a file and a line."""
 
 import re

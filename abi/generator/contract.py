@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tests/generated: assertions of the ABI, calls with NULL, and the table that the tests read."""
 
 from .header import LICENCE

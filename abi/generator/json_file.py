@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """abi/api.json: the checked description for bindings and other programs."""
 
 import json

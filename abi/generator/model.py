@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The description as Python objects."""
 
 import re

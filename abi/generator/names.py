@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lib/core/names.c: the functions that name the values of enums."""
 
 from .header import LICENCE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/reference/*.md"""
 
 from .header import STRUCT_NOTES, enum_value, meaning, prototype, since_text

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shape of a description: which tables, keys and kinds of values there may be."""
 
 from .model import load_object

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tests/generated/shim.c: a preloaded library that notes what each public function returned."""
 
 from .contract import TOP

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads one TOML file twice: tomllib for the values, a small scanner for their line numbers."""
 
 import re

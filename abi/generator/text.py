@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prose: paragraphs, lists and verbatim lines, wrapped for a comment or a page."""
 
 import textwrap

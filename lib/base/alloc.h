@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Allocation: zeroed, or an error. */
 #ifndef VSDK_BASE_ALLOC_H
 #define VSDK_BASE_ALLOC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Arithmetic on lengths and addresses that cannot wrap unnoticed. Each returns 1 when the result is
  * valid and stored, 0 otherwise. */
 #ifndef VSDK_BASE_CHECKED_H

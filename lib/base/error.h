@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Filling the caller's error record. Every function takes a NULL record and returns the status that
  * it was given, so that a failure is one `return error_set(...)`. Nothing here allocates. */
 #ifndef VSDK_BASE_ERROR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "base/record.h"
 #include "base/error.h"
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Structs that begin with size and flags: checked once at the gate, then used from a copy. */
 #ifndef VSDK_BASE_RECORD_H
 #define VSDK_BASE_RECORD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reference counts. */
 #ifndef VSDK_BASE_REFS_H
 #define VSDK_BASE_REFS_H

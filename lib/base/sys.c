@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "base/sys.h"
 #include "base/checked.h"
 #include "base/exit_path.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The system-call seam: every call of the library to the kernel goes through here, so that tests
  * can make each fail (they interpose the libc functions), and so that descriptors are CLOEXEC and
  * never 0, 1 or 2. Functions return -errno on failure. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "base/topology_x86_64.h"
 
 static uint32_t bits_of_ids(uint32_t vcpus)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The CPUID leaves of the portable machine that carry the APIC id and the topology: the same on
  * every backend. n vCPUs are n cores of one thread in one package; the APIC id of vCPU i is 2 * i.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ELF executables of 32 and 64 bits, through one pair of types. */
 #ifndef VSDK_BOOT_ELF_H
 #define VSDK_BOOT_ELF_H

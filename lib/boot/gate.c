@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <vsdk/dma.h>
 
-static const char OPERATION[] = "vsdk_boot_load";
+static const char operation[] = "vsdk_boot_load";
 static const uint64_t LOW_MOST = UINT64_C(3) << 30, MIB = UINT64_C(1) << 20;
 
 vsdk_status boot_malformed(boot_gate *gate, const char *field, const char *format, ...)
@@ -20,7 +20,7 @@ vsdk_status boot_malformed(boot_gate *gate, const char *field, const char *forma
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return error_set(gate->error, VSDK_ERROR_FORMAT, OPERATION, "%s: %s", field, text);
+    return error_set(gate->error, VSDK_ERROR_FORMAT, operation, "%s: %s", field, text);
 }
 
 static const boot_range *boot_taken(const boot_gate *gate, uint64_t start, uint64_t length)
@@ -83,7 +83,7 @@ vsdk_status boot_take(boot_gate *gate, uint64_t start, uint64_t length, const ch
         return boot_malformed(gate, what, "0x%llx bytes at 0x%llx overlap %s",
                               (unsigned long long)length, (unsigned long long)start, other->what);
     if (boot_is_reserved(gate, start, length))
-        return error_set(gate->error, VSDK_ERROR_RANGE, OPERATION,
+        return error_set(gate->error, VSDK_ERROR_RANGE, operation,
                          "%s: 0x%llx bytes at 0x%llx are reserved", what,
                          (unsigned long long)length, (unsigned long long)start);
     if (gate->count == BOOT_TAKEN)
@@ -113,7 +113,7 @@ static vsdk_status boot_not_ram(boot_gate *gate, vsdk_status status, uint64_t st
 {
     if (status != VSDK_ERROR_RANGE)
         return status;
-    error_set(gate->error, status, OPERATION, "%s: 0x%llx bytes at 0x%llx are not writable RAM",
+    error_set(gate->error, status, operation, "%s: 0x%llx bytes at 0x%llx are not writable RAM",
               what, (unsigned long long)length, (unsigned long long)start);
     error_hint(gate->error, status, "map RAM there by vsdk_vm_map first");
     return boot_advise(gate, start + length > gate->reach ? start + length : gate->reach);
@@ -174,7 +174,7 @@ vsdk_status boot_place(boot_gate *gate, uint64_t wanted, uint64_t length, const 
             if (boot_is_free(gate, at, length))
                 break;
     if (at + length > BOOT_LOW_TOP)
-        return error_set(gate->error, VSDK_ERROR_RANGE, OPERATION,
+        return error_set(gate->error, VSDK_ERROR_RANGE, operation,
                          "%s: no 0x%llx bytes are free below 640 KiB", what,
                          (unsigned long long)length);
     *start = at;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loading gate: what goes into guest memory, where, and that nothing is put on top of something
  * else. A load is taken (checked against what was taken before and against what the memory map
  * reserves) and then written, which finds out whether RAM is there. What may be anywhere is placed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading an image that is not trusted: every read names offset and length, and one that leaves the
  * image fails. Values are little-endian. */
 #ifndef VSDK_BOOT_IMAGE_H

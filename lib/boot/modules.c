@@ -9,7 +9,7 @@
 
 enum { STRINGS_MOST = 0xffff };
 
-static const char OPERATION[] = "vsdk_boot_load";
+static const char operation[] = "vsdk_boot_load";
 
 /* The highest page below `top` from which `length` bytes are free down to `bottom`; 0 for none. */
 static uint64_t module_fit(const boot_gate *gate, uint64_t bottom, uint64_t top, uint64_t length)
@@ -58,7 +58,7 @@ static vsdk_status module_strings(boot_gate *gate)
         length = string ? strnlen(string, STRINGS_MOST) : 0;
         total += length ? length + 1 : 0;
         if (total > STRINGS_MOST)
-            return error_set(gate->error, VSDK_ERROR_LIMIT, OPERATION,
+            return error_set(gate->error, VSDK_ERROR_LIMIT, operation,
                              "%s: longer than %d bytes together", what, STRINGS_MOST);
     }
     if (!total)
@@ -87,7 +87,7 @@ vsdk_status boot_load_modules(boot_gate *gate, uint64_t limit)
 
         module->address = module_find(gate, limit, module->length);
         if (!module->address) {
-            error_set(gate->error, VSDK_ERROR_RANGE, OPERATION,
+            error_set(gate->error, VSDK_ERROR_RANGE, operation,
                       "%s: no 0x%llx bytes of RAM are free below 0x%llx", what,
                       (unsigned long long)module->length, (unsigned long long)limit);
             return boot_advise(gate, add_capped(gate->reach, module->length));
@@ -103,7 +103,7 @@ vsdk_status boot_load_modules(boot_gate *gate, uint64_t limit)
 vsdk_status boot_load_initrd(boot_gate *gate, uint64_t limit)
 {
     if (gate->modules > 1)
-        return error_set(gate->error, VSDK_ERROR_INVALID_ARGUMENT, OPERATION,
+        return error_set(gate->error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "module_count: %u modules, and %s takes an initial RAM disk only",
                          gate->modules, vsdk_boot_format_name(gate->entry->format));
     return boot_load_modules(gate, limit);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The one operations table between the core and a backend. Entries are named after the API
  * functions that they serve. A backend sees these structs and lib/base, never the core's objects.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counters of a vCPU: one writer, any readers. */
 #ifndef VSDK_CORE_COUNTERS_H
 #define VSDK_CORE_COUNTERS_H

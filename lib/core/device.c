@@ -20,32 +20,32 @@ static vsdk_release_fn release_of(const vsdk_device_ops *ops)
 
 static vsdk_status arguments_check(vsdk_vm *vm, const vsdk_device_ops *ops,
                                    const vsdk_device_config *config, vsdk_device_ops *ops_copy,
-                                   vsdk_device_config *config_copy, const char *op,
+                                   vsdk_device_config *config_copy, const char *operation,
                                    vsdk_error *error)
 {
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (!ops)
-        return error_null(error, op, "ops");
-    vsdk_status status = record_read(ops_copy, sizeof *ops_copy, ops, 0, op, error);
+        return error_null(error, operation, "ops");
+    vsdk_status status = record_read(ops_copy, sizeof *ops_copy, ops, 0, operation, error);
     if (!status && (ops_copy->reserved[0] || ops_copy->reserved[1]))
-        status = record_later(op, error);
+        status = record_later(operation, error);
     if (!status)
-        status = record_read(config_copy, sizeof *config_copy, config, VSDK_DEVICE_CONCURRENT, op,
-                             error);
+        status = record_read(config_copy, sizeof *config_copy, config, VSDK_DEVICE_CONCURRENT,
+                             operation, error);
     if (!status && (config_copy->reserved[0] || config_copy->reserved[1]))
-        status = record_later(op, error);
+        status = record_later(operation, error);
     return status;
 }
 
-static vsdk_status list_add(vsdk_device *device, const char *op, vsdk_error *error)
+static vsdk_status list_add(vsdk_device *device, const char *operation, vsdk_error *error)
 {
     vsdk_vm *vm = device->vm;
     vsdk_status status = VSDK_OK;
 
     lock_take(&vm->bus.lock);
     if (vm->devices.ended || atomic_load(&vm->gone)) {
-        status = vm_gone(op, error);
+        status = vm_gone(operation, error);
     } else {
         device->previous = vm->devices.last;
         if (device->previous)
@@ -77,18 +77,19 @@ static void list_remove(vsdk_device *device)
 }
 
 static vsdk_status create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
-                          const vsdk_device_config *config, vsdk_device **device, const char *op,
-                          vsdk_error *error)
+                          const vsdk_device_config *config, vsdk_device **device,
+                          const char *operation, vsdk_error *error)
 {
     vsdk_device_ops ops_copy;
     vsdk_device_config config_copy;
-    vsdk_status status = arguments_check(vm, ops, config, &ops_copy, &config_copy, op, error);
+    vsdk_status status =
+        arguments_check(vm, ops, config, &ops_copy, &config_copy, operation, error);
 
     if (status)
         return status;
     vsdk_device *made = alloc_zeroed(sizeof *made);
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the device");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the device");
     refs_init(&made->refs);
     refs_init(&made->memory);
     lock_init(&made->lock, RANK_SOURCES);
@@ -100,7 +101,7 @@ static vsdk_status create(vsdk_vm *vm, const vsdk_device_ops *ops, void *user,
     made->user = user;
     snprintf(made->name, sizeof made->name, "%s", config_copy.name ? config_copy.name : "unnamed");
     error_cut(made->name, sizeof made->name - 1);
-    status = list_add(made, op, error);
+    status = list_add(made, operation, error);
     if (status) {
         device_memory_put(made);
         return status;
@@ -113,15 +114,15 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
                                const vsdk_device_config *config, vsdk_device **device,
                                vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_create";
+    static const char operation[] = "vsdk_device_create";
     vsdk_status status;
 
     if (device)
         *device = NULL;
     if (vm && vm_is_foreign(vm))
-        return vm_forked(op, error);
-    status =
-        device ? create(vm, ops, user, config, device, op, error) : error_null(error, op, "device");
+        return vm_forked(operation, error);
+    status = device ? create(vm, ops, user, config, device, operation, error)
+                    : error_null(error, operation, "device");
     vsdk_release_fn release = release_of(ops);
     if (status && release)
         release(user);

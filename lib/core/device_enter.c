@@ -8,23 +8,24 @@
 
 vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_enter";
+    static const char operation[] = "vsdk_device_enter";
 
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     vsdk_vm *vm = device->vm;
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!vm_enter(vm))
-        return vm_gone(op, error);
+        return vm_gone(operation, error);
     if (atomic_load(&vm->gone)) {
         vm_leave(vm);
-        return vm_gone(op, error);
+        return vm_gone(operation, error);
     }
-    vsdk_status status = device_enter_checked(device, op, error);
+    vsdk_status status = device_enter_checked(device, operation, error);
     if (!status && !(device_acts(device) && device_serves(device))) {
         device_leave(device);
-        status = error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", device->name);
+        status =
+            error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped", device->name);
     }
     if (status) {
         vm_leave(vm);

@@ -8,17 +8,18 @@
 vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_t address,
                                   uint64_t length, uint32_t region, vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_add_range";
+    static const char operation[] = "vsdk_device_add_range";
     bus_range range = {.device = device, .region = region};
 
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     if (vm_is_foreign(device->vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     lock_take(&device->vm->bus.lock);
-    vsdk_status status = device->vm->devices.ended
-                             ? vm_gone(op, error)
-                             : bus_add_range(device->vm, space, address, length, &range, op, error);
+    vsdk_status status =
+        device->vm->devices.ended
+            ? vm_gone(operation, error)
+            : bus_add_range(device->vm, space, address, length, &range, operation, error);
     int first = !status && !device->attached;
     if (first) {
         device->attached = 1;
@@ -33,20 +34,21 @@ vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_
 vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint64_t address,
                                      vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_remove_range";
+    static const char operation[] = "vsdk_device_remove_range";
     vsdk_status status = VSDK_OK;
 
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     if (vm_is_foreign(device->vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (space > VSDK_SPACE_MMIO)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown", space);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "space %u is unknown",
+                         space);
     lock_take(&device->vm->bus.lock);
     if (atomic_load(&device->vm->gone))
-        status = vm_gone(op, error);
+        status = vm_gone(operation, error);
     else if (!bus_remove_range(device->vm, space, address, device))
-        status = error_set(error, VSDK_ERROR_NOT_FOUND, op,
+        status = error_set(error, VSDK_ERROR_NOT_FOUND, operation,
                            "no range of device %s begins at %s %#" PRIx64, device->name,
                            vsdk_space_name(space), address);
     lock_give(&device->vm->bus.lock);
@@ -56,17 +58,17 @@ vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint
 /* The ranges go first, so that nobody new comes in; then whoever is inside is waited for. */
 vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_detach";
+    static const char operation[] = "vsdk_device_detach";
     drain_wait wait;
 
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     vsdk_vm *vm = device->vm;
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (atomic_load(&vm->gone))
-        return vm_gone(op, error);
-    vsdk_status status = device_wait_begin(&wait, device, op, error);
+        return vm_gone(operation, error);
+    vsdk_status status = device_wait_begin(&wait, device, operation, error);
     if (status)
         return status;
     int attached = device_take(device);

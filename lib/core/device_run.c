@@ -131,12 +131,12 @@ void device_stop(vsdk_device *device, vsdk_stop_mode mode)
 
 vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
 {
-    static const char op[] = "vsdk_device_stopped";
+    static const char operation[] = "vsdk_device_stopped";
 
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     if (vm_is_foreign(device->vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     uint32_t phase = atomic_load(&device->phase);
     for (;;) {
         if (phase != DEVICE_PENDING && phase != DEVICE_STOPPING)

@@ -193,20 +193,20 @@ int loop_may_dispatch(vsdk_loop *loop)
 vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
                                vsdk_error *error)
 {
-    static const char op[] = "vsdk_loop_dispatch";
+    static const char operation[] = "vsdk_loop_dispatch";
     struct epoll_event events[EVENTS];
     int work_waits;
 
     if (dispatched)
         *dispatched = 0;
     if (!loop)
-        return error_null(error, op, "loop");
+        return error_null(error, operation, "loop");
     if (loop_is_foreign(loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     if (callback_in_some_device())
-        return error_set(error, VSDK_ERROR_BUSY, op, "called from a callback of a device");
+        return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback of a device");
     if (!dispatch_begin(loop, &work_waits))
-        return error_set(error, VSDK_ERROR_BUSY, op,
+        return error_set(error, VSDK_ERROR_BUSY, operation,
                          "another thread dispatches this loop, or this is a callback of it");
     refs_get(&loop->refs);
     int count = wait_for_events(loop, events, work_waits ? 0 : timeout_ns);

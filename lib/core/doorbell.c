@@ -90,49 +90,50 @@ static int collide(const bell_entry *a, const bell_entry *b)
 }
 
 static vsdk_status config_check(vsdk_doorbell_config *copy, const vsdk_doorbell_config *config,
-                                const char *op, vsdk_error *error)
+                                const char *operation, vsdk_error *error)
 {
-    vsdk_status status = record_read(copy, sizeof *copy, config, VSDK_DOORBELL_MATCH, op, error);
+    vsdk_status status =
+        record_read(copy, sizeof *copy, config, VSDK_DOORBELL_MATCH, operation, error);
     uint32_t width = copy->width;
 
     if (status)
         return status;
     if (copy->reserved)
-        return record_later(op, error);
+        return record_later(operation, error);
     if (copy->space > VSDK_SPACE_MMIO)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown",
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "space %u is unknown",
                          copy->space);
     if (width > 8 || (width & (width - 1)))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "width %u is none of 0, 1, 2, 4, 8", width);
     if (!width && (copy->flags & VSDK_DOORBELL_MATCH))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "a match needs a width");
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "a match needs a width");
     if (!checked_within(copy->address, width ? width : 1,
                         copy->space == VSDK_SPACE_PIO ? PORTS : GPA_LIMIT))
-        return error_set(error, VSDK_ERROR_RANGE, op, "%s %#" PRIx64 " leaves the space",
+        return error_set(error, VSDK_ERROR_RANGE, operation, "%s %#" PRIx64 " leaves the space",
                          vsdk_space_name(copy->space), copy->address);
     return VSDK_OK;
 }
 
 /* With bus.lock held. */
-static vsdk_status place_check(const vsdk_doorbell *bell, const char *op, vsdk_error *error)
+static vsdk_status place_check(const vsdk_doorbell *bell, const char *operation, vsdk_error *error)
 {
     vsdk_vm *vm = bell->vm;
     const bell_entry *e = &bell->entry;
     const snapshot *s = snapshot_live(&vm->bus.bells[bell->space]);
     uint64_t length = e->width ? e->width : 1;
-    vsdk_status status = atomic_load(&vm->gone) ? vm_gone(op, error) : VSDK_OK;
+    vsdk_status status = atomic_load(&vm->gone) ? vm_gone(operation, error) : VSDK_OK;
 
     if (!status)
-        status = bus_check_reserved(vm, bell->space, e->address, length, op, error);
+        status = bus_check_reserved(vm, bell->space, e->address, length, operation, error);
     if (status)
         return status;
     if (bell->space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, e->address, length))
-        return error_set(error, VSDK_ERROR_EXISTS, op, "there is guest memory at %#" PRIx64,
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "there is guest memory at %#" PRIx64,
                          e->address);
     for (uint32_t i = index_of(s, e->address); i < snapshot_count(s); i++) {
         if (collide(entry_at(s, i), e))
-            return error_set(error, VSDK_ERROR_EXISTS, op,
+            return error_set(error, VSDK_ERROR_EXISTS, operation,
                              "another doorbell at %s %#" PRIx64 " would take the same writes",
                              vsdk_space_name(bell->space), e->address);
     }
@@ -165,19 +166,20 @@ static vsdk_status assign(vsdk_doorbell *bell, vsdk_error *error)
     return status;
 }
 
-static vsdk_status publish(vsdk_doorbell *bell, const char *op, vsdk_error *error)
+static vsdk_status publish(vsdk_doorbell *bell, const char *operation, vsdk_error *error)
 {
     vsdk_vm *vm = bell->vm;
     snapshot_box *box = &vm->bus.bells[bell->space];
     vsdk_status status;
 
     lock_take(&vm->bus.lock);
-    status = place_check(bell, op, error);
+    status = place_check(bell, operation, error);
     if (status)
         goto out;
     if (!snapshot_insert(box, &vm->readers, sizeof bell->entry,
                          index_of(snapshot_live(box), bell->entry.address), &bell->entry)) {
-        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of doorbells");
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation,
+                           "no memory for the table of doorbells");
         goto out;
     }
     status = assign(bell, error);
@@ -188,7 +190,7 @@ out:
     return status;
 }
 
-static vsdk_status descriptor_make(vsdk_doorbell *bell, const char *op, vsdk_error *error)
+static vsdk_status descriptor_make(vsdk_doorbell *bell, const char *operation, vsdk_error *error)
 {
     int fd = sys_eventfd();
 
@@ -197,34 +199,34 @@ static vsdk_status descriptor_make(vsdk_doorbell *bell, const char *op, vsdk_err
         return VSDK_OK;
     vsdk_status code =
         fd == -EMFILE || fd == -ENFILE ? VSDK_ERROR_LIMIT : error_status_of_errno(-fd);
-    return error_set_errno(error, code, -fd, op, "no descriptor for the doorbell");
+    return error_set_errno(error, code, -fd, operation, "no descriptor for the doorbell");
 }
 
 vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config,
                                  vsdk_doorbell **doorbell, vsdk_error *error)
 {
-    static const char op[] = "vsdk_doorbell_create";
+    static const char operation[] = "vsdk_doorbell_create";
     vsdk_doorbell_config copy;
 
     if (!doorbell)
-        return error_null(error, op, "doorbell");
+        return error_null(error, operation, "doorbell");
     *doorbell = NULL;
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!config)
-        return error_null(error, op, "config");
-    vsdk_status status = config_check(&copy, config, op, error);
+        return error_null(error, operation, "config");
+    vsdk_status status = config_check(&copy, config, operation, error);
     if (!status && copy.device && copy.device->vm != vm)
-        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                            "the device is of another virtual machine");
     if (status)
         return status;
 
     vsdk_doorbell *bell = alloc_zeroed(sizeof *bell);
     if (!bell)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the doorbell");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the doorbell");
     refs_init(&bell->refs);
     bell->vm = vm;
     bell->device = copy.device;
@@ -234,9 +236,9 @@ vsdk_status vsdk_doorbell_create(vsdk_vm *vm, const vsdk_doorbell_config *config
                                .width = copy.width,
                                .has_match = copy.flags & VSDK_DOORBELL_MATCH,
                                .bell = bell};
-    status = descriptor_make(bell, op, error);
+    status = descriptor_make(bell, operation, error);
     if (!status)
-        status = publish(bell, op, error);
+        status = publish(bell, operation, error);
     if (status) {
         sys_close(bell->entry.fd);
         alloc_free(bell);
@@ -295,15 +297,15 @@ int32_t vsdk_doorbell_descriptor(vsdk_doorbell *bell)
 
 vsdk_status vsdk_doorbell_take(vsdk_doorbell *bell, uint64_t *rings, vsdk_error *error)
 {
-    static const char op[] = "vsdk_doorbell_take";
+    static const char operation[] = "vsdk_doorbell_take";
 
     if (!rings)
-        return error_null(error, op, "rings");
+        return error_null(error, operation, "rings");
     *rings = 0;
     if (!bell)
-        return error_null(error, op, "doorbell");
+        return error_null(error, operation, "doorbell");
     if (vm_is_foreign(bell->vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (sys_eventfd_read(bell->entry.fd, rings))
         *rings = 0;
     return VSDK_OK;

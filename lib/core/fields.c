@@ -85,19 +85,19 @@ static void put(vsdk_state_writer *writer, const void *bytes, uint64_t length)
 }
 
 static vsdk_status put_head(vsdk_state_writer *writer, const char *name, uint8_t type,
-                            uint64_t more, const char *op, vsdk_error *error)
+                            uint64_t more, const char *operation, vsdk_error *error)
 {
     size_t length = strnlen(name, NAME_MOST + 1);
     field f;
 
     if (!length || length > NAME_MOST)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the name of the field has no or more than 63 bytes");
     if (find(writer->bytes, writer->length, name, (uint32_t)length, &f))
-        return error_set(error, VSDK_ERROR_EXISTS, op, "a field is called %s already", name);
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "a field is called %s already", name);
     if (!room_make(writer, length + 2 + more)) {
         writer->failed = 1;
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for field %s", name);
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for field %s", name);
     }
     uint8_t name_length = (uint8_t)length;
     put(writer, &name_length, 1);
@@ -109,11 +109,11 @@ static vsdk_status put_head(vsdk_state_writer *writer, const char *name, uint8_t
 vsdk_status vsdk_state_put_number(vsdk_state_writer *writer, const char *name, uint64_t value,
                                   vsdk_error *error)
 {
-    static const char op[] = "vsdk_state_put_number";
+    static const char operation[] = "vsdk_state_put_number";
 
     if (!writer || !name)
-        return error_null(error, op, writer ? "name" : "writer");
-    vsdk_status status = put_head(writer, name, TYPE_NUMBER, 8, op, error);
+        return error_null(error, operation, writer ? "name" : "writer");
+    vsdk_status status = put_head(writer, name, TYPE_NUMBER, 8, operation, error);
     if (!status)
         put(writer, &value, 8);
     return status;
@@ -122,15 +122,15 @@ vsdk_status vsdk_state_put_number(vsdk_state_writer *writer, const char *name, u
 vsdk_status vsdk_state_put_bytes(vsdk_state_writer *writer, const char *name, const void *bytes,
                                  uint64_t length, vsdk_error *error)
 {
-    static const char op[] = "vsdk_state_put_bytes";
+    static const char operation[] = "vsdk_state_put_bytes";
     uint32_t size = (uint32_t)length;
 
     if (!writer || !name || (!bytes && length))
-        return error_null(error, op, !writer ? "writer" : name ? "bytes" : "name");
+        return error_null(error, operation, !writer ? "writer" : name ? "bytes" : "name");
     if (length > UINT32_MAX)
-        return error_set(error, VSDK_ERROR_LIMIT, op, "%" PRIu64 " bytes are more than 4 GiB - 1",
-                         length);
-    vsdk_status status = put_head(writer, name, TYPE_BYTES, 4 + length, op, error);
+        return error_set(error, VSDK_ERROR_LIMIT, operation,
+                         "%" PRIu64 " bytes are more than 4 GiB - 1", length);
+    vsdk_status status = put_head(writer, name, TYPE_BYTES, 4 + length, operation, error);
     if (!status) {
         put(writer, &size, 4);
         put(writer, bytes, length);
@@ -139,12 +139,12 @@ vsdk_status vsdk_state_put_bytes(vsdk_state_writer *writer, const char *name, co
 }
 
 static vsdk_status field_of(const vsdk_state_reader *reader, const char *name, uint32_t type,
-                            field *f, const char *op, vsdk_error *error)
+                            field *f, const char *operation, vsdk_error *error)
 {
     if (!find(reader->bytes, reader->length, name, (uint32_t)strnlen(name, NAME_MOST + 1), f))
-        return error_set(error, VSDK_ERROR_FORMAT, op, "field %s is missing", name);
+        return error_set(error, VSDK_ERROR_FORMAT, operation, "field %s is missing", name);
     if (f->type != type)
-        return error_set(error, VSDK_ERROR_FORMAT, op, "field %s is no %s", name,
+        return error_set(error, VSDK_ERROR_FORMAT, operation, "field %s is no %s", name,
                          type == TYPE_NUMBER ? "number" : "run of bytes");
     return VSDK_OK;
 }
@@ -152,19 +152,19 @@ static vsdk_status field_of(const vsdk_state_reader *reader, const char *name, u
 vsdk_status vsdk_state_get_number(vsdk_state_reader *reader, const char *name, uint64_t most,
                                   uint64_t *value, vsdk_error *error)
 {
-    static const char op[] = "vsdk_state_get_number";
+    static const char operation[] = "vsdk_state_get_number";
     field f;
 
     if (value)
         *value = 0;
     if (!reader || !name || !value)
-        return error_null(error, op, !reader ? "reader" : name ? "value" : "name");
-    vsdk_status status = field_of(reader, name, TYPE_NUMBER, &f, op, error);
+        return error_null(error, operation, !reader ? "reader" : name ? "value" : "name");
+    vsdk_status status = field_of(reader, name, TYPE_NUMBER, &f, operation, error);
     if (status)
         return status;
     if (f.number > most)
-        return error_set(error, VSDK_ERROR_FORMAT, op, "field %s is %" PRIu64 ", above %" PRIu64,
-                         name, f.number, most);
+        return error_set(error, VSDK_ERROR_FORMAT, operation,
+                         "field %s is %" PRIu64 ", above %" PRIu64, name, f.number, most);
     *value = f.number;
     return VSDK_OK;
 }
@@ -172,22 +172,22 @@ vsdk_status vsdk_state_get_number(vsdk_state_reader *reader, const char *name, u
 vsdk_status vsdk_state_get_bytes(vsdk_state_reader *reader, const char *name, void *bytes,
                                  uint64_t capacity, uint64_t *length, vsdk_error *error)
 {
-    static const char op[] = "vsdk_state_get_bytes";
+    static const char operation[] = "vsdk_state_get_bytes";
     field f;
 
     if (length)
         *length = 0;
     if (!reader || !name || !length || (!bytes && capacity))
-        return error_null(error, op,
+        return error_null(error, operation,
                           !reader   ? "reader"
                           : !name   ? "name"
                           : !length ? "length"
                                     : "bytes");
-    vsdk_status status = field_of(reader, name, TYPE_BYTES, &f, op, error);
+    vsdk_status status = field_of(reader, name, TYPE_BYTES, &f, operation, error);
     if (status)
         return status;
     if (f.length > capacity)
-        return error_set(error, VSDK_ERROR_FORMAT, op,
+        return error_set(error, VSDK_ERROR_FORMAT, operation,
                          "field %s has %" PRIu64 " bytes, more than %" PRIu64, name, f.length,
                          capacity);
     if (f.length)

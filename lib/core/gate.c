@@ -13,27 +13,27 @@
 /* Inside a reader section. The entry of the first byte when all of a range that is not empty can be
  * reached, else NULL and why. */
 static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, int write,
-                                    const char *op, vsdk_error *error)
+                                    const char *operation, vsdk_error *error)
 {
     const snapshot *entries = snapshot_live(&vm->map.entries);
     const gpa_entry *first = NULL;
     uint64_t end, at = gpa;
 
     if (!checked_add(gpa, length, &end)) {
-        error_set(error, VSDK_ERROR_RANGE, op, "%#" PRIx64 " bytes at %#" PRIx64 " wrap", length,
-                  gpa);
+        error_set(error, VSDK_ERROR_RANGE, operation, "%#" PRIx64 " bytes at %#" PRIx64 " wrap",
+                  length, gpa);
         return NULL;
     }
     while (at < end) {
         const gpa_entry *entry = gpa_map_find(entries, at);
         if (!entry) {
-            error_set(error, VSDK_ERROR_RANGE, op,
+            error_set(error, VSDK_ERROR_RANGE, operation,
                       "%#" PRIx64 " bytes at %#" PRIx64 ": there is no memory at %#" PRIx64, length,
                       gpa, at);
             return NULL;
         }
         if (write && (atomic_load(&entry->slot->flags) & VSDK_MAP_READONLY)) {
-            error_set(error, VSDK_ERROR_RANGE, op,
+            error_set(error, VSDK_ERROR_RANGE, operation,
                       "%#" PRIx64 " bytes at %#" PRIx64 ": the memory at %#" PRIx64 " is read-only",
                       length, gpa, at);
             return NULL;
@@ -65,11 +65,11 @@ static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const 
 
 /* Inside a reader section. */
 static vsdk_status transfer(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
-                            const char *op, vsdk_error *error)
+                            const char *operation, vsdk_error *error)
 {
     if (!length)
         return VSDK_OK;
-    const gpa_entry *first = range_check(vm, gpa, length, from != NULL, op, error);
+    const gpa_entry *first = range_check(vm, gpa, length, from != NULL, operation, error);
     if (!first)
         return VSDK_ERROR_RANGE;
     range_copy(first, gpa, to, from, length);
@@ -97,18 +97,18 @@ vsdk_status gate_write(backend_vm *backend, uint64_t gpa, const void *from, uint
 }
 
 static vsdk_status vm_copy(vsdk_vm *vm, uint64_t gpa, void *to, const void *from, uint64_t length,
-                           const char *op, vsdk_error *error)
+                           const char *operation, vsdk_error *error)
 {
     vm_use use;
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (!to && !from)
-        return error_null(error, op, "buffer");
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
+        return error_null(error, operation, "buffer");
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
     if (status)
         return status;
-    status = transfer(vm, gpa, to, from, length, op, error);
+    status = transfer(vm, gpa, to, from, length, operation, error);
     vm_use_end(use);
     return status;
 }
@@ -133,47 +133,49 @@ static int intent_is_known(uint32_t intent)
 vsdk_status vsdk_vm_probe(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_dma_intent intent,
                           vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_probe";
+    static const char operation[] = "vsdk_vm_probe";
     vm_use use;
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (!intent_is_known(intent))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "intent %#x is unknown", intent);
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "intent %#x is unknown",
+                         intent);
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
     if (status)
         return status;
-    if (length && !range_check(vm, gpa, length, (intent & VSDK_DMA_TO_GUEST) != 0, op, error))
+    if (length &&
+        !range_check(vm, gpa, length, (intent & VSDK_DMA_TO_GUEST) != 0, operation, error))
         status = VSDK_ERROR_RANGE;
     vm_use_end(use);
     return status;
 }
 
 /* A device's use of its virtual machine: refused while it is stopped. */
-static vsdk_status device_use_begin(vsdk_device *device, vm_use *use, const char *op,
+static vsdk_status device_use_begin(vsdk_device *device, vm_use *use, const char *operation,
                                     vsdk_error *error)
 {
-    vsdk_status status = vm_use_begin(device->vm, use, op, error);
+    vsdk_status status = vm_use_begin(device->vm, use, operation, error);
 
     if (status || device_acts(device))
         return status;
     vm_use_end(*use);
-    return error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", device->name);
+    return error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped", device->name);
 }
 
 static vsdk_status device_copy(vsdk_device *device, uint64_t gpa, void *to, const void *from,
-                               uint64_t length, const char *op, vsdk_error *error)
+                               uint64_t length, const char *operation, vsdk_error *error)
 {
     vm_use use;
 
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     if (!to && !from)
-        return error_null(error, op, "buffer");
-    vsdk_status status = device_use_begin(device, &use, op, error);
+        return error_null(error, operation, "buffer");
+    vsdk_status status = device_use_begin(device, &use, operation, error);
     if (status)
         return status;
-    status = transfer(device->vm, gpa, to, from, length, op, error);
+    status = transfer(device->vm, gpa, to, from, length, operation, error);
     vm_use_end(use);
     return status;
 }
@@ -193,21 +195,21 @@ vsdk_status vsdk_dma_write(vsdk_device *device, uint64_t gpa, const void *buffer
 /* Inside a reader section. The count of writers goes up before the flags are looked at again, and
  * a change of the flags looks at the count after it has set them: one of the two sees the other. */
 static vsdk_status view_fill(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t intent,
-                             vsdk_dma_view *view, const char *op, vsdk_error *error)
+                             vsdk_dma_view *view, const char *operation, vsdk_error *error)
 {
     int write = (intent & VSDK_DMA_TO_GUEST) != 0;
-    const gpa_entry *entry = range_check(vm, gpa, length, write, op, error);
+    const gpa_entry *entry = range_check(vm, gpa, length, write, operation, error);
 
     if (!entry)
         return VSDK_ERROR_RANGE;
     if (length > entry->length - (gpa - entry->gpa))
-        return error_set(error, VSDK_ERROR_RANGE, op,
+        return error_set(error, VSDK_ERROR_RANGE, operation,
                          "%#" PRIx64 " bytes at %#" PRIx64 " span two mappings", length, gpa);
     if (write) {
         atomic_fetch_add(&entry->slot->write_pins, 1);
         if (atomic_load(&entry->slot->flags) & VSDK_MAP_READONLY) {
             atomic_fetch_sub(&entry->slot->write_pins, 1);
-            return error_set(error, VSDK_ERROR_RANGE, op,
+            return error_set(error, VSDK_ERROR_RANGE, operation,
                              "the memory at %#" PRIx64 " became read-only", gpa);
         }
         refs_get(&entry->slot->refs);
@@ -226,25 +228,26 @@ static vsdk_status view_fill(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_
 vsdk_status vsdk_dma_map(vsdk_device *device, uint64_t gpa, uint64_t length, vsdk_dma_intent intent,
                          vsdk_dma_view *view, vsdk_error *error)
 {
-    static const char op[] = "vsdk_dma_map";
+    static const char operation[] = "vsdk_dma_map";
     vm_use use;
 
     record_clear(view, sizeof *view);
     if (!device)
-        return error_null(error, op, "device");
+        return error_null(error, operation, "device");
     if (!view)
-        return error_null(error, op, "view");
+        return error_null(error, operation, "view");
     if (view->size != sizeof *view)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "view->size is %u, not %zu",
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "view->size is %u, not %zu",
                          view->size, sizeof *view);
     if (!length)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the length is 0");
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the length is 0");
     if (!intent_is_known(intent))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "intent %#x is unknown", intent);
-    vsdk_status status = device_use_begin(device, &use, op, error);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "intent %#x is unknown",
+                         intent);
+    vsdk_status status = device_use_begin(device, &use, operation, error);
     if (status)
         return status;
-    status = view_fill(device->vm, gpa, length, intent, view, op, error);
+    status = view_fill(device->vm, gpa, length, intent, view, operation, error);
     vm_use_end(use);
     return status;
 }

@@ -25,7 +25,7 @@ struct vsdk_irq {
 
 /* LINE_BUSY is this thread's: delivers until what was delivered is what the word says. An edge is
  * low, then high, whatever the level is after it. */
-static vsdk_status line_deliver(const vsdk_irq *irq, const char *op, vsdk_error *error)
+static vsdk_status line_deliver(const vsdk_irq *irq, const char *operation, vsdk_error *error)
 {
     irq_line *line = irq->line;
     vsdk_status status = VSDK_OK;
@@ -46,7 +46,7 @@ static vsdk_status line_deliver(const vsdk_irq *irq, const char *op, vsdk_error 
         if (level != high)
             levels[n++] = high;
         for (uint32_t i = 0; i < n; i++) {
-            vsdk_status result = irq_deliver(irq->vm, irq->gsi, levels[i], op, error);
+            vsdk_status result = irq_deliver(irq->vm, irq->gsi, levels[i], operation, error);
             if (!result)
                 continue;
             status = result;
@@ -57,7 +57,8 @@ static vsdk_status line_deliver(const vsdk_irq *irq, const char *op, vsdk_error 
 }
 
 /* A change of the count between 0 and 1 is delivered, by this thread unless another is at it. */
-static vsdk_status line_change(const vsdk_irq *irq, int up, const char *op, vsdk_error *error)
+static vsdk_status line_change(const vsdk_irq *irq, int up, const char *operation,
+                               vsdk_error *error)
 {
     irq_line *line = irq->line;
     uint32_t word = atomic_load(&line->word), next, changes;
@@ -71,7 +72,7 @@ static vsdk_status line_change(const vsdk_irq *irq, int up, const char *op, vsdk
     } while (!atomic_compare_exchange_weak(&line->word, &word, next));
     if (!changes || (word & LINE_BUSY))
         return VSDK_OK;
-    return line_deliver(irq, op, error);
+    return line_deliver(irq, operation, error);
 }
 
 /* NULL when there is no memory. */
@@ -91,39 +92,39 @@ static irq_line *line_of(irq_router *router, uint32_t gsi)
 }
 
 static vsdk_status config_check(vsdk_vm *vm, const vsdk_irq_config *given, vsdk_irq_config *config,
-                                const char *op, vsdk_error *error)
+                                const char *operation, vsdk_error *error)
 {
-    vsdk_status status = record_read(config, sizeof *config, given, 0, op, error);
+    vsdk_status status = record_read(config, sizeof *config, given, 0, operation, error);
 
     if (status)
         return status;
     if (config->reserved)
-        return record_later(op, error);
+        return record_later(operation, error);
     if (config->gsi >= IRQ_LINES)
-        return error_set(error, VSDK_ERROR_LIMIT, op, "gsi %u is above %d", config->gsi,
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "gsi %u is above %d", config->gsi,
                          IRQ_LINES - 1);
     if (config->trigger > VSDK_IRQ_LEVEL)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "trigger %u is unknown",
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "trigger %u is unknown",
                          config->trigger);
     if (config->device && config->device->vm != vm)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the device is of another virtual machine");
     return VSDK_OK;
 }
 
 /* Level-triggered lines need a controller that hears of the interrupt's end. */
-static vsdk_status trigger_check(vsdk_vm *vm, const vsdk_irq_config *config, const char *op,
+static vsdk_status trigger_check(vsdk_vm *vm, const vsdk_irq_config *config, const char *operation,
                                  vsdk_error *error)
 {
     vm_use use;
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
 
     if (status)
         return status;
     uint32_t own = irq_own_lines(vm);
     vm_use_end(use);
     if (config->trigger == VSDK_IRQ_LEVEL && config->gsi >= own)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "line %u is not the hypervisor's: it is edge-triggered", config->gsi);
     return VSDK_OK;
 }
@@ -131,27 +132,27 @@ static vsdk_status trigger_check(vsdk_vm *vm, const vsdk_irq_config *config, con
 vsdk_status vsdk_irq_create(vsdk_vm *vm, const vsdk_irq_config *given, vsdk_irq **irq,
                             vsdk_error *error)
 {
-    static const char op[] = "vsdk_irq_create";
+    static const char operation[] = "vsdk_irq_create";
     vsdk_irq_config config;
 
     if (!irq)
-        return error_null(error, op, "irq");
+        return error_null(error, operation, "irq");
     *irq = NULL;
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!given)
-        return error_null(error, op, "config");
-    vsdk_status status = config_check(vm, given, &config, op, error);
+        return error_null(error, operation, "config");
+    vsdk_status status = config_check(vm, given, &config, operation, error);
     if (!status)
-        status = trigger_check(vm, &config, op, error);
+        status = trigger_check(vm, &config, operation, error);
     if (status)
         return status;
     irq_line *line = line_of(&vm->irq, config.gsi);
     vsdk_irq *made = line ? alloc_zeroed(sizeof *made) : NULL;
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the line");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the line");
     refs_init(&made->refs);
     made->vm = vm;
     made->device = config.device;
@@ -185,12 +186,13 @@ void vsdk_irq_close(vsdk_irq *irq)
 }
 
 /* Who may raise: a line that is served, of a device that acts. */
-static vsdk_status may_raise(const vsdk_irq *irq, const char *op, vsdk_error *error)
+static vsdk_status may_raise(const vsdk_irq *irq, const char *operation, vsdk_error *error)
 {
-    vsdk_status status = irq_served(irq->vm, irq->gsi, op, error);
+    vsdk_status status = irq_served(irq->vm, irq->gsi, operation, error);
 
     if (!status && irq->device && !device_acts(irq->device))
-        status = error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", irq->device->name);
+        status = error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped",
+                           irq->device->name);
     return status;
 }
 
@@ -198,42 +200,42 @@ static vsdk_status may_raise(const vsdk_irq *irq, const char *op, vsdk_error *er
  * handles that are marked. */
 vsdk_status vsdk_irq_raise(vsdk_irq *irq, vsdk_error *error)
 {
-    static const char op[] = "vsdk_irq_raise";
+    static const char operation[] = "vsdk_irq_raise";
 
     if (!irq)
-        return error_null(error, op, "irq");
-    vsdk_status status = may_raise(irq, op, error);
+        return error_null(error, operation, "irq");
+    vsdk_status status = may_raise(irq, operation, error);
     if (status || atomic_load(&irq->raised))
         return status;
-    status = line_change(irq, 1, op, error);
+    status = line_change(irq, 1, operation, error);
     if (status || atomic_exchange(&irq->raised, 1))
-        line_change(irq, 0, op, NULL);
+        line_change(irq, 0, operation, NULL);
     return status;
 }
 
 /* Allowed to a device that is stopped: its reset lowers what it had raised. */
 vsdk_status vsdk_irq_lower(vsdk_irq *irq, vsdk_error *error)
 {
-    static const char op[] = "vsdk_irq_lower";
+    static const char operation[] = "vsdk_irq_lower";
 
     if (!irq)
-        return error_null(error, op, "irq");
-    vsdk_status status = irq_served(irq->vm, irq->gsi, op, error);
+        return error_null(error, operation, "irq");
+    vsdk_status status = irq_served(irq->vm, irq->gsi, operation, error);
     if (status || !atomic_exchange(&irq->raised, 0))
         return status;
-    return line_change(irq, 0, op, error);
+    return line_change(irq, 0, operation, error);
 }
 
 vsdk_status vsdk_irq_pulse(vsdk_irq *irq, vsdk_error *error)
 {
-    static const char op[] = "vsdk_irq_pulse";
+    static const char operation[] = "vsdk_irq_pulse";
 
     if (!irq)
-        return error_null(error, op, "irq");
-    vsdk_status status = may_raise(irq, op, error);
+        return error_null(error, operation, "irq");
+    vsdk_status status = may_raise(irq, operation, error);
     if (status)
         return status;
-    status = line_change(irq, 1, op, error);
-    vsdk_status after = line_change(irq, 0, op, status ? NULL : error);
+    status = line_change(irq, 1, operation, error);
+    vsdk_status after = line_change(irq, 0, operation, status ? NULL : error);
     return status ? status : after;
 }

@@ -49,9 +49,9 @@ uint32_t irq_own_lines(vsdk_vm *vm)
     return ops->irq_lines ? ops->irq_lines(&vm->backend) : 0;
 }
 
-static vsdk_status nobody(uint32_t gsi, const char *op, vsdk_error *error)
+static vsdk_status nobody(uint32_t gsi, const char *operation, vsdk_error *error)
 {
-    error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller serves line %u", gsi);
+    error_set(error, VSDK_ERROR_NOT_FOUND, operation, "no controller serves line %u", gsi);
     return error_hint(error, VSDK_ERROR_NOT_FOUND,
                       "attach a controller first: vsdk_ioapic_create has lines 0 to 23");
 }
@@ -119,7 +119,7 @@ vsdk_status irq_deliver(vsdk_vm *vm, uint32_t gsi, uint32_t level, const char *o
 }
 
 /* With irq.lock held. */
-static vsdk_status lines_check(vsdk_vm *vm, uint32_t first, uint32_t count, const char *op,
+static vsdk_status lines_check(vsdk_vm *vm, uint32_t first, uint32_t count, const char *operation,
                                vsdk_error *error)
 {
     const snapshot *s = snapshot_live(&vm->irq.controllers);
@@ -127,66 +127,67 @@ static vsdk_status lines_check(vsdk_vm *vm, uint32_t first, uint32_t count, cons
     for (uint32_t i = 0; i < snapshot_count(s); i++) {
         const irq_controller *c = controller_at(s, i);
         if (ranges_overlap(c->first, c->count, first, count))
-            return error_set(error, VSDK_ERROR_EXISTS, op, "a controller has lines %u to %u",
+            return error_set(error, VSDK_ERROR_EXISTS, operation, "a controller has lines %u to %u",
                              c->first, c->first + c->count - 1);
     }
     return VSDK_OK;
 }
 
-static vsdk_status own_lines_check(vsdk_vm *vm, uint32_t first, const char *op, vsdk_error *error)
+static vsdk_status own_lines_check(vsdk_vm *vm, uint32_t first, const char *operation,
+                                   vsdk_error *error)
 {
     vm_use use;
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
 
     if (status)
         return status;
     uint32_t own = irq_own_lines(vm);
     vm_use_end(use);
     if (first < own)
-        return error_set(error, VSDK_ERROR_RESERVED, op,
+        return error_set(error, VSDK_ERROR_RESERVED, operation,
                          "lines 0 to %u are those of the hypervisor's controllers", own - 1);
     return VSDK_OK;
 }
 
-static vsdk_status publish(vsdk_vm *vm, irq_controller *c, const char *op, vsdk_error *error)
+static vsdk_status publish(vsdk_vm *vm, irq_controller *c, const char *operation, vsdk_error *error)
 {
     snapshot_box *box = &vm->irq.controllers;
     vsdk_status status;
 
     lock_take(&vm->irq.lock);
     if (atomic_load(&vm->gone))
-        status = vm_gone(op, error);
+        status = vm_gone(operation, error);
     else
-        status = lines_check(vm, c->first, c->count, op, error);
+        status = lines_check(vm, c->first, c->count, operation, error);
     if (!status && !snapshot_insert(box, &vm->readers, sizeof(controller_item),
                                     snapshot_count(snapshot_live(box)), &c))
-        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the controllers");
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the controllers");
     lock_give(&vm->irq.lock);
     return status;
 }
 
-static vsdk_status attach(vsdk_vm *vm, const irq_controller *wanted, const char *op,
+static vsdk_status attach(vsdk_vm *vm, const irq_controller *wanted, const char *operation,
                           vsdk_error *error)
 {
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!wanted->set_line)
-        return error_null(error, op, "set_line");
+        return error_null(error, operation, "set_line");
     if (!wanted->count)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "count is 0");
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "count is 0");
     if (!checked_within(wanted->first, wanted->count, IRQ_LINES))
-        return error_set(error, VSDK_ERROR_LIMIT, op, "%u lines from %u: a line is above %d",
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "%u lines from %u: a line is above %d",
                          wanted->count, wanted->first, IRQ_LINES - 1);
-    vsdk_status status = own_lines_check(vm, wanted->first, op, error);
+    vsdk_status status = own_lines_check(vm, wanted->first, operation, error);
     if (status)
         return status;
     irq_controller *c = alloc_zeroed(sizeof *c);
     if (!c)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the controller");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the controller");
     *c = *wanted;
-    status = publish(vm, c, op, error);
+    status = publish(vm, c, operation, error);
     if (status)
         alloc_free(c);
     return status;
@@ -232,15 +233,15 @@ static irq_controller *take(vsdk_vm *vm, irq_controller *c)
 
 vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_error *error)
 {
-    static const char op[] = "vsdk_irq_controller_detach";
+    static const char operation[] = "vsdk_irq_controller_detach";
     irq_controller *c = NULL;
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (callback_in_vm(vm))
-        return callback_busy(op, error);
+        return callback_busy(operation, error);
     lock_take(&vm->irq.lock);
     int gone = atomic_load(&vm->gone) != 0;
     if (!gone)
@@ -250,9 +251,9 @@ vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_err
     take(vm, c);
     lock_give(&vm->irq.lock);
     if (gone)
-        return vm_gone(op, error);
+        return vm_gone(operation, error);
     if (!c)
-        return error_set(error, VSDK_ERROR_NOT_FOUND, op, "no controller begins at line %u",
+        return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "no controller begins at line %u",
                          first_gsi);
     controller_end(c, 1);
     return VSDK_OK;

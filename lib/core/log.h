@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages to the embedder's log callback; nothing is written anywhere else, nothing allocated. */
 #ifndef VSDK_CORE_LOG_H
 #define VSDK_CORE_LOG_H

@@ -110,9 +110,9 @@ vsdk_status loop_make(vsdk_loop **loop, const char *operation, vsdk_error *error
 
 vsdk_status vsdk_loop_create(vsdk_loop **loop, vsdk_error *error)
 {
-    static const char op[] = "vsdk_loop_create";
+    static const char operation[] = "vsdk_loop_create";
 
-    return loop ? loop_make(loop, op, error) : error_null(error, op, "loop");
+    return loop ? loop_make(loop, operation, error) : error_null(error, operation, "loop");
 }
 
 vsdk_loop *vsdk_loop_ref(vsdk_loop *loop)
@@ -140,12 +140,12 @@ void loop_wake(vsdk_loop *loop)
 
 vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error)
 {
-    static const char op[] = "vsdk_loop_wake";
+    static const char operation[] = "vsdk_loop_wake";
 
     if (!loop)
-        return error_null(error, op, "loop");
+        return error_null(error, operation, "loop");
     if (loop_is_foreign(loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     loop_wake(loop);
     return VSDK_OK;
 }

@@ -5,16 +5,16 @@
 #include "base/error.h"
 #include "core/loop.h"
 
-static vsdk_status create(vsdk_loop *loop, vsdk_device *device, vsdk_timer *made, const char *op,
-                          vsdk_error *error)
+static vsdk_status create(vsdk_loop *loop, vsdk_device *device, vsdk_timer *made,
+                          const char *operation, vsdk_error *error)
 {
     lock_take(&loop->lock);
     int room = timer_room(loop);
     loop->timers += (uint32_t)room;
     lock_give(&loop->lock);
     if (!room)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the timer");
-    vsdk_status status = source_link(&made->source, op, error);
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the timer");
+    vsdk_status status = source_link(&made->source, operation, error);
     if (status) {
         lock_take(&loop->lock);
         loop->timers--;
@@ -26,23 +26,23 @@ static vsdk_status create(vsdk_loop *loop, vsdk_device *device, vsdk_timer *made
 vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_fn fn, void *user,
                               vsdk_release_fn release, vsdk_timer **timer, vsdk_error *error)
 {
-    static const char op[] = "vsdk_timer_create";
+    static const char operation[] = "vsdk_timer_create";
     vsdk_status status = VSDK_OK;
     vsdk_timer *made = NULL;
 
     if (timer)
         *timer = NULL;
     if (!loop || !fn || !timer)
-        status = error_null(error, op, !loop ? "loop" : !fn ? "fn" : "timer");
+        status = error_null(error, operation, !loop ? "loop" : !fn ? "fn" : "timer");
     if (loop && loop_is_foreign(loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     if (!status && !(made = alloc_zeroed(sizeof *made)))
-        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the timer");
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the timer");
     if (!status) {
         source_init(&made->source, SOURCE_TIMER, loop, device, user, release);
         made->fn = fn;
         made->place = LOOP_NEVER_PLACED;
-        status = create(loop, device, made, op, error);
+        status = create(loop, device, made, operation, error);
     }
     if (status) {
         if (made)
@@ -58,13 +58,13 @@ vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_f
 vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period_ns,
                            vsdk_error *error)
 {
-    static const char op[] = "vsdk_timer_arm";
+    static const char operation[] = "vsdk_timer_arm";
 
     if (!timer)
-        return error_null(error, op, "timer");
+        return error_null(error, operation, "timer");
     vsdk_loop *loop = timer->source.loop;
     if (loop_is_foreign(loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     lock_take(&loop->lock);
     if (!timer->source.dead) {
         timer_take_out(timer);
@@ -82,12 +82,12 @@ vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period
 
 vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
 {
-    static const char op[] = "vsdk_timer_disarm";
+    static const char operation[] = "vsdk_timer_disarm";
 
     if (!timer)
-        return error_null(error, op, "timer");
+        return error_null(error, operation, "timer");
     if (loop_is_foreign(timer->source.loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     lock_take(&timer->source.loop->lock);
     timer->armed = 0;
     timer_take_out(timer);

@@ -8,22 +8,22 @@
 vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn fn, void *user,
                              vsdk_release_fn release, vsdk_work **work, vsdk_error *error)
 {
-    static const char op[] = "vsdk_work_create";
+    static const char operation[] = "vsdk_work_create";
     vsdk_status status = VSDK_OK;
     vsdk_work *made = NULL;
 
     if (work)
         *work = NULL;
     if (loop && loop_is_foreign(loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     if (!loop || !fn || !work)
-        status = error_null(error, op, !loop ? "loop" : !fn ? "fn" : "work");
+        status = error_null(error, operation, !loop ? "loop" : !fn ? "fn" : "work");
     else if (!(made = alloc_zeroed(sizeof *made)))
-        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the work");
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the work");
     if (!status) {
         source_init(&made->source, SOURCE_WORK, loop, device, user, release);
         made->fn = fn;
-        status = source_link(&made->source, op, error);
+        status = source_link(&made->source, operation, error);
     }
     if (status) {
         if (made)
@@ -38,13 +38,13 @@ vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn 
 
 vsdk_status vsdk_work_post(vsdk_work *work, vsdk_error *error)
 {
-    static const char op[] = "vsdk_work_post";
+    static const char operation[] = "vsdk_work_post";
 
     if (!work)
-        return error_null(error, op, "work");
+        return error_null(error, operation, "work");
     vsdk_loop *loop = work->source.loop;
     if (loop_is_foreign(loop))
-        return loop_forked(op, error);
+        return loop_forked(operation, error);
     lock_take(&loop->lock);
     if (!work->source.dead && !work->posted) {
         work->posted = 1;

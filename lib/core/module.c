@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Backends that are modules: which file, is it there, is it of this build.
  *
  * No environment variable is read: a module comes from the directory that the caller names, from

@@ -35,14 +35,14 @@ static int any_vcpu(const vsdk_vm *vm)
     return 0;
 }
 
-vsdk_status msi_send(vsdk_vm *vm, uint64_t address, uint32_t data, const char *op,
+vsdk_status msi_send(vsdk_vm *vm, uint64_t address, uint32_t data, const char *operation,
                      vsdk_error *error)
 {
     if (vm->backend.config.irqchip == VSDK_IRQCHIP_NONE)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, op,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "the virtual machine has no local APIC");
     if (!any_vcpu(vm)) {
-        error_set(error, VSDK_ERROR_STATE, op, "no vCPU exists yet");
+        error_set(error, VSDK_ERROR_STATE, operation, "no vCPU exists yet");
         return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
     }
     return vm->host->backend.ops->vm_send_msi(&vm->backend, address, data, error);
@@ -50,17 +50,17 @@ vsdk_status msi_send(vsdk_vm *vm, uint64_t address, uint32_t data, const char *o
 
 vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_send_msi";
+    static const char operation[] = "vsdk_vm_send_msi";
     vm_use use;
 
     if (!vm)
-        return error_null(error, op, "vm");
-    vsdk_status status = vm_use_begin(vm, &use, op, error);
+        return error_null(error, operation, "vm");
+    vsdk_status status = vm_use_begin(vm, &use, operation, error);
     if (status)
         return status;
-    status = x86_message_check(address, data, op, error);
+    status = x86_message_check(address, data, operation, error);
     if (!status)
-        status = msi_send(vm, address, data, op, error);
+        status = msi_send(vm, address, data, operation, error);
     vm_use_end(use);
     return status;
 }
@@ -68,34 +68,34 @@ vsdk_status vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_
 vsdk_status vsdk_msi_create(vsdk_vm *vm, const vsdk_msi_config *given, vsdk_msi **msi,
                             vsdk_error *error)
 {
-    static const char op[] = "vsdk_msi_create";
+    static const char operation[] = "vsdk_msi_create";
     vsdk_msi_config config;
     vm_use use;
 
     if (!msi)
-        return error_null(error, op, "msi");
+        return error_null(error, operation, "msi");
     *msi = NULL;
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
-    vsdk_status status = record_read(&config, sizeof config, given, 0, op, error);
+        return vm_forked(operation, error);
+    vsdk_status status = record_read(&config, sizeof config, given, 0, operation, error);
     if (!status && config.reserved)
-        status = record_later(op, error);
+        status = record_later(operation, error);
     if (!status && config.address)
-        status = x86_message_check(config.address, config.data, op, error);
+        status = x86_message_check(config.address, config.data, operation, error);
     if (!status && config.device && config.device->vm != vm)
-        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                            "the device is of another virtual machine");
     if (!status)
-        status = vm_use_begin(vm, &use, op, error);
+        status = vm_use_begin(vm, &use, operation, error);
     if (status)
         return status;
     vm_use_end(use);
 
     vsdk_msi *made = alloc_zeroed(sizeof *made);
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the message");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the message");
     refs_init(&made->refs);
     lock_init(&made->lock, RANK_LEAF);
     made->vm = vm;
@@ -199,17 +199,18 @@ static vsdk_status assign(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_e
 
 vsdk_status vsdk_msi_set(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_error *error)
 {
-    static const char op[] = "vsdk_msi_set";
+    static const char operation[] = "vsdk_msi_set";
 
     if (!msi)
-        return error_null(error, op, "msi");
+        return error_null(error, operation, "msi");
     if (vm_is_foreign(msi->vm))
-        return vm_forked(op, error);
-    vsdk_status status = address ? x86_message_check(address, data, op, error) : VSDK_OK;
+        return vm_forked(operation, error);
+    vsdk_status status = address ? x86_message_check(address, data, operation, error) : VSDK_OK;
     if (status)
         return status;
     lock_take(&msi->vm->bus.lock);
-    status = atomic_load(&msi->vm->gone) ? vm_gone(op, error) : assign(msi, address, data, error);
+    status =
+        atomic_load(&msi->vm->gone) ? vm_gone(operation, error) : assign(msi, address, data, error);
     if (!status) {
         lock_take(&msi->lock);
         msi->address = address;
@@ -222,12 +223,12 @@ vsdk_status vsdk_msi_set(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_er
 
 vsdk_status vsdk_msi_send(vsdk_msi *msi, vsdk_error *error)
 {
-    static const char op[] = "vsdk_msi_send";
+    static const char operation[] = "vsdk_msi_send";
     vm_use use;
 
     if (!msi)
-        return error_null(error, op, "msi");
-    vsdk_status status = vm_use_begin(msi->vm, &use, op, error);
+        return error_null(error, operation, "msi");
+    vsdk_status status = vm_use_begin(msi->vm, &use, operation, error);
     if (status)
         return status;
     lock_take(&msi->lock);
@@ -235,37 +236,38 @@ vsdk_status vsdk_msi_send(vsdk_msi *msi, vsdk_error *error)
     uint32_t data = msi->data;
     lock_give(&msi->lock);
     if (msi->device && !device_acts(msi->device))
-        status = error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", msi->device->name);
+        status = error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped",
+                           msi->device->name);
     else if (!address)
-        status = error_set(error, VSDK_ERROR_STATE, op, "the message has no address yet");
+        status = error_set(error, VSDK_ERROR_STATE, operation, "the message has no address yet");
     else
-        status = msi_send(msi->vm, address, data, op, error);
+        status = msi_send(msi->vm, address, data, operation, error);
     vm_use_end(use);
     return status;
 }
 
 int32_t vsdk_msi_descriptor(vsdk_msi *msi, vsdk_error *error)
 {
-    static const char op[] = "vsdk_msi_descriptor";
+    static const char operation[] = "vsdk_msi_descriptor";
     int32_t fd = -1;
 
     if (!msi)
-        return error_null(error, op, "msi"), -1;
+        return error_null(error, operation, "msi"), -1;
     vsdk_vm *vm = msi->vm;
     if (vm_is_foreign(vm))
-        return vm_forked(op, error), -1;
+        return vm_forked(operation, error), -1;
     lock_take(&vm->bus.lock);
     if (atomic_load(&vm->gone)) {
-        vm_gone(op, error);
+        vm_gone(operation, error);
     } else if (!vm->host->backend.ops->msi_assign) {
-        error_set(error, VSDK_ERROR_UNSUPPORTED, op, "the %s backend sends none by descriptor",
-                  vm->host->backend.ops->name);
+        error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                  "the %s backend sends none by descriptor", vm->host->backend.ops->name);
         error_hint(error, VSDK_ERROR_UNSUPPORTED,
                    "ask vsdk_host_query for VSDK_CAPABILITY_MSI_DESCRIPTOR");
     } else if (msi->fd >= 0) {
         fd = msi->fd;
     } else if ((msi->fd = sys_eventfd()) < 0) {
-        error_set_errno(error, error_status_of_errno(-msi->fd), -msi->fd, op,
+        error_set_errno(error, error_status_of_errno(-msi->fd), -msi->fd, operation,
                         "no descriptor for the message");
         msi->fd = -1;
     } else if (assign(msi, msi->address, msi->data, error)) {

@@ -108,7 +108,7 @@ static void end_threads(vsdk_pool *pool)
         sys_eventfd_write(pool->threads[i].event, 1);
 }
 
-static vsdk_status start_threads(vsdk_pool *pool, const char *op, vsdk_error *error)
+static vsdk_status start_threads(vsdk_pool *pool, const char *operation, vsdk_error *error)
 {
     sigset_t all, before;
     int failure = 0;
@@ -116,7 +116,7 @@ static vsdk_status start_threads(vsdk_pool *pool, const char *op, vsdk_error *er
     for (uint32_t i = 0; !failure && i < pool->count; i++)
         failure = thread_prepare(&pool->threads[i]);
     if (failure)
-        return error_set_errno(error, error_status_of_errno(failure), failure, op,
+        return error_set_errno(error, error_status_of_errno(failure), failure, operation,
                                "no descriptors for the threads");
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -132,7 +132,7 @@ static vsdk_status start_threads(vsdk_pool *pool, const char *op, vsdk_error *er
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!failure)
         return VSDK_OK;
-    return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, op, "no thread number %u",
+    return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, operation, "no thread number %u",
                            pool->started);
 }
 
@@ -145,25 +145,25 @@ static void join_threads(vsdk_pool *pool)
 
 vsdk_status vsdk_pool_create(const vsdk_pool_config *given, vsdk_pool **pool, vsdk_error *error)
 {
-    static const char op[] = "vsdk_pool_create";
+    static const char operation[] = "vsdk_pool_create";
     vsdk_pool_config config;
 
     if (!pool)
-        return error_null(error, op, "pool");
+        return error_null(error, operation, "pool");
     *pool = NULL;
-    vsdk_status status = record_read(&config, sizeof config, given, 0, op, error);
+    vsdk_status status = record_read(&config, sizeof config, given, 0, operation, error);
     for (unsigned i = 0; !status && i < sizeof config.reserved / sizeof config.reserved[0]; i++)
         if (config.reserved[i])
-            status = record_later(op, error);
+            status = record_later(operation, error);
     if (!status && config.threads > THREADS_MOST)
-        status = error_set(error, VSDK_ERROR_LIMIT, op, "%u threads are more than %d",
+        status = error_set(error, VSDK_ERROR_LIMIT, operation, "%u threads are more than %d",
                            config.threads, THREADS_MOST);
     if (status)
         return status;
     uint32_t count = config.threads ? config.threads : 1;
     vsdk_pool *made = alloc_zeroed(sizeof *made + count * sizeof(pool_thread));
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the pool");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the pool");
     refs_init(&made->refs);
     refs_init(&made->memory);
     lock_init(&made->lock, RANK_POOL);
@@ -171,7 +171,7 @@ vsdk_status vsdk_pool_create(const vsdk_pool_config *given, vsdk_pool **pool, vs
     made->count = count;
     for (uint32_t i = 0; i < count; i++)
         made->threads[i] = (pool_thread){.pool = made, .epoll = -1, .event = -1};
-    status = start_threads(made, op, error);
+    status = start_threads(made, operation, error);
     if (status) {
         end_threads(made);
         join_threads(made);
@@ -211,16 +211,16 @@ static int has_loop(const vsdk_pool *pool, const vsdk_loop *loop)
 }
 
 /* With the lock held. */
-static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry, const char *op,
-                            vsdk_error *error)
+static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry,
+                            const char *operation, vsdk_error *error)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
     pool_thread *t = &pool->threads[0];
 
     if (atomic_load(&pool->ending))
-        return error_set(error, VSDK_ERROR_GONE, op, "the pool was stopped");
+        return error_set(error, VSDK_ERROR_GONE, operation, "the pool was stopped");
     if (has_loop(pool, loop))
-        return error_set(error, VSDK_ERROR_EXISTS, op, "the pool has this loop already");
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "the pool has this loop already");
     for (uint32_t i = 1; i < pool->count; i++)
         if (pool->threads[i].count < t->count)
             t = &pool->threads[i];
@@ -229,7 +229,7 @@ static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry, 
     if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, loop->epoll, &event)) {
         int failure = errno;
         loop_put(loop);
-        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, op,
+        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, operation,
                                "the loop can't be waited for");
     }
     entry->next = t->loops;
@@ -240,17 +240,17 @@ static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry, 
 
 vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error)
 {
-    static const char op[] = "vsdk_pool_add_loop";
+    static const char operation[] = "vsdk_pool_add_loop";
 
     if (!pool || !loop)
-        return error_null(error, op, pool ? "loop" : "pool");
+        return error_null(error, operation, pool ? "loop" : "pool");
     if (pool->process != process_id() || loop_is_foreign(loop))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     pool_loop *entry = alloc_zeroed(sizeof *entry);
     if (!entry)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the loop");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the loop");
     lock_take(&pool->lock);
-    vsdk_status status = loop_add(pool, loop, entry, op, error);
+    vsdk_status status = loop_add(pool, loop, entry, operation, error);
     lock_give(&pool->lock);
     if (status)
         alloc_free(entry);
@@ -259,14 +259,14 @@ vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *err
 
 vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)
 {
-    static const char op[] = "vsdk_pool_stop";
+    static const char operation[] = "vsdk_pool_stop";
 
     if (!pool)
-        return error_null(error, op, "pool");
+        return error_null(error, operation, "pool");
     if (pool->process != process_id())
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (pool_of_thread == pool)
-        return error_set(error, VSDK_ERROR_BUSY, op, "called from a thread of the pool");
+        return error_set(error, VSDK_ERROR_BUSY, operation, "called from a thread of the pool");
     lock_take(&pool->lock);
     int first = !atomic_exchange(&pool->ending, 1);
     lock_give(&pool->lock);

@@ -230,17 +230,17 @@ uint64_t vsdk_ram_size(const vsdk_ram *ram)
 /* Nobody tracks written pages yet: what is checked is what the caller says. */
 vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length, vsdk_error *error)
 {
-    static const char op[] = "vsdk_ram_mark_dirty";
+    static const char operation[] = "vsdk_ram_mark_dirty";
     vm_use use;
 
     if (!ram)
-        return error_null(error, op, "ram");
-    vsdk_status status = vm_use_begin(ram->vm, &use, op, error);
+        return error_null(error, operation, "ram");
+    vsdk_status status = vm_use_begin(ram->vm, &use, operation, error);
     if (status)
         return status;
     vm_use_end(use);
     if (!checked_within(offset, length, ram->backend.bytes))
-        return error_set(error, VSDK_ERROR_RANGE, op,
+        return error_set(error, VSDK_ERROR_RANGE, operation,
                          "%" PRIu64 " bytes at %" PRIu64 " leave the memory of %" PRIu64 " bytes",
                          length, offset, ram->backend.bytes);
     return VSDK_OK;

@@ -13,9 +13,9 @@ enum { PAGE = 4096 };
 
 /* vCPUs are held and the tables are this thread's; a guest that has ended keeps its memory as it
  * is. Ends with writer_end. */
-static vsdk_status writer_begin(vsdk_vm *vm, const char *op, vsdk_error *error)
+static vsdk_status writer_begin(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
-    vsdk_status status = life_hold(vm, 1, op, error);
+    vsdk_status status = life_hold(vm, 1, operation, error);
 
     if (status)
         return status;
@@ -24,7 +24,7 @@ static vsdk_status writer_begin(vsdk_vm *vm, const char *op, vsdk_error *error)
         return VSDK_OK;
     }
     life_release(vm, 1);
-    return error_set(error, VSDK_ERROR_STATE, op, "the guest has ended");
+    return error_set(error, VSDK_ERROR_STATE, operation, "the guest has ended");
 }
 
 static void writer_end(vsdk_vm *vm)
@@ -33,31 +33,32 @@ static void writer_end(vsdk_vm *vm)
     life_release(vm, 1);
 }
 
-static vsdk_status flags_check(uint32_t flags, const char *op, vsdk_error *error)
+static vsdk_status flags_check(uint32_t flags, const char *operation, vsdk_error *error)
 {
     if (flags & ~(uint32_t)VSDK_MAP_READONLY)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "flags %#x are unknown", flags);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "flags %#x are unknown",
+                         flags);
     return VSDK_OK;
 }
 
 static vsdk_status map_check(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offset,
-                             uint64_t length, const char *op, vsdk_error *error)
+                             uint64_t length, const char *operation, vsdk_error *error)
 {
     if (ram->vm != vm)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the memory belongs to another virtual machine");
     if (!length || (gpa | offset | length) % PAGE)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "gpa %#" PRIx64 ", offset %#" PRIx64 " and length %#" PRIx64
                          " must be multiples of 4096 and the length not 0",
                          gpa, offset, length);
     if (!checked_within(offset, length, ram->backend.bytes))
-        return error_set(error, VSDK_ERROR_RANGE, op,
+        return error_set(error, VSDK_ERROR_RANGE, operation,
                          "offset %#" PRIx64 " and length %#" PRIx64 " leave the memory of %#" PRIx64
                          " bytes",
                          offset, length, ram->backend.bytes);
     if (!checked_within(gpa, length, GPA_LIMIT))
-        return error_set(error, VSDK_ERROR_RANGE, op,
+        return error_set(error, VSDK_ERROR_RANGE, operation,
                          "%#" PRIx64 " bytes at %#" PRIx64
                          " are above the guest's physical addresses",
                          length, gpa);
@@ -107,28 +108,28 @@ static void index_give(gpa_map *map, uint32_t index)
     map->used[index / 64] &= ~(UINT64_C(1) << index % 64);
 }
 
-static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char *op,
+static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char *operation,
                                vsdk_error *error)
 {
     const snapshot *s = snapshot_live(&vm->map.entries);
     uint64_t mapped = vm->map.mapped, most = vm->backend.config.memory_max;
 
     if (gpa_map_overlaps(vm, slot->gpa, slot->length))
-        return error_set(error, VSDK_ERROR_EXISTS, op,
+        return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "there is memory already in %#" PRIx64 " bytes at %#" PRIx64, slot->length,
                          slot->gpa);
-    vsdk_status status = bus_check_memory(vm, slot->gpa, slot->length, op, error);
+    vsdk_status status = bus_check_memory(vm, slot->gpa, slot->length, operation, error);
     if (status)
         return status;
     int aliases = (vm->host->backend.ops->traits & BACKEND_RAM_ALIAS) != 0;
     const backend_slot *other = aliases ? NULL : alias_find(s, slot);
     if (other)
-        return error_set(error, VSDK_ERROR_EXISTS, op,
+        return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "this memory is mapped at %#" PRIx64
                          " already and the %s backend has no aliases",
                          other->gpa, vm->host->backend.ops->name);
     if (mapped > most || slot->length > most - mapped) {
-        error_set(error, VSDK_ERROR_LIMIT, op,
+        error_set(error, VSDK_ERROR_LIMIT, operation,
                   "%#" PRIx64 " bytes more than the %#" PRIx64
                   " that are mapped exceed memory_max, %#" PRIx64,
                   slot->length, mapped, most);
@@ -149,18 +150,19 @@ static void keep_for_ever(vsdk_vm *vm, gpa_slot *slot, const vsdk_error *why)
 
 /* With the table's room made first, so that what can fail after the hypervisor's part is nothing.
  */
-static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_error *error)
+static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *operation, vsdk_error *error)
 {
     const backend_ops *ops = vm->host->backend.ops;
     gpa_entry entry = {slot->backend.gpa, slot->backend.length,
                        (uint8_t *)slot->ram->backend.memory + slot->backend.offset, slot};
-    vsdk_status status = place_check(vm, &slot->backend, op, error);
+    vsdk_status status = place_check(vm, &slot->backend, operation, error);
     vsdk_error why;
 
     if (status)
         return status;
     if (!index_take(&vm->map, &slot->backend.index))
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
+                         "no memory for the table of mappings");
     lock_take(&vm->serial);
     status = ops->vm_map(&vm->backend, &slot->backend, &why);
     lock_give(&vm->serial);
@@ -172,7 +174,8 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_er
         return VSDK_OK;
     }
     if (!status) {
-        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of mappings");
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation,
+                           "no memory for the table of mappings");
         lock_take(&vm->serial);
         vsdk_status undone = ops->vm_unmap(&vm->backend, &slot->backend, &why);
         lock_give(&vm->serial);
@@ -192,34 +195,34 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *op, vsdk_er
 vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offset, uint64_t length,
                         uint32_t flags, vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_map";
+    static const char operation[] = "vsdk_vm_map";
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!ram)
-        return error_null(error, op, "ram");
-    vsdk_status status = flags_check(flags, op, error);
+        return error_null(error, operation, "ram");
+    vsdk_status status = flags_check(flags, operation, error);
     if (!status)
-        status = map_check(vm, gpa, ram, offset, length, op, error);
+        status = map_check(vm, gpa, ram, offset, length, operation, error);
     if (status)
         return status;
 
     gpa_slot *slot = alloc_zeroed(sizeof *slot);
     if (!slot)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the mapping");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the mapping");
     slot->backend = (backend_slot){
         .ram = &ram->backend, .gpa = gpa, .offset = offset, .length = length, .flags = flags};
     slot->ram = ram;
     refs_init(&slot->refs);
     atomic_init(&slot->flags, flags);
-    status = writer_begin(vm, op, error);
+    status = writer_begin(vm, operation, error);
     if (status) {
         alloc_free(slot);
         return status;
     }
-    status = slot_map(vm, slot, op, error);
+    status = slot_map(vm, slot, operation, error);
     if (!status)
         ram_get(ram);
     else if (vm->map.lost != slot)
@@ -228,14 +231,14 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
     return status;
 }
 
-static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length, const char *op,
+static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length, const char *operation,
                            vsdk_error *error)
 {
     const gpa_entry *entry = gpa_map_find(snapshot_live(&vm->map.entries), gpa);
 
     if (entry && entry->gpa == gpa && entry->length == length)
         return entry->slot;
-    error_set(error, VSDK_ERROR_NOT_FOUND, op,
+    error_set(error, VSDK_ERROR_NOT_FOUND, operation,
               "no mapping has exactly %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
     return NULL;
 }
@@ -247,14 +250,14 @@ static int is_of_slot(const void *entry, void *slot)
 
 vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_unmap";
+    static const char operation[] = "vsdk_vm_unmap";
 
     if (!vm)
-        return error_null(error, op, "vm");
-    vsdk_status status = writer_begin(vm, op, error);
+        return error_null(error, operation, "vm");
+    vsdk_status status = writer_begin(vm, operation, error);
     if (status)
         return status;
-    gpa_slot *slot = slot_find(vm, gpa, length, op, error);
+    gpa_slot *slot = slot_find(vm, gpa, length, operation, error);
     if (!slot) {
         writer_end(vm);
         return VSDK_ERROR_NOT_FOUND;
@@ -273,7 +276,7 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
 }
 
 /* The flags are set before the pins are counted: see view_fill in gate.c. */
-static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, const char *op,
+static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, const char *operation,
                                 vsdk_error *error)
 {
     uint32_t before = atomic_exchange(&slot->flags, atomic_load(&slot->flags) | flags);
@@ -281,7 +284,7 @@ static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, con
     readers_wait(&vm->readers);
     if (flags & VSDK_MAP_READONLY && atomic_load(&slot->write_pins)) {
         atomic_store(&slot->flags, before);
-        return error_set(error, VSDK_ERROR_BUSY, op,
+        return error_set(error, VSDK_ERROR_BUSY, operation,
                          "a part of the memory at %#" PRIx64 " is pinned for writing",
                          slot->backend.gpa);
     }
@@ -301,19 +304,19 @@ static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, con
 vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t flags,
                             vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_protect";
+    static const char operation[] = "vsdk_vm_protect";
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
-    vsdk_status status = flags_check(flags, op, error);
+        return vm_forked(operation, error);
+    vsdk_status status = flags_check(flags, operation, error);
     if (!status)
-        status = writer_begin(vm, op, error);
+        status = writer_begin(vm, operation, error);
     if (status)
         return status;
-    gpa_slot *slot = slot_find(vm, gpa, length, op, error);
-    status = slot ? slot_protect(vm, slot, flags, op, error) : VSDK_ERROR_NOT_FOUND;
+    gpa_slot *slot = slot_find(vm, gpa, length, operation, error);
+    status = slot ? slot_protect(vm, slot, flags, operation, error) : VSDK_ERROR_NOT_FOUND;
     writer_end(vm);
     return status;
 }

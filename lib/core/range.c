@@ -97,13 +97,14 @@ static const bus_range *overlap_find(const vsdk_vm *vm, vsdk_space space, uint64
     return range->last >= first ? range : NULL;
 }
 
-static vsdk_status overlap_error(const bus_range *range, vsdk_space space, const char *op,
+static vsdk_status overlap_error(const bus_range *range, vsdk_space space, const char *operation,
                                  vsdk_error *error)
 {
     if (range->device)
-        return error_set(error, VSDK_ERROR_EXISTS, op, "device %s has %s %#" PRIx64 " to %#" PRIx64,
-                         range->device->name, vsdk_space_name(space), range->first, range->last);
-    return error_set(error, VSDK_ERROR_EXISTS, op,
+        return error_set(error, VSDK_ERROR_EXISTS, operation,
+                         "device %s has %s %#" PRIx64 " to %#" PRIx64, range->device->name,
+                         vsdk_space_name(space), range->first, range->last);
+    return error_set(error, VSDK_ERROR_EXISTS, operation,
                      "the range with tag %#" PRIx64 " has %s %#" PRIx64 " to %#" PRIx64, range->tag,
                      vsdk_space_name(space), range->first, range->last);
 }
@@ -121,45 +122,47 @@ vsdk_status bus_check_memory(vsdk_vm *vm, uint64_t gpa, uint64_t length, const c
     return bus_check_reserved(vm, VSDK_SPACE_MMIO, gpa, length, operation, error);
 }
 
-static vsdk_status range_check(vsdk_space space, uint64_t address, uint64_t length, const char *op,
-                               vsdk_error *error)
+static vsdk_status range_check(vsdk_space space, uint64_t address, uint64_t length,
+                               const char *operation, vsdk_error *error)
 {
     if (space > VSDK_SPACE_MMIO)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown", space);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "space %u is unknown",
+                         space);
     if (!length)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the length is 0");
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the length is 0");
     if (!checked_within(address, length, space == VSDK_SPACE_PIO ? PORTS : GPA_LIMIT))
-        return error_set(error, VSDK_ERROR_RANGE, op,
+        return error_set(error, VSDK_ERROR_RANGE, operation,
                          "%#" PRIx64 " bytes at %s %#" PRIx64 " leave the space", length,
                          vsdk_space_name(space), address);
     return VSDK_OK;
 }
 
 vsdk_status bus_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
-                          const bus_range *wanted, const char *op, vsdk_error *error)
+                          const bus_range *wanted, const char *operation, vsdk_error *error)
 {
     bus_range range = *wanted;
-    vsdk_status status = range_check(space, address, length, op, error);
+    vsdk_status status = range_check(space, address, length, operation, error);
 
     if (!status && atomic_load(&vm->gone))
-        status = vm_gone(op, error);
+        status = vm_gone(operation, error);
     if (!status)
-        status = bus_check_reserved(vm, space, address, length, op, error);
+        status = bus_check_reserved(vm, space, address, length, operation, error);
     if (status)
         return status;
     range.first = address;
     range.last = address + length - 1;
     const bus_range *other = overlap_find(vm, space, range.first, range.last);
     if (other)
-        return overlap_error(other, space, op, error);
+        return overlap_error(other, space, operation, error);
     if (space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, address, length))
-        return error_set(error, VSDK_ERROR_EXISTS, op,
+        return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "there is guest memory in %#" PRIx64 " bytes at %#" PRIx64, length,
                          address);
     snapshot_box *box = &vm->bus.ranges[space];
     if (!snapshot_insert(box, &vm->readers, sizeof range, index_of(snapshot_live(box), range.first),
                          &range))
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the table of ranges");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
+                         "no memory for the table of ranges");
     return VSDK_OK;
 }
 
@@ -209,39 +212,40 @@ void bus_clear(vsdk_vm *vm)
 vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                               uint64_t tag, vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_add_range";
+    static const char operation[] = "vsdk_vm_add_range";
     bus_range range = {.tag = tag};
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!tag)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "the tag is 0");
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the tag is 0");
     lock_take(&vm->bus.lock);
-    vsdk_status status = bus_add_range(vm, space, address, length, &range, op, error);
+    vsdk_status status = bus_add_range(vm, space, address, length, &range, operation, error);
     lock_give(&vm->bus.lock);
     return status;
 }
 
 vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
 {
-    static const char op[] = "vsdk_vm_remove_range";
+    static const char operation[] = "vsdk_vm_remove_range";
     vsdk_status status = VSDK_OK;
 
     if (!vm)
-        return error_null(error, op, "vm");
+        return error_null(error, operation, "vm");
     if (vm_is_foreign(vm))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (space > VSDK_SPACE_MMIO)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, op, "space %u is unknown", space);
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "space %u is unknown",
+                         space);
     lock_take(&vm->bus.lock);
     if (atomic_load(&vm->gone))
-        status = vm_gone(op, error);
+        status = vm_gone(operation, error);
     else if (!bus_remove_range(vm, space, address, NULL))
         status =
-            error_set(error, VSDK_ERROR_NOT_FOUND, op, "no tagged range begins at %s %#" PRIx64,
-                      vsdk_space_name(space), address);
+            error_set(error, VSDK_ERROR_NOT_FOUND, operation,
+                      "no tagged range begins at %s %#" PRIx64, vsdk_space_name(space), address);
     lock_give(&vm->bus.lock);
     return status;
 }

@@ -138,16 +138,16 @@ static void happen(vsdk_stream *s, uint32_t events)
 }
 
 static vsdk_status read_config(const vsdk_stream_config *given, vsdk_stream_config *config,
-                               const char *op, vsdk_error *error)
+                               const char *operation, vsdk_error *error)
 {
-    vsdk_status status = record_read(config, sizeof *config, given, 0, op, error);
+    vsdk_status status = record_read(config, sizeof *config, given, 0, operation, error);
 
     if (status)
         return status;
     if (config->reserved[0] || config->reserved[1])
-        return record_later(op, error);
+        return record_later(operation, error);
     if (config->capacity > CAPACITY_MOST)
-        return error_set(error, VSDK_ERROR_LIMIT, op, "capacity %" PRIu64 " is above 16 MiB",
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "capacity %" PRIu64 " is above 16 MiB",
                          config->capacity);
     return VSDK_OK;
 }
@@ -155,7 +155,7 @@ static vsdk_status read_config(const vsdk_stream_config *given, vsdk_stream_conf
 vsdk_status vsdk_stream_create(const vsdk_stream_config *given, vsdk_stream **near,
                                vsdk_stream **far, vsdk_error *error)
 {
-    static const char op[] = "vsdk_stream_create";
+    static const char operation[] = "vsdk_stream_create";
     vsdk_stream_config config;
 
     if (near)
@@ -163,13 +163,13 @@ vsdk_status vsdk_stream_create(const vsdk_stream_config *given, vsdk_stream **ne
     if (far)
         *far = NULL;
     if (!near || !far)
-        return error_null(error, op, near ? "far" : "near");
-    vsdk_status status = read_config(given, &config, op, error);
+        return error_null(error, operation, near ? "far" : "near");
+    vsdk_status status = read_config(given, &config, operation, error);
     if (status)
         return status;
     stream_pair *pair = alloc_zeroed(sizeof *pair);
     if (!pair)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the stream");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the stream");
     refs_init(&pair->memory);
     refs_get(&pair->memory);
     lock_init(&pair->lock, RANK_STREAM);
@@ -186,7 +186,7 @@ vsdk_status vsdk_stream_create(const vsdk_stream_config *given, vsdk_stream **ne
     if (!pair->ends[0].in.bytes || !pair->ends[1].in.bytes) {
         refs_put(&pair->memory);
         pair_put(pair);
-        return error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for %" PRIu64 " bytes",
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for %" PRIu64 " bytes",
                          pair->capacity);
     }
     *near = &pair->ends[0];
@@ -255,16 +255,16 @@ static uint64_t ring_put(ring *r, uint64_t capacity, const uint8_t *from, uint64
 vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacity, uint64_t *got,
                              vsdk_error *error)
 {
-    static const char op[] = "vsdk_stream_read";
+    static const char operation[] = "vsdk_stream_read";
 
     if (got)
         *got = 0;
     if (!stream)
-        return error_null(error, op, "stream");
+        return error_null(error, operation, "stream");
     if (is_foreign(stream))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!buffer || !got)
-        return error_null(error, op, buffer ? "got" : "buffer");
+        return error_null(error, operation, buffer ? "got" : "buffer");
     stream_pair *pair = stream->pair;
     vsdk_stream *peer = stream->peer;
     lock_take(&pair->lock);
@@ -277,23 +277,23 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
     }
     lock_give(&pair->lock);
     if (ended)
-        return error_set(error, VSDK_ERROR_GONE, op, "the other end was closed");
+        return error_set(error, VSDK_ERROR_GONE, operation, "the other end was closed");
     return VSDK_OK;
 }
 
 vsdk_status vsdk_stream_write(vsdk_stream *stream, const void *bytes, uint64_t length,
                               uint64_t *accepted, vsdk_error *error)
 {
-    static const char op[] = "vsdk_stream_write";
+    static const char operation[] = "vsdk_stream_write";
 
     if (accepted)
         *accepted = 0;
     if (!stream)
-        return error_null(error, op, "stream");
+        return error_null(error, operation, "stream");
     if (is_foreign(stream))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!bytes)
-        return error_null(error, op, "bytes");
+        return error_null(error, operation, "bytes");
     stream_pair *pair = stream->pair;
     vsdk_stream *peer = stream->peer;
     lock_take(&pair->lock);
@@ -323,18 +323,18 @@ vsdk_stream_events vsdk_stream_ready(vsdk_stream *stream)
 
 int32_t vsdk_stream_descriptor(vsdk_stream *stream, vsdk_error *error)
 {
-    static const char op[] = "vsdk_stream_descriptor";
+    static const char operation[] = "vsdk_stream_descriptor";
 
     if (!stream)
-        return error_null(error, op, "stream"), -1;
+        return error_null(error, operation, "stream"), -1;
     if (is_foreign(stream))
-        return vm_forked(op, error), -1;
+        return vm_forked(operation, error), -1;
     lock_take(&stream->pair->lock);
     if (stream->fd < 0) {
         int fd = sys_eventfd();
         stream->fd = fd < 0 ? -1 : fd;
         if (fd < 0)
-            error_set_errno(error, error_status_of_errno(-fd), -fd, op,
+            error_set_errno(error, error_status_of_errno(-fd), -fd, operation,
                             "no descriptor for the stream");
         descriptor_update(stream);
     }
@@ -346,16 +346,16 @@ int32_t vsdk_stream_descriptor(vsdk_stream *stream, vsdk_error *error)
 vsdk_status vsdk_stream_set_handler(vsdk_stream *stream, vsdk_stream_fn fn, void *user,
                                     vsdk_release_fn release, vsdk_error *error)
 {
-    static const char op[] = "vsdk_stream_set_handler";
+    static const char operation[] = "vsdk_stream_set_handler";
     vsdk_status status = VSDK_OK;
     handler *made = NULL;
 
     if (stream && is_foreign(stream))
-        return vm_forked(op, error);
+        return vm_forked(operation, error);
     if (!stream)
-        status = error_null(error, op, "stream");
+        status = error_null(error, operation, "stream");
     else if (fn && !(made = alloc_zeroed(sizeof *made)))
-        status = error_set(error, VSDK_ERROR_NO_MEMORY, op, "no memory for the handler");
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the handler");
     if (status || !fn) {
         if (release)
             release(user);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the library's devices share: making a device with its ranges, and output to the embedder. */
 #ifndef VSDK_DEVICES_DEVICE_H
 #define VSDK_DEVICES_DEVICE_H

@@ -341,7 +341,7 @@ vsdk_status vsdk_fw_cfg_add(vsdk_device *device, uint32_t key, const char *name,
     status = device_check_process(vsdk_device_vm(device), __func__, error);
     if (status)
         return status;
-    int inside = vsdk_device_enter(device, NULL) == VSDK_OK; /* else no guest reads it */
+    int inside = !vsdk_device_enter(device, NULL); /* else no guest reads it */
     status = fw_cfg_add(cfg, key, name, bytes, (uint32_t)length, error);
     if (inside)
         vsdk_device_leave(device);

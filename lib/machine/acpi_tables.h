@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ACPI tables of the machine. */
 #ifndef VSDK_MACHINE_ACPI_TABLES_H
 #define VSDK_MACHINE_ACPI_TABLES_H

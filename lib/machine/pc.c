@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
-#include "devices/device.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -151,9 +150,10 @@ vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint3
         *needed = 0;
     if (!pc || !needed || (!ranges && capacity))
         return error_null(error, __func__, !pc ? "pc" : needed ? "ranges" : "needed");
-    vsdk_status status = device_check_process(pc->vm, __func__, error);
-    if (status)
-        return status;
+    vsdk_vm_info info = {.size = sizeof info};
+    if (vsdk_vm_get_info(pc->vm, &info, NULL) == VSDK_ERROR_STATE)
+        return error_set(error, VSDK_ERROR_STATE, __func__,
+                         "this process was forked after the object was made");
     *needed = pc->map_count;
     for (uint32_t i = 0; i < pc->map_count && i < capacity; i++)
         ranges[i] = pc->map[i];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The machine inside: what pc.c, pc_devices.c, pc_memory.c and pc_boot.c share. Every address and
  * interrupt number is here, once. */
 #ifndef VSDK_MACHINE_PC_H

@@ -6,7 +6,7 @@
 #include "base/record.h"
 #include "machine/pc.h"
 
-static const char OPERATION[] = "vsdk_pc_boot";
+static const char operation[] = "vsdk_pc_boot";
 
 static vsdk_status pc_check_created(vsdk_pc *pc, vsdk_error *error)
 {
@@ -14,7 +14,7 @@ static vsdk_status pc_check_created(vsdk_pc *pc, vsdk_error *error)
     vsdk_status status = vsdk_vm_get_info(pc->vm, &info, error);
 
     if (!status && info.state != VSDK_VM_CREATED)
-        status = error_set(error, VSDK_ERROR_STATE, OPERATION, "the guest was started already");
+        status = error_set(error, VSDK_ERROR_STATE, operation, "the guest was started already");
     return status;
 }
 
@@ -32,14 +32,14 @@ static vsdk_status pc_map_insert(pc_map *map, const vsdk_memory_range *range, vs
     uint32_t at = map->count;
 
     if (!range->length || !checked_add(range->address, range->length, &end))
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, OPERATION,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "memory: 0x%llx bytes at 0x%llx are none, or wrap",
                          (unsigned long long)range->length, (unsigned long long)range->address);
     for (uint32_t i = 0; i < map->count; i++) {
         const vsdk_memory_range *other = &map->range[i];
 
         if (ranges_overlap(range->address, range->length, other->address, other->length))
-            return error_set(error, VSDK_ERROR_EXISTS, OPERATION,
+            return error_set(error, VSDK_ERROR_EXISTS, operation,
                              "memory: 0x%llx bytes at 0x%llx overlap 0x%llx bytes at 0x%llx",
                              (unsigned long long)range->length, (unsigned long long)range->address,
                              (unsigned long long)other->length, (unsigned long long)other->address);
@@ -56,9 +56,9 @@ static vsdk_status pc_make_map_told(const vsdk_pc *pc, const vsdk_boot_config *c
     vsdk_status status = VSDK_OK;
 
     if (config->memory_count && !config->memory)
-        return error_null(error, OPERATION, "memory");
+        return error_null(error, operation, "memory");
     if (config->memory_count > RANGES_MOST - pc->map_count)
-        return error_set(error, VSDK_ERROR_LIMIT, OPERATION,
+        return error_set(error, VSDK_ERROR_LIMIT, operation,
                          "memory_count: %u ranges beside the machine's, at most %u",
                          config->memory_count, RANGES_MOST - pc->map_count);
     for (; map->count < pc->map_count; map->count++)
@@ -71,10 +71,10 @@ static vsdk_status pc_make_map_told(const vsdk_pc *pc, const vsdk_boot_config *c
 static vsdk_status pc_complete(const vsdk_pc *pc, const vsdk_boot_config *given,
                                vsdk_boot_config *config, pc_map *map, vsdk_error *error)
 {
-    vsdk_status status = record_read(config, sizeof *config, given, FLAGS, OPERATION, error);
+    vsdk_status status = record_read(config, sizeof *config, given, FLAGS, operation, error);
 
     if (!status && config->rsdp)
-        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, OPERATION,
+        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                            "rsdp is the machine's to fill in");
     if (!status)
         status = pc_make_map_told(pc, config, map, error);

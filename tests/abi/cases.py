@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Descriptions that must fail: an edit of the golden one, and the complaint that it must give.
 
 Each case is (rule, file, old text, new text, complaint). The complaint must name the line on which

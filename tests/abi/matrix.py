@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The matrix of every public function by what the tests saw it return.
 
 usage: matrix.py [--api api.json] [--quiet] LOG...

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Which room may include what. Prints TAP; begins by proving that it refuses what it must.
 
 Only #include lines are read. A rule is a list of (kind, pattern): the name of the included file must

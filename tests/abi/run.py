@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the generator. Prints TAP; needs the standard library, and a compiler for two of them."""
 
 import contextlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Assertions on a status. `error` is one record that every checked call of a test fills. */
 #ifndef VSDK_TESTS_BACKEND_CHECK_H
 #define VSDK_TESTS_BACKEND_CHECK_H

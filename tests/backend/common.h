@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the conformance tests share. Each test program opens the host that $VSDK_TEST_BACKEND names,
  * so that the same binaries run in every place.
  *

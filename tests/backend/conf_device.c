@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Devices and ranges: who answers an access, and when a device is gone. */
 #include "common.h"
 #include <pthread.h>

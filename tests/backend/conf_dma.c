@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The gate: the one way from a guest address to bytes, for embedders and, as long as they are
  * started, for devices. */
 #include "common.h"

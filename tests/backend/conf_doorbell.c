@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Doorbells: a write becomes a readable descriptor. */
 #include "common.h"
 #include <poll.h>

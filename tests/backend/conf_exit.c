@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The exit record, byte by byte, by kind of access. */
 #include "common.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Hosts: opening, capabilities, CPUID, orphans. */
 #include "common.h"
 #include <fcntl.h>

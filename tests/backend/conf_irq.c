@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Interrupts: lines, controllers, messages and NMI. */
 #include "common.h"
 #include <pthread.h>

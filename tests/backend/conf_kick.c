@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kicks: sticky, coalescing, never lost and never spurious. */
 #include "common.h"
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Loops: descriptors, timers and work on the thread that dispatches. */
 #include "common.h"
 #include <fcntl.h>

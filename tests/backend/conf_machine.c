@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The library's own devices, loaders and portable machine, by their public functions. */
 #include "common.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guest memory: made, mapped, protected and taken away, in every state. */
 #include "common.h"
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Registers: general, segment and control, FPU, CPUID; and when they can be reached. */
 #include "common.h"
 #include <pthread.h>

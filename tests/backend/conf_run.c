@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vsdk_vm_run: the whole guest from one call. */
 #include "common.h"
 #include <pthread.h>

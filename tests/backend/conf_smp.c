@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* More than one processor: started by INIT and SIPI, each on a thread of its own. */
 #include "common.h"
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Virtual machines: creation, states, the end, and GONE everywhere. */
 #include "common.h"
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a forked child has of a machine, and what is left of one when it is gone. */
 #include "backends/kvm/objects_kvm.h"
 #include "kvm_rig.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kicks, deadlines and foreign signals, below the core. A kicker takes a ticket, kicks, and waits
  * until a run has answered a ticket at least its own. */
 #include "kvm_rig.h"

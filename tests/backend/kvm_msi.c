@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages by descriptor: a write to an eventfd becomes an interrupt without the library. What has
  * arrived is read from the local APIC, whose processor does not take it. */
 #include "backends/kvm/objects_kvm.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The KVM operations on their own: memory, exits, completion, registers, doorbells, messages. */
 #include "backends/kvm/objects_kvm.h"
 #include "kvm_rig.h"

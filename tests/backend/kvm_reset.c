@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reset: whatever a guest did, its vCPUs are afterwards what the kernel makes them. */
 #include "backends/kvm/objects_kvm.h"
 #include "kvm_rig.h"

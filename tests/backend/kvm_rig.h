@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A machine for tests of the KVM operations below the core: it fills the backend's structs itself.
  * The guest runs at CPL 3 in long mode, with I/O privilege, in memory mapped one to one. */
 #ifndef TESTS_BACKEND_KVM_RIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a vCPU is when it is made, what a halt does to it, and which registers it takes. */
 #include "backends/kvm/objects_kvm.h"
 #include "kvm_rig.h"

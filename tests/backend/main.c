@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The entry of every Criterion program here: TAP on stdout, whatever the arguments. */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Debian's kernel with Xen's console for its own, above the Xen backend's operations table: what it
  * says there comes out, and it hears what is typed. xen_console MODULE, in a dom0, with vmlinux and
  * initrd.gz in $VSDK_GUEST_DIR. Prints TAP.

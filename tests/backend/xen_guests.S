@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guests of the Xen backend's own test: 64-bit code that the test copies to 0x10000. RDI has an
  * argument. Every guest begins and ends with a label that the test sees. */
     .section .rodata

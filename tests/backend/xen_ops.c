@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Xen backend through its operations table alone: xen_ops MODULE, in a dom0. Prints TAP. */
 #include "core/backend.h"
 #include <dirent.h>

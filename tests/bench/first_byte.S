@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The smallest guest that says something: a letter on the serial port, by PVH. */
     .section .note.Xen, "a", @note
     .long 4, 4, 18 /* XEN_ELFNOTE_PHYS32_ENTRY */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What may be called from a callback, and is not what a device does every day. */
 #include "check.h"
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Handles are closed in every order, and what they named is released exactly once. */
 #include "check.h"
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The library, loaded at run time: every function is there, it works, and it goes away. */
 #include "api_table.h"
 #include "tap.h"

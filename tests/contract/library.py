@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The built library: what it needs at load, what it exports, how it is called; and the mocks' module.
 
 usage: library.py LIBRARY MAP MODULE"""

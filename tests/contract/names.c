@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Names of the values of enums. */
 #include "api_table.h"
 #include <criterion/criterion.h>

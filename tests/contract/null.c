@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each public function, called with NULL for each pointer and zero for each number. */
 #include "null_calls.h"
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* When a function fails its outputs are NULL or zero, whatever was there before. A structure keeps
  * the size that the caller set. */
 #include "check.h"

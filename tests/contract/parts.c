@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Devices, loaders and the machine as a program sees them: each documented error, on the mock. */
 #include "check.h"
 #include <criterion/criterion.h>

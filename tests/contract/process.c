@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the library leaves behind in its process: nothing. After a warm-up, cycles of create, run
  * and destroy change no descriptor, signal, directory, child or mapping; a forked child may close;
  * and descriptors 0 to 2 stay free. */

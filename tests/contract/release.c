@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A user pointer's release is called exactly once, on failure of the function that took it too. */
 #include "check.h"
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Structures of other versions: shorter, longer with a tail of zeros, longer with more. */
 #include "check.h"
 #include <criterion/criterion.h>

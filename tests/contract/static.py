@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The static library: built, installed and linked as README says. A program with names of its own like
 those inside, one without any shared library, CMake, and the modules.
 

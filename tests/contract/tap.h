@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TAP for the programs that cannot use Criterion: it has threads, descriptors and processes of its
  * own, and these programs count all of them. */
 #ifndef VSDK_TESTS_CONTRACT_TAP_H

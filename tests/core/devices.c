@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Devices whose callbacks, locks and ends meet a pause on other threads. */
 #include "../contract/tap.h"
 #include "core/device.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "puppet.h"
 #include "base/error.h"
 #include "base/sys.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A backend without a guest: a script says what each vCPU does next. It watches what the core
  * promises to backends, and counts each breach. */
 #ifndef VSDK_TESTS_CORE_PUPPET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A hypervisor that does not stop a guest, or does not let it go on: whoever asked is told, the
  * virtual machine is in a state that it names, and what was to be done can be done later. */
 #include "../contract/tap.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Start, pause, kick, stop, destroy: each rule of the contract once, with the threads that it
  * takes. */
 #include "../contract/tap.h"

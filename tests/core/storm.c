@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Everything at once: kicks that must be counted, and pause, hold, stop, destroy against running
  * vCPUs. The number of rounds may be given. */
 #include "../contract/tap.h"

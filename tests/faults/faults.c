@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each call that the library makes to the system, and each allocation, fails in turn. Each failure
  * is reported by a structured error, after which the same step succeeds; or it stands on the list
  * of optional calls, which is printed with what happens instead. Nothing is left behind.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The functions that a loaded library imports: each is a word in its memory that can be changed, so
  * that the library's calls, and nobody else's, come to the test. */
 #ifndef VSDK_TESTS_FAULTS_IMPORTS_H

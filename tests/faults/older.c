@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A kernel whose KVM lacks one thing: what depends on it is refused with UNSUPPORTED, the
  * capability says so with a reason that names it, and the rest works. Without what it can't do
  * without the host does not open. */

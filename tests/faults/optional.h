@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that may fail without the caller's hearing of it, and what happens instead. */
 #ifndef VSDK_TESTS_FAULTS_OPTIONAL_H
 #define VSDK_TESTS_FAULTS_OPTIONAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The owner of a guest is killed. Where the guest outlives it, the next host says so and takes it
  * back; elsewhere there is nothing to say. */
 #include "cycle.h"

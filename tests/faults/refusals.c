@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Xen refuses each hypercall in turn: as in faults.c, but what fails is what Xen's libraries ask of
  * the hypervisor, and all of it in one process. Each step of the scenario is done again with the
  * next hypercall failing until it gets through. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a virtual machine with one of everything, step by step. A step that fails may be done
  * again. */
 #ifndef VSDK_TESTS_FAULTS_SCENARIO_H

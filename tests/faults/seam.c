@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "seam.h"
 #include "imports.h"
 #include "tap.h"

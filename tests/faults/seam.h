@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The calls that libvsdk makes to the system and for memory: counted, and one made to fail. */
 #ifndef VSDK_TESTS_FAULTS_SEAM_H
 #define VSDK_TESTS_FAULTS_SEAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "calls.h"
 #include "../generated/api_table.h"
 #include <ctype.h>

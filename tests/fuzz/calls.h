@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzing sequences of calls on the mocks: each byte chooses a function, the bytes after it choose
  * among a few handles, which may be NULL, of another virtual machine, or destroyed, and its
  * arguments. Callbacks take bytes too, and so call the library from inside. */

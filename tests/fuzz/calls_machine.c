@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Hosts, virtual machines and processors. */
 #include "calls.h"
 #include <string.h>

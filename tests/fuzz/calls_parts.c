@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory, devices, interrupts, doorbells and loops. */
 #include "calls.h"
 #include <string.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The corpora: one file a target, an input a line, NAME HEX (- for none).
 
 usage: corpus.py unpack FILE FOLDER     a file an input, for a fuzzer

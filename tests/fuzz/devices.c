@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Accesses to the machine's devices in any order, input in between: six bytes a step. */
 #include "fake.h"
 #include "target.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzing the devices of the portable machine on the mock: the input becomes a guest that reads and
  * writes their registers, with strings and DMA, and things that happen from outside between.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Gives every input of the corpora named to the target, as an ordinary test; see corpus.py. */
 #include "../contract/tap.h"
 #include "target.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes the small valid images that the corpora grew from: seeds FOLDER. */
 #include "images.h"
 

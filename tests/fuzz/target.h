@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzing the loaders: one image of one format into a small guest on the fake core. */
 #ifndef VSDK_TESTS_FUZZ_TARGET_H
 #define VSDK_TESTS_FUZZ_TARGET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guests. Each begins at CODE in 64-bit mode, with a stack below STACK. */
 #include "guest.inc"
 

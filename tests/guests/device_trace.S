@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Drives the probe (layout.h), a device of the embedder's, waiting for each answer:
  * 1. reads its id from a port and writes id + 1 to another
  * 2. PROBE_FILL: the device writes 64 bytes of the pattern to BUFFER and interrupts; the guest

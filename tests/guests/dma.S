@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Gives the addresses of two buffers of 64 bytes to PORT_LONG: the first is to be written by the
  * device and holds the pattern when the following IN from PORT_BYTE is answered; the second holds
  * the pattern from the guest. Ends with 0, or 1 if what it got is wrong. Runs at CPL 0 and 3. */

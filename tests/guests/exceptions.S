@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Faults that the guest handles and goes on from: an invalid instruction, a page fault on the first
  * address above what is mapped (CR2 is checked) and a division by zero. Each handler writes its
  * vector to PORT_BYTE. CPL 0. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes the low byte of rdi to PORT_END. Runs at CPL 0 and 3. */
 #include "guest.inc"
 guest exit_port

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Without an interrupt controller: writes 1, 2, 3 to PORT_BYTE and halts after each of the first
  * two. CPL 0. */
 #include "guest.inc"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Takes interrupts of pin 5 of an IOAPIC, programmed for level: finds each to have come as an edge,
  * writes its vector to PORT_BYTE, and ends it by masking and unmasking the pin. Writes 1 to
  * PORT_REPORT when it is ready; vector LINE_LAST ends it. CPL 0, needs a local APIC. */

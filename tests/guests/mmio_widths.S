@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* For widths 1, 2, 4 and 8 reads MMIO + 8 * n and writes the value plus one 0x100 above it.
  * Runs at CPL 0 and 3. */
 #include "guest.inc"

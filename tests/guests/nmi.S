@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes 1 to PORT_REPORT when it is ready, and 2 to PORT_BYTE for each NMI; the second ends it.
  * CPL 0, needs a local APIC. */
 #include "guest.inc"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Accesses that cross a page of nobody's memory: reads a dword at MMIO + 0xffe and reports it,
  * writes the qword 0x8877665544332211 at MMIO + 0x1ffc. Runs at CPL 0 and 3. */
 #include "guest.inc"

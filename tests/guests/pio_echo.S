@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads a port of each width and writes what it got to the same port. Runs at CPL 0 and 3. */
 #include "guest.inc"
 guest pio_echo

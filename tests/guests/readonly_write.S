@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rdi is the address of read-only memory: reads a dword there, writes it plus one, reads it again
  * and reports both. Runs at CPL 0 and 3. */
 #include "guest.inc"

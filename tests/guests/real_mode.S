@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starts in real mode with CS and DS 0x1000, IP 0: writes to PORT_WORD the word at 0x1000:data, what
  * INT 0x21 through the table at 0 gives, and after a switch to 32-bit protected mode to PORT_LONG a
  * dword. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stores the registers that it was given at DATA in the order of vsdk_x86_regs without RIP and
  * RFLAGS, loads register n (in the same order) with (n + 1) * 0x0101010101010101 and writes AL to
  * PORT_LOOK; RAX as it is after that goes to DATA + 0x80. Runs at CPL 0 and 3. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* String instructions: outs and ins on ports, movs and stos to memory of nobody.
  * 1. rep outsb: ten bytes 0x30 to 0x39 to PORT_BYTE
  * 2. rep outsl: three dwords 0x11111111, 0x22222222, 0x33333333 to PORT_LONG

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes 1, 2 and 3 to PORT_WORD (words), then to MMIO (dwords). Runs at CPL 0 and 3. */
 #include "guest.inc"
 guest rings

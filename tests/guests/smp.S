@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The boot processor starts all others by INIT and SIPI; each reports its APIC id to PORT_REPORT
  * from long mode, adds one to the counter at DATA, and waits. rdi is how many others there
  * are: when all have come the boot processor reports its own id and ends. CPL 0, needs local

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* INT 0x80, whose handler writes 0x80 to PORT_BYTE, then INT3, whose handler writes 3. CPL 0; an
  * instruction emulator may not know INT in long mode. */
 #include "guest.inc"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guests of the storms of threads. */
 #include "guest.inc"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An invalid instruction with an empty interrupt table: the guest crashes. CPL 0. */
 #include "guest.inc"
 guest triple_fault

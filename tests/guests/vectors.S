@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Takes interrupts 0x30 to 0x3f: writes 1 to PORT_REPORT when it is ready, and then each vector
  * taken to PORT_BYTE. VECTOR_LAST ends it. CPL 0, needs a local APIC. */
 #include "guest.inc"

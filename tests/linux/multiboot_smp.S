@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A multiboot 1 guest that knows nothing of this library: a serial port at 0x3f8, the number of
  * processors from fw_cfg, every one of them started by INIT and SIPI, an exit port at 0xf4.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Modules of the mocks that must be refused; which one, the build says. */
 #include "core/backend.h"
 

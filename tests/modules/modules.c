@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where backend modules come from, and which are refused.
  *
  *   modules OLDER SHORTER REFUSING ALIEN NEEDY    the bad modules, see bad.c */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cycle.h"
 #include "start.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a small virtual machine. */
 #ifndef VSDK_TESTS_THREADS_CYCLE_H
 #define VSDK_TESTS_THREADS_CYCLE_H

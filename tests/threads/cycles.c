@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Thousands of virtual machines later the process, and the hypervisor, are as before. */
 #include "cycle.h"
 #include "process_state.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kicks are never lost and never made up.
  *
  * Four kickers: each takes a ticket, kicks, and waits until run has returned KICKED with a ticket

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of the core against each other, on a virtual machine of the mock without a guest:
  * threads stand for vCPUs and give accesses to the bus by hand. */
 #include "core/object.h"

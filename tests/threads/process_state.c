@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "process_state.h"
 #include "tap.h"
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a library may change behind a program's back. */
 #ifndef VSDK_TESTS_THREADS_PROCESS_STATE_H
 #define VSDK_TESTS_THREADS_PROCESS_STATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A small machine for the proofs: RAM at 0 laid out as tests/guests/layout.h says, and a processor
  * in 64-bit mode. The backend is the one that $VSDK_TEST_BACKEND names. */
 #ifndef VSDK_TESTS_THREADS_RIG_H

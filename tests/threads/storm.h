@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A machine of one or two processors that hammer a device, and the threads that disturb it. */
 #ifndef VSDK_TESTS_THREADS_STORM_H
 #define VSDK_TESTS_THREADS_STORM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What several threads may do at once to one virtual machine. Run under ThreadSanitizer too. */
 #include "rig.h"
 #include "storm.h"

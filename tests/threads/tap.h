@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Plain programs that print TAP: Criterion can't run under ThreadSanitizer. */
 #ifndef VSDK_TESTS_THREADS_TAP_H
 #define VSDK_TESTS_THREADS_TAP_H

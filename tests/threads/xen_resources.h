@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a Xen host has given out; for tests in dom0 alone. */
 #ifndef VSDK_TESTS_THREADS_XEN_RESOURCES_H
 #define VSDK_TESTS_THREADS_XEN_RESOURCES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "xen_resources.h"
 
 int xen_resources_read(struct xen_resources *resources)

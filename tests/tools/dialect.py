@@ -185,7 +185,8 @@ def waits(tree, file):
 
 
 def process(tree, file):
-    if file.in_lib and file.is_c:
+    """base/lock.c aborts in builds for tests only."""
+    if file.in_lib and file.is_c and file.name != "lib/base/lock.c":
         for line, match in file.find(r"(?<![\w.>])(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror|exit|_exit"
                                      r"|_Exit|quick_exit|abort|fork|vfork|popen|system|signal|sigaction|chdir|umask|setenv)\s*\("):
             yield line, f"a library does not call {match[1]}"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/bench --check notices what is worse than its limit: TAP.
 
 usage: test_bench.py SOURCE_ROOT"""

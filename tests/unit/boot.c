@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loaders: what valid images become, and what malformed ones are told. */
 #include "fake.h"
 #include "images.h"

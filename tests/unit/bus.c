@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core_rig.h"
 
 enum { PIO = VSDK_SPACE_PIO, MMIO = VSDK_SPACE_MMIO };

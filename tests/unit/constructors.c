@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What all constructors of devices share, on the fake. */
 #include "device_rig.h"
 

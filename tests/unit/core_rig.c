@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core_rig.h"
 
 void rig_make_with(struct core_rig *rig, const vsdk_vm_config *config)

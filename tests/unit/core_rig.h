@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A virtual machine of the mock backend for tests of the core's parts: no guest, accesses are given
  * to the bus by hand. */
 #ifndef VSDK_TESTS_UNIT_CORE_RIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the tests of devices share: a virtual machine of the fake, and what devices gave to their
  * embedder, who holds the other end of their stream. */
 #ifndef TESTS_UNIT_DEVICE_RIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What ends a guest or tells of it: power, reset, exit, panic, debug console; on the fake. */
 #include "device_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A virtual machine for tests of devices, loaders and machine: a bus, RAM, lines and a stop reason,
  * no hypervisor, no guest. It stands in for the core under the public functions that they call. */
 #ifndef VSDK_TESTS_UNIT_FAKE_H

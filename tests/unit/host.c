@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/host.h"
 #include "base/error.h"
 #include "core/log.h"

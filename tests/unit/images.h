@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Small valid images of each format, for tests to spoil. */
 #ifndef VSDK_TESTS_UNIT_IMAGES_H
 #define VSDK_TESTS_UNIT_IMAGES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The machine on the fake: memory map, tables, which devices it makes. */
 #include "fake.h"
 #include "images.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The CMOS clock by its registers, on the fake. */
 #include "device_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The console of a guest that trusts Xen's: what it writes arrives in order and whole, also its
  * last words; what it does to the ring harms nobody. */
 #include "rig.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guests end, are destroyed by others, or their number becomes another's, while their owner waits,
  * is kicked, or stands at an access. */
 #include "base/sys.h"

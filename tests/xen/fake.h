@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Xen's libraries as the backend calls them, without a hypervisor. Every call can be made to fail,
  * requests may hold anything, domains die and lose their number at will. What is given out is
  * counted. One thread, but for fake_virq and fake_notify. */

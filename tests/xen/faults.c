@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Each call that the backend makes to Xen's libraries fails in turn: the step in which it does says
  * so and changes nothing, so that the same step succeeds afterwards; or the call is one of those
  * that may fail. At the end nothing is left of the guest. */

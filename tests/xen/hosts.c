@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Hosts that differ from the lab's, and what the backend says of them. */
 #include "rig.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guests that give pages away and take them again, under this process's views of their memory; and
  * pages that Xen keeps when they are to be taken from a guest. */
 #include "rig.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whose domain is an orphan: one of an owner that is certainly gone. */
 #include "rig.h"
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests as Xen makes them, and with values that it never should: an exit is always well formed,
  * an answer always comes, and nothing outside the guest's memory is touched. */
 #include "rig.h"

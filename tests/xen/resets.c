@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guests that begin again, or go on after they had suspended themselves, and what is told of an end
  * beyond Xen's code for it. */
 #include "rig.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A machine on the backend's operations table, above the fake of Xen. */
 #ifndef VSDK_TESTS_XEN_RIG_H
 #define VSDK_TESTS_XEN_RIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store of a guest: what it reads and writes, what it is told of, what it may not and how much
  * it may, and that no bytes in the ring do harm. */
 #include "rig.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The build that is measured: optimised, without assertions, installed below its own folder."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A row has a name, a place, what it is, and figures; the first figure is the row's own.
 
 A figure is counted (it repeats: instructions, calls, pages, exits) or timed. It has `ours`, `raw` where

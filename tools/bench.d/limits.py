@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What each figure may be at most, and what it shall become (the goal is data, not a judge).
 
 A limit is for `ours`, or for the ratio of ours to raw; a measured ratio is judged by the lower end of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of whole Linux guests, in the lab, where KVM runs kernels."""
 import json
 import os

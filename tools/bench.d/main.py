@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/bench: builds, measures, prints the table. See tools/bench for the rows and options."""
 import argparse
 import json

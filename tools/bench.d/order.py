@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/bench --order: writes lib/start.ld, the functions that a start runs, from a start.
 
 What runs between exec and the end of a small program (exec_ours.c), and of the command with a small

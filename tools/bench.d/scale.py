@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of what grows with the number of devices, slots or watches that are there."""
 import json
 

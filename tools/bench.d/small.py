@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of small guests: made, run, left, and what they cost in memory. Each is a function of (tools,
 pairs, counts) that gives a row, or None where it can't be measured; `counts`: nothing that is timed."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 # Where the lab keeps what it has built, and how two labs started at once stay out of each other's way.
 #

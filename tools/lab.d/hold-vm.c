@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keeps one empty virtual machine open for as long as the lab lives: with kvm-amd under emulation,
  * creating and destroying the only machine again and again switches SVM off and on each time, and
  * that can hang the lab's kernel. */

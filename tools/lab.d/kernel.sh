@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Debian's kernel: the ELF image inside a bzImage, and modules.
 

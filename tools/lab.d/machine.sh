@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2054,SC2154
 # The emulated machine: how QEMU is called, and the stored boot.
 

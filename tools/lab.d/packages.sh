@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2100,SC2154
 # What the lab needs from Debian: some packages installed, two only downloaded and unpacked.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
 # What goes into the lab for one run: files, an installed tree, the libraries that they need, the command.
 

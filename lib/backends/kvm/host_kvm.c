@@ -120,9 +120,9 @@ static void read_extensions(host_kvm *h)
 static vsdk_status read_host(host_kvm *h, vsdk_error *error)
 {
     vsdk_status status = check_version(h->fd, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = check_required(h, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     int bytes = sys_ioctl(h->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     if (bytes < (int)sizeof(struct kvm_run))
@@ -131,7 +131,7 @@ static vsdk_status read_host(host_kvm *h, vsdk_error *error)
     h->run_bytes = bytes;
     read_extensions(h);
     status = check_refusal(h, error);
-    return status == VSDK_OK ? kvm_cpuid_read_supported(h, error) : status;
+    return status ? status : kvm_cpuid_read_supported(h, error);
 }
 
 static vsdk_status check_signal(const vsdk_host_config *config, int *signal, vsdk_error *error)
@@ -155,7 +155,7 @@ vsdk_status kvm_host_open(backend_host *host, const vsdk_host_config *config, vs
 {
     int signal;
     vsdk_status status = check_signal(config, &signal, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     host_kvm *h = alloc_zeroed(sizeof *h);
     if (!h)
@@ -164,9 +164,9 @@ vsdk_status kvm_host_open(backend_host *host, const vsdk_host_config *config, vs
     h->kick_signal = signal;
     h->pid = getpid();
     status = open_device(config, &h->fd, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = read_host(h, error);
-    if (status != VSDK_OK) {
+    if (status) {
         host_free(h);
         return status;
     }

@@ -102,7 +102,7 @@ vsdk_status kvm_vcpu_enter(backend_vcpu *vcpu, vsdk_error *error)
     vcpu_kvm *v = vcpu->data;
     know_thread(v->kick.pid);
     vsdk_status status = follow_mask(v, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     v->kick.outer = self.top;
     self.top = &v->kick;

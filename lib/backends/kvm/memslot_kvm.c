@@ -102,7 +102,7 @@ static vsdk_status check_slot(const backend_vm *vm, const backend_slot *slot, vs
 vsdk_status kvm_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 {
     vsdk_status status = check_slot(vm, slot, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     int r = set_slot(vm, slot, slot->length, slot->flags);
     return r < 0 ? slot_failed(slot, r, error) : VSDK_OK;

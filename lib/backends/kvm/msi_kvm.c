@@ -131,21 +131,21 @@ vsdk_status kvm_msi_assign(backend_vm *vm, uint32_t id, uint64_t address, uint32
 {
     vm_kvm *k = vm->data;
     vsdk_status status = check_message(vm, id, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = make_room(k, id, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     struct msi_kvm was = k->msis[id];
     k->msis[id] = (struct msi_kvm){address, data, 1};
     status = write_routes(vm, error);
-    if (status == VSDK_OK && !was.used) {
+    if (!status && !was.used) {
         status = attach(vm, id, fd, error);
-        if (status != VSDK_OK) {
+        if (status) {
             k->msis[id] = was;
             write_routes(vm, NULL);
         }
     }
-    if (status != VSDK_OK)
+    if (status)
         k->msis[id] = was;
     return status;
 }

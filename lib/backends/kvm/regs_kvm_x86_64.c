@@ -62,7 +62,7 @@ static vsdk_status check_rip(backend_vcpu *vcpu, uint64_t rip, vsdk_error *error
 {
     vsdk_x86_regs now;
     vsdk_status status = kvm_vcpu_get_regs(vcpu, &now, error);
-    if (status != VSDK_OK || now.rip == rip)
+    if (status || now.rip == rip)
         return status;
     error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
               "RIP is 0x%llx, not 0x%llx, while the access of vCPU %u is unfinished",
@@ -102,7 +102,7 @@ int kvm_vcpu_is_halted(backend_vcpu *vcpu)
     uint32_t state;
     if (!v->may_be_halted || read_mp_state(v, &state) < 0 || state != KVM_MP_STATE_HALTED)
         return 0;
-    if (kvm_vcpu_get_regs(vcpu, &regs, NULL) != VSDK_OK || regs.rflags & RFLAGS_IF)
+    if (kvm_vcpu_get_regs(vcpu, &regs, NULL) || regs.rflags & RFLAGS_IF)
         return 0;
     if (sys_ioctl_retry(v->fd, KVM_GET_VCPU_EVENTS, (uintptr_t)&events) < 0)
         return 0;
@@ -113,7 +113,7 @@ vsdk_status kvm_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsd
 {
     vcpu_kvm *v = vcpu->data;
     vsdk_status status = v->pending ? check_rip(vcpu, regs->rip, error) : VSDK_OK;
-    if (status != VSDK_OK)
+    if (status)
         return status;
     int r = end_halt(v);
     if (r < 0)
@@ -207,7 +207,7 @@ vsdk_status kvm_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_e
 {
     vcpu_kvm *v = vcpu->data;
     vsdk_status status = read_sregs(v, error);
-    if (status == VSDK_OK)
+    if (!status)
         sregs_from_kvm(sregs, &v->sregs);
     return status;
 }
@@ -235,7 +235,7 @@ vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, 
 {
     vcpu_kvm *v = vcpu->data;
     vsdk_status status = read_sregs(v, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     struct kvm_sregs k = v->sregs;
     sregs_to_kvm(&k, sregs);
@@ -279,7 +279,7 @@ vsdk_status kvm_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *
 {
     char *area = NULL;
     vsdk_status status = read_xsave(vcpu, &area, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     memset(fpu, 0, sizeof *fpu);
     memcpy(fpu, area, FPU_FIELDS);
@@ -305,7 +305,7 @@ vsdk_status kvm_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_e
     const vcpu_kvm *v = vcpu->data;
     char *area = NULL;
     vsdk_status status = read_xsave(vcpu, &area, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     merge_fpu(area, fpu);
     int r = sys_ioctl_retry(v->fd, KVM_SET_XSAVE, (uintptr_t)area);

@@ -89,7 +89,7 @@ static vsdk_status move_all(int fd, vcpu_image *image, const transfer *t, size_t
                             vsdk_error *error)
 {
     vsdk_status status = VSDK_OK;
-    for (size_t i = 0; i < count && status == VSDK_OK; i++)
+    for (size_t i = 0; i < count && !status; i++)
         status = move(fd, image, &t[i], write, error);
     return status;
 }
@@ -136,7 +136,7 @@ static vsdk_status move_msrs(int fd, msr_list *msrs, int write, vsdk_error *erro
     vsdk_status status = VSDK_OK;
     if (!part)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_reset", "no memory for MSRs");
-    for (uint32_t done = 0; done < msrs->count && status == VSDK_OK;) {
+    for (uint32_t done = 0; done < msrs->count && !status;) {
         part->count = msrs->count - done;
         memcpy(part->entries, &msrs->entries[done], part->count * sizeof *part->entries);
         int r = sys_ioctl_retry(fd, write ? KVM_SET_MSRS : KVM_GET_MSRS, (uintptr_t)part);
@@ -171,20 +171,20 @@ static vsdk_status read_image(const backend_vm *vm, int fd, vcpu_image *image, v
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_reset",
                          "no memory for extended state");
     vsdk_status status = move_all(fd, image, general, 2, 0, error);
-    if (status == VSDK_OK && h->nested)
+    if (!status && h->nested)
         status = move(fd, image, &of_nested, 0, error);
-    if (status == VSDK_OK && h->xcrs)
+    if (!status && h->xcrs)
         status = move(fd, image, &of_xcrs, 0, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = move_extended(h, fd, image, 0, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = list_msrs(h, &image->msrs, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = move_msrs(fd, &image->msrs, 0, error);
-    if (status == VSDK_OK && kvm_has_lapic(vm))
+    if (!status && kvm_has_lapic(vm))
         status = move(fd, image, &of_lapic, 0, error);
     begin_time(&image->msrs);
-    return status == VSDK_OK ? move_all(fd, image, last, 3, 0, error) : status;
+    return status ? status : move_all(fd, image, last, 3, 0, error);
 }
 
 static vsdk_status write_image(const backend_vm *vm, int fd, vcpu_image *image, vsdk_error *error)
@@ -196,17 +196,17 @@ static vsdk_status write_image(const backend_vm *vm, int fd, vcpu_image *image, 
     if (r < 0)
         return request_failed(r, "KVM_GET_MP_STATE", error);
     vsdk_status status = h->nested ? move(fd, image, &of_nested, 1, error) : VSDK_OK;
-    if (status == VSDK_OK)
+    if (!status)
         status = move_all(fd, image, general, 2, 1, error);
-    if (status == VSDK_OK && h->xcrs)
+    if (!status && h->xcrs)
         status = move(fd, image, &of_xcrs, 1, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = move_extended(h, fd, image, 1, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = move_msrs(fd, &image->msrs, 1, error);
-    if (status == VSDK_OK && kvm_has_lapic(vm))
+    if (!status && kvm_has_lapic(vm))
         status = move(fd, image, &of_lapic, 1, error);
-    return status == VSDK_OK ? move_all(fd, image, last, 3, 1, error) : status;
+    return status ? status : move_all(fd, image, last, 3, 1, error);
 }
 
 static vsdk_status move_chips(int fd, struct reset_kvm *reset, int write, vsdk_error *error)
@@ -233,7 +233,7 @@ static vsdk_status read_new_vcpu(backend_vm *vm, int fd, uint32_t index, vcpu_im
     if (v < 0)
         return kvm_error(error, v, "KVM_CREATE_VCPU", "a vCPU to reset by can't be created");
     vsdk_status status = kvm_vcpu_set_up(&vcpu, v, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = read_image(vm, v, image, error);
     sys_close(v);
     return status;
@@ -255,14 +255,14 @@ static vsdk_status read_new_machine(backend_vm *vm, struct reset_kvm **reset, vs
     if (!made)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_reset", "no memory for the reset");
     vsdk_status status = kvm_vm_open(vm, &fd, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = read_new_vcpu(vm, fd, 0, &made->vcpu[0], error);
-    if (status == VSDK_OK && vm->config.vcpus_max > 1)
+    if (!status && vm->config.vcpus_max > 1)
         status = read_new_vcpu(vm, fd, 1, &made->vcpu[1], error);
-    if (status == VSDK_OK && vm->config.irqchip == VSDK_IRQCHIP_KERNEL)
+    if (!status && vm->config.irqchip == VSDK_IRQCHIP_KERNEL)
         status = move_chips(fd, made, 0, error);
     sys_close(fd);
-    if (status == VSDK_OK)
+    if (!status)
         *reset = made;
     else
         kvm_reset_free(made);
@@ -281,16 +281,16 @@ static vsdk_status reset_vcpu(backend_vcpu *vcpu, struct reset_kvm *reset, vsdk_
     vcpu_image *image = &reset->vcpu[vcpu->index != 0];
     set_apic_id(&image->lapic, vcpu->index);
     vsdk_status status = kvm_vcpu_forget(v, error);
-    return status == VSDK_OK ? write_image(vcpu->vm, v->fd, image, error) : status;
+    return status ? status : write_image(vcpu->vm, v->fd, image, error);
 }
 
 vsdk_status kvm_vm_reset(backend_vm *vm, vsdk_error *error)
 {
     vm_kvm *k = vm->data;
     vsdk_status status = k->reset ? VSDK_OK : read_new_machine(vm, &k->reset, error);
-    if (status == VSDK_OK && vm->config.irqchip == VSDK_IRQCHIP_KERNEL)
+    if (!status && vm->config.irqchip == VSDK_IRQCHIP_KERNEL)
         status = move_chips(k->fd, k->reset, 1, error);
-    for (uint32_t i = 0; i < vm->config.vcpus_max && status == VSDK_OK; i++)
+    for (uint32_t i = 0; i < vm->config.vcpus_max && !status; i++)
         if (vm->vcpus[i])
             status = reset_vcpu(vm->vcpus[i], k->reset, error);
     return status;

@@ -40,7 +40,7 @@ static void give_mce_bank(const host_kvm *host, int fd)
 vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error)
 {
     vsdk_status status = kvm_cpuid_install(vcpu, fd, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     if (vcpu->index == 0)
         enable_mtrr(fd);
@@ -66,7 +66,7 @@ static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *erro
     madvise(run, v->run_bytes, MADV_DONTFORK);
     atomic_store(&v->run, run);
     vsdk_status status = kvm_vcpu_set_up(vcpu, fd, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL)
         run->kvm_valid_regs = KVM_SYNC_X86_REGS;
@@ -93,7 +93,7 @@ vsdk_status kvm_vcpu_create(backend_vcpu *vcpu, vsdk_error *error)
 {
     const host_kvm *h = kvm_host_of(vcpu->vm);
     vsdk_status status = check_config(vcpu, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     vcpu_kvm *v = alloc_aligned(64, sizeof *v);
     if (!v)
@@ -105,7 +105,7 @@ vsdk_status kvm_vcpu_create(backend_vcpu *vcpu, vsdk_error *error)
     kvm_kick_init(v, h);
     vcpu->data = v;
     status = create_vcpu(vcpu, v, error);
-    if (status != VSDK_OK) {
+    if (status) {
         keep_descriptor(vcpu->vm->data, v);
         kvm_vcpu_destroy(vcpu);
     }
@@ -286,7 +286,7 @@ EXIT_PATH vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
     }
     if (vcpu->deadline_ns && vcpu->deadline_ns != v->kick.armed && !v->kick.expired) {
         vsdk_status status = kvm_kick_arm(v, error);
-        if (status != VSDK_OK)
+        if (status)
             return status;
     }
     return run_guest(v, error);

@@ -76,9 +76,9 @@ vsdk_status kvm_vm_open(const backend_vm *vm, int *fd, vsdk_error *error)
     if (made < 0)
         return kvm_error(error, made, "KVM_CREATE_VM", "the virtual machine can't be created");
     vsdk_status status = create_irqchip(vm, made, error);
-    if (status == VSDK_OK)
+    if (!status)
         status = place_helper_pages(made, error);
-    if (status == VSDK_OK)
+    if (!status)
         *fd = made;
     else
         sys_close(made);
@@ -88,7 +88,7 @@ vsdk_status kvm_vm_open(const backend_vm *vm, int *fd, vsdk_error *error)
 vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error)
 {
     vsdk_status status = check_config(vm, error);
-    if (status != VSDK_OK)
+    if (status)
         return status;
     vm_kvm *k = alloc_zeroed(sizeof *k);
     if (!k)
@@ -96,7 +96,7 @@ vsdk_status kvm_vm_create(backend_vm *vm, vsdk_error *error)
                          "no memory for a virtual machine");
     k->fd = -1;
     status = kvm_vm_open(vm, &k->fd, error);
-    if (status != VSDK_OK) {
+    if (status) {
         alloc_free(k);
         return status;
     }

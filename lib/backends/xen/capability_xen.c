@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What this backend can do and why not, one row a capability. */
 #include "backends/xen/xen.h"
 #include <stdio.h>

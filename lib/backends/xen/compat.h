@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The libraries of Xen whose interface changes with every release (libxenctrl, libxenguest, raw
  * domctls), behind functions of ours: another release is another compat_xen_*.c and another module.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Xen 4.17. Whatever changes from one release of Xen's toolstack to the next is in this file: what
  * it returns is 0 or a count, or -errno, and nothing of the libraries' own leaves it. */
 #include "backends/xen/compat.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CPUID. Xen has one policy a domain and fills in the APIC ids itself. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Learning that a guest has ended.
  *
  * The event that tells of it, VIRQ_DOM_EXC, has one owner in a control domain and says nothing but

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The domain of a virtual machine: made, furnished, let go on, stopped, destroyed. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"

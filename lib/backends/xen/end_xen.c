@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How a guest ended, as an exit. Xen gives a shutdown code, which tells less than is known:
  *
  *   poweroff   the guest asked for it, or its last processor halted for good

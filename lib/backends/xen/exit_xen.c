@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A request of Xen's as exits, and the answers as its response.
  *
  * A request may hold many elements. Port I/O comes as one exit, its elements in the bounce page;

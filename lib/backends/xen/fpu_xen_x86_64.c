@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Floating point: the legacy part of a processor's XSAVE area, after two words of Xen's. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"

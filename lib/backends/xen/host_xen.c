@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
 #include "base/sys.h"

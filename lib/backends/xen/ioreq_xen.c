@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ioreq server: how accesses that Xen does not serve itself reach us. */
 #include "backends/xen/xen.h"
 #include <errno.h>

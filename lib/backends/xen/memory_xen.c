@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guest memory. Host memory can't enter a domain, so RAM has two lives: unmapped it is anonymous
  * memory of this process, mapped it is pages of the domain, seen at the same address.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The owner's mark in a domain's 128-bit handle, and domains whose owner died:
  * "vsdk", process id, start of the process in clock ticks, pid namespace (16 bits), sequence (16).
  * Process ids say nothing outside their namespace: a mark from another one is never an orphan, nor

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Clearing, copying and looking at pages of guest memory: much of it at a time, and not soon needed
  * by this processor, so past its caches. */
 #ifndef VSDK_XEN_PAGE_X86_64_H

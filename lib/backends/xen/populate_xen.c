@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pages of a domain: given from Xen's free memory, large ones where that works, and taken away. */
 #include "backends/xen/xen.h"
 #include <errno.h>

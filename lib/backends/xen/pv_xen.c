@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The console and the store that guests of Xen trust to be there: two pages of the guest's, each
  * with an event channel, named to it by parameters of the domain.
  *

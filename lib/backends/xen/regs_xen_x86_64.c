@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Registers. Until the start they are kept here; then one blob gives them to Xen. Afterwards the
  * general ones are set a processor at a time, and the rest by a blob of all processors, because one
  * takes every processor down that it leaves out. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A guest that has ended or is to begin again: its domain is brought back, in place.
  *
  * Reset. Xen's soft reset takes back what the guest set up with Xen itself (event channels, its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store of a guest: names and values, as xenstored would keep them, for one guest alone. It is
  * in this process's memory, of a fixed size, and nothing of it outlives the domain. */
 #ifndef VSDK_XEN_STORE_H
@@ -22,7 +23,7 @@ typedef struct store_entry {
     uint32_t path_length, value_length;
 } store_entry;
 
-/* store_tree.c. `at` begins with 0; 0 at the end. */
+/* store_tree_xen.c. `at` begins with 0; 0 at the end. */
 int tree_next(const store_tree *tree, uint32_t *at, store_entry *entry);
 int tree_find(const store_tree *tree, const char *path, uint32_t length, store_entry *entry);
 /* With all parents that are missing: 1, or 0 when there is no room, and then nothing is changed. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The protocol by which a guest speaks with its store (xen/io/xs_wire.h): a ring of requests and a
  * ring of answers and events.
  *

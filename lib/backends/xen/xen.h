@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The objects of the Xen backend, as its files share them. */
 #ifndef VSDK_XEN_XEN_H
 #define VSDK_XEN_XEN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A device of an embedder's - ports, memory, an interrupt line, DMA and a timer - sees the same
  * from the same guests in every place: its trace, one line an element, is compared with the text
  * below. A plain TAP program, so that the trace can be printed. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* clang-format off */
 "guest device_trace\n"
 "pio r 720 4 70726f62\n"

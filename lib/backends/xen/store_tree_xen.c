@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Names and values in one piece of memory: a sorted list of entries, each two lengths, the path and
  * the value. It is small, so that all is found by walking, and a copy of it is a snapshot. */
 #include "backends/xen/store.h"
