@@ -13,18 +13,28 @@ static int is_exact(const vsdk_vm *vm)
     return (ops->traits & BACKEND_EXACT_COMPLETE) && ops->vcpu_complete;
 }
 
-/* Place BUSY. *more: the record shows something else that happened, as after a run. */
+/* Place BUSY. *more: the record shows something else that happened, as after a run. Where finishing
+ * is not exact the answer is sent, with a request that keeps the run from going on; what the guest
+ * does until it is held is another access, which nobody has seen. */
 static vsdk_status finish_once(vsdk_vcpu *vcpu, int *more, const char *operation, vsdk_error *error)
 {
     vsdk_vm *vm = vcpu->vm;
+    const backend_ops *ops = vm->backend.host->ops;
+    vsdk_status status;
 
     if (atomic_load(&vcpu->backend.requests) & REQUEST_WRITER)
         vcpu_wait_for_writer(vcpu);
     if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
         return vm_gone(operation, error);
-    lock_take(&vm->serial);
-    vsdk_status status = vm->backend.host->ops->vcpu_complete(&vcpu->backend, error);
-    lock_give(&vm->serial);
+    if (is_exact(vm)) {
+        lock_take(&vm->serial);
+        status = ops->vcpu_complete(&vcpu->backend, error);
+        lock_give(&vm->serial);
+    } else {
+        status = ops->vcpu_run(&vcpu->backend, error);
+        if (!status && vcpu->backend.exit->reason == VSDK_EXIT_KICKED)
+            *vcpu->backend.exit = (vsdk_exit){.reason = VSDK_EXIT_NONE};
+    }
     if (status)
         return status;
     atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
@@ -103,23 +113,15 @@ vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error)
     return status;
 }
 
-/* Place BUSY, HOLD requested. The answer is sent; the guest goes on until it is held, and what it
- * does then is another access, which nobody has seen. */
-static vsdk_status send_answer(vsdk_vcpu *vcpu, vsdk_error *error)
+/* Place BUSY, HOLD requested: outside of a run, so the backend's bracket is made here. */
+static vsdk_status finish_inexactly(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
 {
     const backend_ops *ops = vcpu->vm->backend.host->ops;
     vsdk_status status = ops->vcpu_enter ? ops->vcpu_enter(&vcpu->backend, error) : VSDK_OK;
 
     if (status)
         return status;
-    vcpu_restore_answer(vcpu);
-    status = ops->vcpu_run(&vcpu->backend, error);
-    atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
-    if (!status && vcpu->backend.exit->reason != VSDK_EXIT_KICKED) {
-        vcpu_step_aside(vcpu);
-        exit_dispatch(vcpu);
-        vcpu_step_back(vcpu);
-    }
+    status = finish_access(vcpu, operation, error);
     if (ops->vcpu_leave)
         ops->vcpu_leave(&vcpu->backend);
     return status;
@@ -138,7 +140,7 @@ vsdk_status vcpu_settle(vsdk_vcpu *vcpu, const char *operation, vsdk_error *erro
         if (is_exact(vcpu->vm))
             status = finish_access(vcpu, operation, error);
         else
-            status = send_answer(vcpu, error);
+            status = finish_inexactly(vcpu, operation, error);
         if (!status && atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
             status = error_set(error, VSDK_ERROR_STATE, operation,
                                "vCPU %u has a further part of its access, which no device answers",

@@ -224,9 +224,10 @@ Test(pause, from_another_thread_loses_no_access)
     cr_assert_eq(state[2], 0, "%llu wrong answers", (unsigned long long)state[2]);
 }
 
+/* Static wherever it is used: the end of the machine stops its devices. */
 struct requester {
     vsdk_status status;
-    atomic_int calls, pauses, resumes;
+    atomic_int calls, starts, stops;
 };
 
 static void request_pause(void *user, vsdk_device *device, const vsdk_access *access)
@@ -234,28 +235,27 @@ static void request_pause(void *user, vsdk_device *device, const vsdk_access *ac
     struct requester *requester = user;
 
     if (access->value == 3)
-        requester->status = vsdk_vm_pause_request(m.vm, NULL);
+        requester->status = vsdk_vm_pause_request(vsdk_device_vm(device), NULL);
     atomic_fetch_add(&requester->calls, 1);
 }
 
-static void note_pause(void *user)
+static void note_start(void *user, vsdk_device *device)
 {
-    atomic_fetch_add(&((struct requester *)user)->pauses, 1);
+    atomic_fetch_add(&((struct requester *)user)->starts, 1);
 }
 
-static void note_resume(void *user)
+static vsdk_stop_answer note_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
 {
-    atomic_fetch_add(&((struct requester *)user)->resumes, 1);
+    atomic_fetch_add(&((struct requester *)user)->stops, 1);
+    return VSDK_STOP_DONE;
 }
 
-static const vsdk_device_ops requester_ops = {.size = sizeof requester_ops,
-                                              .write = request_pause,
-                                              .pause = note_pause,
-                                              .resume = note_resume};
+static const vsdk_device_ops requester_ops = {
+    .size = sizeof requester_ops, .write = request_pause, .start = note_start, .stop = note_stop};
 
 Test(pause, requested_by_a_callback_takes_effect_after_it)
 {
-    struct requester requester = {.status = 1};
+    static struct requester requester = {.status = 1};
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
     vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
     int calls;
@@ -270,30 +270,12 @@ Test(pause, requested_by_a_callback_takes_effect_after_it)
     cr_assert(calls >= 3);
     sleep_ms(3);
     cr_assert_eq(atomic_load(&requester.calls), calls, "a callback ran in PAUSED");
-    cr_assert_eq(atomic_load(&requester.pauses), 1);
-    cr_assert_eq(atomic_load(&requester.resumes), 0);
+    cr_assert_eq(atomic_load(&requester.stops), 1);
+    cr_assert_eq(atomic_load(&requester.starts), 1);
     ok(vsdk_vm_resume(m.vm, E));
-    cr_assert_eq(atomic_load(&requester.resumes), 1);
+    cr_assert_eq(atomic_load(&requester.starts), 2);
     ok(vsdk_vcpu_kick(m.vcpu, E));
     runner_join(&runner);
-    vsdk_device_close(device);
-}
-
-Test(pause, devices_are_not_told_in_created)
-{
-    struct requester requester = {0};
-    vsdk_device *device = make_device(m.vm, &requester_ops, &requester, 0);
-
-    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    machine_start(&m, &guest_out_forever, NULL);
-    cr_assert_eq(atomic_load(&requester.pauses) + atomic_load(&requester.resumes), 0);
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    cr_assert_eq(atomic_load(&requester.pauses), 1);
-    ok(vsdk_vm_resume(m.vm, E));
-    ok(vsdk_vm_resume(m.vm, E));
-    cr_assert_eq(atomic_load(&requester.resumes), 1);
     vsdk_device_close(device);
 }
 
@@ -310,9 +292,9 @@ Test(pause, request_is_withdrawn_by_resume)
     cr_assert_eq(vm_state(m.vm), VSDK_VM_PAUSED);
 }
 
-/* A device whose callback asks for a pause and then waits, and one whose timer the pause keeps
- * quiet. */
+/* A device whose callback asks for a pause and then waits, and a timer of another one. */
 struct waiting {
+    struct requester of_other;
     atomic_int asked, go_on, ticks;
 };
 
@@ -322,13 +304,13 @@ static void ask_and_wait(void *user, vsdk_device *device, const vsdk_access *acc
 
     if (atomic_load(&waiting->asked))
         return;
-    vsdk_vm_pause_request(m.vm, NULL);
+    vsdk_vm_pause_request(vsdk_device_vm(device), NULL);
     atomic_store(&waiting->asked, 1);
     while (!atomic_load(&waiting->go_on))
         sleep_ms(1);
 }
 
-static void count_tick(void *user)
+static void count_tick(void *user, vsdk_timer *timer)
 {
     atomic_fetch_add(&((struct waiting *)user)->ticks, 1);
 }
@@ -338,42 +320,69 @@ static int has_asked(void *user)
     return atomic_load(&((struct waiting *)user)->asked);
 }
 
-static vsdk_loop *own_loop(void)
-{
-    vsdk_loop *loop = NULL;
-
-    loop = vsdk_vm_loop(m.vm, E);
-    return loop;
-}
-
+/* Until the pause comes to be devices go on; when it is withdrawn none has been told of it. */
 Test(pause, request_that_is_withdrawn_leaves_nothing_behind)
 {
     static const vsdk_device_ops ops = {.size = sizeof ops, .write = ask_and_wait};
-    struct waiting waiting = {0};
+    static struct waiting waiting;
     struct runner runner = {.vcpu = m.vcpu};
     vsdk_device *device = make_device(m.vm, &ops, &waiting, 0);
-    vsdk_device *other = make_device(m.vm, &(vsdk_device_ops){.size = sizeof ops}, NULL, 0);
+    vsdk_device *other = make_device(m.vm, &requester_ops, &waiting.of_other, 0);
     vsdk_timer *timer = NULL;
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 1, 0, E));
-    ok(vsdk_timer_create(own_loop(), other, count_tick, &waiting, NULL, &timer, E));
+    ok(vsdk_device_add_range(other, VSDK_SPACE_PIO, PORT_READY, 1, 0, E));
+    ok(vsdk_timer_create(loop_of(m.vm), other, count_tick, &waiting, NULL, &timer, E));
     machine_start(&m, &guest_widths_out, NULL);
     runner_start(&runner);
     wait_for(has_asked, &waiting, "the callback");
     ok(vsdk_timer_arm(timer, 0, 0, E));
-    ok(vsdk_loop_dispatch(own_loop(), 2000000, NULL, E));
-    cr_assert_eq(atomic_load(&waiting.ticks), 0, "a timer fired while a pause was coming");
+    while (!atomic_load(&waiting.ticks))
+        ok(vsdk_loop_dispatch(loop_of(m.vm), VSDK_FOREVER, NULL, E));
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING, "paused while a callback runs");
     ok(vsdk_vm_resume(m.vm, E));
     atomic_store(&waiting.go_on, 1);
-    while (!atomic_load(&waiting.ticks))
-        ok(vsdk_loop_dispatch(own_loop(), UINT64_MAX, NULL, E));
     runner_join(&runner);
     ok(runner.status);
     cr_assert_eq(runner.last.address, PORT_OUT);
     cr_assert_eq(runner.last.width, 2);
     cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
+    cr_assert_eq(atomic_load(&waiting.of_other.starts), 1);
+    cr_assert_eq(atomic_load(&waiting.of_other.stops), 0);
     vsdk_timer_close(timer);
     vsdk_device_close(other);
+    vsdk_device_close(device);
+}
+
+static void withdraw_own_request(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    vsdk_status *got = user;
+
+    if (access->value != 3)
+        return;
+    got[0] = vsdk_vm_pause_request(vsdk_device_vm(device), NULL);
+    got[1] = vsdk_vm_resume(vsdk_device_vm(device), NULL);
+}
+
+/* A callback resumes nothing, but it may take a request back. */
+Test(pause, request_is_withdrawn_in_a_callback)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = withdraw_own_request};
+    vsdk_status got[2] = {1, 1};
+    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
+    vsdk_device *device = make_device(m.vm, &ops, got, 0);
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
+
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    machine_start(&m, &guest_out_forever, NULL);
+    runner_start(&runner);
+    while (counters.claimed < 10)
+        ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
+    ok(vsdk_vcpu_kick(m.vcpu, E));
+    runner_join(&runner);
+    ok(got[0]);
+    ok(got[1]);
+    cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
     vsdk_device_close(device);
 }
 
@@ -413,109 +422,48 @@ Test(pause, waits_for_a_running_callback)
     vsdk_device_close(device);
 }
 
-static void set_line_slowly(void *user, uint32_t gsi, uint32_t level)
-{
-    write_slowly(user, 0, gsi, 1, level);
-}
+struct entering {
+    struct slow slow;
+    vsdk_device *device;
+};
 
-static void *raise_line(void *irq)
+static void *enter_slowly(void *user)
 {
-    vsdk_irq_raise(irq, NULL);
+    struct entering *entering = user;
+
+    if (vsdk_device_enter(entering->device, NULL) != VSDK_OK)
+        return user;
+    write_slowly(&entering->slow, entering->device, NULL);
+    vsdk_device_leave(entering->device);
     return NULL;
 }
 
-/* Of a controller, which is no device. */
-Test(pause, waits_for_a_callback_of_another_thread)
+static void wait_for_who_entered(uint32_t flags)
 {
-    struct slow slow = {0};
-    vsdk_irq *irq = NULL;
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    struct entering entering = {.device = make_device(m.vm, &ops, NULL, flags)};
     pthread_t thread;
+    void *failed;
 
-    ok(vsdk_irq_controller_attach(m.vm, 0, 24, set_line_slowly, &slow, NULL, E));
-    ok(vsdk_irq_create(m.vm, &(vsdk_irq_config){.size = sizeof(vsdk_irq_config), .gsi = 3}, &irq,
-                       E));
+    ok(vsdk_device_add_range(entering.device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     machine_start(&m, &guest_spin, NULL);
-    cr_assert(pthread_create(&thread, NULL, raise_line, irq) == 0);
-    wait_for(is_inside, &slow, "the callback");
+    cr_assert(pthread_create(&thread, NULL, enter_slowly, &entering) == 0);
+    wait_for(is_inside, &entering.slow, "the thread");
     ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    cr_assert(atomic_load(&slow.left), "pause returned while a callback was running");
-    pthread_join(thread, NULL);
-    vsdk_irq_close(irq);
+    cr_assert(atomic_load(&entering.slow.left), "pause returned while a thread was in the device");
+    pthread_join(thread, &failed);
+    cr_assert(!failed);
+    vsdk_device_close(entering.device);
 }
 
-Test(pause, drain_finishes_what_is_answered)
+Test(pause, waits_for_who_has_entered_a_device)
 {
-    vsdk_x86_regs regs;
-
-    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    machine_start(&m, &guest_echo, NULL);
-    answer(run_to_read(&m, PORT_IN), 0x77665544);
-    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    if (is_exact()) {
-        ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-        ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
-        cr_assert_eq(regs.rax, 0x77665544);
-        cr_assert_eq(regs.rip, CODE + 2, "RIP is %#llx", (unsigned long long)regs.rip);
-        regs.rax = 0x11;
-        ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), E));
-        ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    } else {
-        fails(UNSUPPORTED, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    }
-    ok(vsdk_vm_resume(m.vm, E));
-    cr_assert_eq(run_to_write(&m, PORT_ECHO)->value, is_exact() ? 0x11 : 0x77665544);
+    wait_for_who_entered(0);
 }
 
-Test(pause, drain_without_an_access_does_nothing)
+Test(pause, waits_for_who_has_entered_a_concurrent_device)
 {
-    machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-}
-
-static int has_entered(void *user)
-{
-    vsdk_vcpu_counters counters = {.size = sizeof counters};
-
-    (void)user;
-    ok(vsdk_vcpu_get_counters(m.vcpu, &counters, E));
-    return counters.runs > 0;
-}
-
-Test(pause, drain_with_a_run_inside_is_busy)
-{
-    struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
-
-    machine_start(&m, &guest_spin, NULL);
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    runner_start(&runner);
-    wait_for(has_entered, NULL, "the run");
-    fails(BUSY, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    ok(vsdk_vcpu_kick(m.vcpu, E));
-    runner_join(&runner);
-}
-
-Test(pause, drain_stops_at_the_next_fragment)
-{
-    const uint64_t at = MMIO + 0xffc;
-    uint64_t got;
-
-    need(m.host, VSDK_CAPABILITY_COMPLETE_EXACT);
-    machine_start(&m, &guest_copy, &(vsdk_x86_regs){.rbx = at, .rdi = RESULT});
-    cr_assert_eq(run(&m)->address, at);
-    cr_assert_eq(m.exit->width, 4, "width %u", m.exit->width);
-    answer(m.exit, 0x11111111);
-    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
-    fails(STATE, vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    cr_assert_eq(m.exit->address, MMIO + 0x1000);
-    answer(m.exit, 0x22222222);
-    ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
-    ok(vsdk_vm_resume(m.vm, E));
-    run_to_end(&m);
-    ok(vsdk_vm_read(m.vm, RESULT, &got, 8, E));
-    cr_assert_eq(got, 0x2222222211111111);
+    wait_for_who_entered(VSDK_DEVICE_CONCURRENT);
 }
 
 Test(pause, complete_finishes_one_access)
@@ -536,7 +484,6 @@ Test(pause, complete_finishes_one_access)
 
 static uint64_t read_threes(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    (void)user;
     return 0x33333333;
 }
 

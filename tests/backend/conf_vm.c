@@ -612,7 +612,7 @@ static vsdk_stop_answer resume_in_stop(void *user, vsdk_device *device, vsdk_sto
 Test(vm, resume_in_a_stop_callback_is_busy)
 {
     static const vsdk_device_ops ops = {.size = sizeof ops, .stop = resume_in_stop};
-    vsdk_status got = VSDK_OK;
+    static vsdk_status got = VSDK_OK;
     vsdk_device *device = make_device(m.vm, &ops, &got, 0);
 
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 1, 0, E));
