@@ -159,16 +159,20 @@ static int pause_is_over(vsdk_vm *vm, pause_wait *w, const char *operation, vsdk
 static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
 {
     vsdk_loop *loop = vm->life.stopping ? atomic_load(&vm->loop) : NULL;
+    uint64_t left = VSDK_FOREVER;
 
-    if (!loop || callback_top() || !loop_may_dispatch(loop))
+    if (!loop || callback_top())
         return life_wait(vm, seen, w->deadline);
-    uint64_t now = sys_clock(), left = VSDK_FOREVER;
-    if (w->deadline)
+    if (w->deadline) {
+        uint64_t now = sys_clock();
         left = now < w->deadline ? w->deadline - now : 0;
-    lock_give(&vm->life.lock);
-    vsdk_loop_dispatch(loop, left, NULL, NULL);
+    }
+    lock_give(&vm->life.lock); /* a loop's lock comes before it */
+    int may = loop_may_dispatch(loop);
+    if (may)
+        vsdk_loop_dispatch(loop, left, NULL, NULL);
     lock_take(&vm->life.lock);
-    return left != 0;
+    return may ? left != 0 : life_wait(vm, seen, w->deadline);
 }
 
 static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operation,
