@@ -117,6 +117,12 @@ void vcpu_unlock_place(vsdk_vcpu *vcpu)
         sys_futex_wake(&vcpu->place);
 }
 
+void vcpu_unlock_place_tell(vsdk_vcpu *vcpu)
+{
+    vcpu_unlock_place(vcpu);
+    life_changed(vcpu->vm);
+}
+
 void vcpu_await_place(vsdk_vcpu *vcpu)
 {
     uint32_t place = atomic_load(&vcpu->place);

@@ -40,6 +40,8 @@ int vm_any_at(vsdk_vm *vm, uint32_t places);
  * PARKED stays. 0 when a thread moves in it. */
 int vcpu_lock_place(vsdk_vcpu *vcpu, int parked_too);
 void vcpu_unlock_place(vsdk_vcpu *vcpu);
+/* For who locked it for itself: a reset may have found it locked, and waits. */
+void vcpu_unlock_place_tell(vsdk_vcpu *vcpu);
 /* Sleeps while the place is locked by another. */
 void vcpu_await_place(vsdk_vcpu *vcpu);
 

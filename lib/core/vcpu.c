@@ -152,7 +152,7 @@ static void take_record_home(vsdk_vcpu *vcpu)
     if (vcpu->answer.data == (uintptr_t)&given->value)
         vcpu->answer.data = (uintptr_t)&vcpu->exit.value;
     vcpu->backend.exit = &vcpu->exit;
-    vcpu_unlock_place(vcpu);
+    vcpu_unlock_place_tell(vcpu);
 }
 
 int vcpu_keep_record(vsdk_vcpu *vcpu)

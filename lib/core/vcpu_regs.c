@@ -65,7 +65,7 @@ static vsdk_status reach_place(vsdk_vcpu *vcpu, reach *r, const char *operation,
         if (vcpu_lock_place(vcpu, 1)) {
             if (stands(vcpu))
                 return VSDK_OK;
-            vcpu_unlock_place(vcpu);
+            vcpu_unlock_place_tell(vcpu);
             vm_use_end(r->use);
             return in_guest(vcpu, operation, error);
         }
@@ -78,7 +78,7 @@ static vsdk_status reach_place(vsdk_vcpu *vcpu, reach *r, const char *operation,
 static void reach_end(vsdk_vcpu *vcpu, reach *r)
 {
     if (r->locked)
-        vcpu_unlock_place(vcpu);
+        vcpu_unlock_place_tell(vcpu);
     vm_use_end(r->use);
 }
 

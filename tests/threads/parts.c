@@ -380,8 +380,8 @@ struct looped {
     vsdk_ram *ram;
     int pipe[2];
     _Atomic uint64_t calls, worked;
-    _Atomic uint32_t stopped, releases;
-    uint64_t plain; /* guarded by the device's lock */
+    _Atomic uint32_t stopped, releases, over; /* over: no dispatch any more */
+    uint64_t plain;                           /* guarded by the device's lock */
 };
 
 static struct looped looped;
@@ -481,7 +481,7 @@ static const vsdk_device_ops looped_ops = {
 static void *loop_dispatcher(void *argument)
 {
     (void)argument;
-    while (!atomic_load(&stop))
+    while (!atomic_load(&looped.over))
         must(vsdk_loop_dispatch(looped.loop, 5 * MS, NULL, NULL));
     return NULL;
 }
@@ -608,6 +608,8 @@ static void loop_under_changes(void)
     pthread_join(pauser, NULL);
     must(vsdk_device_detach(looped.device, NULL));
     uint64_t calls = atomic_load(&looped.calls);
+    usleep(1000);
+    atomic_store(&looped.over, 1);
     pthread_join(dispatcher, NULL);
     check(calls == atomic_load(&looped.calls), "a callback after detach");
     check(looped.releases == ROUNDS / 4 + ROUNDS / 20, "%u releases", looped.releases);

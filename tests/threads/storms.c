@@ -385,14 +385,14 @@ static void stop_reset_resume(void)
         thread_start(&looking, storm_looks, &storm);
         rig_wait(&storm.writes, atomic_load(&storm.writes) + rig_random(&seed, 4), "accesses");
         thread_start(&stopping, stopper, storm.rig.vm);
+        for (unsigned v = 0; v < RIG_VCPUS; v++)
+            runner_join(&storm.runners[v]); /* the record is theirs until then */
         do
             status = vsdk_vm_reset(storm.rig.vm, rig_random(&seed, 2) ? VSDK_FOREVER : 0, E);
         while (status == VSDK_ERROR_STATE || status == VSDK_ERROR_TIMEOUT);
         check(status == VSDK_OK, "%s: %s", vsdk_status_name(status), E->message);
         thread_join(stopping);
         check(!atomic_load(&storm.started), "reset, and the device was not stopped");
-        for (unsigned v = 0; v < RIG_VCPUS; v++)
-            runner_stop(&storm.runners[v]);
         thread_join(looking);
         rig_load(&storm.rig, &guest_hammers, 0);
     }
