@@ -44,7 +44,8 @@ struct vsdk_device {
 
     /* Under bus.lock. */
     vsdk_device *next, *previous;
-    uint32_t listed, attached;
+    uint32_t listed;
+    _Atomic uint32_t attached; /* read without the lock by who starts devices */
 
     lock lock;                   /* RANK_SOURCES */
     struct loop_source *sources; /* its timers, watches and work */
