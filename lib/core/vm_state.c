@@ -68,12 +68,16 @@ static vsdk_status withdraw_inside(vsdk_vm *vm, const char *operation, vsdk_erro
     vsdk_status status = VSDK_ERROR_BUSY;
 
     lock_take(&vm->life.lock);
-    if (atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !vm->life.moving && !vm->life.stopping &&
-        !vm->life.pausers) {
+    if (atomic_load(&vm->gone)) {
+        status = VSDK_ERROR_GONE;
+    } else if (atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !vm->life.moving &&
+               !vm->life.stopping && !vm->life.pausers) {
         life_give_up_pause(vm);
         status = VSDK_OK;
     }
     lock_give(&vm->life.lock);
+    if (status == VSDK_ERROR_GONE)
+        return vm_gone(operation, error);
     return status ? callback_busy(operation, error) : VSDK_OK;
 }
 
