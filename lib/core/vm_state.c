@@ -158,19 +158,50 @@ static int pause_is_over(vsdk_vm *vm, pause_wait *w, const char *operation, vsdk
     return atomic_load(&vm->life.state) != VSDK_VM_RUNNING && !vm->life.moving;
 }
 
+/* The loop that a pause may dispatch, with a reference, or NULL. A destroy may take it meanwhile.
+ */
+static vsdk_loop *own_loop(vsdk_vm *vm)
+{
+    vsdk_loop *loop = NULL;
+    vm_use use;
+
+    if (!vm->life.stopping || callback_top() || vm_use_begin(vm, &use, "vsdk_vm_pause", NULL))
+        return NULL;
+    loop = vsdk_loop_ref(atomic_load(&vm->loop));
+    vm_use_end(use);
+    return loop;
+}
+
 /* The same lock, given back meanwhile: 0 when the time is over. Devices whose stop is pending may
- * need the virtual machine's own loop. */
+ * need the virtual machine's own loop. What else this thread waits for wakes that loop: the count
+ * is raised before the changes are looked at again, and who makes one looks at the count after it.
+ */
 static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
 {
-    vsdk_loop *loop = vm->life.stopping ? atomic_load(&vm->loop) : NULL;
+    vsdk_loop *loop = own_loop(vm);
+    int again = 1;
 
-    if (!loop || callback_top() || !loop_may_dispatch(loop))
-        return life_wait(vm, seen, w->deadline);
+    if (!loop || !loop_may_dispatch(loop)) {
+        again = life_wait(vm, seen, w->deadline);
+        if (!loop)
+            return again;
+        lock_give(&vm->life.lock);
+        vsdk_loop_close(loop);
+        lock_take(&vm->life.lock);
+        return again;
+    }
     uint64_t now = sys_clock(), left = VSDK_FOREVER;
     if (w->deadline)
         left = now < w->deadline ? w->deadline - now : 0;
+    atomic_store(&vm->life.loop_event, loop->event);
+    atomic_fetch_add(&vm->life.dispatchers, 1);
+    int changed = atomic_load(&vm->life.changes) != seen;
     lock_give(&vm->life.lock);
-    vsdk_loop_dispatch(loop, left, NULL, NULL);
+    vsdk_loop_dispatch(loop, changed ? 0 : left, NULL, NULL);
+    atomic_fetch_sub(&vm->life.dispatchers, 1);
+    if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
+        readers_wait(&vm->readers);
+    vsdk_loop_close(loop);
     lock_take(&vm->life.lock);
     return left != 0;
 }
