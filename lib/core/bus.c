@@ -80,7 +80,7 @@ static bus_answer device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *ran
     callback_enter(&frame);
     if (!entered)
         device_wait(device);
-    while (vcpu->element < exit->count && atomic_load(&device->phase) != DEVICE_IDLE) {
+    while (vcpu->element < exit->count && device_takes_accesses(device)) {
         if (exit->direction == VSDK_DIRECTION_READ) {
             element_put(data, exit->width,
                         device->ops.read ? device->ops.read(device->user, device, &access)

@@ -74,6 +74,14 @@ static inline int device_acts(const vsdk_device *device)
            atomic_load(&device->vm->life.state) != VSDK_VM_STOPPED;
 }
 
+/* Has it started? Asked by who is in. */
+static inline int device_takes_accesses(const vsdk_device *device)
+{
+    uint32_t phase = atomic_load(&device->phase);
+
+    return phase != DEVICE_IDLE && phase != DEVICE_STARTING;
+}
+
 /* device_gate.c: waiting for a device's callbacks, or for its gate, where that ends. A wait is
  * listed while it lasts; one that would close a circle of threads that wait for each other's
  * callbacks is refused with VSDK_ERROR_BUSY. */

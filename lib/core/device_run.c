@@ -36,32 +36,36 @@ static void stop_is_over(vsdk_vm *vm)
     life_changed(vm);
 }
 
+/* The gate comes first: a detach that has taken the ranges waits for who is counted, and who is
+ * counted after that sees the device detached; an access that is in before the start finds the
+ * device IDLE, one after it STARTED. */
 void device_start(vsdk_device *device)
 {
     callback_frame frame = {.vm = device->vm, .device = device};
     int inside = callback_in_device(device);
     uint32_t phase = atomic_load(&device->phase);
 
-    do
-        if (phase != DEVICE_IDLE && phase != DEVICE_PENDING)
-            return;
-    while (!atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING));
-    if (phase == DEVICE_PENDING)
-        stop_is_over(device->vm);
-    if (!atomic_load(&device->vm->devices.running) || !device->attached) {
-        phase_set(device, DEVICE_IDLE);
+    if (phase != DEVICE_IDLE && phase != DEVICE_PENDING)
         return;
-    }
     callback_enter(&frame);
     if (!inside)
         device_enter(device);
-    if (device->ops.start)
+    while ((phase == DEVICE_IDLE || phase == DEVICE_PENDING) &&
+           !atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_STARTING))
+        ;
+    int mine = phase == DEVICE_IDLE || phase == DEVICE_PENDING;
+    int starts = mine && atomic_load(&device->vm->devices.running) && device->attached;
+    if (mine && phase == DEVICE_PENDING)
+        stop_is_over(device->vm);
+    if (starts && device->ops.start)
         device->ops.start(device->user, device);
+    if (mine)
+        phase_set(device, starts ? DEVICE_STARTED : DEVICE_IDLE);
     if (!inside)
         device_leave(device);
     callback_leave(&frame);
-    phase_set(device, DEVICE_STARTED);
-    sources_revive(device);
+    if (starts)
+        sources_revive(device);
 }
 
 void device_stop(vsdk_device *device, vsdk_stop_mode mode)
@@ -71,11 +75,16 @@ void device_stop(vsdk_device *device, vsdk_stop_mode mode)
     vsdk_stop_answer answer = VSDK_STOP_DONE;
     drain_wait wait;
 
-    if (phase_at_rest(device) != DEVICE_STARTED ||
-        !atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING))
+    if (phase_at_rest(device) != DEVICE_STARTED)
         return;
     callback_enter(&frame);
-    device_enter(device);
+    device_enter(device); /* first, as for a start */
+    if (!device->attached ||
+        !atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING)) {
+        device_leave(device);
+        callback_leave(&frame);
+        return;
+    }
     atomic_fetch_add(&device->vm->devices.stops, 1);
     if (device->ops.stop)
         answer = device->ops.stop(device->user, device, mode);
@@ -106,9 +115,6 @@ vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
             if (!atomic_compare_exchange_strong(&device->phase, &phase, DEVICE_IDLE))
                 continue;
             stop_is_over(device->vm);
-            vsdk_loop *loop = atomic_load(&device->vm->loop);
-            if (loop)
-                loop_wake(loop); /* a pause may be dispatching it */
         } else if (phase == DEVICE_STOPPING) {
             if (!atomic_compare_exchange_strong(&device->phase, &phase, DEVICE_STOPPED_SOON))
                 continue;
