@@ -179,31 +179,26 @@ static vsdk_loop *own_loop(vsdk_vm *vm)
 static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
 {
     vsdk_loop *loop = own_loop(vm);
-    int again = 1;
-
-    if (!loop || !loop_may_dispatch(loop)) {
-        again = life_wait(vm, seen, w->deadline);
-        if (!loop)
-            return again;
-        lock_give(&vm->life.lock);
-        vsdk_loop_close(loop);
-        lock_take(&vm->life.lock);
-        return again;
-    }
     uint64_t now = sys_clock(), left = VSDK_FOREVER;
+
+    if (!loop)
+        return life_wait(vm, seen, w->deadline);
     if (w->deadline)
         left = now < w->deadline ? w->deadline - now : 0;
-    atomic_store(&vm->life.loop_event, loop->event);
-    atomic_fetch_add(&vm->life.dispatchers, 1);
-    int changed = atomic_load(&vm->life.changes) != seen;
-    lock_give(&vm->life.lock);
-    vsdk_loop_dispatch(loop, changed ? 0 : left, NULL, NULL);
-    atomic_fetch_sub(&vm->life.dispatchers, 1);
-    if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
-        readers_wait(&vm->readers);
+    lock_give(&vm->life.lock); /* the loop's lock comes before it */
+    int dispatches = loop_may_dispatch(loop);
+    if (dispatches) {
+        atomic_store(&vm->life.loop_event, loop->event);
+        atomic_fetch_add(&vm->life.dispatchers, 1);
+        int changed = atomic_load(&vm->life.changes) != seen;
+        vsdk_loop_dispatch(loop, changed ? 0 : left, NULL, NULL);
+        atomic_fetch_sub(&vm->life.dispatchers, 1);
+        if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
+            readers_wait(&vm->readers);
+    }
     vsdk_loop_close(loop);
     lock_take(&vm->life.lock);
-    return left != 0;
+    return dispatches ? left != 0 : life_wait(vm, seen, w->deadline);
 }
 
 static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operation,
