@@ -35,19 +35,24 @@ uint64_t world_port(unsigned device)
     return ports[device];
 }
 
-vsdk_status world_load(world *w)
+static void load_memory(const world *w)
 {
-    vsdk_x86_regs regs = {.rip = CODE, .rsp = STACK, .rflags = RFLAGS};
-    vsdk_x86_sregs sregs;
     uint8_t *memory = vsdk_ram_data(w->ram);
     const struct guest *guest = w->vcpu_count > 1 ? &guest_hammers : &guest_hammer;
-    vsdk_vcpu *vcpu = w->vcpus[0];
 
     start_write_tables(memory);
     memcpy(memory + CODE, guest->code, (size_t)(guest->end - guest->code));
     memcpy(memory + SECOND_CODE, guest_hammers_second.code,
            (size_t)(guest_hammers_second.end - guest_hammers_second.code));
+}
+
+vsdk_status world_load(world *w)
+{
+    vsdk_x86_regs regs = {.rip = CODE, .rsp = STACK, .rflags = RFLAGS};
+    vsdk_x86_sregs sregs;
+    vsdk_vcpu *vcpu = w->vcpus[0];
     vsdk_status status = vsdk_vcpu_get_state(vcpu, VSDK_X86_SREGS, &sregs, sizeof sregs, NULL);
+
     if (status)
         return status;
     start_set_long_mode(&sregs, 0);
@@ -72,6 +77,7 @@ void world_make(world *w, const char *backend, unsigned vcpus)
     must(vsdk_vm_map(w->vm, 0, w->ram, 0, RAM_BYTES, 0, &error), "memory", &error);
     for (unsigned i = 0; i < vcpus; i++)
         must(vsdk_vcpu_create(w->vm, i, NULL, &w->vcpus[i], &error), "a processor", &error);
+    load_memory(w);
     must(world_load(w), "the guest", &error);
 }
 

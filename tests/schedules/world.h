@@ -21,7 +21,7 @@ typedef struct world {
 
 /* Of `backend`; CREATED. Bails out where it can't. */
 void world_make(world *w, const char *backend, unsigned vcpus);
-/* The guest and its registers, at first and after a reset. */
+/* The registers that the guest begins with, also after a reset: its memory stays. */
 vsdk_status world_load(world *w);
 /* All handles but that of the virtual machine. */
 void world_close(world *w);
