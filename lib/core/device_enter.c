@@ -22,7 +22,9 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
         return vm_gone(op, error);
     }
     vsdk_status status = device_enter_checked(device, op, error);
-    if (!status && !device_acts(device)) {
+    /* A detach that has taken the ranges waits for who came in before, and nobody comes in after.
+     */
+    if (!status && !(device->attached && device_acts(device))) {
         device_leave(device);
         status = error_set(error, VSDK_ERROR_STATE, op, "device %s is stopped", device->name);
     }
