@@ -22,7 +22,10 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
         return vm_gone(operation, error);
     }
     vsdk_status status = device_enter_checked(device, operation, error);
-    if (!status && !(device_acts(device) && device_serves(device))) {
+    /* A detach that has taken the ranges waits for who came in before, and nobody comes in after.
+     */
+    if (!status &&
+        !(atomic_load(&device->attached) && device_acts(device) && device_serves(device))) {
         device_leave(device);
         status =
             error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped", device->name);

@@ -26,7 +26,9 @@ vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_
         refs_get(&device->refs);
     }
     lock_give(&device->vm->bus.lock);
-    if (first)
+    /* A guest that has ended may still have its devices started; who enters RUNNING after this look
+     * finds the device attached. */
+    if (first && atomic_load(&device->vm->life.state) == VSDK_VM_RUNNING)
         device_start(device);
     return status;
 }

@@ -34,16 +34,8 @@ static uint32_t phase_at_rest(vsdk_device *device)
 
 void device_stop_is_over(vsdk_vm *vm)
 {
-    vm_use use;
-
     atomic_fetch_sub(&vm->devices.stops, 1);
     life_changed(vm);
-    if (vm_use_begin(vm, &use, "vsdk_device_stopped", NULL))
-        return;
-    vsdk_loop *loop = atomic_load(&vm->loop);
-    if (loop)
-        loop_wake(loop); /* a pause may be dispatching it */
-    vm_use_end(use);
 }
 
 static int start_is_due(const vsdk_device *device)

@@ -215,7 +215,10 @@ void life_give_up_pause(vsdk_vm *vm)
     vm->life.moving = 0;
     if (state_of(vm) == VSDK_VM_RUNNING)
         life_clock_start(vm);
-    withdraw(vm);
+    /* A pause that was asked for meanwhile, in a start callback or elsewhere, is a new one. */
+    if (!(atomic_load(&vm->life.due) & DUE_PAUSE))
+        vm_withdraw(vm, REQUEST_HOLD);
+    life_changed(vm);
 }
 
 vsdk_status life_start(vsdk_vm *vm, vsdk_error *error)

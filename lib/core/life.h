@@ -28,8 +28,10 @@ typedef struct life {
     /* Grows with each change that somebody may wait for, here or in a device's phase; a futex. */
     _Atomic uint32_t changes;
     _Atomic uint32_t waiters;
-    _Atomic uint32_t state; /* vsdk_vm_state; written under lock */
-    _Atomic uint32_t due;   /* written under lock */
+    _Atomic uint32_t dispatchers; /* of those who wait, in the virtual machine's loop: */
+    _Atomic int32_t loop_event;   /* its eventfd, open inside a reader section then */
+    _Atomic uint32_t state;       /* vsdk_vm_state; written under lock */
+    _Atomic uint32_t due;         /* written under lock */
 
     /* Under lock. */
     vsdk_exit end;      /* in STOPPED, the terminal exit */

@@ -13,6 +13,12 @@ void life_changed(vsdk_vm *vm)
     atomic_fetch_add(&vm->life.changes, 1);
     if (atomic_load(&vm->life.waiters))
         sys_futex_wake(&vm->life.changes);
+    if (!atomic_load(&vm->life.dispatchers))
+        return;
+    readers_token token = readers_enter(&vm->readers);
+    if (atomic_load(&vm->life.dispatchers))
+        sys_eventfd_write(atomic_load(&vm->life.loop_event), 1);
+    readers_leave(token);
 }
 
 int life_wait(vsdk_vm *vm, uint32_t seen, uint64_t deadline_ns)

@@ -68,12 +68,16 @@ static vsdk_status withdraw_inside(vsdk_vm *vm, const char *operation, vsdk_erro
     vsdk_status status = VSDK_ERROR_BUSY;
 
     lock_take(&vm->life.lock);
-    if (atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !vm->life.moving && !vm->life.stopping &&
-        !vm->life.pausers) {
+    if (atomic_load(&vm->gone)) {
+        status = VSDK_ERROR_GONE;
+    } else if (atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !vm->life.moving &&
+               !vm->life.stopping && !vm->life.pausers) {
         life_give_up_pause(vm);
         status = VSDK_OK;
     }
     lock_give(&vm->life.lock);
+    if (status == VSDK_ERROR_GONE)
+        return vm_gone(operation, error);
     return status ? callback_busy(operation, error) : VSDK_OK;
 }
 
@@ -154,25 +158,47 @@ static int pause_is_over(vsdk_vm *vm, pause_wait *w, const char *operation, vsdk
     return atomic_load(&vm->life.state) != VSDK_VM_RUNNING && !vm->life.moving;
 }
 
+/* The loop that a pause may dispatch, with a reference, or NULL. A destroy may take it meanwhile.
+ */
+static vsdk_loop *own_loop(vsdk_vm *vm)
+{
+    vsdk_loop *loop = NULL;
+    vm_use use;
+
+    if (!vm->life.stopping || callback_top() || vm_use_begin(vm, &use, "vsdk_vm_pause", NULL))
+        return NULL;
+    loop = vsdk_loop_ref(atomic_load(&vm->loop));
+    vm_use_end(use);
+    return loop;
+}
+
 /* The same lock, given back meanwhile: 0 when the time is over. Devices whose stop is pending may
- * need the virtual machine's own loop. */
+ * need the virtual machine's own loop. What else this thread waits for wakes that loop: the count
+ * is raised before the changes are looked at again, and who makes one looks at the count after it.
+ */
 static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
 {
-    vsdk_loop *loop = vm->life.stopping ? atomic_load(&vm->loop) : NULL;
-    uint64_t left = VSDK_FOREVER;
+    vsdk_loop *loop = own_loop(vm);
+    uint64_t now = sys_clock(), left = VSDK_FOREVER;
 
-    if (!loop || callback_top())
+    if (!loop)
         return life_wait(vm, seen, w->deadline);
-    if (w->deadline) {
-        uint64_t now = sys_clock();
+    if (w->deadline)
         left = now < w->deadline ? w->deadline - now : 0;
+    lock_give(&vm->life.lock); /* the loop's lock comes before it */
+    int dispatches = loop_may_dispatch(loop);
+    if (dispatches) {
+        atomic_store(&vm->life.loop_event, loop->event);
+        atomic_fetch_add(&vm->life.dispatchers, 1);
+        int changed = atomic_load(&vm->life.changes) != seen;
+        vsdk_loop_dispatch(loop, changed ? 0 : left, NULL, NULL);
+        atomic_fetch_sub(&vm->life.dispatchers, 1);
+        if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
+            readers_wait(&vm->readers);
     }
-    lock_give(&vm->life.lock); /* a loop's lock comes before it */
-    int may = loop_may_dispatch(loop);
-    if (may)
-        vsdk_loop_dispatch(loop, left, NULL, NULL);
+    vsdk_loop_close(loop);
     lock_take(&vm->life.lock);
-    return may ? left != 0 : life_wait(vm, seen, w->deadline);
+    return dispatches ? left != 0 : life_wait(vm, seen, w->deadline);
 }
 
 static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operation,

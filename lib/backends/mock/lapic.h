@@ -28,10 +28,10 @@ typedef struct lapic {
     _Atomic uint32_t requested[8]; /* IRR */
     uint32_t in_service[8];        /* ISR */
     _Atomic uint32_t spurious, logical, format, priority;
-    uint32_t id;
+    _Atomic uint32_t id;
     uint32_t command_high, command_low;
-    uint32_t local[8]; /* LVT entries, timer count and divider: kept, without effect */
-    uint32_t enabled;  /* IA32_APIC_BASE bit 11 */
+    uint32_t local[8];        /* LVT entries, timer count and divider: kept, without effect */
+    _Atomic uint32_t enabled; /* IA32_APIC_BASE bit 11 */
 } lapic;
 
 void lapic_power_on(struct cpu *c);
