@@ -39,14 +39,14 @@ static void stop_is_over(vsdk_vm *vm)
 /* The gate comes first: a detach that has taken the ranges waits for who is counted, and who is
  * counted after that sees the device detached; an access that is in before the start finds the
  * device IDLE, one after it STARTED. */
-void device_start(vsdk_device *device)
+static int start_once(vsdk_device *device)
 {
     callback_frame frame = {.vm = device->vm, .device = device};
     int inside = callback_in_device(device);
     uint32_t phase = atomic_load(&device->phase);
 
     if (phase != DEVICE_IDLE && phase != DEVICE_PENDING)
-        return;
+        return 0;
     callback_enter(&frame);
     if (!inside)
         device_enter(device);
@@ -66,6 +66,15 @@ void device_start(vsdk_device *device)
     callback_leave(&frame);
     if (starts)
         sources_revive(device);
+    return mine && !starts;
+}
+
+/* Who starts all passes over a device whose phase another thread has; if that thread found that
+ * devices were not to be started, it looks again after it gave the phase back. */
+void device_start(vsdk_device *device)
+{
+    while (start_once(device) && atomic_load(&device->vm->devices.running) && device->attached)
+        ;
 }
 
 void device_stop(vsdk_device *device, vsdk_stop_mode mode)
