@@ -403,7 +403,8 @@ static void do_complete(many *m)
 
     judge(m, before, "complete",
           vsdk_vcpu_complete(m->w.vcpus[below(&own_seed, m->w.vcpu_count)], NULL),
-          ALSO(VSDK_ERROR_BUSY) | (m->autonomous ? ALSO(VSDK_ERROR_UNSUPPORTED) : 0));
+          ALSO(VSDK_ERROR_BUSY) | /* STATE: a further part, whose device is stopped */
+              ALSO(m->autonomous ? VSDK_ERROR_UNSUPPORTED : VSDK_ERROR_STATE));
 }
 
 static void do_dispatch(many *m)
