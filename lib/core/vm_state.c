@@ -349,11 +349,14 @@ static vsdk_status reset_now(vsdk_vm *vm, const char *operation, vsdk_error *err
 
     vm->life.moving = 1;
     lock_give(&vm->life.lock);
-    lock_take(&vm->serial);
-    status = ops->vm_reset ? ops->vm_reset(&vm->backend, error)
-                           : error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                                       "the %s backend has no reset", ops->name);
-    lock_give(&vm->serial);
+    status = guest_want(vm, 0, error); /* it may have refused to halt at its end */
+    if (!status) {
+        lock_take(&vm->serial);
+        status = ops->vm_reset ? ops->vm_reset(&vm->backend, error)
+                               : error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                                           "the %s backend has no reset", ops->name);
+        lock_give(&vm->serial);
+    }
     if (status) {
         unlock_vcpus(vm);
     } else {

@@ -2,7 +2,7 @@
 /* A hypervisor that does not stop a guest, or does not let it go on: whoever asked is told, the
  * virtual machine is in a state that it names, and what was to be done can be done later. */
 #include "../contract/tap.h"
-#include "core/object.h"
+#include "core/device.h"
 #include "puppet.h"
 #include <pthread.h>
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct rig {
     vsdk_error error;
 } rig;
 
-static _Atomic unsigned turn, paused, resumed, in_callback, go_on;
+static _Atomic unsigned turn, stops, starts, in_callback, go_on;
 static vsdk_status in_write;
 
 static enum puppet_act idle(backend_vcpu *vcpu, vsdk_exit *exit)
@@ -40,25 +40,26 @@ static enum puppet_act power_off(backend_vcpu *vcpu, vsdk_exit *exit)
     return PUPPET_EXIT;
 }
 
-static void on_pause(void *user)
+static vsdk_stop_answer on_stop(void *user, vsdk_device *device, vsdk_stop_mode mode)
 {
-    atomic_fetch_add(&paused, 1);
+    atomic_fetch_add(&stops, 1);
+    return VSDK_STOP_DONE;
 }
 
-static void on_resume(void *user)
+static void on_start(void *user, vsdk_device *device)
 {
-    atomic_fetch_add(&resumed, 1);
+    atomic_fetch_add(&starts, 1);
 }
 
 static void rig_open(rig *r, puppet_script_fn script, vsdk_device_write_fn write)
 {
     const vsdk_device_ops ops = {
-        .size = sizeof ops, .write = write, .pause = on_pause, .resume = on_resume};
+        .size = sizeof ops, .write = write, .start = on_start, .stop = on_stop};
 
     puppet_script = script;
     atomic_store(&turn, 0);
-    atomic_store(&paused, 0);
-    atomic_store(&resumed, 0);
+    atomic_store(&stops, 0);
+    atomic_store(&starts, 0);
     atomic_store(&in_callback, 0);
     atomic_store(&go_on, 0);
     atomic_store(&puppet_logged, 0);
@@ -188,28 +189,45 @@ static vsdk_status protect(rig *r)
     return vsdk_vm_protect(r->vm, GPA, BYTES, VSDK_MAP_READONLY, &r->error);
 }
 
-static void a_guest_that_does_not_go_on_after_a_change_is_paused(void)
+static int ended_inside(const rig *r)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    return !vsdk_vm_get_info(r->vm, &info, NULL) && info.state == VSDK_VM_STOPPED &&
+           info.stop_reason == VSDK_EXIT_INTERNAL_ERROR;
+}
+
+/* The change is made; the guest can't go on with it, so it has ended. A reset brings it back. */
+static void a_guest_that_does_not_go_on_after_a_change_has_ended(void)
 {
     static vsdk_status (*const changes[])(rig * r) = {map, protect, unmap};
     rig r;
 
     rig_open(&r, idle, NULL);
-    resume_it(&r);
     for (unsigned i = 0; i < 3; i++) {
+        resume_it(&r);
+        atomic_store(&puppet_logged, 0);
         atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
         vsdk_status status = changes[i](&r);
-        tap(is_refusal(&r, status, 1) && state_of(&r) == VSDK_VM_PAUSED && !clock_goes(&r),
-            "change %u: told, and PAUSED", i);
+        tap(!status && ended_inside(&r) && !clock_goes(&r) && atomic_load(&puppet_logged) == 1,
+            "change %u: STOPPED with INTERNAL_ERROR, and the log has the rest", i);
         tap(is_mapped(&r) == (i < 2), "change %u is made", i);
-        tap(atomic_load(&paused) == i + 1, "change %u: devices are paused", i);
-        tap(!resume_it(&r) && state_of(&r) == VSDK_VM_RUNNING && atomic_load(&resumed) == i + 1 &&
-                runs_until_kicked(&r),
-            "change %u: resume", i);
+        tap(!run(&r) && vsdk_vcpu_record(r.vcpu)->reason == VSDK_EXIT_INTERNAL_ERROR &&
+                vsdk_vcpu_record(r.vcpu)->flags == VSDK_EXIT_TERMINAL,
+            "change %u: a run tells of it", i);
+        tap(atomic_load(&stops) == i + 1, "change %u: and devices are stopped", i);
+        tap(resume_it(&r) == VSDK_ERROR_STATE && map(&r) == VSDK_ERROR_STATE,
+            "change %u: it neither goes on nor changes", i);
+        tap(!vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL) && state_of(&r) == VSDK_VM_CREATED &&
+                !resume_it(&r) && runs_until_kicked(&r) && !pause_it(&r),
+            "change %u: after a reset it starts", i);
+        atomic_store(&stops, i + 1);
     }
     map(&r);
+    resume_it(&r);
+    atomic_store(&puppet_logged, 0);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
-    tap(map(&r) == VSDK_ERROR_EXISTS && state_of(&r) == VSDK_VM_PAUSED &&
-            atomic_load(&puppet_logged) == 1,
+    tap(map(&r) == VSDK_ERROR_EXISTS && ended_inside(&r) && atomic_load(&puppet_logged) == 1,
         "a change that fails itself says why, and the log has the rest");
     rig_close(&r);
 }
@@ -223,31 +241,44 @@ static void mapping_write(void *user, vsdk_device *device, const vsdk_access *ac
         puppet_nap();
 }
 
-static void the_same_in_a_callback(int waiting)
+static void the_same_in_a_callback(void)
 {
-    call runner, resumer;
+    call runner;
     rig r;
 
     rig_open(&r, write_once, mapping_write);
     resume_it(&r);
     call_start(&runner, run, &r);
     PUPPET_WAIT(atomic_load(&in_callback));
-    tap(is_refusal(&r, in_write, 1) && state_of(&r) == VSDK_VM_RUNNING,
-        "in a callback: told, and the pause waits for it");
-    if (waiting) {
-        call_start(&resumer, resume_it, &r);
-        PUPPET_WAIT(atomic_load(&r.vm->waiters));
-        tap(!atomic_load(&resumer.done), "a resume waits for that pause");
-    }
+    tap(!in_write && ended_inside(&r) && !atomic_load(&stops),
+        "in a callback: the guest has ended, and its devices stop after that");
     atomic_store(&go_on, 1);
-    if (waiting)
-        tap(!call_join(&resumer), "and lets the guest go on after it");
-    else
-        tap(PUPPET_WAIT(state_of(&r) == VSDK_VM_PAUSED) && !resume_it(&r), "then it is PAUSED");
-    tap(state_of(&r) == VSDK_VM_RUNNING && atomic_load(&paused) == 1 && r.vm->guest_runs,
-        "the guest runs again");
-    vsdk_vcpu_kick(r.vcpu, NULL);
-    tap(!call_join(&runner), "and so does its vCPU");
+    tap(!call_join(&runner) && vsdk_vcpu_record(r.vcpu)->reason == VSDK_EXIT_INTERNAL_ERROR &&
+            atomic_load(&stops) == 1 && !r.vm->life.guest_runs,
+        "its run tells of it and stops them");
+    rig_close(&r);
+}
+
+/* A guest that is not reset stays what it was; nothing of it was forgotten. */
+static void a_reset_that_is_refused_was_none(void)
+{
+    rig r;
+
+    rig_open(&r, idle, NULL);
+    resume_it(&r);
+    pause_it(&r);
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESET);
+    vsdk_status status = vsdk_vm_reset(r.vm, VSDK_FOREVER, &r.error);
+    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_PAUSED && vsdk_vm_clock(r.vm),
+        "reset: the hypervisor's error, still PAUSED");
+    tap(!resume_it(&r) && runs_until_kicked(&r), "it goes on");
+    vsdk_vm_stop(r.vm, VSDK_EXIT_GUEST_EXIT, 5, 0, NULL);
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESET);
+    status = vsdk_vm_reset(r.vm, VSDK_FOREVER, &r.error);
+    tap(is_refusal(&r, status, 0) && !run(&r) && vsdk_vcpu_record(r.vcpu)->value == 5,
+        "or stays STOPPED, with its reason");
+    tap(!vsdk_vm_reset(r.vm, 0, NULL) && state_of(&r) == VSDK_VM_CREATED && !vsdk_vm_clock(r.vm),
+        "and the next reset works");
     rig_close(&r);
 }
 
@@ -260,15 +291,19 @@ static void a_pause_that_is_refused_was_none(void)
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     vsdk_status status = pause_it(&r);
     tap(is_refusal(&r, status, 0), "pause: the hypervisor's error");
-    tap(state_of(&r) == VSDK_VM_RUNNING && clock_goes(&r) && !atomic_load(&paused),
+    tap(state_of(&r) == VSDK_VM_RUNNING && clock_goes(&r) && !atomic_load(&stops),
         "the guest goes on, no device was told");
     tap(runs_until_kicked(&r), "its vCPU is not held");
-    tap(!atomic_load(&r.vm->bus.quiet), "timers fire");
+    tap(!vsdk_device_enter(r.device, NULL), "its devices act");
+    vsdk_device_leave(r.device);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING &&
+            !atomic_load(&puppet_logged),
+        "a request is noted");
+    tap(runs_until_kicked(&r) && state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops) &&
             atomic_load(&puppet_logged) == 1,
-        "what nobody waits for is told to the log");
-    tap(!pause_it(&r) && state_of(&r) == VSDK_VM_PAUSED && atomic_load(&paused) == 1,
+        "that nobody waits for it is told to the log, by who makes it");
+    tap(!pause_it(&r) && state_of(&r) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
         "and the next pause works");
     rig_close(&r);
 }
@@ -291,7 +326,7 @@ static void everybody_who_waits_is_told(void)
     PUPPET_WAIT(atomic_load(&in_callback));
     for (unsigned i = 0; i < 2; i++)
         call_start(&pausers[i], pause_it, &r);
-    PUPPET_WAIT(atomic_load(&r.vm->waiters) == 2);
+    PUPPET_WAIT(atomic_load(&r.vm->life.waiters) == 2);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     atomic_store(&go_on, 1);
     int both = call_join(&pausers[0]) == VSDK_ERROR_SYSTEM;
@@ -309,13 +344,15 @@ static void a_resume_that_is_refused_was_none(void)
     rig_open(&r, idle, NULL);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
     vsdk_status status = resume_it(&r);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_CREATED && !clock_goes(&r),
-        "resume: the hypervisor's error, still CREATED");
+    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_CREATED && !clock_goes(&r) &&
+            atomic_load(&starts) == 1 && atomic_load(&stops) == 1,
+        "resume: the hypervisor's error, still CREATED, and the devices stopped again");
     tap(!resume_it(&r) && !pause_it(&r), "then it starts");
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
     status = resume_it(&r);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_PAUSED && r.vm->bus.quiet &&
-            atomic_load(&paused) == atomic_load(&resumed) + 1,
+    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_PAUSED &&
+            vsdk_device_enter(r.device, NULL) == VSDK_ERROR_STATE &&
+            atomic_load(&stops) == atomic_load(&starts),
         "refused in PAUSED: it is PAUSED and so are the devices");
     tap(!resume_it(&r) && state_of(&r) == VSDK_VM_RUNNING && runs_until_kicked(&r),
         "then it goes on");
@@ -331,6 +368,13 @@ static void a_guest_that_ended_but_runs(void)
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     tap(!run(&r) && state_of(&r) == VSDK_VM_STOPPED && atomic_load(&puppet_logged) == 1,
         "a guest that cannot be halted after its end is told to the log");
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
+    vsdk_status status = vsdk_vm_reset(r.vm, VSDK_FOREVER, &r.error);
+    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_STOPPED && r.vm->life.guest_runs,
+        "it is not reset while it runs");
+    tap(!vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL) && state_of(&r) == VSDK_VM_CREATED &&
+            !r.vm->life.guest_runs,
+        "but after it was halted");
     rig_close(&r);
 }
 
@@ -350,9 +394,9 @@ static void run_whole(void)
 int main(void)
 {
     a_change_needs_the_guest_to_stand();
-    a_guest_that_does_not_go_on_after_a_change_is_paused();
-    the_same_in_a_callback(0);
-    the_same_in_a_callback(1);
+    a_guest_that_does_not_go_on_after_a_change_has_ended();
+    the_same_in_a_callback();
+    a_reset_that_is_refused_was_none();
     a_pause_that_is_refused_was_none();
     everybody_who_waits_is_told();
     a_resume_that_is_refused_was_none();
