@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pause: the guest is held, accesses stay unfinished, devices are quiet. */
 #include "common.h"
 #include <pthread.h>

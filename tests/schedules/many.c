@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Schedules of several threads. What a call may answer depends on what the others do meanwhile, so
  * two things are checked. While it runs: an answer must be possible in some order of the calls that
  * had begun before it ended; callbacks keep the rules of device.h. And at checkpoints, when no call

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Random schedules against a model of what vm.h and device.h say: in one thread, where each answer
  * and each start, stop and reset is foretold, and in several, where each answer must be possible.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Schedules of one thread. Beside the library runs a model of one virtual machine, written from the
  * text of vm.h and device.h and from nothing else; after each call its answer, the state and what
  * every device has been told must be the model's. Callbacks make calls of their own, which are

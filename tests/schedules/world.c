@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The machine of the schedules, the watchdog, and what a forked child tries.
  *
  * The watchdog's thread takes no lock and allocates nothing before it has printed the stacks: each

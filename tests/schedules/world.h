@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What both kinds of schedules share: a machine whose guest writes and reads two ports for ever,
  * numbers that repeat with their seed, and a watchdog. */
 #ifndef VSDK_TESTS_SCHEDULES_WORLD_H
