@@ -129,9 +129,12 @@ int sys_eventfd_read(int fd, uint64_t *value)
 
 void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot)
 {
+    const size_t page = 4096;
     size_t room;
 
-    if (__builtin_add_overflow(bytes, align, &room)) {
+    /* Whole pages, or the end would not be given back. */
+    if (__builtin_add_overflow(bytes, page - 1, &room) ||
+        __builtin_add_overflow(bytes = room & ~(page - 1), align, &room)) {
         errno = ENOMEM;
         return NULL;
     }

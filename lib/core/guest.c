@@ -42,6 +42,8 @@ vsdk_status guest_hold(vsdk_vm *vm, int held, vsdk_error *error)
     vsdk_status status = make_it_so(vm, error);
     if (status && held)
         vm->life.guest_held--;
+    else if (status) /* refused for want of memory, say: the end of the guest if it stays so */
+        status = make_it_so(vm, error);
     lock_give(&vm->serial);
     return status;
 }

@@ -45,7 +45,7 @@ static void expect_phase(vsdk_vcpu_phase expected)
 
 /* After it nothing is unfinished: the vCPU is HELD, and where completing is exact it stands right
  * behind the access, with registers that can be set. */
-static void expect_settled(uint64_t answer)
+static void expect_settled_in(uint64_t answer, int in_pause)
 {
     vsdk_x86_regs regs;
 
@@ -53,12 +53,20 @@ static void expect_settled(uint64_t answer)
     expect_phase(VSDK_VCPU_HELD);
     cr_assert_eq(m.exit->reason, VSDK_EXIT_NONE, "%s", vsdk_exit_reason_name(m.exit->reason));
     regs = regs_now();
+    /* Finished in PAUSED, the answer reaches the processor when that goes on. */
+    if (in_pause && !is_exact())
+        return;
     cr_assert_eq(regs.rax, answer);
     if (!is_exact())
         return;
     cr_assert_eq(regs.rip, CODE + 2, "RIP is %#llx", (unsigned long long)regs.rip);
     regs.rax++;
     ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof regs, E));
+}
+
+static void expect_settled(uint64_t answer)
+{
+    expect_settled_in(answer, 0);
 }
 
 static void expect_echo(uint64_t answered)
@@ -99,7 +107,7 @@ Test(settle, finishes_in_pause_what_was_left)
     ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
     ok(settle());
-    expect_settled(0x1234);
+    expect_settled_in(0x1234, 1);
     expect_echo(0x1234);
 }
 
@@ -163,8 +171,8 @@ static int answer_all(struct runner *runner, vsdk_exit *exit)
 
     if (exit->direction == VSDK_DIRECTION_READ)
         answer(exit, ++*last);
-    else if (exit->value != *last)
-        return 0;
+    else if (exit->value != *last && exit->value != UINT32_MAX)
+        return 0; /* all ones: the pause finished the read before it was answered */
     return 1;
 }
 

@@ -48,7 +48,7 @@ ending() {
     name=$1 wanted=$2 words=$3
     printf "$4" >ending.bin
     shift 4
-    $vsdk run --backend "$backend" --format flat --timeout 60 --verbose "$@" ./ending.bin </dev/null 2>err
+    $vsdk run --backend "$backend" --format flat --timeout 60 --verbose "$@" ./ending.bin </dev/null >out 2>err
     status=$?
     [ "$status" = "$wanted" ] && grep -q "$words" err
     result $? "$name: status $status, $(tr '\n' ' ' <err)"

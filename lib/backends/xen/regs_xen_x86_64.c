@@ -296,7 +296,7 @@ static int is_fragile(const xen_vcpu *vcpu)
 
 static vsdk_status unfinished(vsdk_error *error)
 {
-    vsdk_status status = error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_regs",
+    vsdk_status status = error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
                                    "the processor stands in the middle of an access");
 
     return error_hint(error, status, "resume, answer the exit that run returns, and pause again");
@@ -319,12 +319,18 @@ vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsd
         return unfinished(error);
     result = compat_get_general(control, made->vm->domid, vcpu->index, &general);
     if (result == -ENODATA)
-        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_regs",
+        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
                          "the processor has not been started");
     if (result < 0)
         return unreadable(error, result);
-    if (made->access.pending)
-        wanted.rip = general.regs.rip;
+    if (made->access.pending && wanted.rip != general.regs.rip)
+        return error_hint(
+            error,
+            error_set(
+                error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
+                "rip is %#llx and can't become %#llx while vCPU %u's last access is unfinished",
+                (unsigned long long)general.regs.rip, (unsigned long long)wanted.rip, vcpu->index),
+            "finish the access by vsdk_vm_pause with VSDK_PAUSE_SETTLE, then set rip");
     result = compat_set_general(control, made->vm->domid, vcpu->index, &wanted, 1);
     if (result < 0)
         return xen_refused(error, result, "XEN_DOMCTL_setvcpucontext", "Xen refused the registers");
