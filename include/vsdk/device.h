@@ -399,6 +399,7 @@ vsdk_vm *vsdk_device_vm(vsdk_device *device);
  *   STATE             the device is stopped, or called in a forked child
  *   BUSY              called from its own callback or between enter and leave, or two devices would
  *                     wait for each other
+ *   NO_MEMORY         no memory, for a CONCURRENT device
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: until a callback that runs has returned. From callbacks: yes from another
  * device's; VSDK_ERROR_BUSY from its own, or where two devices would wait for each other. States:

@@ -44,14 +44,13 @@ struct vsdk_device {
     char name[32];
     callback_frame entered; /* of the thread that is between enter and leave */
 
-    _Atomic uint32_t entries; /* of a concurrent one: enters without a leave yet */
-
     /* Written under bus.lock. */
     vsdk_device *next, *previous;
     uint32_t listed;
     _Atomic uint32_t attached; /* read without it */
 
     lock lock;                   /* RANK_SOURCES */
+    struct device_entry *entries; /* of a concurrent one: threads between enter and leave */
     struct loop_source *sources; /* its timers, watches and work */
 };
 

@@ -2,9 +2,50 @@
 /* Entering a device from outside its callbacks. A thread between enter and leave is as in a
  * callback of it: it keeps the virtual machine alive, and whoever would wait for it is told BUSY.
  */
+#include "base/alloc.h"
 #include "base/error.h"
 #include "core/device.h"
 #include "core/life_moves.h"
+
+/* Of a concurrent device several threads may be inside, each with a frame of its own. */
+struct device_entry {
+    callback_frame frame;
+    struct device_entry *next;
+};
+
+static vsdk_status entry_add(vsdk_device *device, const char *operation, vsdk_error *error)
+{
+    struct device_entry *entry = alloc_zeroed(sizeof *entry);
+
+    if (!entry)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory to enter device %s",
+                         device->name);
+    entry->frame = (callback_frame){.vm = device->vm, .device = device};
+    callback_enter(&entry->frame);
+    lock_take(&device->lock);
+    entry->next = device->entries;
+    device->entries = entry;
+    lock_give(&device->lock);
+    return VSDK_OK;
+}
+
+/* 0: this thread is not in it. */
+static int entry_take(vsdk_device *device)
+{
+    lock_take(&device->lock);
+    struct device_entry **at = &device->entries, *entry;
+    while (*at && !callback_is_in(&(*at)->frame))
+        at = &(*at)->next;
+    entry = *at;
+    if (entry)
+        *at = entry->next;
+    lock_give(&device->lock);
+    if (!entry)
+        return 0;
+    callback_leave(&entry->frame);
+    alloc_free(entry);
+    return 1;
+}
 
 vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
 {
@@ -30,29 +71,21 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
         status =
             error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped", device->name);
     }
+    if (!status && device->concurrent) {
+        status = entry_add(device, operation, error);
+        if (status)
+            device_leave(device);
+    }
     if (status) {
         vm_leave(vm);
         return status;
     }
     refs_get(&device->refs);
-    if (device->concurrent) {
-        atomic_fetch_add(&device->entries, 1);
-    } else {
+    if (!device->concurrent) {
         device->entered = (callback_frame){.vm = vm, .device = device};
         callback_enter(&device->entered);
     }
     return VSDK_OK;
-}
-
-/* 0: nobody entered a concurrent device who has not left it. Which thread it was is not known. */
-static int entry_take(vsdk_device *device)
-{
-    uint32_t entries = atomic_load(&device->entries);
-
-    while (entries)
-        if (atomic_compare_exchange_weak(&device->entries, &entries, entries - 1))
-            return 1;
-    return 0;
 }
 
 void vsdk_device_leave(vsdk_device *device)

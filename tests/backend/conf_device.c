@@ -349,10 +349,10 @@ Test(device, detach_waits_for_a_running_callback)
 static void *enter(void *user)
 {
     vsdk_device *device = user;
+    vsdk_status status = vsdk_device_enter(device, NULL);
 
-    vsdk_device_enter(device, NULL);
     vsdk_device_leave(device);
-    return NULL;
+    return status ? user : NULL;
 }
 
 static int until_end(struct runner *runner, vsdk_exit *exit)
@@ -369,7 +369,7 @@ Test(device, lock_keeps_callbacks_out)
     notes.reply = 1;
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
     machine_start(&m, &guest_widths_out, NULL);
-    vsdk_device_enter(device, NULL);
+    ok(vsdk_device_enter(device, E));
     runner_start(&runner);
     sleep_ms(20);
     cr_assert_eq(notes.text[0], 0, "a callback ran while the device was locked");
@@ -383,18 +383,22 @@ Test(device, lock_keeps_callbacks_out)
 Test(device, concurrent_device_has_no_lock)
 {
     vsdk_device *device = make_device(m.vm, &noting_ops, &notes, VSDK_DEVICE_CONCURRENT);
+    struct runner runner = {.vcpu = m.vcpu};
     pthread_t thread;
+    void *failed;
 
-    vsdk_device_enter(device, NULL);
-    cr_assert(pthread_create(&thread, NULL, enter, device) == 0);
-    pthread_join(thread, NULL);
-    vsdk_device_leave(device);
-    vsdk_device_enter(NULL, NULL);
-    vsdk_device_leave(NULL);
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, E));
     machine_start(&m, &guest_many_widths, &(vsdk_x86_regs){.rbx = MMIO});
-    cr_assert_eq(run(&m)->reason, VSDK_EXIT_MMIO);
+    ok(vsdk_device_enter(device, E));
+    cr_assert(pthread_create(&thread, NULL, enter, device) == 0);
+    pthread_join(thread, &failed);
+    cr_assert(!failed);
+    runner_start(&runner);
+    runner_join(&runner);
+    ok(runner.status);
+    cr_assert_eq(runner.last.reason, VSDK_EXIT_MMIO);
     cr_assert(strstr(notes.text, "w0+0.4=4050607"));
+    vsdk_device_leave(device);
     vsdk_device_close(device);
 }
 

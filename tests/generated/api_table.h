@@ -101,7 +101,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_device_stopped", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
     {"vsdk_device_user", "0.1", 0, 2, "any", ""},
     {"vsdk_device_vm", "0.1", 0, 1, "any", ""},
-    {"vsdk_device_enter", "0.1", 1, 1, "RUNNING", "INVALID_ARGUMENT STATE BUSY GONE"},
+    {"vsdk_device_enter", "0.1", 1, 1, "RUNNING", "INVALID_ARGUMENT STATE BUSY NO_MEMORY GONE"},
     {"vsdk_device_leave", "0.1", 0, 1, "any", ""},
     {"vsdk_device_save", "0.1", 1, 2, "CREATED, PAUSED, STOPPED, when the device has stopped", "INVALID_ARGUMENT STATE BUSY UNSUPPORTED NO_MEMORY GONE"},
     {"vsdk_device_load", "0.1", 1, 2, "CREATED, PAUSED, STOPPED, when the device has stopped", "INVALID_ARGUMENT FORMAT STATE BUSY UNSUPPORTED NO_MEMORY GONE"},
