@@ -133,6 +133,8 @@ void device_stop(vsdk_device *device, vsdk_stop_mode mode);
 /* Of all that are attached. After devices_stop devices.stops says how many are pending. */
 void devices_start(vsdk_vm *vm);
 void devices_stop(vsdk_vm *vm, vsdk_stop_mode mode);
+/* Waits for the callbacks of devices that have stopped: who says so may not be who runs them. */
+void devices_drain(vsdk_vm *vm);
 void devices_reset(vsdk_vm *vm);
 
 #endif

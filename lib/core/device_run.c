@@ -94,6 +94,7 @@ static void stop_call(vsdk_device *device, vsdk_stop_mode mode)
         answer = device->ops.stop(device->user, device, mode);
     if (answer == VSDK_STOP_PENDING &&
         atomic_compare_exchange_strong(&device->phase, &stopping, DEVICE_PENDING)) {
+        atomic_store(&device->vm->devices.pended, 1);
         sys_futex_wake(&device->phase);
     } else {
         phase_set(device, DEVICE_IDLE);
@@ -158,6 +159,16 @@ void devices_stop(vsdk_vm *vm, vsdk_stop_mode mode)
     atomic_store(&vm->devices.running, 0);
     while ((device = device_next(vm, device)))
         device_stop(device, mode);
+}
+
+void devices_drain(vsdk_vm *vm)
+{
+    vsdk_device *device = NULL;
+    drain_wait wait;
+
+    while ((device = device_next(vm, device)))
+        if (atomic_load(&device->count) && !device_wait_begin(&wait, device, "vsdk_vm_pause", NULL))
+            device_wait_drained(&wait);
 }
 
 /* All are stopped. */

@@ -153,6 +153,7 @@ static void settle_owner(vsdk_loop *loop)
     if (!entered)
         return;
     life_settle(vm);
+    life_changed(vm); /* who waits may dispatch now */
     vm_leave(vm);
 }
 
@@ -190,11 +191,41 @@ int loop_may_dispatch(vsdk_loop *loop)
     return may;
 }
 
+/* Between dispatch_begin, by which this thread is the one that hears of events, and loop_put. */
+static uint32_t dispatch_once(vsdk_loop *loop, uint64_t timeout_ns)
+{
+    struct epoll_event events[EVENTS];
+
+    refs_get(&loop->refs);
+    int count = wait_for_events(loop, events, timeout_ns);
+    lock_take(&loop->lock);
+    loop->calling = 1;
+    uint32_t ran = callbacks_run(loop, events, count);
+    dispatch_end(loop);
+    settle_owner(loop);
+    loop_put(loop);
+    return ran;
+}
+
+/* Only who dispatches takes the eventfd's count, and it looks at the changes after it has begun: so
+ * no change is lost between the look and the wait. */
+void loop_dispatch_until(vsdk_vm *vm, vsdk_loop *loop, uint32_t seen, uint64_t timeout_ns)
+{
+    int work_waits;
+
+    atomic_store(&vm->life.loop_event, loop->event);
+    atomic_fetch_add(&vm->life.dispatchers, 1);
+    if (dispatch_begin(loop, &work_waits)) {
+        int changed = atomic_load(&vm->life.changes) != seen;
+        dispatch_once(loop, work_waits || changed ? 0 : timeout_ns);
+    }
+    atomic_fetch_sub(&vm->life.dispatchers, 1);
+}
+
 vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
                                vsdk_error *error)
 {
     static const char operation[] = "vsdk_loop_dispatch";
-    struct epoll_event events[EVENTS];
     int work_waits;
 
     if (dispatched)
@@ -208,14 +239,7 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
     if (!dispatch_begin(loop, &work_waits))
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "another thread dispatches this loop, or this is a callback of it");
-    refs_get(&loop->refs);
-    int count = wait_for_events(loop, events, work_waits ? 0 : timeout_ns);
-    lock_take(&loop->lock);
-    loop->calling = 1;
-    uint32_t ran = callbacks_run(loop, events, count);
-    dispatch_end(loop);
-    settle_owner(loop);
-    loop_put(loop);
+    uint32_t ran = dispatch_once(loop, work_waits ? 0 : timeout_ns);
     if (dispatched)
         *dispatched = ran;
     return VSDK_OK;

@@ -175,6 +175,15 @@ int life_settle_once(vsdk_vm *vm)
     if (vm->life.stopping) {
         if (atomic_load(&vm->devices.stops))
             return 0;
+        if (atomic_exchange(&vm->devices.pended, 0)) {
+            vm->life.moving = 1;
+            lock_give(&vm->life.lock);
+            devices_drain(vm);
+            lock_take(&vm->life.lock);
+            vm->life.moving = 0;
+            life_changed(vm);
+            return 1;
+        }
         /* The guest ended while devices stopped for a pause: they have stopped for its end too. */
         stop_finish(vm);
         return 1;

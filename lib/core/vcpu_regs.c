@@ -31,8 +31,8 @@ static int stands(vsdk_vcpu *vcpu)
            !guest_executes(vcpu->vm);
 }
 
-/* A thread is in it. In CREATED and PAUSED that is for a moment, until it parks or has left; but
- * not when it is aside, in a device. 1 after such a moment. */
+/* A thread is in it. In CREATED and PAUSED that is for a moment, until it parks or has left: no
+ * device has a callback then that could last. 1 after such a moment. */
 static int moves_for_a_moment(vsdk_vcpu *vcpu)
 {
     vsdk_vm *vm = vcpu->vm;
@@ -44,7 +44,7 @@ static int moves_for_a_moment(vsdk_vcpu *vcpu)
     uint32_t place = atomic_load(&vcpu->place), state = atomic_load(&vm->life.state);
     if (place == PLACE_OUT || place == PLACE_PARKED || place & PLACE_LOCKED) {
         moment = 1;
-    } else if (place != PLACE_ASIDE && (state == VSDK_VM_CREATED || state == VSDK_VM_PAUSED)) {
+    } else if (state == VSDK_VM_CREATED || state == VSDK_VM_PAUSED) {
         life_wait(vm, seen, 0);
         moment = 1;
     }

@@ -17,6 +17,8 @@ vsdk_status vm_need_loop(vsdk_vm *vm, const char *operation, vsdk_error *error)
     made->vm = vm;
     if (!atomic_compare_exchange_strong(&vm->loop, &none, made))
         loop_put(made);
+    else
+        life_changed(vm); /* who waits may dispatch it */
     return VSDK_OK;
 }
 

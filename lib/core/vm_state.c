@@ -155,7 +155,8 @@ static int pause_is_over(vsdk_vm *vm, pause_wait *w, const char *operation, vsdk
             *error = vm->life.refusal;
         return 1;
     }
-    return atomic_load(&vm->life.state) != VSDK_VM_RUNNING && !vm->life.moving;
+    return atomic_load(&vm->life.state) != VSDK_VM_RUNNING && !vm->life.moving &&
+           !vm->life.stopping; /* as it does after a resume that was refused */
 }
 
 /* The loop that a pause may dispatch, with a reference, or NULL. A destroy may take it meanwhile.
@@ -173,9 +174,7 @@ static vsdk_loop *own_loop(vsdk_vm *vm)
 }
 
 /* The same lock, given back meanwhile: 0 when the time is over. Devices whose stop is pending may
- * need the virtual machine's own loop. What else this thread waits for wakes that loop: the count
- * is raised before the changes are looked at again, and who makes one looks at the count after it.
- */
+ * need the virtual machine's own loop. What else this thread waits for wakes that loop. */
 static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
 {
     vsdk_loop *loop = own_loop(vm);
@@ -188,11 +187,7 @@ static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
     lock_give(&vm->life.lock); /* the loop's lock comes before it */
     int dispatches = loop_may_dispatch(loop);
     if (dispatches) {
-        atomic_store(&vm->life.loop_event, loop->event);
-        atomic_fetch_add(&vm->life.dispatchers, 1);
-        int changed = atomic_load(&vm->life.changes) != seen;
-        vsdk_loop_dispatch(loop, changed ? 0 : left, NULL, NULL);
-        atomic_fetch_sub(&vm->life.dispatchers, 1);
+        loop_dispatch_until(vm, loop, seen, left);
         if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
             readers_wait(&vm->readers);
     }
@@ -238,7 +233,7 @@ static void pause_leave(vsdk_vm *vm, pause_wait *w, vsdk_status status)
         uint32_t seen = atomic_load(&vm->life.changes);
         life_wait(vm, seen, 0);
     }
-    if (status == VSDK_ERROR_TIMEOUT && !vm->life.pausers &&
+    if (status == VSDK_ERROR_TIMEOUT && !vm->life.pausers && !atomic_load(&vm->gone) &&
         atomic_load(&vm->life.state) == VSDK_VM_RUNNING)
         life_give_up_pause(vm);
     life_changed(vm);

@@ -230,6 +230,71 @@ static void a_stopped_device_is_not_called_to_settle(void)
     rig_close(&r);
 }
 
+static vsdk_status waiting_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                                vsdk_error *error)
+{
+    atomic_store(&in_callback, 1);
+    PUPPET_WAIT(atomic_load(&go_on));
+    return VSDK_OK;
+}
+
+static void *save_it(void *argument)
+{
+    rig *r = argument;
+    uint64_t needed;
+
+    return (void *)(intptr_t)vsdk_device_save(r->device, NULL, 0, &needed, NULL);
+}
+
+static void *complete_it(void *argument)
+{
+    rig *r = argument;
+
+    return (void *)(intptr_t)vsdk_vcpu_complete(r->vcpu, NULL);
+}
+
+static void *read_registers(void *argument)
+{
+    rig *r = argument;
+    vsdk_x86_regs regs;
+
+    return (void *)(intptr_t)vsdk_vcpu_get_state(r->vcpu, VSDK_X86_REGS, &regs, sizeof regs, NULL);
+}
+
+/* A thread that tries to give a part of an access to its stopped device, while that is being saved,
+ * is in the vCPU for a moment: in PAUSED it is waited for. */
+static void registers_are_there_in_a_pause(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = asking_write, .save = waiting_save};
+    void *(*const steps[])(void *) = {save_it, complete_it, read_registers};
+    pthread_t threads[3];
+    void *results[3];
+    rig r;
+
+    rig_open(&r, write_once, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    atomic_store(&puppet_fragments, 1);
+    vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_create(&threads[i], NULL, steps[i], &r);
+        if (i == 0)
+            PUPPET_WAIT(atomic_load(&in_callback));
+        if (i == 1)
+            PUPPET_WAIT(atomic_load(&r.vcpu->place) == PLACE_ASIDE);
+    }
+    for (unsigned i = 0; i < 20; i++)
+        puppet_nap();
+    atomic_store(&go_on, 1);
+    for (unsigned i = 0; i < 3; i++)
+        pthread_join(threads[i], &results[i]);
+    tap(!results[0] && (intptr_t)results[1] == VSDK_ERROR_STATE,
+        "a part of an access whose device is stopped is left over");
+    tap(!results[2], "registers can be read in PAUSED, whoever tries");
+    rig_close(&r);
+}
+
 /* Entering: refused while stopped, from own callbacks, between enter and leave. */
 static vsdk_status entered[4];
 
@@ -627,6 +692,7 @@ int main(void)
     leaving_makes_no_pause();
     a_device_is_called_while_a_pause_settles();
     a_stopped_device_is_not_called_to_settle();
+    registers_are_there_in_a_pause();
     entering_is_refused(0);
     entering_is_refused(VSDK_DEVICE_CONCURRENT);
     two_devices_in_a_circle();

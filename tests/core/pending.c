@@ -213,6 +213,64 @@ static void it_has_stopped_already(int autonomous)
     rig_close(&r);
 }
 
+static _Atomic unsigned in_work, go_on;
+
+static void slow_work(void *user, vsdk_work *work)
+{
+    atomic_store(&in_work, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+    atomic_store(&in_work, 0);
+}
+
+static vsdk_loop *other_loop;
+
+static vsdk_status dispatch_it(rig *r)
+{
+    return vsdk_loop_dispatch(other_loop, VSDK_FOREVER, NULL, NULL);
+}
+
+static vsdk_status enter_it(rig *r)
+{
+    vsdk_status status = vsdk_device_enter(r->device, NULL);
+
+    atomic_store(&in_work, 1);
+    while (!atomic_load(&go_on))
+        puppet_nap();
+    atomic_store(&in_work, 0);
+    vsdk_device_leave(r->device);
+    return status;
+}
+
+/* Another thread says that the device has stopped while a callback of it runs, or a thread is
+ * inside: PAUSED is when those are over. */
+static void a_callback_lasts_longer(int autonomous, vsdk_status (*inside_it)(rig *r))
+{
+    call pauser, other;
+    rig r;
+
+    rig_open(&r, autonomous);
+    atomic_store(&in_work, 0);
+    atomic_store(&go_on, 0);
+    vsdk_loop_create(&other_loop, NULL);
+    vsdk_work_create(other_loop, r.device, slow_work, &r, NULL, &r.work, NULL);
+    call_start(&pauser, pause_it, &r);
+    PUPPET_WAIT(is_pending(&r));
+    vsdk_work_post(r.work, NULL);
+    call_start(&other, inside_it, &r);
+    PUPPET_WAIT(atomic_load(&in_work));
+    vsdk_device_stopped(r.device, NULL);
+    PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_DRAIN || atomic_load(&pauser.done));
+    tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&pauser.done),
+        "%s: a pause waits for a callback that runs after the word", label);
+    atomic_store(&go_on, 1);
+    tap(!call_join(&pauser) && !atomic_load(&in_work) && state_of(&r) == VSDK_VM_PAUSED,
+        "%s: and comes to be after it", label);
+    tap(!call_join(&other), "%s: which was allowed", label);
+    vsdk_loop_close(other_loop);
+    rig_close(&r);
+}
+
 /* A pause that gives up starts the device again. */
 static void the_time_is_over(int autonomous)
 {
@@ -342,6 +400,31 @@ static void a_resume_takes_it_back(int autonomous)
     rig_close(&r);
 }
 
+/* A resume that the hypervisor refuses stops the devices again: a pause means that they have. */
+static void a_resume_is_refused(void)
+{
+    call pauser;
+    rig r;
+
+    rig_open(&r, 1);
+    says_so_inside = 1;
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    says_so_inside = 0;
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
+    tap(vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_SYSTEM && state_of(&r) == VSDK_VM_PAUSED &&
+            is_pending(&r),
+        "a resume is refused, and the stop after it is pending");
+    tap(vsdk_vm_pause(r.vm, 0, 1000000, NULL) == VSDK_ERROR_TIMEOUT &&
+            state_of(&r) == VSDK_VM_PAUSED && is_pending(&r),
+        "a pause waits for it, and starts nothing when it gives up");
+    call_start(&pauser, pause_it, &r);
+    PUPPET_WAIT(atomic_load(&r.vm->life.waiters));
+    vsdk_device_stopped(r.device, NULL);
+    tap(!call_join(&pauser) && state_of(&r) == VSDK_VM_PAUSED, "or until the word comes");
+    tap(!vsdk_vm_resume(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING, "then it goes on");
+    rig_close(&r);
+}
+
 /* A destroy does not wait for it. */
 static void it_is_destroyed(int autonomous)
 {
@@ -363,6 +446,8 @@ int main(void)
     for (int autonomous = 0; autonomous < 2; autonomous++) {
         another_thread_finishes(autonomous);
         it_has_stopped_already(autonomous);
+        a_callback_lasts_longer(autonomous, dispatch_it);
+        a_callback_lasts_longer(autonomous, enter_it);
         the_time_is_over(autonomous);
         the_pause_dispatches(autonomous);
         it_is_taken_away(autonomous, 0);
@@ -372,6 +457,7 @@ int main(void)
         a_resume_takes_it_back(autonomous);
         it_is_destroyed(autonomous);
     }
+    a_resume_is_refused();
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();
