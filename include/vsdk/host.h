@@ -61,8 +61,11 @@ enum vsdk_capability_values {
     VSDK_CAPABILITY_IRQCHIP_KERNEL = 6,   /* All interrupt controllers and timers of a PC in the
                                              hypervisor */
     VSDK_CAPABILITY_IRQCHIP_NONE = 7,     /* No interrupt controller at all: HALT exits */
-    VSDK_CAPABILITY_COMPLETE_EXACT = 8,   /* vsdk_vcpu_complete finishes an access and executes
-                                             nothing after it */
+    /*
+     * vsdk_vcpu_complete finishes an access and executes nothing after it. Elsewhere an access that
+     * is finished in PAUSED shows in the registers when the guest goes on.
+     */
+    VSDK_CAPABILITY_COMPLETE_EXACT = 8,
     VSDK_CAPABILITY_SYNC_GENERAL = 9,     /* General registers with each exit at a fixed address;
                                              emulated costs a call an exit */
     VSDK_CAPABILITY_SYNC_SREGS = 10,      /* Segment and control registers with each exit at a
