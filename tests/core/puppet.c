@@ -132,6 +132,10 @@ static vsdk_status vm_resume(backend_vm *vm, vsdk_error *error)
 {
     puppet_machine *m = vm->data;
 
+    if (refuses(PUPPET_REFUSE_RESUME_TWICE)) {
+        atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
+        return refuse(error);
+    }
     if (refuses(PUPPET_REFUSE_RESUME))
         return refuse(error);
     begin_call(vm, 1);

@@ -24,7 +24,8 @@ enum puppet_refusal {
     PUPPET_REFUSE_PAUSE,
     PUPPET_REFUSE_RESUME,
     PUPPET_REFUSE_RESET,
-    PUPPET_REFUSE_UNMAP
+    PUPPET_REFUSE_UNMAP,
+    PUPPET_REFUSE_RESUME_TWICE
 };
 extern _Atomic unsigned puppet_refusal;
 

@@ -197,6 +197,18 @@ static int ended_inside(const rig *r)
            info.stop_reason == VSDK_EXIT_INTERNAL_ERROR;
 }
 
+static void a_guest_that_is_refused_once_goes_on(void)
+{
+    rig r;
+
+    rig_open(&r, idle, NULL);
+    resume_it(&r);
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
+    tap(!map(&r) && is_mapped(&r) && !ended_inside(&r), "a change: asked once more, it goes on");
+    tap(runs_until_kicked(&r) && !pause_it(&r), "and runs");
+    rig_close(&r);
+}
+
 /* The change is made; the guest can't go on with it, so it has ended. A reset brings it back. */
 static void a_guest_that_does_not_go_on_after_a_change_has_ended(void)
 {
@@ -207,7 +219,7 @@ static void a_guest_that_does_not_go_on_after_a_change_has_ended(void)
     for (unsigned i = 0; i < 3; i++) {
         resume_it(&r);
         atomic_store(&puppet_logged, 0);
-        atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
+        atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME_TWICE);
         vsdk_status status = changes[i](&r);
         tap(!status && ended_inside(&r) && !clock_goes(&r) && atomic_load(&puppet_logged) == 1,
             "change %u: STOPPED with INTERNAL_ERROR, and the log has the rest", i);
@@ -226,7 +238,7 @@ static void a_guest_that_does_not_go_on_after_a_change_has_ended(void)
     map(&r);
     resume_it(&r);
     atomic_store(&puppet_logged, 0);
-    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME_TWICE);
     tap(map(&r) == VSDK_ERROR_EXISTS && ended_inside(&r) && atomic_load(&puppet_logged) == 1,
         "a change that fails itself says why, and the log has the rest");
     rig_close(&r);
@@ -234,7 +246,7 @@ static void a_guest_that_does_not_go_on_after_a_change_has_ended(void)
 
 static void mapping_write(void *user, vsdk_device *device, const vsdk_access *access)
 {
-    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
+    atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME_TWICE);
     in_write = map(user);
     atomic_store(&in_callback, 1);
     while (!atomic_load(&go_on))
@@ -394,6 +406,7 @@ static void run_whole(void)
 int main(void)
 {
     a_change_needs_the_guest_to_stand();
+    a_guest_that_is_refused_once_goes_on();
     a_guest_that_does_not_go_on_after_a_change_has_ended();
     the_same_in_a_callback();
     a_reset_that_is_refused_was_none();
