@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Devices from outside their callbacks: who may enter and when, and what they have to be saved. */
 #include "common.h"
 

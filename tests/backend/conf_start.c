@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Start and stop of devices: when each comes, in which mode, how long a stop may take, and what a
  * device may do in between. */
 #include "common.h"
