@@ -4,6 +4,7 @@
  * nothing; its access waits in the record until it has started. */
 #include "core/bus.h"
 #include "base/exit_path.h"
+#include "base/sys.h"
 #include "core/counters.h"
 #include "core/device.h"
 #include "core/doorbell.h"
@@ -64,8 +65,16 @@ static const bus_range *range_find(const snapshot *s, uint64_t address, uint32_t
     return NULL;
 }
 
+/* Something is asked of the vCPU, or the time of its run is over. */
+OFF_EXIT_PATH static int vcpu_is_due(const vsdk_vcpu *vcpu)
+{
+    uint64_t deadline = vcpu->backend.deadline_ns;
+
+    return atomic_load(&vcpu->backend.requests) || (deadline && sys_clock() >= deadline);
+}
+
 /* The device was claimed inside the reader section; the rest is done outside of it. A string of
- * elements is the guest's to make long, so requests are looked at between them. */
+ * elements is the guest's to make long, so requests and the deadline are looked at between them. */
 static bus_answer device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *range, int entered,
                               vsdk_exit *exit)
 {
@@ -90,7 +99,7 @@ static bus_answer device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *ran
             device->ops.write(device->user, device, &access);
         }
         data += exit->width;
-        if (++vcpu->element < exit->count && atomic_load(&vcpu->backend.requests))
+        if (++vcpu->element < exit->count && vcpu_is_due(vcpu))
             break;
     }
     device_leave(device);

@@ -37,28 +37,41 @@ static void note(struct notes *to, char kind, uint32_t region, uint64_t offset, 
              (unsigned long long)offset, width, (unsigned long long)value);
 }
 
-static uint64_t noting_read(void *user, vsdk_device *device, const vsdk_access *access)
-{
-    struct notes *mine = user;
-
-    note(mine, 'r', access->region, access->offset, access->width, 0);
-    return mine->reply;
-}
-
-static void noting_write(void *user, vsdk_device *device, const vsdk_access *access)
-{
-    note(user, 'w', access->region, access->offset, access->width, access->value);
-}
-
 static void noting_release(void *user)
 {
     atomic_fetch_add(&((struct notes *)user)->released, 1);
 }
 
+static uint64_t noting_read(void *user, vsdk_device *device, const vsdk_access *access);
+static void noting_write(void *user, vsdk_device *device, const vsdk_access *access);
+
 static const vsdk_device_ops noting_ops = {.size = sizeof noting_ops,
                                            .read = noting_read,
                                            .write = noting_write,
                                            .release = noting_release};
+
+/* What is the same in every record; a difference becomes part of the text. */
+static void note_wrong(struct notes *to, vsdk_device *device, const vsdk_access *access)
+{
+    if (access->vcpu != m.vcpu || access->reserved || vsdk_device_user(device, &noting_ops) != to ||
+        vsdk_device_vm(device) != m.vm)
+        strncat(to->text, "WRONG ", sizeof to->text - strlen(to->text) - 1);
+}
+
+static uint64_t noting_read(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    struct notes *mine = user;
+
+    note_wrong(mine, device, access);
+    note(mine, 'r', access->region, access->offset, access->width, access->value);
+    return mine->reply;
+}
+
+static void noting_write(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    note_wrong(user, device, access);
+    note(user, 'w', access->region, access->offset, access->width, access->value);
+}
 
 Test(device, answers_each_width_in_both_spaces)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A pause that settles: accesses that the embedder has not answered are finished before the guest
  * is held, exactly where the backend can, so that a machine can be saved. */
 #include "common.h"

@@ -165,13 +165,15 @@ Test(smp, messages_find_their_processor)
     cr_assert_eq(run_to_write(&m, PORT_IRQ)->value, VECTOR);
 }
 
-static atomic_int inside, together;
+static atomic_int inside, together, of_the_other;
 
 /* What the second counts is never 0x5a for long, which is what the first writes. */
 static void write_alone(void *user, vsdk_device *device, const vsdk_access *access)
 {
     atomic_int *writes = user;
 
+    if (access->vcpu != second && (access->vcpu != m.vcpu || access->value != 0x5a))
+        atomic_fetch_add(&of_the_other, 1);
     if (atomic_fetch_add(&inside, 1))
         atomic_store(&together, 1);
     sleep_ms(1);
@@ -207,5 +209,6 @@ Test(smp, device_is_entered_by_one_at_a_time)
     cr_assert_eq(first.last.address, PORT_SECOND);
     cr_assert_eq(other.last.address, PORT_SECOND);
     cr_assert(!atomic_load(&together));
+    cr_assert(!atomic_load(&of_the_other), "an access names the vCPU that did not make it");
     vsdk_device_close(device);
 }
