@@ -98,18 +98,13 @@ static uint32_t fire(loop_source *source, const source_round *round)
 /* Work that was posted before this began, in order; what is posted meanwhile waits for the next. */
 static uint32_t work_run(vsdk_loop *loop)
 {
-    vsdk_work *last = NULL;
+    uint64_t until = loop->order;
     uint32_t ran = 0;
 
-    for (vsdk_work *w = loop->work; w; w = w->next)
-        last = w;
-    while (loop->work && last) {
+    while (loop->work && loop->work->order <= until) {
         vsdk_work *work = loop->work;
-        int is_last = work == last;
         work_unqueue(work);
         ran += fire(&work->source, NULL);
-        if (is_last)
-            break;
     }
     return ran;
 }

@@ -57,6 +57,7 @@ struct vsdk_work {
     vsdk_work_fn fn;
     uint32_t posted; /* in the loop's queue, or due while parked */
     uint32_t queued;
+    uint64_t order; /* of the loop, when it was queued */
     struct vsdk_work *next, **link;
 };
 
@@ -70,7 +71,7 @@ struct vsdk_loop {
     vsdk_vm *vm; /* whose own loop it is, until that is destroyed; or NULL */
     uint32_t gone, dispatching;
     uint32_t calling; /* callbacks run; the timerfd is programmed after them */
-    uint64_t order;   /* grows with each arming */
+    uint64_t order;   /* grows with each arming and each queueing */
 
     vsdk_timer **heap;
     uint32_t heap_count, heap_room, timers; /* room for every timer that lives */

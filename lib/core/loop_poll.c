@@ -70,6 +70,7 @@ void work_queue(vsdk_work *work)
     if (work->queued)
         return;
     work->queued = 1;
+    work->order = ++loop->order;
     work->next = NULL;
     work->link = loop->work_end;
     *loop->work_end = work;

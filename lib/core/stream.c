@@ -38,7 +38,8 @@ struct vsdk_stream {
     /* Under the pair's lock. */
     ring in;          /* what the peer wrote */
     uint32_t closed;  /* this end's last reference is gone */
-    uint32_t refused; /* a write of this end took less than all */
+    uint32_t refused; /* the last write of this end took less than all */
+    uint32_t offered; /* since then half of the room was free, and events has said so */
     uint32_t events;  /* that its handler has not been told of */
     uint32_t telling; /* a thread tells them */
     handler *handler; /* or NULL */
@@ -81,11 +82,16 @@ static uint32_t ready_now(const vsdk_stream *s)
     return ready | (s->peer->in.held < s->pair->capacity ? VSDK_STREAM_WRITABLE : 0);
 }
 
+/* With the lock held: room came back after a write that took less than all. */
+static int has_room_again(const vsdk_stream *s)
+{
+    return s->refused && s->peer->in.held <= s->pair->capacity / 2;
+}
+
 /* With the lock held: the descriptor says whether there is something to do. */
 static void descriptor_update(vsdk_stream *s)
 {
-    int room = s->refused && s->peer->in.held <= s->pair->capacity / 2;
-    uint32_t raised = s->in.held || s->peer->closed || room;
+    uint32_t raised = s->in.held || s->peer->closed || has_room_again(s);
     uint64_t rings;
 
     if (s->fd < 0 || raised == s->raised)
@@ -271,9 +277,9 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
     *got = ring_take(&stream->in, pair->capacity, buffer, capacity);
     int ended = peer->closed && !*got && capacity && !stream->in.held;
     descriptor_update(stream);
-    if (peer->refused && stream->in.held <= pair->capacity / 2) {
+    if (has_room_again(peer) && !peer->offered) {
+        peer->offered = 1;
         happen(peer, VSDK_STREAM_WRITABLE);
-        peer->refused = peer->fd >= 0 ? peer->refused : 0;
     }
     lock_give(&pair->lock);
     if (ended)
@@ -301,6 +307,7 @@ vsdk_status vsdk_stream_write(vsdk_stream *stream, const void *bytes, uint64_t l
     if (!peer->closed) {
         taken = ring_put(&peer->in, pair->capacity, bytes, length);
         stream->refused = taken < length;
+        stream->offered = 0;
         descriptor_update(stream);
         if (taken)
             happen(peer, VSDK_STREAM_READABLE);
@@ -368,8 +375,9 @@ vsdk_status vsdk_stream_set_handler(vsdk_stream *stream, vsdk_stream_fn fn, void
     handler *old = handler_take(stream);
     stream->handler = made;
     if (made) {
-        uint32_t ready = ready_now(stream) & (VSDK_STREAM_READABLE | VSDK_STREAM_ENDED);
-        stream->events |= ready;
+        stream->events = ready_now(stream) & (VSDK_STREAM_READABLE | VSDK_STREAM_ENDED);
+        if (has_room_again(stream) && !stream->peer->closed)
+            stream->events |= VSDK_STREAM_WRITABLE;
         tell(stream);
     }
     lock_give(&stream->pair->lock);
