@@ -310,7 +310,9 @@ static void test_port(void)
     CHECK(m.exit->flags & VSDK_EXIT_REGS_SETTABLE);
     CHECK(ops->vcpu_get_regs(&m.vcpu[0], &regs, &error) == VSDK_OK && regs.rdx == 0x100);
     regs.rbx = 0xbbb;
-    regs.rip = 0xdead;
+    regs.rip += 2; /* what the access belongs to */
+    CHECK(ops->vcpu_set_regs(&m.vcpu[0], &regs, &error) == VSDK_ERROR_STATE);
+    regs.rip -= 2;
     CHECK(ops->vcpu_set_regs(&m.vcpu[0], &regs, &error) == VSDK_OK);
     CHECK(is_out(run(&m), 0x100, 0x5a) && m.exit->width == 1);
     run(&m);

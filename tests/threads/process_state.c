@@ -179,13 +179,24 @@ static unsigned count_line(const struct process_state *state, const char *line)
     return count;
 }
 
+/* Each of the two handles of a host has a cache of Xen's library: four pages that it keeps when
+ * that many were in use at a time (libxencall, buffer.c). How many that are depends on the threads.
+ */
+static int is_cached(const char *line, unsigned count)
+{
+    enum { CACHED_MOST = 2 * 4 };
+
+    return strstr(line, "/dev/xen/hypercall, 4096 bytes") && count <= CACHED_MOST;
+}
+
 static unsigned print_missing(const struct process_state *from, const struct process_state *in,
                               const char *what)
 {
     unsigned differences = 0;
 
     for (unsigned i = 0; i < from->count; i++) {
-        if (count_line(in, from->lines[i]) >= count_line(from, from->lines[i]))
+        unsigned count = count_line(from, from->lines[i]);
+        if (count_line(in, from->lines[i]) >= count || is_cached(from->lines[i], count))
             continue;
         tap_note("%s: %s", what, from->lines[i]);
         differences++;
