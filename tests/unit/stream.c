@@ -103,7 +103,7 @@ static uint32_t told(struct notes *notes)
 Test(stream, arguments_are_checked)
 {
     vsdk_stream_config config = {.size = sizeof config, .flags = 1};
-    struct notes notes = {0};
+    static struct notes notes = {0};
     uint64_t n = 5;
     char byte = 0;
 
@@ -235,7 +235,7 @@ Test(stream, an_end_is_read_to_its_last_byte)
 
 Test(stream, a_reference_keeps_an_end)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
 
     make(0);
     handle(b, &notes);
@@ -255,7 +255,7 @@ Test(stream, a_reference_keeps_an_end)
 /* A writer that was refused hears once half of the room is free, and once only. */
 Test(stream, room_is_told_at_half)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     char bytes[8];
 
     make(8);
@@ -288,7 +288,7 @@ Test(stream, room_is_told_at_half)
 /* The same with a descriptor, which is another way to hear of it. */
 Test(stream, room_is_told_once_with_a_descriptor_too)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     char bytes[8];
 
     make(8);
@@ -318,7 +318,7 @@ static void write_rest(struct notes *notes, vsdk_stream *stream, vsdk_stream_eve
 /* A writer that is refused again inside its handler hears again: nothing is left behind. */
 Test(stream, a_handler_that_fills_the_room_hears_again)
 {
-    struct notes notes = {.inside = write_rest};
+    static struct notes notes = {.inside = write_rest};
     char bytes[4], all[32] = {0};
     uint64_t n, at = 0;
 
@@ -337,7 +337,7 @@ Test(stream, a_handler_that_fills_the_room_hears_again)
 
 Test(stream, bytes_are_told_when_they_come)
 {
-    struct notes notes = {0};
+    static struct notes notes = {0};
     char bytes[4];
 
     make(0);
@@ -357,7 +357,7 @@ Test(stream, bytes_are_told_when_they_come)
 /* What happened already is told at once to who begins to listen, and nothing else is. */
 Test(stream, a_new_handler_hears_what_there_is)
 {
-    struct notes first = {0}, second = {0}, third = {0};
+    static struct notes first = {0}, second = {0}, third = {0};
     char bytes[8];
 
     make(4);
@@ -404,7 +404,7 @@ static void reply(struct notes *notes, vsdk_stream *stream, vsdk_stream_events e
 /* Two handlers that answer each other: one call at a time per end, no call in a call. */
 Test(stream, handlers_answer_each_other)
 {
-    struct notes at_a = {.inside = reply}, at_b = {.inside = reply};
+    static struct notes at_a = {.inside = reply}, at_b = {.inside = reply};
 
     make(0);
     handle(a, &at_a);
@@ -427,7 +427,7 @@ static void replace_self(struct notes *notes, vsdk_stream *stream, vsdk_stream_e
 
 Test(stream, a_handler_replaces_itself)
 {
-    struct notes first = {.inside = replace_self}, second = {0};
+    static struct notes first = {.inside = replace_self}, second = {0};
 
     make(0);
     successor = &second;
@@ -457,7 +457,7 @@ static void close_self(struct notes *notes, vsdk_stream *stream, vsdk_stream_eve
 
 Test(stream, a_handler_closes_its_end)
 {
-    struct notes notes = {.inside = close_self}, other = {0};
+    static struct notes notes = {.inside = close_self}, other = {0};
 
     make(0);
     handle(b, &notes);
@@ -474,7 +474,7 @@ Test(stream, a_handler_closes_its_end)
 /* Inside the close of the other end. */
 Test(stream, a_handler_closes_its_end_at_the_end)
 {
-    struct notes notes = {.inside = close_self};
+    static struct notes notes = {.inside = close_self};
 
     make(0);
     handle(b, &notes);
@@ -487,7 +487,7 @@ Test(stream, a_handler_closes_its_end_at_the_end)
 
 Test(stream, release_comes_once)
 {
-    struct notes notes[3] = {{0}};
+    static struct notes notes[3] = {{0}};
 
     make(0);
     handle(a, &notes[0]);
