@@ -510,6 +510,21 @@ static int has_counted(void *above)
     return counter() > *(uint64_t *)above;
 }
 
+/* A pause that gives up. Without time the vCPU may not even have come out of the guest; with time
+ * it gets as much as it takes until the devices have been told. */
+static void expect_timeout(int with_time)
+{
+    uint64_t time = with_time ? 3 * MS : 0;
+
+    do {
+        fails(TIMEOUT, vsdk_vm_pause(m.vm, 0, time, E));
+        cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
+        time *= 2;
+    } while (with_time && !text[0]);
+    if (text[0])
+        expect("a- b- a+ b+ ");
+}
+
 /* The time is over before a device has stopped: the guest goes on, and devices that had stopped are
  * started again. A stop that ends after that ends nothing. */
 Test(start, pause_that_times_out_goes_on)
@@ -518,7 +533,6 @@ Test(start, pause_that_times_out_goes_on)
     static struct told b;
     vsdk_device *device = attach_finishing(&finishing), *second = attach_told(&b, 'b');
     struct runner runner = {.vcpu = m.vcpu, .until_kicked = 1};
-    const uint64_t times[] = {0, 3 * MS};
     uint64_t at = 0;
     uint8_t byte;
 
@@ -526,14 +540,7 @@ Test(start, pause_that_times_out_goes_on)
     runner_start(&runner);
     expect("a+ b+ ");
     for (int i = 0; i < 6; i++) {
-        vsdk_status status = (check_clear(), vsdk_vm_pause(m.vm, 0, times[i % 2], E));
-
-        cr_assert_eq(status, VSDK_ERROR_TIMEOUT, "%s", vsdk_status_name(status));
-        cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
-        if (text[0]) /* without time the vCPU may not even have come out of the guest */
-            expect("a- b- a+ b+ ");
-        else
-            cr_assert_eq(times[i % 2], 0);
+        expect_timeout(i % 2);
         cr_assert(!is_stopping(&finishing));
         ok(vsdk_device_stopped(device, E));
         cr_assert_eq(vm_state(m.vm), VSDK_VM_RUNNING);
