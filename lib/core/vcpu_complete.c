@@ -55,6 +55,7 @@ static vsdk_status finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_er
     vcpu_restore_answer(vcpu);
     while (atomic_load_explicit(&vcpu->pending, memory_order_relaxed)) {
         int more = 1;
+        uint32_t given = vcpu->deferred ? vcpu->element : 0;
         vsdk_status status = VSDK_OK;
         if (!vcpu->deferred)
             status = finish_once(vcpu, &more, operation, error);
@@ -65,7 +66,7 @@ static vsdk_status finish_access(vsdk_vcpu *vcpu, const char *operation, vsdk_er
         vcpu_step_back(vcpu);
         if (!claimed)
             return VSDK_OK;
-        if (vcpu->deferred && !atomic_load(&vcpu->vm->devices.running))
+        if (vcpu->deferred && vcpu->element == given) /* its device does not serve */
             return left_over(vcpu, operation, error);
     }
     return VSDK_OK;

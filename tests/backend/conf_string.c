@@ -283,6 +283,26 @@ Test(string, settling_pause_finishes_what_it_is_at)
     vsdk_device_close(device);
 }
 
+/* However long the guest has made it: what is settled is the part that it is at. */
+Test(string, settling_pause_does_not_finish_an_endless_string)
+{
+    vsdk_device *device = attach(kick);
+    int seen;
+
+    machine_load(&m, &guest_strings_out, native_cpl(m.host),
+                 &(vsdk_x86_regs){.rsi = DATA, .rbx = UINT64_C(1) << 40});
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
+    seen = atomic_load(&slow.seen);
+    cr_assert(seen <= 4096 + 1, "%d elements", seen);
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, 20 * MS, E));
+    cr_assert(atomic_load(&slow.seen) >= seen);
+    vsdk_device_close(device);
+}
+
 static void stop_guest(struct slow *of, vsdk_device *device, const vsdk_access *access)
 {
     of->status = vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_STOP, 12, 0, NULL);
@@ -298,5 +318,46 @@ Test(string, end_comes_between_elements)
     cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
     cr_assert_eq(m.exit->value, 12);
     cr_assert_eq(atomic_load(&slow.seen), 6);
+    vsdk_device_close(device);
+}
+
+static vsdk_device *late;
+
+/* At the second time: the guest ends, and the rest is another device's, which never started. */
+static void end_and_hand_over(struct slow *of, vsdk_device *device, const vsdk_access *access)
+{
+    if (atomic_load(&of->seen) < EVERY) {
+        vsdk_vcpu_kick(access->vcpu, NULL);
+        return;
+    }
+    of->status = vsdk_vm_stop(vsdk_device_vm(device), VSDK_EXIT_STOP, 13, 0, NULL);
+    if (!of->status)
+        of->status = vsdk_device_remove_range(device, VSDK_SPACE_PIO, PORT_WIDE, NULL);
+    if (!of->status)
+        of->status = vsdk_device_add_range(late, VSDK_SPACE_PIO, PORT_WIDE, 4, 0, NULL);
+}
+
+Test(string, end_while_it_is_settled)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_device *device = attach(end_and_hand_over);
+    vsdk_status status;
+
+    late = make_device(m.vm, &ops, NULL, 0);
+    load_reads();
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    status = (check_clear(), vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
+    if (atomic_load(&slow.seen) > EVERY) { /* the string was one exit */
+        ok(slow.status);
+        cr_assert_eq(status, VSDK_ERROR_STATE, "%s", vsdk_status_name(status));
+        ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
+        cr_assert_eq(m.exit->reason, VSDK_EXIT_STOP);
+        cr_assert_eq(m.exit->value, 13);
+    } else {
+        ok(status);
+    }
+    vsdk_device_close(late);
     vsdk_device_close(device);
 }
