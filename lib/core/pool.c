@@ -43,20 +43,28 @@ struct vsdk_pool {
 
 static _Thread_local const vsdk_pool *pool_of_thread __attribute__((tls_model("initial-exec")));
 
-static void memory_put(vsdk_pool *pool)
+/* No thread dispatches them, and none is added. */
+static void loops_put(vsdk_pool *pool)
 {
-    if (!refs_put(&pool->memory))
-        return;
     for (uint32_t i = 0; i < pool->count; i++) {
         pool_thread *t = &pool->threads[i];
-        sys_close(t->epoll);
-        sys_close(t->event);
         while (t->loops) {
             pool_loop *next = t->loops->next;
             loop_put(t->loops->loop);
             alloc_free(t->loops);
             t->loops = next;
         }
+    }
+}
+
+static void memory_put(vsdk_pool *pool)
+{
+    if (!refs_put(&pool->memory))
+        return;
+    loops_put(pool);
+    for (uint32_t i = 0; i < pool->count; i++) {
+        sys_close(pool->threads[i].epoll);
+        sys_close(pool->threads[i].event);
     }
     lock_destroy(&pool->lock);
     alloc_free(pool);
@@ -70,6 +78,15 @@ static int wait_for_loops(const pool_thread *t, struct epoll_event *events)
     return n < 0 ? 0 : (int)n;
 }
 
+/* Under the lock by which it was added: what epoll tells orders nothing. */
+static vsdk_loop *loop_of(vsdk_pool *pool, const pool_loop *entry)
+{
+    lock_take(&pool->lock);
+    vsdk_loop *loop = entry->loop;
+    lock_give(&pool->lock);
+    return loop;
+}
+
 static void *run_thread(void *argument)
 {
     pool_thread *t = argument;
@@ -81,7 +98,7 @@ static void *run_thread(void *argument)
         int count = wait_for_loops(t, events);
         for (int i = 0; i < count && !atomic_load(&pool->ending); i++)
             if (events[i].data.ptr)
-                vsdk_loop_dispatch(events[i].data.ptr, 0, NULL, NULL);
+                vsdk_loop_dispatch(loop_of(pool, events[i].data.ptr), 0, NULL, NULL);
     }
     memory_put(pool);
     return NULL;
@@ -214,7 +231,7 @@ static int has_loop(const vsdk_pool *pool, const vsdk_loop *loop)
 static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry,
                             const char *operation, vsdk_error *error)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = entry};
     pool_thread *t = &pool->threads[0];
 
     if (atomic_load(&pool->ending))
@@ -273,6 +290,7 @@ vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)
     if (first) {
         end_threads(pool);
         join_threads(pool);
+        loops_put(pool);
     }
     return VSDK_OK;
 }
