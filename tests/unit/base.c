@@ -2,6 +2,8 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/fence.h"
+#include "base/process.h"
 #include "base/readers.h"
 #include "base/record.h"
 #include "base/sys.h"
@@ -12,6 +14,8 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Test(base, an_error_says_everything)
@@ -241,6 +245,121 @@ Test(base, a_writer_waits_for_readers)
     for (unsigned i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     cr_assert(!atomic_load(&torn));
+}
+
+static readers waited;
+static _Atomic unsigned waiting_over;
+
+static void *wait_for_readers(void *unused)
+{
+    readers_wait(&waited);
+    atomic_store(&waiting_over, 1);
+    return unused;
+}
+
+static int somebody_waits(void)
+{
+    for (unsigned i = 0; i < READERS_STRIPES; i++)
+        for (unsigned phase = 0; phase < 2; phase++)
+            if (atomic_load(&waited.stripes[i].count[phase]) & READERS_WAITED)
+                return 1;
+    return 0;
+}
+
+/* It sleeps until the last of them leaves, and who enters meanwhile is no one's business after. */
+Test(base, a_writer_sleeps_until_readers_have_left)
+{
+    pthread_t thread;
+
+    readers_init(&waited);
+    readers_token first = readers_enter(&waited), second = readers_enter(&waited);
+    pthread_create(&thread, NULL, wait_for_readers, NULL);
+    while (!somebody_waits())
+        sched_yield();
+    readers_leave(first);
+    usleep(1000);
+    cr_assert(!atomic_load(&waiting_over));
+    readers_leave(second);
+    pthread_join(thread, NULL);
+    cr_assert(atomic_load(&waiting_over) && !somebody_waits());
+    readers_wait(&waited); /* nobody is inside */
+    readers_token token = readers_enter(&waited);
+    readers_leave(token);
+    readers_wait(&waited);
+    readers_destroy(&waited);
+}
+
+static _Atomic unsigned flags[2], looks[2], rounds_done[2];
+static unsigned both_missed;
+enum { ROUNDS = 2000 };
+
+static void meet(unsigned self, unsigned round)
+{
+    atomic_store(&rounds_done[self], round);
+    while (atomic_load(&rounds_done[1 - self]) < round)
+        sched_yield();
+}
+
+/* The one passes light, the other heavy: of two that store and then look one sees the other. */
+static void *store_and_look(void *argument)
+{
+    unsigned self = argument != NULL;
+
+    for (unsigned round = 1; round < ROUNDS; round += 2) {
+        meet(self, round);
+        atomic_store_explicit(&flags[self], round, memory_order_relaxed);
+        if (self)
+            fence_heavy();
+        else
+            fence_light();
+        atomic_store_explicit(&looks[self],
+                              atomic_load_explicit(&flags[1 - self], memory_order_relaxed),
+                              memory_order_relaxed);
+        meet(self, round + 1);
+        if (self && looks[0] != round && looks[1] != round)
+            both_missed++;
+    }
+    return NULL;
+}
+
+Test(base, one_of_two_sees_the_other_across_fences)
+{
+    pthread_t threads[2];
+
+    fence_prepare();
+    pthread_create(&threads[0], NULL, store_and_look, NULL);
+    pthread_create(&threads[1], NULL, store_and_look, &both_missed);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(both_missed, 0);
+}
+
+static int child_knows_itself(pid_t parent)
+{
+    return process_id() == (uint32_t)getpid() && process_id() != (uint32_t)parent;
+}
+
+/* Also for a fork that runs no handlers, and for the child of a child. */
+Test(base, a_process_knows_itself_after_a_fork)
+{
+    pid_t self = getpid();
+    int status = 1;
+
+    cr_assert_eq(process_id(), (uint32_t)self);
+    for (int raw = 0; raw < 2; raw++) {
+        pid_t child = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
+        if (!child) {
+            int good = child_knows_itself(self), nested = 1;
+            pid_t between = getpid(), grandchild = fork();
+            if (!grandchild)
+                _exit(!child_knows_itself(between));
+            waitpid(grandchild, &nested, 0);
+            _exit(!(good && !nested && process_id() == (uint32_t)between));
+        }
+        waitpid(child, &status, 0);
+        cr_assert_eq(status, 0, "raw %d", raw);
+        cr_assert_eq(process_id(), (uint32_t)self);
+    }
 }
 
 static vsdk_x86_cpuid_entry leaf(uint32_t number, uint32_t subleaf, uint32_t index, uint32_t vcpus)

@@ -195,3 +195,17 @@ Test(fw_cfg, dma_descriptor_at_the_end_of_ram)
     cr_assert(eq(u32, fw_cfg_word(0xfff8), __builtin_bswap32(1)));
     cr_assert(eq(u32, fw_cfg_word(0xfffc), 0));
 }
+
+/* A device that is stopped makes no DMA: the guest's request finds nobody. */
+Test(fw_cfg, makes_no_dma_while_stopped)
+{
+    vsdk_device_close(fw_cfg());
+    fake_ram(&vm, 0, 0x10000);
+    memset(vm.block[0].bytes + 0x2000, 0xff, 8);
+    vm.paused = 1;
+    cr_assert(eq(u32, dma(0 << 16 | 8 | 2, 4, 0x2000), 0 << 16 | 8 | 2));
+    cr_assert(eq(u32, fw_cfg_word(0x2000), UINT32_MAX));
+    vm.paused = 0;
+    cr_assert(eq(u32, dma(0 << 16 | 8 | 2, 4, 0x2000), 0));
+    cr_assert(eq(u32, fw_cfg_word(0x2000), 0x554d4551));
+}

@@ -81,6 +81,37 @@ Test(ioapic, rising_edges_become_messages)
     cr_assert(eq(u32, vm.messages, 3));
 }
 
+/* A device that rings before its driver has unmasked the entry is heard then, once, however often
+ * it rang and whether or not its line is still high. */
+Test(ioapic, an_edge_that_came_while_masked_is_kept)
+{
+    ioapic();
+    for (uint32_t rings = 1; rings < 4; rings++) { /* masked, as after a reset */
+        line(4, 1);
+        line(4, 0);
+    }
+    cr_assert(eq(u32, vm.messages, 0));
+    io_set(0x19, 0x06000000); /* the other half does not unmask */
+    io_set(0x18, 0x10041);    /* nor does a vector */
+    cr_assert(eq(u32, vm.messages, 0));
+    io_set(0x18, 0x41);
+    cr_assert(eq(u32, vm.messages, 1));
+    cr_assert(eq(u32, vm.message[0].data, 0x41));
+    cr_assert(eq(u64, vm.message[0].address, 0xfee06000));
+    io_set(0x18, 0x10041);
+    io_set(0x18, 0x41); /* it was delivered */
+    cr_assert(eq(u32, vm.messages, 1));
+    line(4, 1); /* and edges go on as ever */
+    line(4, 0);
+    cr_assert(eq(u32, vm.messages, 2));
+    io_set(0x18, 0x10041);
+    line(4, 1); /* high while masked, and still high when unmasked: one, not two */
+    io_set(0x18, 0x41);
+    cr_assert(eq(u32, vm.messages, 3));
+    io_set(0x20, 0x42); /* another pin has none */
+    cr_assert(eq(u32, vm.messages, 3));
+}
+
 /* How Linux and others end a level interrupt of an IOAPIC of this version that came as an edge:
  * masked and edge, then as it was. Sent again exactly while the line is still high. */
 Test(ioapic, level_entry_is_sent_again_at_its_end)
