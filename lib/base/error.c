@@ -133,3 +133,8 @@ vsdk_status error_status_of_errno(int os_errno)
         return VSDK_ERROR_SYSTEM;
     }
 }
+
+vsdk_status error_status_of_map(int os_errno)
+{
+    return os_errno == ENODEV ? VSDK_ERROR_SYSTEM : error_status_of_errno(os_errno);
+}

@@ -26,6 +26,9 @@ vsdk_status error_null(vsdk_error *error, const char *operation, const char *arg
 /* The status that fits an errno value: ENOMEM, EACCES/EPERM, EBUSY, ENOENT ... else SYSTEM. */
 vsdk_status error_status_of_errno(int os_errno);
 
+/* Of mapping a file: ENODEV says that this one can't be mapped, not that a device is missing. */
+vsdk_status error_status_of_map(int os_errno);
+
 /* Takes the beginning of a character away with which a text of `length` bytes, that was cut, ends.
  */
 void error_cut(char *text, size_t length);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices, loaders and the machine as a program sees them: each documented error, on the mock. */
-#include "check.h"
-#include <criterion/criterion.h>
+#include "scarce.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vsdk/vsdk.h>
@@ -28,33 +28,6 @@ static void teardown(void)
     vsdk_vm_close(vm);
     vsdk_host_close(host);
 }
-
-/* The fail_at-th allocation fails: the executable's calloc is the library's too, but under a
- * sanitizer, which has its own. */
-extern void *__libc_calloc(size_t count, size_t bytes);
-static _Thread_local unsigned fail_at;
-
-#ifndef SANITIZED
-void *calloc(size_t count, size_t bytes)
-{
-    if (fail_at && !--fail_at)
-        return NULL;
-    return __libc_calloc(count, bytes);
-}
-#endif
-
-/* `call` until it succeeds, with one more allocation each time; it fails with NO_MEMORY only. */
-#define out_of_memory(call)                                                                        \
-    do {                                                                                           \
-        vsdk_status out = VSDK_ERROR_NO_MEMORY;                                                    \
-        for (unsigned out_n = 1; out; out_n++) {                                                   \
-            fail_at = out_n;                                                                       \
-            out = (call);                                                                          \
-            fail_at = 0;                                                                           \
-            cr_assert(out == VSDK_OK || out == VSDK_ERROR_NO_MEMORY, "%s: %s", #call,              \
-                      vsdk_status_name(out));                                                      \
-        }                                                                                          \
-    } while (0)
 
 /* Constructors */
 
@@ -623,3 +596,22 @@ Test(pc_boot, from_a_callback)
     cr_assert_eq(in_callback, VSDK_ERROR_BUSY);
     vsdk_irq_close(irq);
 }
+
+/* Memory */
+
+TestSuite(memory, .init = setup, .fini = teardown);
+
+#ifndef SANITIZED
+Test(memory, of_a_file_that_cannot_be_mapped)
+{
+    const vsdk_ram_config config = {
+        .size = sizeof config, .backing = VSDK_RAM_MEMFD, .sharing = VSDK_RAM_SHARED};
+    vsdk_ram *ram;
+
+    fail_map = ENODEV;
+    fails(SYSTEM, vsdk_ram_create(vm, 4096, &config, &ram, E));
+    fail_map = 0;
+    ok(vsdk_ram_create(vm, 4096, &config, &ram, E));
+    vsdk_ram_close(ram);
+}
+#endif

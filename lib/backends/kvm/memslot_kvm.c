@@ -37,7 +37,7 @@ vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
                                "no address space for %llu bytes of guest memory",
                                (unsigned long long)ram->bytes);
     if (!memory)
-        return error_set_errno(error, error_status_of_errno(errno), errno, "mmap",
+        return error_set_errno(error, error_status_of_map(errno), errno, "mmap",
                                "the memory can't be mapped");
     if (align == LARGE_PAGE)
         madvise(memory, ram->bytes, MADV_HUGEPAGE);

@@ -31,7 +31,7 @@ vsdk_status mock_ram_create(backend_ram *ram, vsdk_error *error)
         int why = mock ? errno : ENOMEM;
 
         alloc_free(mock);
-        return error_set_errno(error, error_status_of_errno(why), why, "vsdk_ram_create",
+        return error_set_errno(error, error_status_of_map(why), why, "vsdk_ram_create",
                                "%llu bytes can't be mapped", (unsigned long long)ram->bytes);
     }
     if (ram->backing != VSDK_RAM_CALLER)
