@@ -206,6 +206,42 @@ Test(device, arguments_of_attach_are_checked)
     vsdk_device_close(device);
 }
 
+/* All of the library's devices that begin at an address which the configuration gives. */
+#define DEVICES(X)                                                                                 \
+    X(serial, PIO)                                                                                 \
+    X(rtc, PIO)                                                                                    \
+    X(i8042, PIO)                                                                                  \
+    X(acpi_pm, PIO) X(exit_port, PIO) X(debug_console, PIO) X(fw_cfg, PIO) X(pvpanic, PIO)         \
+        X(port92, PIO) X(ioapic, MMIO)
+
+#define TRY(name, where)                                                                           \
+    if (range->space == VSDK_SPACE_##where) {                                                      \
+        vsdk_##name##_config config = {.size = sizeof config};                                     \
+        vsdk_device *device;                                                                       \
+        config.address = range->address;                                                           \
+        fails(RESERVED, vsdk_##name##_create(vm, &config, &device, E));                            \
+    }
+
+static void refuse_devices_at(vsdk_vm *vm, const vsdk_vm_range *range){DEVICES(TRY)}
+
+Test(device, of_the_librarys_where_the_hypervisor_serves)
+{
+    static vsdk_vm_range ranges[256];
+    uint32_t count;
+
+    for (vsdk_irqchip chip = VSDK_IRQCHIP_PORTABLE; chip <= VSDK_IRQCHIP_KERNEL; chip++) {
+        vsdk_vm_config config = {.size = sizeof config, .irqchip = chip};
+        vsdk_vm *vm;
+
+        if (vsdk_vm_create(m.host, &config, &vm, E) == VSDK_ERROR_UNSUPPORTED)
+            continue;
+        ok(vsdk_vm_list_reserved(vm, ranges, 256, &count, E));
+        for (uint32_t i = 0; i < count && i < 256; i++)
+            refuse_devices_at(vm, &ranges[i]);
+        vsdk_vm_close(vm);
+    }
+}
+
 Test(device, what_the_hypervisor_serves_cannot_be_claimed)
 {
     const vsdk_device_ops ops = {.size = sizeof ops};

@@ -405,6 +405,12 @@ Test(irq_chip, messages_need_a_local_apic)
     vsdk_host_close(host);
     machine_make_with(&m, &config);
     fails(UNSUPPORTED, vsdk_vm_send_msi(m.vm, MSI_TO_FIRST, VECTOR, E));
+
+    vsdk_msi_config message = {.size = sizeof message, .address = MSI_TO_FIRST, .data = VECTOR};
+    vsdk_msi *msi;
+    ok(vsdk_msi_create(m.vm, &message, &msi, E));
+    fails(UNSUPPORTED, vsdk_msi_send(msi, E));
+    vsdk_msi_close(msi);
     machine_end(&m);
 }
 

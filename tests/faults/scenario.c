@@ -516,6 +516,12 @@ static vsdk_status describe_msi(struct scenario *s, vsdk_error *error)
     return why.code;
 }
 
+/* The hypervisor hears of it where there is a descriptor. */
+static vsdk_status change_msi(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_msi_set(s->msi, MSI_TO_FIRST, VECTOR, error);
+}
+
 static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
 {
     return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
@@ -676,6 +682,7 @@ const struct scenario_step scenario_steps[] = {
     {"msi_create", create_msi},
     {"msi_send", send_own},
     {"msi_descriptor", describe_msi},
+    {"msi_set", change_msi},
     {"vm_map in RUNNING", create_extra},
     {"vm_map in RUNNING", map_extra},
     {"vm_protect", protect_extra},
