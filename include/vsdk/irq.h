@@ -267,6 +267,7 @@ void vsdk_msi_close(vsdk_msi *msi);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  msi is NULL, the address is not that of a message, or the vector is below 16
+ *   NO_MEMORY         no memory, or the hypervisor has none
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
  *   STATE             called in a forked child

@@ -337,6 +337,7 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
  *   BUSY              called from a callback of this virtual machine
  *   STATE             it is RUNNING, or called in a forked child
  *   TIMEOUT           the time was over; nothing has changed
+ *   NO_MEMORY         the hypervisor has no memory
  *   GONE              it was destroyed
  *   SYSTEM            the hypervisor refused; the guest is as it was or STOPPED
  * Threads: any. Blocks: until no thread is inside run and every device has stopped. From callbacks:

@@ -486,8 +486,7 @@ static vsdk_status enter(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_msi(struct scenario *s, vsdk_error *error)
 {
-    vsdk_msi_config config = {
-        .size = sizeof config, .address = MSI_TO_FIRST, .data = VECTOR, .device = s->device};
+    vsdk_msi_config config = {.size = sizeof config, .device = s->device};
 
     return vsdk_msi_create(s->vm, &config, &s->msi, error);
 }
@@ -516,8 +515,8 @@ static vsdk_status describe_msi(struct scenario *s, vsdk_error *error)
     return why.code;
 }
 
-/* The hypervisor hears of it where there is a descriptor. */
-static vsdk_status change_msi(struct scenario *s, vsdk_error *error)
+/* The hypervisor hears of the message now, where there is a descriptor. */
+static vsdk_status set_msi(struct scenario *s, vsdk_error *error)
 {
     return vsdk_msi_set(s->msi, MSI_TO_FIRST, VECTOR, error);
 }
@@ -680,9 +679,9 @@ const struct scenario_step scenario_steps[] = {
     {"dma_map", pin},
     {"device_enter", enter},
     {"msi_create", create_msi},
-    {"msi_send", send_own},
     {"msi_descriptor", describe_msi},
-    {"msi_set", change_msi},
+    {"msi_set", set_msi},
+    {"msi_send", send_own},
     {"vm_map in RUNNING", create_extra},
     {"vm_map in RUNNING", map_extra},
     {"vm_protect", protect_extra},
