@@ -165,8 +165,16 @@ def table_row(function):
     return "    {" + ", ".join(cells) + "},\n"
 
 
+def last_values(api):
+    """So that a test goes through all values of an enum, also through one that was added later."""
+    enums = [enum for enum in api.all("enum") if enum.namer and not enum.flags]
+    rows = [(enum.name.removeprefix("vsdk_").upper(), max(v["value"] for v in enum.values)) for enum in enums]
+    return "enum {\n" + "".join(f"    API_LAST_{name} = {value},\n" for name, value in rows) + "};\n"
+
+
 def api_table(api):
-    return TOP + TABLE_TOP + "".join(table_row(f) for f in api.functions) + "};\n\n#endif\n"
+    rows = "".join(table_row(f) for f in api.functions)
+    return f"{TOP}{TABLE_TOP}{rows}}};\n\n{last_values(api)}\n#endif\n"
 
 
 def outputs(api):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hosts: opening, capabilities, CPUID, orphans. */
+#include "../generated/api_table.h"
 #include "common.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -201,7 +202,7 @@ Test(host, every_capability_has_an_answer_and_a_reason)
     vsdk_host *host = open_host();
     vsdk_capability what;
 
-    for (what = VSDK_CAPABILITY_AUTONOMOUS; what <= VSDK_CAPABILITY_MSI_DESCRIPTOR; what++) {
+    for (what = VSDK_CAPABILITY_AUTONOMOUS; what <= API_LAST_CAPABILITY; what++) {
         vsdk_capability_info info = {.size = sizeof info};
 
         ok(vsdk_host_query(host, what, &info, E));

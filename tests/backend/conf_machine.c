@@ -117,6 +117,30 @@ Test(devices, constructors_answer_gone)
     }
 }
 
+/* The machine whose hypervisor has ports and addresses of its own. */
+Test(pc, constructors_keep_out_of_what_is_the_hypervisors)
+{
+    vsdk_vm_config kernel = {.size = sizeof kernel, .irqchip = VSDK_IRQCHIP_KERNEL};
+    vsdk_host *host = open_host();
+    static vsdk_vm_range ranges[256];
+    uint32_t count = 0, tried[2] = {0};
+
+    need(host, VSDK_CAPABILITY_IRQCHIP_KERNEL);
+    machine_make_on(&m, host, &kernel);
+    ok(vsdk_vm_list_reserved(m.vm, ranges, 256, &count, E));
+    for (unsigned i = 0; i < KINDS; i++)
+        for (uint32_t k = 0; k < count; k++) {
+            struct any_config config = {.size = kinds[i].size, .address = ranges[k].address};
+
+            if (ranges[k].space != kinds[i].space)
+                continue;
+            fails(RESERVED, create(&kinds[i], &config));
+            tried[kinds[i].space == VSDK_SPACE_MMIO]++;
+        }
+    cr_assert(tried[0] && tried[1]);
+    machine_end(&m);
+}
+
 Test(devices, lines_are_limited)
 {
     vsdk_serial_config serial = {.size = sizeof serial, .address = 0x2000, .gsi = 1024};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The KVM operations on their own: memory, exits, completion, registers, doorbells, messages. */
+#include "../generated/api_table.h"
 #include "backends/kvm/objects_kvm.h"
 #include "kvm_rig.h"
 #include <errno.h>
@@ -420,7 +421,7 @@ TEST(reserved_ranges)
 TEST(capabilities)
 {
     rig_open(&r, VSDK_IRQCHIP_PORTABLE, 0);
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_MSI_DESCRIPTOR; c++) {
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= API_LAST_CAPABILITY; c++) {
         vsdk_capability_info info = {.size = sizeof info};
         CHECK(rig_ops->host_query(&r.host, c, &info, &r.error) == VSDK_OK);
         CHECK(info.answer == VSDK_ANSWER_YES || info.reason[0]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The Xen backend through its operations table alone: xen_ops MODULE, in a dom0. Prints TAP. */
+#include "../generated/api_table.h"
 #include "core/backend.h"
 #include <dirent.h>
 #include <dlfcn.h>
@@ -276,7 +277,7 @@ static void test_host(void)
     int silent = 0;
     vsdk_x86_cpuid_entry entries[256];
 
-    for (vsdk_capability i = VSDK_CAPABILITY_AUTONOMOUS; i <= VSDK_CAPABILITY_MSI_DESCRIPTOR; i++) {
+    for (vsdk_capability i = VSDK_CAPABILITY_AUTONOMOUS; i <= API_LAST_CAPABILITY; i++) {
         vsdk_capability_info info = {.size = sizeof info};
         if (ops->host_query(&host, i, &info, &error) || !info.reason[0])
             silent++;

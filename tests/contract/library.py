@@ -56,7 +56,9 @@ def main(library, map_file, module):
     versions = set(re.findall(r"^(VSDK_[\d.]+) ", script, re.M))
     promised = set(re.findall(r"^\s+(vsdk_\w+);", script, re.M))
     tap(exported - versions == promised, "exports what the version script names",
-        sorted((exported - versions) ^ promised))
+        [f"{name}: described, not in the library (not written, or a build from before?)"
+         for name in sorted(promised - exported)] +
+        [f"{name}: in the library, not described" for name in sorted(exported - versions - promised)])
     stack = output("readelf", "--wide", "--program-headers", library)
     tap(re.search(r"GNU_STACK.*\bRW\b ", stack) is not None, "no executable stack")
     check_module(library, module)

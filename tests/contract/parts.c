@@ -54,7 +54,8 @@ static const struct {
     vsdk_status (*make)(const any_config *config, vsdk_device **device);
     uint32_t size;
 } constructors[] = {CONSTRUCTORS(ENTRY)};
-enum { COUNT = sizeof constructors / sizeof *constructors };
+#define INDEX(name) AT_##name,
+enum { CONSTRUCTORS(INDEX) COUNT };
 
 TestSuite(constructors, .init = setup, .fini = teardown);
 
@@ -99,9 +100,9 @@ Test(constructors, limits)
     vsdk_rtc_config rtc = {.size = sizeof rtc, .gsi = 1024};
     vsdk_ioapic_config ioapic = {.size = sizeof ioapic, .first_gsi = 1001};
 
-    fails(LIMIT, try(0, (const void *)&serial));
-    fails(LIMIT, try(1, (const void *)&rtc));
-    fails(LIMIT, try(COUNT - 1, (const void *)&ioapic));
+    fails(LIMIT, try(AT_serial, (const void *)&serial));
+    fails(LIMIT, try(AT_rtc, (const void *)&rtc));
+    fails(LIMIT, try(AT_ioapic, (const void *)&ioapic));
 }
 
 Test(constructors, without_memory)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scenario.h"
+#include "../generated/api_table.h"
 #include "guests.h"
 #include "layout.h"
 #include "start.h"
@@ -38,7 +39,7 @@ static vsdk_status query(struct scenario *s, vsdk_error *error)
 {
     vsdk_status status = VSDK_OK;
 
-    for (uint32_t what = 1; what <= VSDK_CAPABILITY_MSI_DESCRIPTOR && !status; what++) {
+    for (uint32_t what = 1; what <= API_LAST_CAPABILITY && !status; what++) {
         vsdk_capability_info info = {.size = sizeof info};
         status = vsdk_host_query(s->host, what, &info, error);
     }

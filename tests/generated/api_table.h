@@ -189,4 +189,28 @@ static const struct api_function api_functions[] = {
     {"vsdk_pc_get_memory_map", "0.1", 1, 2, "any", "INVALID_ARGUMENT STATE"},
 };
 
+enum {
+    API_LAST_STATUS = 0,
+    API_LAST_CAPABILITY = 35,
+    API_LAST_ANSWER = 2,
+    API_LAST_LOG_LEVEL = 4,
+    API_LAST_EXIT_REASON = 21,
+    API_LAST_DIRECTION = 1,
+    API_LAST_SPACE = 1,
+    API_LAST_KICK_DETAIL = 3,
+    API_LAST_CRASH_DETAIL = 2,
+    API_LAST_VM_STATE = 3,
+    API_LAST_IRQCHIP = 2,
+    API_LAST_VCPU_PHASE = 2,
+    API_LAST_RAM_BACKING = 4,
+    API_LAST_RAM_SHARING = 1,
+    API_LAST_STOP_MODE = 1,
+    API_LAST_IRQ_TRIGGER = 1,
+    API_LAST_ACPI_PM_KIND = 2,
+    API_LAST_BOOT_FORMAT = 4,
+    API_LAST_BOOT_MODE = 2,
+    API_LAST_MEMORY_TYPE = 3,
+    API_LAST_PC_PART = 9,
+};
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/host.h"
+#include "../generated/api_table.h"
 #include "base/error.h"
 #include "core/log.h"
 #include <criterion/criterion.h>
@@ -121,12 +122,12 @@ Test(host, capabilities_have_reasons)
     vsdk_host *host;
 
     cr_assert_eq(vsdk_host_open("mock", NULL, &host, NULL), VSDK_OK);
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_MSI_DESCRIPTOR; c++) {
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= API_LAST_CAPABILITY; c++) {
         cr_assert_eq(vsdk_host_query(host, c, &info, NULL), VSDK_OK);
         cr_assert(info.answer == VSDK_ANSWER_YES || info.reason[0], "%s", vsdk_capability_name(c));
     }
     cr_assert_eq(vsdk_host_query(host, 0, &info, NULL), VSDK_ERROR_NOT_FOUND);
-    cr_assert_eq(vsdk_host_query(host, 36, &info, NULL), VSDK_ERROR_NOT_FOUND);
+    cr_assert_eq(vsdk_host_query(host, API_LAST_CAPABILITY + 1, &info, NULL), VSDK_ERROR_NOT_FOUND);
     info.size = 8;
     cr_assert_eq(vsdk_host_query(host, 1, &info, NULL), VSDK_ERROR_INVALID_ARGUMENT);
     vsdk_host_close(host);

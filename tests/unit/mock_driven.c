@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What only the driven mock does, and what both do below the core. */
+#include "../generated/api_table.h"
 #include "backends/mock/mock.h"
 #include "base/sys.h"
 #include "mock_rig.h"
@@ -284,7 +285,7 @@ BOTH(machine, capabilities_have_reasons)
     rig r = {0};
 
     rig_open(&r, autonomous);
-    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= VSDK_CAPABILITY_MSI_DESCRIPTOR; c++) {
+    for (vsdk_capability c = VSDK_CAPABILITY_AUTONOMOUS; c <= API_LAST_CAPABILITY; c++) {
         vsdk_capability_info info = {.size = sizeof info};
 
         cr_assert_eq(r.host.ops->host_query(&r.host, c, &info, NULL), VSDK_OK);

@@ -55,6 +55,7 @@ def make(kind, targets=()):
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         quiet(["meson", "setup", folder, ROOT, "--prefix=/usr/local", f"--libdir={LIBDIR}", *options],
               env={**os.environ, **env})
+    print(f"building {os.path.relpath(folder, ROOT)}", flush=True)
     quiet(["ninja", "-C", folder, *targets])
     return folder
 

@@ -24,4 +24,9 @@ static const struct api_function api_functions[] = {
     {"vsdk_lamp_watch", "0.2", 1, 3, "ON", "INVALID_ARGUMENT STATE GONE BUSY"},
 };
 
+enum {
+    API_LAST_STATUS = 0,
+    API_LAST_LAMP_STATE = 2,
+};
+
 #endif
