@@ -49,7 +49,6 @@ int main(int argc, char **argv)
 {
     vsdk_stream *port, *terminal;
     vsdk_host *host;
-    vsdk_vm *vm;
     vsdk_pc *pc;
     vsdk_watch *watch;
     vsdk_exit end;
@@ -57,26 +56,23 @@ int main(int argc, char **argv)
 
     if (argc != 7)
         return fprintf(stderr, "usage: see the beginning of linux.c\n"), 1;
-    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = (uint32_t)atoi(argv[3])};
-    vsdk_pc_config machine = {.size = sizeof machine, .memory = 256 << 20};
+    vsdk_pc_config machine = {.size = sizeof machine, .vcpus = (uint32_t)atoi(argv[3])};
     vsdk_boot_config boot = {.size = sizeof boot, .command_line = argv[6]};
-    config.irqchip = strcmp(argv[2], "kernel") ? VSDK_IRQCHIP_PORTABLE : VSDK_IRQCHIP_KERNEL;
+    machine.irqchip = strcmp(argv[2], "kernel") ? VSDK_IRQCHIP_PORTABLE : VSDK_IRQCHIP_KERNEL;
     boot.image = slurp(argv[4], &boot.image_length);
     boot.initrd = slurp(argv[5], &boot.initrd_length);
 
     if (vsdk_stream_create(NULL, &port, &terminal, &error) ||
         vsdk_stream_set_handler(terminal, show, NULL, NULL, &error) ||
         (machine.serial = port, vsdk_host_open(argv[1], NULL, &host, &error)) ||
-        vsdk_vm_create(host, &config, &vm, &error) || vsdk_pc_create(vm, &machine, &pc, &error) ||
-        vsdk_pc_boot(pc, &boot, &error) ||
-        vsdk_watch_create(vsdk_vm_loop(vm, &error), NULL, 0, VSDK_LOOP_READ, typed, terminal, NULL,
-                          &watch, NULL) ||
-        vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, &error))
+        vsdk_pc_create(host, &machine, &pc, &error) || vsdk_pc_boot(pc, &boot, &error) ||
+        vsdk_watch_create(vsdk_vm_loop(vsdk_pc_vm(pc), &error), NULL, 0, VSDK_LOOP_READ, typed,
+                          terminal, NULL, &watch, NULL) ||
+        vsdk_vm_run(vsdk_pc_vm(pc), NULL, VSDK_FOREVER, &end, &error))
         return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
     printf("the guest ended: %s\n", vsdk_exit_reason_name(end.reason));
     vsdk_watch_close(watch);
     vsdk_pc_close(pc);
-    vsdk_vm_close(vm);
     vsdk_host_close(host);
     vsdk_stream_close(port);
     return vsdk_stream_close(terminal), 0;

@@ -2,8 +2,12 @@
 /*
  * The portable machine.
  *
- * A PC around a virtual machine, so that booting a kernel is short: memory, the library's devices,
+ * A PC, so that booting a kernel is short: a virtual machine with memory, the library's devices,
  * ACPI tables, processors and a loaded image.
+ *
+ * It is described once, by vsdk_pc_config, then built: vsdk_pc_create makes the virtual machine,
+ * its memory and its devices; vsdk_pc_boot writes the tables, loads a guest and makes the
+ * processors.
  *
  * With VSDK_IRQCHIP_PORTABLE it is the portable machine: addresses, interrupt numbers, tables and
  * memory map are the same bytes on every backend. It is a hardware-reduced ACPI machine: local
@@ -51,6 +55,8 @@
 #include <vsdk/device.h>
 #include <vsdk/devices.h>
 #include <vsdk/exit.h>
+#include <vsdk/host.h>
+#include <vsdk/ram.h>
 #include <vsdk/stream.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
@@ -63,8 +69,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * A machine: what vsdk_pc_create made and where. Counted. Its virtual machine goes on without it.
- * Since 0.1.
+ * A machine: what vsdk_pc_create made and where. Counted. It keeps a reference to its virtual
+ * machine. Since 0.1.
  */
 typedef struct vsdk_pc vsdk_pc;
 
@@ -88,21 +94,32 @@ enum vsdk_pc_part_values {
 typedef uint32_t vsdk_pc_part;
 
 /*
- * How to make a machine.
+ * The description of a machine. Everything that it says is said here once. All pointers are
+ * borrowed for the call.
  *
- * The caller sets size to sizeof, and may leave the rest zero. 64 bytes. Since 0.1.
+ * The caller sets size to sizeof, and may leave the rest zero. 128 bytes. Since 0.1.
  */
 typedef struct vsdk_pc_config {
-    uint32_t size;             /* sizeof(vsdk_pc_config) */
-    uint32_t flags;            /* Zero */
-    uint64_t memory;           /* (bytes) RAM, a multiple of 4096, at least 2 MiB; 0 for 256 MiB */
-    vsdk_stream *serial;       /* (may be NULL) The serial port's end of a stream; the port takes
-                                  a reference */
-    vsdk_stream *debug_output; /* (may be NULL) The debug console's end of a stream; the console
-                                  takes a reference */
-    uint32_t exit_port;        /* First of the exit port's 4 ports; 0 for 0xf4 */
-    uint32_t reserved;         /* Zero */
-    uint64_t reserved2[3];     /* Zero */
+    uint32_t size;                /* sizeof(vsdk_pc_config) */
+    uint32_t flags;               /* Zero */
+    uint64_t memory;              /* (bytes) RAM, a multiple of 4096, at least 2 MiB; 0 for 256
+                                     MiB */
+    uint64_t memory_max;          /* (bytes) Most guest memory that will ever be mapped at a
+                                     time; 0 for memory. It is more where the embedder maps
+                                     memory of its own. */
+    uint32_t vcpus;               /* Processors, 127 at most; 0 for 1 */
+    vsdk_irqchip irqchip;         /* Interrupt controllers */
+    vsdk_vm_flags vm_flags;       /* Flags of the virtual machine */
+    uint32_t exit_port;           /* First of the exit port's 4 ports; 0 for 0xf4 */
+    const vsdk_vcpu_config *vcpu; /* For every processor; its exit is NULL. NULL for all
+                                     defaults. */
+    const vsdk_ram_config *ram;   /* What RAM is made of, and who shares it. NULL for all
+                                     defaults. */
+    vsdk_stream *serial;          /* (may be NULL) The serial port's end of a stream; the port
+                                     takes a reference */
+    vsdk_stream *debug_output;    /* (may be NULL) The debug console's end of a stream; the
+                                     console takes a reference */
+    uint64_t reserved[7];         /* Zero */
 } vsdk_pc_config;
 
 /*
@@ -127,40 +144,45 @@ vsdk_pc *vsdk_pc_ref(vsdk_pc *pc);
 const char *vsdk_pc_part_name(vsdk_pc_part value);
 
 /*
- * Make a machine of an empty virtual machine.
+ * Make a machine.
  *
- * Maps its memory, attaches its devices and writes its ACPI tables. The number of processors is the
- * virtual machine's vcpus_max, 127 at most. A device whose addresses the hypervisor serves itself
- * (vsdk_vm_list_reserved) is left out.
+ * Makes the virtual machine, maps its memory and attaches its devices. A device whose addresses the
+ * hypervisor serves itself (vsdk_vm_list_reserved) is left out. The processors are made by
+ * vsdk_pc_boot; until then the embedder may do with the virtual machine what is done in CREATED,
+ * such as vsdk_x86_vm_set_cpuid.
  *
- * When it fails the virtual machine has parts of a machine, and can only be destroyed.
+ * When it fails nothing is left behind.
  *
- *   vm      The virtual machine, in CREATED, without memory and devices at these addresses.
+ *   host    Where. Kept alive.
  *   config  NULL for all defaults.
  *   pc      Out, new reference.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL, or memory is too small or not a multiple of 4096
+ *   INVALID_ARGUMENT  a pointer is NULL, a field has an unknown value, memory is too small or not a
+ *                     multiple of 4096, memory_max is less than memory, the processors have an exit
+ *                     record, or as vsdk_ram_create
  *   RESERVED          the hypervisor serves the exit port's ports itself
- *   UNSUPPORTED       the configuration has a later version's field
- *   RANGE             the exit port's 4 ports leave their space
- *   LIMIT             more than 127 vCPUs, or more memory than the virtual machine's memory_max
- *   EXISTS            memory or a device is there already, or the exit port is where another device
- *                     is
- *   STATE             the guest was started already, or called in a forked child
+ *   UNSUPPORTED       the backend has no such interrupt controller, flag or memory, or a
+ *                     configuration has a later version's field
+ *   RANGE             the exit port's 4 ports leave their space, or as vsdk_ram_create
+ *   LIMIT             more processors or memory than there may be, or there are no more descriptors
+ *   EXISTS            the exit port is where another device is
+ *   PERMISSION        as vsdk_ram_create
  *   NO_MEMORY         no memory, or the hypervisor has none
- *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: CREATED.
- * Backends: all. Since 0.1.
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
  */
-vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **pc,
+vsdk_status vsdk_pc_create(vsdk_host *host, const vsdk_pc_config *config, vsdk_pc **pc,
                            vsdk_error *error);
 
 /*
  * Drop a reference to a machine.
  *
- * Memory, devices and processors stay as they are.
+ * The last one drops the machine's reference to its virtual machine. Who has none of its own
+ * destroys it with this: see vsdk_vm_close. Who needs it for longer takes one by vsdk_vm_ref;
+ * memory, devices and processors then stay as they are.
  *
  *   pc  (may be NULL) The reference to drop.
  *
@@ -170,14 +192,41 @@ vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **
 void vsdk_pc_close(vsdk_pc *pc);
 
 /*
+ * The virtual machine of a machine.
+ *
+ * Returns the virtual machine, alive as long as the machine (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_vm *vsdk_pc_vm(vsdk_pc *pc);
+
+/*
+ * The description of a machine as it was built.
+ *
+ * What was zero or NULL for a default is filled in. vcpu and ram point into the machine and are
+ * valid as long as it is; a descriptor in ram is the caller's, who may have closed it. serial and
+ * debug_output are NULL: streams are not described. So another machine of the same kind can be made
+ * of it.
+ *
+ *   config  (out) Filled; its size is set by the caller.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or size is too small
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *error);
+
+/*
  * Load a guest and set its processors up.
  *
  * As vsdk_boot_load with the machine's memory map and ACPI tables. Memory ranges in the
  * configuration are told to the guest beside the machine's own: memory that the embedder has mapped
  * elsewhere, or addresses that a device of the embedder's needs. They come in any order and overlap
  * neither each other nor the machine's. The machine has no PCI, so VSDK_BOOT_NO_PCI is set. Then it
- * creates every processor that does not exist yet and gives the first one the guest's beginning.
- * vsdk_vm_run starts it; a program that runs vCPUs itself finds them by vsdk_pc_vcpu.
+ * creates every processor that does not exist yet, by the description's vcpu, and gives the first
+ * one the guest's beginning. vsdk_vm_run starts it; a program that runs vCPUs itself finds them by
+ * vsdk_pc_vcpu.
  *
  * When it fails guest memory may have been written in part, and some processors may exist; it may
  * be tried again.
@@ -188,7 +237,8 @@ void vsdk_pc_close(vsdk_pc *pc);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, a field has an unknown value or should be zero, or a
  *                     memory range is empty or wraps
- *   UNSUPPORTED       the configuration has a later version's field
+ *   UNSUPPORTED       the configuration has a later version's field, or the backend has no such
+ *                     processors
  *   FORMAT            as vsdk_boot_load
  *   RANGE             as vsdk_boot_load
  *   LIMIT             as vsdk_boot_load

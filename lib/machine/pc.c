@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's life: what its creation made is taken back when a later step fails, but the memory
- * stays in the virtual machine, which then can only be destroyed. */
+/* The machine's life: a description, a virtual machine made by it, and what the machine puts into
+ * that. Everything hangs on the virtual machine, and the machine's reference is the only one until
+ * creation has succeeded: so a failure at any step gives all of it back by closing that. */
 #include "machine/pc.h"
 
 #include "base/alloc.h"
@@ -11,20 +12,75 @@
 
 static const uint64_t MEMORY_DEFAULT = 256 << 20, MEMORY_LEAST = 2 << 20, PAGE = 4096;
 
-static vsdk_status pc_check(const vsdk_pc *pc, const vsdk_vm_info *info, vsdk_error *error)
-{
-    static const char operation[] = "vsdk_pc_create";
+static const char creating[] = "vsdk_pc_create";
 
-    if (pc->memory < MEMORY_LEAST || pc->memory % PAGE)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+static int is_zero(const uint64_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (words[i])
+            return 0;
+    return 1;
+}
+
+/* The configurations in the description are checked here as far as their functions are called only
+ * later; the others check themselves. */
+static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
+{
+    vsdk_status status = record_read(&pc->vcpu_config, sizeof pc->vcpu_config, pc->config.vcpu,
+                                     VSDK_VCPU_SYNC_GENERAL, creating, error);
+
+    if (!status && pc->vcpu_config.exit)
+        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
+                           "vcpu: one exit record for all processors");
+    if (!status && (pc->vcpu_config.reserved[0] || pc->vcpu_config.reserved[1]))
+        status = record_later(creating, error);
+    if (!status)
+        status = record_read(&pc->ram_config, sizeof pc->ram_config, pc->config.ram,
+                             VSDK_RAM_DESCRIPTOR, creating, error);
+    pc->config.vcpu = &pc->vcpu_config;
+    pc->config.ram = &pc->ram_config;
+    return status;
+}
+
+/* Leaves in pc->config the description with its defaults filled in. */
+static vsdk_status pc_describe(vsdk_pc *pc, const vsdk_pc_config *given, vsdk_error *error)
+{
+    vsdk_pc_config *c = &pc->config;
+    vsdk_status status = record_read(c, sizeof *c, given, 0, creating, error);
+
+    if (status)
+        return status;
+    if (!is_zero(c->reserved, sizeof c->reserved / sizeof *c->reserved))
+        return record_later(creating, error);
+    c->memory = c->memory ? c->memory : MEMORY_DEFAULT;
+    c->memory_max = c->memory_max ? c->memory_max : c->memory;
+    c->vcpus = c->vcpus ? c->vcpus : 1;
+    c->exit_port = c->exit_port ? c->exit_port : PC_EXIT_PORT;
+    if (c->memory < MEMORY_LEAST || c->memory % PAGE)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
                          "memory of %llu bytes is below 2 MiB or no multiple of 4096",
-                         (unsigned long long)pc->memory);
-    if (info->vcpus_max > PC_VCPUS_MAX)
-        return error_set(error, VSDK_ERROR_LIMIT, operation, "%u vCPUs, at most %d",
-                         info->vcpus_max, PC_VCPUS_MAX);
-    if (info->state != VSDK_VM_CREATED)
-        return error_set(error, VSDK_ERROR_STATE, operation, "the guest was started already");
-    return VSDK_OK;
+                         (unsigned long long)c->memory);
+    if (c->memory_max < c->memory)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
+                         "memory_max, %llu bytes, is less than memory, %llu",
+                         (unsigned long long)c->memory_max, (unsigned long long)c->memory);
+    if (c->vcpus > PC_VCPUS_MAX)
+        return error_set(error, VSDK_ERROR_LIMIT, creating, "%u vCPUs, at most %d", c->vcpus,
+                         PC_VCPUS_MAX);
+    return pc_read_parts(pc, error);
+}
+
+static vsdk_status pc_make_vm(vsdk_pc *pc, vsdk_host *host, vsdk_error *error)
+{
+    const vsdk_vm_config config = {
+        .size = sizeof config,
+        .flags = pc->config.vm_flags,
+        .vcpus_max = pc->config.vcpus,
+        .irqchip = pc->config.irqchip,
+        .memory_max = pc->config.memory_max,
+    };
+
+    return vsdk_vm_create(host, &config, &pc->vm, error);
 }
 
 static vsdk_status pc_list_served(vsdk_pc *pc, vsdk_error *error)
@@ -36,81 +92,61 @@ static vsdk_status pc_list_served(vsdk_pc *pc, vsdk_error *error)
         return status;
     pc->served = alloc_array(count ? count : 1, sizeof *pc->served);
     if (!pc->served)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_pc_create", "no memory for a list");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for a list");
     status = vsdk_vm_list_reserved(pc->vm, pc->served, count, &pc->served_count, error);
     if (pc->served_count > count)
         pc->served_count = count;
     return status;
 }
 
-static vsdk_status pc_make(vsdk_pc *pc, vsdk_error *error)
+static vsdk_status pc_make(vsdk_pc *pc, vsdk_host *host, vsdk_error *error)
 {
-    vsdk_vm_info info = {.size = sizeof info};
-    vsdk_status status = vsdk_vm_get_info(pc->vm, &info, error);
+    vsdk_status status = pc_make_vm(pc, host, error);
 
     if (!status)
-        status = pc_check(pc, &info, error);
-    if (status)
-        return status;
-    pc->vcpus = info.vcpus_max;
-    pc->irqchip = info.irqchip;
-    pc_make_map(pc);
-    status = pc_list_served(pc, error);
+        status = pc_list_served(pc, error);
     if (!status)
         status = pc_make_memory(pc, error);
     if (!status)
-        status = pc_write_firmware(pc, error);
-    if (!status)
         status = pc_make_devices(pc, error);
-    alloc_free(pc->served);
-    pc->served = NULL;
-    pc->served_count = 0;
+    pc_make_map(pc);
+    pc->config.serial = pc->config.debug_output = NULL; /* their devices have them */
     return status;
 }
 
-static vsdk_status pc_configure(vsdk_pc *pc, vsdk_vm *vm, const vsdk_pc_config *config,
-                                vsdk_error *error)
+static void pc_free(vsdk_pc *pc)
 {
-    vsdk_pc_config c;
-    vsdk_status status = record_read(&c, sizeof c, config, 0, "vsdk_pc_create", error);
-
-    if (!status && (c.reserved || c.reserved2[0] || c.reserved2[1] || c.reserved2[2]))
-        status = record_later("vsdk_pc_create", error);
-    if (status)
-        return status;
-    pc->vm = vm;
-    pc->memory = c.memory ? c.memory : MEMORY_DEFAULT;
-    pc->serial = c.serial;
-    pc->debug_output = c.debug_output;
-    pc->exit_port = c.exit_port ? c.exit_port : PC_EXIT_PORT;
-    return vm ? VSDK_OK : error_null(error, "vsdk_pc_create", "vm");
+    for (uint32_t i = 0; i < PC_VCPUS_MAX; i++)
+        vsdk_vcpu_close(pc->vcpu[i]);
+    for (uint32_t i = 0; i < PC_PARTS; i++)
+        vsdk_device_close(pc->device[i]);
+    vsdk_device_close(pc->absent);
+    vsdk_vm_close(pc->vm);
+    alloc_free(pc->served);
+    alloc_free(pc);
 }
 
-vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **pc,
+vsdk_status vsdk_pc_create(vsdk_host *host, const vsdk_pc_config *config, vsdk_pc **pc,
                            vsdk_error *error)
 {
-    vsdk_pc *made = NULL, refused = {0};
+    vsdk_pc *made;
     vsdk_status status;
 
     if (pc)
         *pc = NULL;
-    status = pc ? pc_configure(&refused, vm, config, error) : error_null(error, __func__, "pc");
-    if (!status) {
-        made = alloc_zeroed(sizeof *made);
-        if (!made)
-            status = error_set(error, VSDK_ERROR_NO_MEMORY, __func__, "no memory for a machine");
-    }
-    if (status)
-        return status;
-    *made = refused;
+    if (!host || !pc)
+        return error_null(error, creating, host ? "pc" : "host");
+    made = alloc_zeroed(sizeof *made);
+    if (!made)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for a machine");
     refs_init(&made->refs);
-    status = pc_make(made, error);
-    if (!status) {
+    status = pc_describe(made, config, error);
+    if (!status)
+        status = pc_make(made, host, error);
+    if (status)
+        pc_free(made);
+    else
         *pc = made;
-        return VSDK_OK;
-    }
-    pc_unmake_devices(made);
-    alloc_free(made);
     return status;
 }
 
@@ -123,14 +159,13 @@ vsdk_pc *vsdk_pc_ref(vsdk_pc *pc)
 
 void vsdk_pc_close(vsdk_pc *pc)
 {
-    if (!pc || !refs_put(&pc->refs))
-        return;
-    for (uint32_t i = 0; i < PC_VCPUS_MAX; i++)
-        vsdk_vcpu_close(pc->vcpu[i]);
-    for (uint32_t i = 0; i < PC_PARTS; i++)
-        vsdk_device_close(pc->device[i]);
-    vsdk_device_close(pc->absent);
-    alloc_free(pc);
+    if (pc && refs_put(&pc->refs))
+        pc_free(pc);
+}
+
+vsdk_vm *vsdk_pc_vm(vsdk_pc *pc)
+{
+    return pc ? pc->vm : NULL;
 }
 
 vsdk_vcpu *vsdk_pc_vcpu(vsdk_pc *pc, uint32_t index)
@@ -143,17 +178,42 @@ vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part)
     return pc && part < PC_PARTS ? pc->device[part] : NULL;
 }
 
+/* Nothing else of what is asked here can be wrong with the virtual machine. */
+static vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    if (vsdk_vm_get_info(pc->vm, &info, NULL) != VSDK_ERROR_STATE)
+        return VSDK_OK;
+    return error_set(error, VSDK_ERROR_STATE, operation,
+                     "this process was forked after the object was made");
+}
+
+vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *error)
+{
+    vsdk_status status;
+
+    record_clear(config, sizeof *config);
+    if (!pc || !config)
+        return error_null(error, __func__, pc ? "config" : "pc");
+    status = pc_check_process(pc, __func__, error);
+    if (status)
+        return status;
+    return record_write(config, &pc->config, sizeof pc->config, sizeof pc->config, __func__, error);
+}
+
 vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint32_t capacity,
                                    uint32_t *needed, vsdk_error *error)
 {
+    vsdk_status status;
+
     if (needed)
         *needed = 0;
     if (!pc || !needed || (!ranges && capacity))
         return error_null(error, __func__, !pc ? "pc" : needed ? "ranges" : "needed");
-    vsdk_vm_info info = {.size = sizeof info};
-    if (vsdk_vm_get_info(pc->vm, &info, NULL) == VSDK_ERROR_STATE)
-        return error_set(error, VSDK_ERROR_STATE, __func__,
-                         "this process was forked after the object was made");
+    status = pc_check_process(pc, __func__, error);
+    if (status)
+        return status;
     *needed = pc->map_count;
     for (uint32_t i = 0; i < pc->map_count && i < capacity; i++)
         ranges[i] = pc->map[i];

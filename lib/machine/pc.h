@@ -51,12 +51,10 @@ enum {
 struct vsdk_pc {
     refs refs;
     vsdk_vm *vm;
-    vsdk_irqchip irqchip;
-    uint32_t vcpus;
-    uint64_t memory;
-    uint32_t exit_port;
-    vsdk_stream *serial, *debug_output; /* borrowed while the machine is made */
-    vsdk_vm_range *served;              /* by the hypervisor; while the machine is made */
+    vsdk_pc_config config; /* defaults filled in; its streams only while the machine is made */
+    vsdk_vcpu_config vcpu_config;
+    vsdk_ram_config ram_config;
+    vsdk_vm_range *served; /* by the hypervisor */
     uint32_t served_count;
     vsdk_device *device[PC_PARTS];
     vsdk_device *absent; /* ports of what is not there */
@@ -72,6 +70,5 @@ vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error);
 
 /* pc_devices.c */
 vsdk_status pc_make_devices(vsdk_pc *pc, vsdk_error *error);
-void pc_unmake_devices(vsdk_pc *pc);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading a guest into the machine: the configuration is the embedder's, the memory map the
- * machine's with the embedder's ranges between. */
+ * machine's with the embedder's ranges between. Tables are written here and only here, of what the
+ * machine is at this moment: the guest before a reset had them in its memory. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/record.h"
@@ -83,7 +84,7 @@ static vsdk_status pc_complete(const vsdk_pc *pc, const vsdk_boot_config *given,
     config->flags |= VSDK_BOOT_NO_PCI;
     config->memory = map->range;
     config->memory_count = map->count;
-    config->rsdp = pc->irqchip == VSDK_IRQCHIP_NONE ? 0 : PC_ACPI;
+    config->rsdp = pc->config.irqchip == VSDK_IRQCHIP_NONE ? 0 : PC_ACPI;
     return VSDK_OK;
 }
 
@@ -91,9 +92,9 @@ static vsdk_status pc_make_vcpus(vsdk_pc *pc, vsdk_error *error)
 {
     vsdk_status status = VSDK_OK;
 
-    for (uint32_t i = 0; !status && i < pc->vcpus; i++)
+    for (uint32_t i = 0; !status && i < pc->config.vcpus; i++)
         if (!pc->vcpu[i])
-            status = vsdk_vcpu_create(pc->vm, i, NULL, &pc->vcpu[i], error);
+            status = vsdk_vcpu_create(pc->vm, i, &pc->vcpu_config, &pc->vcpu[i], error);
     return status;
 }
 
@@ -110,7 +111,7 @@ vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error
     if (!status)
         status = pc_complete(pc, config, &c, &map, error);
     if (!status)
-        status = pc_write_firmware(pc, error); /* again: the guest before a reset had it */
+        status = pc_write_firmware(pc, error);
     if (!status)
         status = vsdk_boot_load(pc->vm, &c, &entry, error);
     if (!status)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The devices and where they are. A device whose addresses the hypervisor serves itself is left
- * out; the configuration's outputs belong to their device from the moment it is made, or given
- * back. */
+ * out. Those that were made before one fails go with the virtual machine. */
 #include "base/checked.h"
 #include "machine/pc.h"
 
@@ -15,7 +14,7 @@ static vsdk_status make_serial(vsdk_pc *pc, vsdk_device **device, vsdk_error *er
         .size = sizeof config,
         .address = PC_SERIAL,
         .gsi = PC_SERIAL_GSI,
-        .stream = pc->serial,
+        .stream = pc->config.serial,
     };
 
     return vsdk_serial_create(pc->vm, &config, device, error);
@@ -48,7 +47,7 @@ static vsdk_status make_acpi_pm(vsdk_pc *pc, vsdk_device **device, vsdk_error *e
 {
     vsdk_acpi_pm_config config = {.size = sizeof config, .address = PC_SLEEP};
 
-    if (pc->irqchip == VSDK_IRQCHIP_KERNEL) {
+    if (pc->config.irqchip == VSDK_IRQCHIP_KERNEL) {
         config.address = PC_PM;
         config.kind =
             pc_is_served(pc, VSDK_SPACE_PIO, PC_PM, 4) ? VSDK_ACPI_PM_CONTROL : VSDK_ACPI_PM_FIXED;
@@ -58,7 +57,7 @@ static vsdk_status make_acpi_pm(vsdk_pc *pc, vsdk_device **device, vsdk_error *e
 
 static vsdk_status make_exit_port(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
 {
-    vsdk_exit_port_config config = {.size = sizeof config, .address = pc->exit_port};
+    vsdk_exit_port_config config = {.size = sizeof config, .address = pc->config.exit_port};
 
     return vsdk_exit_port_create(pc->vm, &config, device, error);
 }
@@ -68,7 +67,7 @@ static vsdk_status make_debug_console(vsdk_pc *pc, vsdk_device **device, vsdk_er
     vsdk_debug_console_config config = {
         .size = sizeof config,
         .address = PC_DEBUG_CONSOLE,
-        .stream = pc->debug_output,
+        .stream = pc->config.debug_output,
     };
 
     return vsdk_debug_console_create(pc->vm, &config, device, error);
@@ -79,8 +78,8 @@ static vsdk_status make_fw_cfg(vsdk_pc *pc, vsdk_device **device, vsdk_error *er
     vsdk_fw_cfg_config config = {
         .size = sizeof config,
         .address = PC_FW_CFG,
-        .vcpus = (uint16_t)pc->vcpus,
-        .ram = pc->memory,
+        .vcpus = (uint16_t)pc->config.vcpus,
+        .ram = pc->config.memory,
     };
 
     return vsdk_fw_cfg_create(pc->vm, &config, device, error);
@@ -104,7 +103,7 @@ static vsdk_status make_ioapic(vsdk_pc *pc, vsdk_device **device, vsdk_error *er
 {
     vsdk_ioapic_config config = {.size = sizeof config, .address = PC_IOAPIC, .id = PC_IOAPIC_ID};
 
-    if (pc->irqchip != VSDK_IRQCHIP_PORTABLE)
+    if (pc->config.irqchip != VSDK_IRQCHIP_PORTABLE)
         return VSDK_OK;
     return vsdk_ioapic_create(pc->vm, &config, device, error);
 }
@@ -142,9 +141,9 @@ static vsdk_status make_absent(vsdk_pc *pc, vsdk_error *error)
     vsdk_device_config config = {.size = sizeof config, .name = "absent"};
     vsdk_status status = vsdk_device_create(pc->vm, &absent_ops, NULL, &config, &pc->absent, error);
 
-    if (!status && pc->irqchip == VSDK_IRQCHIP_PORTABLE)
+    if (!status && pc->config.irqchip == VSDK_IRQCHIP_PORTABLE)
         status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_PIT, 4, REGION_ZERO, error);
-    if (!status && pc->irqchip != VSDK_IRQCHIP_NONE)
+    if (!status && pc->config.irqchip != VSDK_IRQCHIP_NONE)
         status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_GED, PC_GED_LENGTH,
                                        REGION_ZERO, error);
     if (!status && !pc_is_served(pc, VSDK_SPACE_PIO, PC_POST, 1))
@@ -160,23 +159,4 @@ vsdk_status pc_make_devices(vsdk_pc *pc, vsdk_error *error)
         if (!pc_is_served(pc, pc_parts[i].space, pc_parts[i].address, 1))
             status = pc_parts[i].make(pc, &pc->device[i], error);
     return status;
-}
-
-static void pc_unmake(vsdk_device *device)
-{
-    if (device)
-        vsdk_device_detach(device, NULL);
-    vsdk_device_close(device);
-}
-
-void pc_unmake_devices(vsdk_pc *pc)
-{
-    if (pc->device[VSDK_PC_IOAPIC])
-        vsdk_irq_controller_detach(pc->vm, 0, NULL);
-    for (uint32_t i = 0; i < PC_PARTS; i++) {
-        pc_unmake(pc->device[i]);
-        pc->device[i] = NULL;
-    }
-    pc_unmake(pc->absent);
-    pc->absent = NULL;
 }

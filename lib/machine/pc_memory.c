@@ -13,21 +13,21 @@
  * touches. */
 static vsdk_status pc_map_ram(vsdk_pc *pc, vsdk_ram *ram, vsdk_error *error)
 {
-    uint64_t low = pc->memory < PC_LOW_TOP ? pc->memory : PC_LOW_TOP;
-    int whole = pc->irqchip == VSDK_IRQCHIP_PORTABLE;
+    uint64_t low = pc->config.memory < PC_LOW_TOP ? pc->config.memory : PC_LOW_TOP;
+    int whole = pc->config.irqchip == VSDK_IRQCHIP_PORTABLE;
     vsdk_status status = vsdk_vm_map(pc->vm, 0, ram, 0, whole ? low : PC_LOW_END, 0, error);
 
     if (!status && !whole)
         status = vsdk_vm_map(pc->vm, PC_UPPER, ram, PC_UPPER, low - PC_UPPER, 0, error);
-    if (!status && pc->memory > low)
-        status = vsdk_vm_map(pc->vm, PC_HIGH, ram, low, pc->memory - low, 0, error);
+    if (!status && pc->config.memory > low)
+        status = vsdk_vm_map(pc->vm, PC_HIGH, ram, low, pc->config.memory - low, 0, error);
     return status;
 }
 
 vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error)
 {
     vsdk_ram *ram = NULL;
-    vsdk_status status = vsdk_ram_create(pc->vm, pc->memory, NULL, &ram, error);
+    vsdk_status status = vsdk_ram_create(pc->vm, pc->config.memory, &pc->ram_config, &ram, error);
 
     if (!status)
         status = pc_map_ram(pc, ram, error);
@@ -37,7 +37,7 @@ vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error)
 
 void pc_make_map(vsdk_pc *pc)
 {
-    uint64_t low = pc->memory < PC_LOW_TOP ? pc->memory : PC_LOW_TOP;
+    uint64_t low = pc->config.memory < PC_LOW_TOP ? pc->config.memory : PC_LOW_TOP;
     vsdk_memory_range *map = pc->map;
     uint32_t n = 0;
 
@@ -45,8 +45,8 @@ void pc_make_map(vsdk_pc *pc)
     map[n++] = (vsdk_memory_range){PC_ACPI, ACPI_AREA, VSDK_MEMORY_RESERVED, 0};
     map[n++] = (vsdk_memory_range){PC_MEGABYTE, low - PC_MEGABYTE, VSDK_MEMORY_RAM, 0};
     map[n++] = (vsdk_memory_range){PC_HYPERVISOR, PC_HYPERVISOR_LENGTH, VSDK_MEMORY_RESERVED, 0};
-    if (pc->memory > low)
-        map[n++] = (vsdk_memory_range){PC_HIGH, pc->memory - low, VSDK_MEMORY_RAM, 0};
+    if (pc->config.memory > low)
+        map[n++] = (vsdk_memory_range){PC_HIGH, pc->config.memory - low, VSDK_MEMORY_RAM, 0};
     pc->map_count = n;
 }
 
@@ -83,10 +83,10 @@ static vsdk_status pc_write_bios_data(vsdk_pc *pc, vsdk_error *error)
 
 vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
 {
-    int reduced = pc->irqchip == VSDK_IRQCHIP_PORTABLE;
+    int reduced = pc->config.irqchip == VSDK_IRQCHIP_PORTABLE;
     acpi_machine machine = {
         .base = PC_ACPI,
-        .vcpus = pc->vcpus,
+        .vcpus = pc->config.vcpus,
         .ioapic = PC_IOAPIC,
         .ioapic_id = PC_IOAPIC_ID,
         .reduced = reduced,
@@ -98,7 +98,7 @@ vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
     uint8_t area[ACPI_AREA];
     vsdk_status status;
 
-    if (pc->irqchip == VSDK_IRQCHIP_NONE)
+    if (pc->config.irqchip == VSDK_IRQCHIP_NONE)
         return VSDK_OK;
     acpi_build(&machine, area);
     status = vsdk_vm_write(pc->vm, PC_ACPI, area, sizeof area, error);

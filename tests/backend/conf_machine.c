@@ -423,27 +423,18 @@ Test(boot, entries_are_checked)
     fails(GONE, vsdk_boot_load(m.vm, &config, &entry, E));
 }
 
-static vsdk_vm *make_vm(vsdk_host *host, uint32_t vcpus_max, uint64_t memory_max)
-{
-    vsdk_vm_config config = {
-        .size = sizeof config, .vcpus_max = vcpus_max, .memory_max = memory_max};
-    vsdk_vm *vm = NULL;
-
-    ok(vsdk_vm_create(host, &config, &vm, E));
-    return vm;
-}
-
 enum { PC_MEMORY = 16 << 20, PC_MEMORY_MAX = 64 << 20 };
 
 /* Its serial port is at the far end of the stream. */
-static vsdk_pc *make_pc(vsdk_vm *vm)
+static vsdk_pc *make_pc(vsdk_host *host, uint32_t vcpus)
 {
-    vsdk_pc_config config = {.size = sizeof config, .memory = PC_MEMORY};
+    vsdk_pc_config config = {
+        .size = sizeof config, .memory = PC_MEMORY, .memory_max = PC_MEMORY_MAX, .vcpus = vcpus};
     vsdk_pc *pc = NULL;
 
     make_stream();
     config.serial = far;
-    ok(vsdk_pc_create(vm, &config, &pc, E));
+    ok(vsdk_pc_create(host, &config, &pc, E));
     vsdk_stream_close(far);
     return pc;
 }
@@ -451,8 +442,8 @@ static vsdk_pc *make_pc(vsdk_vm *vm)
 Test(pc, runs_a_program)
 {
     vsdk_host *host = open_host();
-    vsdk_vm *vm = make_vm(host, 2, PC_MEMORY_MAX);
-    vsdk_pc *pc = make_pc(vm);
+    vsdk_pc *pc = make_pc(host, 2);
+    vsdk_vm *vm = vsdk_vm_ref(vsdk_pc_vm(pc));
     vsdk_boot_config config = flat(0x8000);
     static vsdk_memory_range ranges[32];
     uint32_t count = 0, again = 0;
@@ -484,10 +475,34 @@ Test(pc, runs_a_program)
     vsdk_host_close(host);
 }
 
-static vsdk_status create_pc(vsdk_vm *vm, const vsdk_pc_config *config)
+/* What it is made of comes back, and what was left open is filled in. */
+Test(pc, tells_its_description)
+{
+    vsdk_host *host = open_host();
+    vsdk_pc *pc = make_pc(host, 0);
+    vsdk_pc_config config = {.size = sizeof config};
+    vsdk_vm_info info = {.size = sizeof info};
+
+    ok(vsdk_pc_get_config(pc, &config, E));
+    ok(vsdk_vm_get_info(vsdk_pc_vm(pc), &info, E));
+    cr_assert_eq(config.memory, PC_MEMORY);
+    cr_assert_eq(config.memory_max, PC_MEMORY_MAX);
+    cr_assert_eq(config.vcpus, info.vcpus_max);
+    cr_assert_eq(config.irqchip, info.irqchip);
+    cr_assert_eq(config.exit_port, 0xf4);
+    cr_assert(config.serial == NULL);
+    vsdk_pc_close(pc);
+    cr_assert(has_ended());
+    vsdk_stream_close(near);
+    ok(vsdk_pc_create(host, &config, &pc, E)); /* another one of the same kind */
+    vsdk_pc_close(pc);
+    vsdk_host_close(host);
+}
+
+static vsdk_status create_pc(vsdk_host *host, const vsdk_pc_config *config)
 {
     vsdk_pc *pc = (vsdk_pc *)1;
-    vsdk_status status = vsdk_pc_create(vm, config, &pc, E);
+    vsdk_status status = vsdk_pc_create(host, config, &pc, E);
 
     if (status != VSDK_OK)
         cr_assert(pc == NULL);
@@ -498,7 +513,6 @@ static vsdk_status create_pc(vsdk_vm *vm, const vsdk_pc_config *config)
 Test(pc, configuration_is_checked)
 {
     vsdk_host *host = open_host();
-    vsdk_vm *vm = make_vm(host, 1, PC_MEMORY_MAX);
     struct {
         vsdk_pc_config config;
         uint64_t later;
@@ -507,38 +521,42 @@ Test(pc, configuration_is_checked)
 
     make_stream();
     config.serial = config.debug_output = far;
-    fails(INVALID_ARGUMENT, create_pc(vm, &config));
+    fails(INVALID_ARGUMENT, create_pc(host, &config));
     config.memory = 1 << 20;
-    fails(INVALID_ARGUMENT, create_pc(vm, &config));
-    fails(UNSUPPORTED, create_pc(vm, &longer.config));
-    config.memory = PC_MEMORY_MAX * 2;
-    fails(LIMIT, create_pc(vm, &config));
-    vsdk_vm_close(vm);
-    vm = make_vm(host, 1, PC_MEMORY_MAX);
+    fails(INVALID_ARGUMENT, create_pc(host, &config));
+    fails(UNSUPPORTED, create_pc(host, &longer.config));
     config.memory = PC_MEMORY;
+    config.memory_max = PC_MEMORY - 1;
+    fails(INVALID_ARGUMENT, create_pc(host, &config));
+    config.memory_max = 0;
+    config.vcpus = 128;
+    fails(LIMIT, create_pc(host, &config));
+    config.vcpus = 1;
     config.exit_port = 0xfffd;
-    fails(RANGE, create_pc(vm, &config));
+    fails(RANGE, create_pc(host, &config));
     cr_assert(!has_ended());
     vsdk_stream_close(far);
-    vsdk_vm_close(vm);
-    cr_assert(has_ended());
+    cr_assert(has_ended()); /* what failed kept nothing */
     vsdk_stream_close(near);
     vsdk_host_close(host);
 }
 
-Test(pc, occupied_or_started_machines_are_refused)
+/* Memory of the embedder's beside the machine's, as much as was described. */
+Test(pc, leaves_room_for_more_memory)
 {
-    vsdk_pc_config config = {.size = sizeof config, .memory = PC_MEMORY};
+    vsdk_host *host = open_host();
+    vsdk_pc_config config = {
+        .size = sizeof config, .memory = PC_MEMORY, .memory_max = PC_MEMORY + (2 << 20)};
+    vsdk_pc *pc = NULL;
+    vsdk_ram *ram = NULL;
 
-    machine_make(&m);
-    fails(EXISTS, create_pc(m.vm, &config));
-    machine_end(&m);
-    machine_make(&m);
-    ok(vsdk_vm_resume(m.vm, E));
-    fails(STATE, create_pc(m.vm, &config));
-    ok(vsdk_vm_destroy(m.vm, E));
-    fails(GONE, create_pc(m.vm, &config));
-    machine_end(&m);
+    ok(vsdk_pc_create(host, &config, &pc, E));
+    ok(vsdk_ram_create(vsdk_pc_vm(pc), 4 << 20, NULL, &ram, E));
+    fails(LIMIT, vsdk_vm_map(vsdk_pc_vm(pc), 0x40000000, ram, 0, 4 << 20, 0, E));
+    ok(vsdk_vm_map(vsdk_pc_vm(pc), 0x40000000, ram, 0, 2 << 20, 0, E));
+    vsdk_ram_close(ram);
+    vsdk_pc_close(pc);
+    vsdk_host_close(host);
 }
 
 /* A bzImage of nothing but a header, whose command line may have 255 bytes. */
@@ -563,8 +581,8 @@ static void make_bzimage(uint8_t *image, size_t length)
 Test(pc, boot_is_checked)
 {
     vsdk_host *host = open_host();
-    vsdk_vm *vm = make_vm(host, 1, PC_MEMORY_MAX);
-    vsdk_pc *pc = make_pc(vm);
+    vsdk_pc *pc = make_pc(host, 1);
+    vsdk_vm *vm = vsdk_pc_vm(pc);
     vsdk_boot_config config = flat(0x8000);
     struct {
         vsdk_boot_config config;
@@ -599,7 +617,6 @@ Test(pc, boot_is_checked)
     fails(GONE, vsdk_pc_boot(pc, &config, E));
     vsdk_vcpu_close(vcpu);
     vsdk_pc_close(pc);
-    vsdk_vm_close(vm);
     vsdk_stream_close(near);
     vsdk_host_close(host);
 }

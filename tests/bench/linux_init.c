@@ -101,7 +101,6 @@ int main(int count, char **argument)
     boot b = {0};
     vsdk_host *host;
     vsdk_exit end;
-    vsdk_vm_config config = {.size = sizeof config};
     vsdk_stream *terminal;
     vsdk_pc_config machine = {.size = sizeof machine, .memory = 256 << 20};
     vsdk_boot_config load = {.size = sizeof load,
@@ -112,16 +111,15 @@ int main(int count, char **argument)
     load.initrd = map_file(argument[1], "initrd.gz", &load.initrd_length);
     must(vsdk_host_open("kvm", NULL, &host, &error));
     clock_gettime(CLOCK_MONOTONIC, &b.start);
-    must(vsdk_vm_create(host, &config, &b.vm, &error));
     must(vsdk_stream_create(NULL, &machine.serial, &terminal, &error));
     must(vsdk_stream_set_handler(terminal, output, &b, NULL, &error));
-    must(vsdk_pc_create(b.vm, &machine, &b.pc, &error));
+    must(vsdk_pc_create(host, &machine, &b.pc, &error));
+    b.vm = vsdk_pc_vm(b.pc);
     vsdk_stream_close(machine.serial);
     must(vsdk_pc_boot(b.pc, &load, &error));
     must(vsdk_vm_run(b.vm, NULL, UINT64_C(240000000000), &end, &error));
-    vsdk_pc_close(b.pc);
     must(vsdk_vm_destroy(b.vm, &error));
-    vsdk_vm_close(b.vm);
+    vsdk_pc_close(b.pc);
     vsdk_host_close(host);
     vsdk_stream_close(terminal);
     return b.seen != 2;

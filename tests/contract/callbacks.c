@@ -40,7 +40,7 @@ static void make_machine(void)
     vsdk_pc_config config = {.size = sizeof config, .memory = 2 << 20};
     vsdk_pc *pc;
 
-    ok(vsdk_pc_create(vm, &config, &pc, E));
+    ok(vsdk_pc_create(host, &config, &pc, E));
     vsdk_pc_close(pc);
 }
 

@@ -59,6 +59,7 @@ Test(null, gets_the_promised_answer)
     cr_assert(vsdk_ram_data(NULL) == NULL);
     cr_assert(vsdk_device_vm(NULL) == NULL);
     cr_assert(vsdk_vm_loop(NULL, NULL) == NULL);
+    cr_assert(vsdk_pc_vm(NULL) == NULL);
     cr_assert(vsdk_pc_vcpu(NULL, 0) == NULL);
     cr_assert(vsdk_pc_device(NULL, VSDK_PC_SERIAL) == NULL);
     cr_assert_eq(vsdk_stream_ready(NULL), 0);

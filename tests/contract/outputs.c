@@ -62,6 +62,7 @@ Test(outputs, handles)
 {
     const vsdk_device_ops ops = {.size = sizeof ops};
     const vsdk_doorbell_config bell = {.size = sizeof bell};
+    const vsdk_pc_config bad = {.size = sizeof bad, .memory = 1};
 
     zeroed(vsdk_host *, vsdk_host_open("none", NULL, &out, E));
     zeroed(vsdk_vm *, vsdk_vm_create(NULL, NULL, &out, E));
@@ -86,7 +87,7 @@ Test(outputs, handles)
     zeroed(vsdk_watch *, vsdk_watch_create(NULL, NULL, 0, 0, NULL, NULL, NULL, &out, E));
     zeroed(vsdk_timer *, vsdk_timer_create(NULL, NULL, NULL, NULL, NULL, &out, E));
     zeroed(vsdk_pc *, vsdk_pc_create(NULL, NULL, &out, E));
-    zeroed(vsdk_pc *, vsdk_pc_create(vm, NULL, &out, E));
+    zeroed(vsdk_pc *, vsdk_pc_create(host, &bad, &out, E));
     zeroed(vsdk_device *, vsdk_serial_create(NULL, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_serial_create(vm, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_ioapic_create(vm, NULL, &out, E));

@@ -2,8 +2,12 @@
 /* Devices, loaders and the machine as a program sees them: each documented error, on the mock. */
 #include "scarce.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <vsdk/vsdk.h>
 
 static vsdk_host *host;
@@ -278,24 +282,35 @@ static void expect_streams_not_kept(void)
     cr_assert(vsdk_stream_ready(debug_wire) & VSDK_STREAM_ENDED);
 }
 
+static vsdk_irqchip controllers;
+
+/* Its virtual machine is the machine's alone. */
 static vsdk_status make_pc(uint64_t memory)
 {
-    vsdk_pc_config config = {
-        .size = sizeof config, .memory = memory, .serial = serial_end, .debug_output = debug_end};
+    vsdk_pc_config config = {.size = sizeof config,
+                             .memory = memory,
+                             .memory_max = 64 << 20,
+                             .vcpus = 2,
+                             .irqchip = controllers,
+                             .serial = serial_end,
+                             .debug_output = debug_end};
+    vsdk_status status = vsdk_pc_create(host, &config, &pc, E);
 
-    return vsdk_pc_create(vm, &config, &pc, E);
+    vm = vsdk_pc_vm(pc);
+    return status;
 }
 
 static void setup_machine(void)
 {
-    setup();
+    ok(vsdk_host_open("mock", NULL, &host, E));
+    controllers = VSDK_IRQCHIP_PORTABLE;
     make_streams();
 }
 
 static void teardown_machine(void)
 {
     close_streams();
-    teardown();
+    vsdk_host_close(host);
 }
 
 static void setup_pc(void)
@@ -382,50 +397,75 @@ Test(boot, apply_errors)
 
 TestSuite(machine, .init = setup_machine, .fini = teardown_machine);
 
+/* Nobody has the machine's ends but this test: what failed is gone with all that it had. */
 Test(machine, create_errors)
 {
-    vsdk_pc_config later = {.size = sizeof later, .reserved = 1};
+    vsdk_pc_config later = {.size = sizeof later, .serial = serial_end, .reserved = {1}};
+    vsdk_pc_config many = {.size = sizeof many, .vcpus = 128, .serial = serial_end};
+    vsdk_pc_config chip = {.size = sizeof chip, .irqchip = 9, .serial = serial_end};
+    vsdk_pc_config port = {.size = sizeof port, .exit_port = 0xfffd, .serial = serial_end};
 
     fails(INVALID_ARGUMENT, make_pc(1 << 20));
-    later.serial = serial_end;
-    fails(UNSUPPORTED, vsdk_pc_create(vm, &later, &pc, E));
-    fails(LIMIT, make_pc(128 << 20));
-    ok(vsdk_vm_destroy(vm, E));
-    fails(GONE, make_pc(2 << 20));
-    expect_streams_not_kept();
-}
-
-Test(machine, is_made_once)
-{
-    ok(make_pc(2 << 20));
-    vsdk_pc_close(pc);
-    close_streams();
-    make_streams();
-    fails(EXISTS, make_pc(2 << 20));
-    expect_streams_not_kept();
+    fails(INVALID_ARGUMENT, make_pc(128 << 20));
+    fails(UNSUPPORTED, vsdk_pc_create(host, &later, &pc, E));
+    fails(LIMIT, vsdk_pc_create(host, &many, &pc, E));
+    fails(INVALID_ARGUMENT, vsdk_pc_create(host, &chip, &pc, E));
+    fails(RANGE, vsdk_pc_create(host, &port, &pc, E));
+    port.exit_port = 0x3fc; /* in the serial port */
+    fails(EXISTS, vsdk_pc_create(host, &port, &pc, E));
     cr_assert_null(pc);
+    expect_streams_not_kept();
 }
 
-Test(machine, not_of_a_running_guest)
+/* What RAM is made of is refused as it is by vsdk_ram_create. */
+Test(machine, ram_errors)
 {
-    vsdk_vcpu *vcpu;
+    int32_t small = memfd_create("small", MFD_CLOEXEC), readable;
+    vsdk_ram_config r = {.size = sizeof r, .backing = VSDK_RAM_HUGE};
+    vsdk_pc_config c = {.size = sizeof c, .memory = 2 << 20, .ram = &r};
+    char path[32];
 
-    ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
-    ok(vsdk_vm_resume(vm, E));
-    fails(STATE, make_pc(2 << 20));
-    vsdk_vcpu_close(vcpu);
+    fails(UNSUPPORTED, vsdk_pc_create(host, &c, &pc, E));
+    r.backing = 99;
+    fails(UNSUPPORTED, vsdk_pc_create(host, &c, &pc, E));
+    r = (vsdk_ram_config){.size = sizeof r,
+                          .flags = VSDK_RAM_DESCRIPTOR,
+                          .backing = VSDK_RAM_MEMFD,
+                          .sharing = VSDK_RAM_SHARED,
+                          .descriptor = small};
+    fails(RANGE, vsdk_pc_create(host, &c, &pc, E));
+    cr_assert_eq(ftruncate(small, 2 << 20), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", small);
+    r.descriptor = readable = open(path, O_RDONLY | O_CLOEXEC);
+    fails(PERMISSION, vsdk_pc_create(host, &c, &pc, E));
+    close(small);
+    close(readable);
 }
 
-/* When it fails the virtual machine has parts of a machine, so each try has its own. */
+/* The machine's RAM is the caller's memfd: who maps that sees the guest's memory. */
+Test(machine, ram_is_a_memfd)
+{
+    int32_t memfd = memfd_create("ram", MFD_CLOEXEC);
+    const vsdk_ram_config r = {.size = sizeof r,
+                               .flags = VSDK_RAM_DESCRIPTOR,
+                               .backing = VSDK_RAM_MEMFD,
+                               .sharing = VSDK_RAM_SHARED,
+                               .descriptor = memfd};
+    const vsdk_pc_config c = {.size = sizeof c, .memory = 2 << 20, .ram = &r};
+    uint32_t seen = 0, put = 0x12345678;
+
+    cr_assert_eq(ftruncate(memfd, 2 << 20), 0);
+    ok(vsdk_pc_create(host, &c, &pc, E));
+    ok(vsdk_vm_write(vsdk_pc_vm(pc), 0x100000, &put, sizeof put, E));
+    cr_assert_eq(pread(memfd, &seen, sizeof seen, 0x100000), sizeof seen);
+    cr_assert_eq(seen, put);
+    vsdk_pc_close(pc);
+    close(memfd);
+}
+
 static vsdk_status make_afresh(void)
 {
-    unsigned at = fail_at;
-
-    fail_at = 0;
     vsdk_pc_close(pc);
-    vsdk_vm_close(vm);
-    make_vm(VSDK_IRQCHIP_PORTABLE);
-    fail_at = at;
     return make_pc(2 << 20);
 }
 
@@ -438,15 +478,32 @@ Test(machine, without_memory)
 
 Test(machine, without_interrupts)
 {
+    vsdk_boot_config c = flat();
     uint64_t rsdp = 1;
 
-    vsdk_vm_close(vm);
-    make_vm(VSDK_IRQCHIP_NONE);
+    controllers = VSDK_IRQCHIP_NONE;
     ok(make_pc(2 << 20));
     cr_assert_null(vsdk_pc_device(pc, VSDK_PC_IOAPIC));
+    ok(vsdk_pc_boot(pc, &c, E));
     ok(vsdk_vm_read(vm, 0xe0000, &rsdp, sizeof rsdp, E));
     cr_assert_eq(rsdp, 0);
     vsdk_pc_close(pc);
+}
+
+/* The last reference to a machine is the last one to its guest, but for the embedder's own. */
+Test(machine, takes_its_guest_along)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+    vsdk_vm *own;
+
+    ok(make_pc(2 << 20));
+    own = vsdk_vm_ref(vm);
+    vsdk_pc_close(vsdk_pc_ref(pc));
+    cr_assert_eq(vsdk_pc_vm(pc), own);
+    vsdk_pc_close(pc);
+    ok(vsdk_vm_get_info(own, &info, E));
+    vsdk_vm_close(own);
+    expect_streams_not_kept();
 }
 
 TestSuite(pc_boot, .init = setup_pc, .fini = teardown_pc);
@@ -519,7 +576,6 @@ Test(pc_boot, streams_reach_the_guest)
     expect_bytes(debug_wire, "!");
     vsdk_pc_close(pc);
     pc = NULL;
-    ok(vsdk_vm_destroy(vm, E));
     expect_streams_not_kept();
 }
 

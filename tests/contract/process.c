@@ -455,8 +455,7 @@ static int objects_make(struct objects *o)
                                  .address = 0x100000};
     o->entry.size = sizeof o->entry;
     if (vsdk_host_open(backend, NULL, &o->host, NULL) ||
-        vsdk_vm_create(o->host, NULL, &o->vm, NULL) ||
-        vsdk_pc_create(o->vm, &config, &o->pc, NULL) ||
+        vsdk_pc_create(o->host, &config, &o->pc, NULL) || !(o->vm = vsdk_pc_vm(o->pc)) ||
         vsdk_boot_load(o->vm, &o->boot, &o->entry, NULL) || vsdk_pc_boot(o->pc, &o->boot, NULL) ||
         vsdk_ram_create(o->vm, 4096, NULL, &o->ram, NULL) ||
         vsdk_irq_controller_detach(o->vm, 0, NULL) || vsdk_vm_resume(o->vm, NULL))
@@ -471,7 +470,6 @@ static void objects_close(struct objects *o)
     children_close(&o->c);
     vsdk_ram_close(o->ram);
     vsdk_pc_close(o->pc);
-    vsdk_vm_close(o->vm);
     vsdk_host_close(o->host);
 }
 
@@ -563,7 +561,8 @@ static void objects_close(struct objects *o)
     X(port92_create, o->vm, NULL, HANDLE)                                                          \
     X(boot_load, o->vm, &o->boot, &r.entry)                                                        \
     X(boot_apply, o->vcpu, &o->entry)                                                              \
-    X(pc_create, o->vm, NULL, HANDLE)                                                              \
+    X(pc_create, o->host, NULL, HANDLE)                                                            \
+    X(pc_get_config, o->pc, &r.config)                                                             \
     X(pc_boot, o->pc, &o->boot)                                                                    \
     X(pc_get_memory_map, o->pc, NULL, 0, &r.n32)
 
@@ -587,12 +586,14 @@ static int call_everything(const struct objects *o)
         vsdk_x86_regs regs;
         vsdk_x86_cpuid_entry cpuid;
         vsdk_boot_entry entry;
+        vsdk_pc_config config;
         vsdk_dma_view view;
         vsdk_exit exit;
     } r = {.capability.size = sizeof r.capability,
            .info.size = sizeof r.info,
            .counters.size = sizeof r.counters,
            .entry.size = sizeof r.entry,
+           .config.size = sizeof r.config,
            .view.size = sizeof r.view};
     vsdk_error error;
     int others = 0;

@@ -12,6 +12,7 @@ enum { LATER = 24, LEAST = 8 };
 static vsdk_host *host;
 static vsdk_vm *vm;
 static vsdk_vcpu *vcpu;
+static vsdk_pc *pc;
 static uint32_t next_vcpu;
 
 static void setup(void)
@@ -21,10 +22,12 @@ static void setup(void)
     ok(vsdk_host_open("mock", NULL, &host, E));
     ok(vsdk_vm_create(host, &config, &vm, E));
     ok(vsdk_vcpu_create(vm, next_vcpu++, NULL, &vcpu, E));
+    ok(vsdk_pc_create(host, NULL, &pc, E));
 }
 
 static void teardown(void)
 {
+    vsdk_pc_close(pc);
     vsdk_vcpu_close(vcpu);
     vsdk_vm_close(vm);
     vsdk_host_close(host);
@@ -124,6 +127,14 @@ static vsdk_status use_pool(const void *record)
     return status;
 }
 
+static vsdk_status use_pc(const void *record)
+{
+    vsdk_pc *other = NULL;
+    vsdk_status status = vsdk_pc_create(host, record, &other, E);
+    vsdk_pc_close(other);
+    return status;
+}
+
 static vsdk_status use_run(const void *record)
 {
     return vsdk_vm_run(vm, record, 0, NULL, E);
@@ -145,6 +156,7 @@ static const struct {
     {"vsdk_msi_config", sizeof(vsdk_msi_config), use_msi},
     {"vsdk_stream_config", sizeof(vsdk_stream_config), use_stream},
     {"vsdk_pool_config", sizeof(vsdk_pool_config), use_pool},
+    {"vsdk_pc_config", sizeof(vsdk_pc_config), use_pc},
     {"vsdk_run_config", sizeof(vsdk_run_config), use_run}, /* last: it starts the guest */
 };
 
@@ -200,6 +212,11 @@ static vsdk_status fill_capability(void *record)
     return vsdk_host_query(host, VSDK_CAPABILITY_AUTONOMOUS, record, E);
 }
 
+static vsdk_status fill_pc(void *record)
+{
+    return vsdk_pc_get_config(pc, record, E);
+}
+
 static const struct {
     const char *name;
     uint32_t size;
@@ -208,6 +225,7 @@ static const struct {
     {"vsdk_vm_info", sizeof(vsdk_vm_info), fill_vm_info},
     {"vsdk_vcpu_counters", sizeof(vsdk_vcpu_counters), fill_counters},
     {"vsdk_capability_info", sizeof(vsdk_capability_info), fill_capability},
+    {"vsdk_pc_config", sizeof(vsdk_pc_config), fill_pc},
 };
 
 static vsdk_status fill_size(unsigned which, uint32_t size, uint8_t **filled)

@@ -121,21 +121,16 @@ static vsdk_status boot_pc(vsdk_pc *pc, vsdk_error *error)
     return status ? status : vsdk_boot_apply(vsdk_pc_vcpu(pc, 0), &entry, error);
 }
 
-/* A machine of the library's, made and thrown away: one that failed can only be destroyed. */
+/* A machine of the library's, made and thrown away. */
 static vsdk_status make_pc(struct scenario *s, vsdk_error *error)
 {
-    vsdk_vm_config config = {.size = sizeof config};
-    vsdk_pc_config pc_config = {.size = sizeof pc_config, .memory = 2 << 20};
-    vsdk_vm *vm = NULL;
+    vsdk_pc_config config = {.size = sizeof config, .memory = 2 << 20};
     vsdk_pc *pc = NULL;
-    vsdk_status status = vsdk_vm_create(s->host, &config, &vm, error);
+    vsdk_status status = vsdk_pc_create(s->host, &config, &pc, error);
 
-    if (!status)
-        status = vsdk_pc_create(vm, &pc_config, &pc, error);
     if (!status)
         status = boot_pc(pc, error);
     vsdk_pc_close(pc);
-    vsdk_vm_close(vm);
     return status;
 }
 

@@ -9,6 +9,7 @@
 enum { STEP = 6, STEPS = 4096 };
 
 static vsdk_vm vm;
+static vsdk_host host = {&vm};
 static vsdk_pc *pc;
 static vsdk_stream *serial, *debug; /* this end of each */
 static uint64_t printed;
@@ -41,13 +42,13 @@ static vsdk_stream *begin_stream(vsdk_stream **near_end)
 
 static void begin(void)
 {
-    vsdk_pc_config config = {.size = sizeof config, .memory = 2 << 20};
+    vsdk_pc_config config = {.size = sizeof config, .memory = 2 << 20, .vcpus = 2};
 
-    vm = (vsdk_vm){.vcpus_max = 2};
+    memset(&vm, 0, sizeof vm);
     printed = 0;
     config.serial = begin_stream(&serial);
     config.debug_output = begin_stream(&debug);
-    if (vsdk_pc_create(&vm, &config, &pc, NULL))
+    if (vsdk_pc_create(&host, &config, &pc, NULL))
         abort();
     vsdk_stream_close(config.serial);
     vsdk_stream_close(config.debug_output);
@@ -65,7 +66,6 @@ static void end_stream(vsdk_stream *stream)
 static void end(void)
 {
     vsdk_pc_close(pc);
-    fake_end(&vm);
     if (vm.devices || vm.rams)
         abort();
     end_stream(serial);

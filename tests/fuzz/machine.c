@@ -316,10 +316,10 @@ static void make(struct machine *m, const struct guest *guest, const char *backe
 
     memset(m, 0, sizeof *m);
     demand(vsdk_host_open(backend, NULL, &m->host, NULL) == VSDK_OK, "a host");
-    demand(vsdk_vm_create(m->host, NULL, &m->vm, NULL) == VSDK_OK, "a virtual machine");
     config.serial = make_stream(m, &m->serial);
     config.debug_output = make_stream(m, &m->debug);
-    demand(vsdk_pc_create(m->vm, &config, &m->pc, NULL) == VSDK_OK, "a machine");
+    demand(vsdk_pc_create(m->host, &config, &m->pc, NULL) == VSDK_OK, "a machine");
+    m->vm = vsdk_pc_vm(m->pc);
     vsdk_stream_close(config.serial);
     vsdk_stream_close(config.debug_output);
     demand(vsdk_pc_boot(m->pc, &boot, NULL) == VSDK_OK, "a guest");
@@ -336,7 +336,6 @@ static void end(struct machine *m)
     demand(vsdk_stream_ready(m->debug) & VSDK_STREAM_ENDED, "and the console's");
     vsdk_stream_close(m->serial);
     vsdk_stream_close(m->debug);
-    vsdk_vm_close(m->vm);
     vsdk_host_close(m->host);
 }
 

@@ -917,6 +917,17 @@ static int64_t call_vsdk_pc_close(vsdk_error *error)
     return 0;
 }
 
+static int64_t call_vsdk_pc_vm(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pc_vm(NULL);
+}
+
+static int64_t call_vsdk_pc_get_config(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_get_config(NULL, NULL, error);
+}
+
 static int64_t call_vsdk_pc_boot(vsdk_error *error)
 {
     return (int64_t)vsdk_pc_boot(NULL, NULL, error);
@@ -1106,6 +1117,8 @@ const struct null_call null_calls[] = {
     {"vsdk_pc_part_name", NULL_NO_CRASH, 0, call_vsdk_pc_part_name},
     {"vsdk_pc_create", NULL_REFUSED, 1, call_vsdk_pc_create},
     {"vsdk_pc_close", NULL_HARMLESS, 0, call_vsdk_pc_close},
+    {"vsdk_pc_vm", NULL_HARMLESS, 0, call_vsdk_pc_vm},
+    {"vsdk_pc_get_config", NULL_REFUSED, 1, call_vsdk_pc_get_config},
     {"vsdk_pc_boot", NULL_REFUSED, 1, call_vsdk_pc_boot},
     {"vsdk_pc_vcpu", NULL_HARMLESS, 0, call_vsdk_pc_vcpu},
     {"vsdk_pc_device", NULL_HARMLESS, 0, call_vsdk_pc_device},

@@ -221,6 +221,8 @@ enum function {
     FUNCTION_vsdk_pc_part_name,
     FUNCTION_vsdk_pc_create,
     FUNCTION_vsdk_pc_close,
+    FUNCTION_vsdk_pc_vm,
+    FUNCTION_vsdk_pc_get_config,
     FUNCTION_vsdk_pc_boot,
     FUNCTION_vsdk_pc_vcpu,
     FUNCTION_vsdk_pc_device,
@@ -395,6 +397,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_pc_part_name",
     "vsdk_pc_create",
     "vsdk_pc_close",
+    "vsdk_pc_vm",
+    "vsdk_pc_get_config",
     "vsdk_pc_boot",
     "vsdk_pc_vcpu",
     "vsdk_pc_device",
@@ -1888,12 +1892,12 @@ const char *vsdk_pc_part_name(vsdk_pc_part value)
     return result_;
 }
 
-vsdk_status vsdk_pc_create(vsdk_vm *vm, const vsdk_pc_config *config, vsdk_pc **pc,
+vsdk_status vsdk_pc_create(vsdk_host *host, const vsdk_pc_config *config, vsdk_pc **pc,
                            vsdk_error *error)
 {
     __typeof__(&vsdk_pc_create) call_ = find(FUNCTION_vsdk_pc_create);
-    vsdk_status result_ = call_(vm, config, pc, error);
-    note_status(FUNCTION_vsdk_pc_create, result_, vm == NULL || pc == NULL);
+    vsdk_status result_ = call_(host, config, pc, error);
+    note_status(FUNCTION_vsdk_pc_create, result_, host == NULL || pc == NULL);
     return result_;
 }
 
@@ -1902,6 +1906,22 @@ void vsdk_pc_close(vsdk_pc *pc)
     __typeof__(&vsdk_pc_close) call_ = find(FUNCTION_vsdk_pc_close);
     call_(pc);
     note_return(FUNCTION_vsdk_pc_close, pc == NULL);
+}
+
+vsdk_vm *vsdk_pc_vm(vsdk_pc *pc)
+{
+    __typeof__(&vsdk_pc_vm) call_ = find(FUNCTION_vsdk_pc_vm);
+    vsdk_vm *result_ = call_(pc);
+    note_return(FUNCTION_vsdk_pc_vm, pc == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_get_config) call_ = find(FUNCTION_vsdk_pc_get_config);
+    vsdk_status result_ = call_(pc, config, error);
+    note_status(FUNCTION_vsdk_pc_get_config, result_, pc == NULL || config == NULL);
+    return result_;
 }
 
 vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error *error)

@@ -181,9 +181,10 @@ static vsdk_status boot(guest *g, vsdk_host *host)
 {
     file image = map_file(g->row->image), initrd = map_file("initrd.gz");
     char options[128];
-    vsdk_vm_config config = {
-        .size = sizeof config, .vcpus_max = g->row->vcpus, .irqchip = g->row->irqchip};
-    vsdk_pc_config machine = {.size = sizeof machine, .memory = 256 << 20};
+    vsdk_pc_config machine = {.size = sizeof machine,
+                              .memory = 256 << 20,
+                              .vcpus = g->row->vcpus,
+                              .irqchip = g->row->irqchip};
     vsdk_boot_config load = {
         .size = sizeof load,
         .image = image.bytes,
@@ -194,13 +195,12 @@ static vsdk_status boot(guest *g, vsdk_host *host)
     };
 
     snprintf(options, sizeof options, "console=ttyS0 panic=-1 quiet act=%s", g->row->act);
-    g->status = vsdk_vm_create(host, &config, &g->vm, &g->error);
-    if (!g->status)
-        g->status = vsdk_stream_create(NULL, &machine.serial, &g->terminal, &g->error);
+    g->status = vsdk_stream_create(NULL, &machine.serial, &g->terminal, &g->error);
     if (!g->status)
         g->status = vsdk_stream_set_handler(g->terminal, output, g, NULL, &g->error);
     if (!g->status)
-        g->status = vsdk_pc_create(g->vm, &machine, &g->pc, &g->error);
+        g->status = vsdk_pc_create(host, &machine, &g->pc, &g->error);
+    g->vm = vsdk_pc_vm(g->pc);
     vsdk_stream_close(machine.serial); /* the port has its own reference */
     if (!g->status)
         g->status = vsdk_pc_boot(g->pc, &load, &g->error);
@@ -278,9 +278,6 @@ static void boot_row(vsdk_host *host, const row *r)
         for (char *line = strtok(g.log, "\r\n"); line; line = strtok(NULL, "\r\n"))
             printf("# | %s\n", line);
     vsdk_pc_close(g.pc);
-    if (g.vm)
-        vsdk_vm_destroy(g.vm, NULL);
-    vsdk_vm_close(g.vm);
     tap(vsdk_stream_ready(g.terminal) & VSDK_STREAM_ENDED, "%s: its stream ends with it", r->name);
     vsdk_stream_close(g.terminal);
 }

@@ -37,9 +37,9 @@ static void *slurp(const char *path, uint64_t *count)
     return bytes;
 }
 
-static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_error *error)
+static vsdk_status boot(vsdk_host *host, vsdk_pc_config machine, const char *path, vsdk_exit *end,
+                        vsdk_error *error)
 {
-    vsdk_pc_config machine = {.size = sizeof machine, .memory = 32 << 20};
     static const vsdk_boot_module modules[] = {{"one", 3, "first a b"}, {"2", 1, NULL}};
     vsdk_boot_config load = {.size = sizeof load,
                              .command_line = "a b",
@@ -55,13 +55,13 @@ static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_erro
     if (!status)
         status = vsdk_stream_set_handler(terminal, output, NULL, NULL, error);
     if (!status)
-        status = vsdk_pc_create(vm, &machine, &pc, error);
+        status = vsdk_pc_create(host, &machine, &pc, error);
     vsdk_stream_close(machine.serial); /* the port has its own reference */
     load.image = slurp(path, &load.image_length);
     if (!status)
         status = vsdk_pc_boot(pc, &load, error);
     if (!status)
-        status = vsdk_vm_run(vm, NULL, 120 * UINT64_C(1000000000), end, error);
+        status = vsdk_vm_run(vsdk_pc_vm(pc), NULL, 120 * UINT64_C(1000000000), end, error);
     vsdk_pc_close(pc);
     vsdk_stream_close(terminal);
     return status;
@@ -69,28 +69,22 @@ static vsdk_status boot(vsdk_vm *vm, const char *path, vsdk_exit *end, vsdk_erro
 
 static void run(vsdk_host *host, vsdk_irqchip irqchip, uint32_t vcpus, const char *path)
 {
-    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus, .irqchip = irqchip};
+    vsdk_pc_config machine = {
+        .size = sizeof machine, .memory = 32 << 20, .vcpus = vcpus, .irqchip = irqchip};
     vsdk_exit end = {0};
     vsdk_error error = {0};
-    vsdk_vm *vm = NULL;
     char want[64];
-    vsdk_status status = vsdk_vm_create(host, &config, &vm, &error);
 
     length = 0;
     memset(printed, 0, sizeof printed);
     snprintf(want, sizeof want, "guest a b\n:disk\nfirst a b:one\n:2\ncpus %u\n", vcpus);
-    if (!status)
-        status = boot(vm, path, &end, &error);
-    if (status)
+    if (boot(host, machine, path, &end, &error))
         printf("# %s: %s %s\n", error.operation, error.message, error.hint);
     tap(end.reason == VSDK_EXIT_GUEST_EXIT && end.value == vcpus,
         "%s, %u vCPUs: every processor starts", vsdk_irqchip_name(irqchip), vcpus);
     printf("# ended: %s %llu\n", vsdk_exit_reason_name(end.reason), (unsigned long long)end.value);
     tap(!strcmp(printed, want), "%s, %u vCPUs: prints its command line, modules and their number",
         vsdk_irqchip_name(irqchip), vcpus);
-    if (vm)
-        vsdk_vm_destroy(vm, NULL);
-    vsdk_vm_close(vm);
 }
 
 int main(int argc, char **argv)

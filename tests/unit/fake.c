@@ -352,6 +352,25 @@ vsdk_status vsdk_irq_controller_detach(vsdk_vm *vm, uint32_t first_gsi, vsdk_err
 
 /* The virtual machine */
 
+vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_vm **vm,
+                           vsdk_error *error)
+{
+    if (fake_fails(host->vm))
+        return fake_no_memory(error);
+    *vm = host->vm;
+    (*vm)->refs = 1;
+    (*vm)->vcpus_max = config->vcpus_max;
+    (*vm)->irqchip = config->irqchip;
+    (*vm)->memory_max = config->memory_max;
+    return VSDK_OK;
+}
+
+void vsdk_vm_close(vsdk_vm *vm)
+{
+    if (vm && !--vm->refs)
+        fake_end(vm);
+}
+
 vsdk_status vsdk_vm_stop(vsdk_vm *vm, vsdk_exit_reason reason, uint64_t code, uint64_t detail,
                          vsdk_error *error)
 {
@@ -513,6 +532,8 @@ vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *
     if (!made)
         return fake_no_memory(error);
     *made = (vsdk_ram){vm, 1, bytes};
+    if (config)
+        vm->ram_config = *config;
     vm->rams++;
     *ram = made;
     return VSDK_OK;
@@ -544,6 +565,8 @@ vsdk_status vsdk_vcpu_create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
 {
     if (fake_fails(vm))
         return fake_no_memory(error);
+    if (config)
+        vm->vcpu_config = *config;
     *vcpu = &vm->vcpu[index];
     (*vcpu)->vm = vm;
     return VSDK_OK;

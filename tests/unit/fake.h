@@ -33,11 +33,18 @@ struct vsdk_vcpu {
     vsdk_x86_sregs sregs;
 };
 
+/* Gives one virtual machine, again and again. */
+struct vsdk_host {
+    vsdk_vm *vm;
+};
+
 struct vsdk_vm {
+    uint32_t refs;
     vsdk_vm_state state;
-    uint32_t paused; /* devices are stopped */
-    uint32_t vcpus_max;
+    uint32_t paused;    /* devices are stopped */
+    uint32_t vcpus_max; /* as configured, like the next two */
     vsdk_irqchip irqchip;
+    uint64_t memory_max;
     uint64_t clock;
     vsdk_exit_reason stop;
     uint64_t stop_code, stop_detail;
@@ -54,6 +61,8 @@ struct vsdk_vm {
     fake_message message[FAKE_MESSAGES];
     uint32_t messages;
     vsdk_vcpu vcpu[FAKE_VCPUS];
+    vsdk_vcpu_config vcpu_config; /* of the last one */
+    vsdk_ram_config ram_config;
     vsdk_timer *timer;      /* the last one made */
     uint64_t delay;         /* that it was armed for; UINT64_MAX: disarmed */
     uint32_t devices, rams; /* alive */

@@ -12,7 +12,10 @@
 enum { AREA = 0x2000 };
 
 static vsdk_vm vm;
+static vsdk_host host = {&vm};
 static vsdk_pc *pc;
+static vsdk_irqchip irqchip; /* of the machines that makes() makes */
+static uint32_t vcpus;
 static uint8_t area[AREA];
 static uint32_t released[2]; /* ends of streams that were given to a machine */
 
@@ -20,14 +23,14 @@ static void begin(void)
 {
     memset(&vm, 0, sizeof vm);
     memset(released, 0, sizeof released);
-    vm.vcpus_max = 2;
+    irqchip = VSDK_IRQCHIP_PORTABLE;
+    vcpus = 2;
     pc = NULL;
 }
 
 static void end(void)
 {
     vsdk_pc_close(pc);
-    fake_end(&vm);
     cr_assert(eq(u32, vm.devices, 0));
     cr_assert(eq(u32, vm.rams, 0));
     cr_assert(zero(fake_leaks()));
@@ -57,7 +60,7 @@ static vsdk_status make_with(vsdk_pc_config *config)
 {
     config->serial = stream(0);
     config->debug_output = stream(1);
-    vsdk_status status = vsdk_pc_create(&vm, config, &pc, NULL);
+    vsdk_status status = vsdk_pc_create(&host, config, &pc, NULL);
     vsdk_stream_close(config->serial);
     vsdk_stream_close(config->debug_output);
     return status;
@@ -65,7 +68,8 @@ static vsdk_status make_with(vsdk_pc_config *config)
 
 static vsdk_status make(uint64_t memory)
 {
-    vsdk_pc_config config = {.size = sizeof config, .memory = memory};
+    vsdk_pc_config config = {
+        .size = sizeof config, .memory = memory, .irqchip = irqchip, .vcpus = vcpus};
 
     return make_with(&config);
 }
@@ -73,7 +77,25 @@ static vsdk_status make(uint64_t memory)
 static void makes(void)
 {
     cr_assert(eq(i32, make(4 << 20), VSDK_OK));
+}
+
+/* Writes the tables, and reads them. */
+static void boots(void)
+{
+    const vsdk_boot_config config = {.size = sizeof config,
+                                     .format = VSDK_BOOT_FLAT,
+                                     .image = "\xf4",
+                                     .image_length = 1,
+                                     .address = 0x8000};
+
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &config, NULL), VSDK_OK));
     vsdk_vm_read(&vm, 0xe0000, area, AREA, NULL);
+}
+
+static void makes_and_boots(void)
+{
+    makes();
+    boots();
 }
 
 static uint64_t value(uint32_t offset, uint32_t width)
@@ -119,9 +141,9 @@ Test(tables, checksums)
     static const char *const signature[] = {"XSDT", "FACP", "APIC", "DSDT"};
 
     for (size_t i = 0; i < 4; i++) {
-        vm.irqchip = row[i].irqchip;
-        vm.vcpus_max = row[i].vcpus;
-        makes();
+        irqchip = row[i].irqchip;
+        vcpus = row[i].vcpus;
+        makes_and_boots();
         cr_assert(zero(memcmp(area, "RSD PTR ", 8)));
         cr_assert(eq(u8, sum(0, 20), 0));
         cr_assert(eq(u8, sum(0, 36), 0));
@@ -134,14 +156,13 @@ Test(tables, checksums)
         cr_assert(eq(u64, value(0x40 + 44, 8), 0xe0200));
         cr_assert(eq(u64, value(0x80 + 140, 8), 0xe1000));
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
 }
 
 Test(tables, hardware_reduced)
 {
-    makes();
+    makes_and_boots();
     cr_assert(eq(u64, value(0x80 + 112, 4), 0x100471));
     cr_assert(eq(u64, value(0x80 + 109, 2), 0x04));
     cr_assert(eq(u64, value(0x80 + 36, 4), 0));
@@ -161,8 +182,8 @@ Test(tables, hardware_reduced)
 
 Test(tables, fixed_hardware)
 {
-    vm.irqchip = VSDK_IRQCHIP_KERNEL;
-    makes();
+    irqchip = VSDK_IRQCHIP_KERNEL;
+    makes_and_boots();
     cr_assert(eq(u64, value(0x80 + 112, 4), 0x571));
     cr_assert(eq(u64, value(0x80 + 109, 2), 0x05));
     cr_assert(eq(u64, value(0x80 + 46, 2), 9));
@@ -178,9 +199,9 @@ Test(tables, fixed_hardware_has_a_facs)
 {
     uint64_t at;
 
-    vm.irqchip = VSDK_IRQCHIP_KERNEL;
-    vm.vcpus_max = 127;
-    makes();
+    irqchip = VSDK_IRQCHIP_KERNEL;
+    vcpus = 127;
+    makes_and_boots();
     at = value(0x80 + 36, 4);
     cr_assert(eq(u64, at, 0xe01c0));
     cr_assert(eq(u64, value(0x80 + 132, 8), 0)); /* one of the two addresses only */
@@ -196,7 +217,7 @@ Test(tables, fixed_hardware_has_a_facs)
 /* Known bytes: a change here changes what every guest of the portable machine sees. */
 Test(tables, portable_bytes_stay)
 {
-    makes();
+    makes_and_boots();
     cr_assert(eq(u64, fnv(area, AREA), 0x4a5f6d54af02ebfb), "now %016llx",
               (unsigned long long)fnv(area, AREA));
 }
@@ -222,7 +243,7 @@ Test(tables, dsdt_is_its_source)
     fclose(file);
     remove(path);
     remove(folder);
-    makes();
+    makes_and_boots();
     cr_assert(eq(u64, value(0x1004, 4), length));
     cr_assert(zero(memcmp(area + 0x1000 + 36, aml + 36, length - 36)));
 }
@@ -263,20 +284,19 @@ static void disassembles(const char *folder, uint32_t at)
 
 Test(tables, are_what_the_acpi_compiler_makes)
 {
-    static const uint32_t table[] = {0x40, 0x80, 0x200, 0x1000}, vcpus[] = {1, 127};
+    static const uint32_t table[] = {0x40, 0x80, 0x200, 0x1000}, counts[] = {1, 127};
     char folder[] = "/tmp/vsdk-acpi-XXXXXX";
 
     if (system("command -v iasl >/dev/null 2>&1"))
         cr_skip("no iasl here");
     cr_assert(mkdtemp(folder) != NULL);
     for (uint32_t i = 0; i < 4; i++) {
-        vm.irqchip = i & 1 ? VSDK_IRQCHIP_KERNEL : VSDK_IRQCHIP_PORTABLE;
-        vm.vcpus_max = vcpus[i / 2];
-        makes();
+        irqchip = i & 1 ? VSDK_IRQCHIP_KERNEL : VSDK_IRQCHIP_PORTABLE;
+        vcpus = counts[i / 2];
+        makes_and_boots();
         for (size_t t = 0; t < sizeof table / sizeof *table; t++)
             disassembles(folder, table[t]);
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
     remove(folder);
@@ -286,8 +306,8 @@ Test(tables, name_every_processor_once)
 {
     uint32_t entries = 0;
 
-    vm.vcpus_max = 127;
-    makes();
+    vcpus = 127;
+    makes_and_boots();
     for (uint32_t at = 0x200 + 44; at < 0x200 + value(0x204, 4); at += (uint32_t)value(at + 1, 1)) {
         if (value(at, 1) == 0) {
             cr_assert(eq(u64, value(at + 2, 1), entries));
@@ -334,7 +354,7 @@ Test(memory, hole_below_1_mib_is_not_in_the_portable_machine)
     static const vsdk_irqchip others[] = {VSDK_IRQCHIP_KERNEL, VSDK_IRQCHIP_NONE};
 
     for (size_t n = 0; n < 2; n++) {
-        vm.irqchip = others[n];
+        irqchip = others[n];
         makes();
         cr_assert(eq(u32, vm.blocks, 2));
         cr_assert(eq(u64, vm.block[0].length, 0xa0000));
@@ -342,7 +362,6 @@ Test(memory, hole_below_1_mib_is_not_in_the_portable_machine)
         cr_assert(eq(u64, vm.block[1].offset, 0xc0000));
         cr_assert(eq(u64, vm.block[1].length, 0x340000));
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
 }
@@ -360,15 +379,14 @@ Test(memory, has_a_bios_data_area)
     static const vsdk_irqchip machines[] = {VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_KERNEL};
 
     for (size_t n = 0; n < 2; n++) {
-        vm.irqchip = machines[n];
-        makes();
+        irqchip = machines[n];
+        makes_and_boots();
         cr_assert(eq(u64, word(0x400), 0x3f8));
         cr_assert(eq(u64, word(0x402), 0));
         cr_assert(eq(u64, word(0x40e), 0));
         cr_assert(eq(u64, word(0x410), 0x202));
         cr_assert(eq(u64, word(0x413), 640));
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
 }
@@ -424,7 +442,6 @@ Test(memory, every_size_around_the_holes)
         }
         cr_assert(eq(u64, told, sizes[n] - 0x60000));
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
 }
@@ -469,7 +486,7 @@ Test(pc, event_device_has_no_events)
     static const vsdk_irqchip machines[] = {VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_KERNEL};
 
     for (size_t n = 0; n < 2; n++) {
-        vm.irqchip = machines[n];
+        irqchip = machines[n];
         makes();
         cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x620, 4), 0));
         cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x624, 4), 0));
@@ -478,7 +495,6 @@ Test(pc, event_device_has_no_events)
         cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x620, 4), 0));
         cr_assert(eq(u32, vm.stop, 0));
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
 }
@@ -500,14 +516,14 @@ Test(pc, reset_stub)
 {
     uint8_t stub[9];
 
-    makes();
+    makes_and_boots();
     vsdk_vm_read(&vm, 0xffff0, stub, sizeof stub, NULL);
     cr_assert(zero(memcmp(stub, "\xba\x02\x06\xb0\x01\xee\xf4\xeb\xfd", 9)));
 }
 
 Test(pc, leaves_to_the_hypervisor_what_it_serves)
 {
-    vm.irqchip = VSDK_IRQCHIP_KERNEL;
+    irqchip = VSDK_IRQCHIP_KERNEL;
     vm.served[0] = (vsdk_vm_range){.space = VSDK_SPACE_PIO, .address = 0x70, .length = 2};
     vm.served[1] = (vsdk_vm_range){.space = VSDK_SPACE_PIO, .address = 0xb000, .length = 4};
     vm.served[2] = (vsdk_vm_range){.space = VSDK_SPACE_PIO, .address = 0xb008, .length = 4};
@@ -523,8 +539,8 @@ Test(pc, leaves_to_the_hypervisor_what_it_serves)
 
 Test(pc, without_interrupts_there_are_no_tables)
 {
-    vm.irqchip = VSDK_IRQCHIP_NONE;
-    makes();
+    irqchip = VSDK_IRQCHIP_NONE;
+    makes_and_boots();
     cr_assert(eq(u64, value(0, 8), 0));
     cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_IOAPIC), NULL));
 }
@@ -532,26 +548,112 @@ Test(pc, without_interrupts_there_are_no_tables)
 Test(pc, checks)
 {
     vsdk_pc_config c = {.size = sizeof c};
-    vsdk_pc *other;
 
     cr_assert(eq(i32, make(1 << 20), VSDK_ERROR_INVALID_ARGUMENT));
     cr_assert(eq(i32, make((4 << 20) + 1), VSDK_ERROR_INVALID_ARGUMENT));
     cr_assert(eq(u32, released[0], 2));
     cr_assert(eq(u32, released[1], 2));
-    vm.vcpus_max = 128;
+    vcpus = 128;
     cr_assert(eq(i32, make(4 << 20), VSDK_ERROR_LIMIT));
-    vm.vcpus_max = 1;
-    vm.state = VSDK_VM_RUNNING;
-    cr_assert(eq(i32, make(4 << 20), VSDK_ERROR_STATE));
-    vm.state = VSDK_VM_CREATED;
     cr_assert(eq(i32, vsdk_pc_create(NULL, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
-    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
-    c.reserved2[2] = 1;
-    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_UNSUPPORTED));
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    c.memory = 4 << 20;
+    c.memory_max = (4 << 20) - 1;
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    c.memory_max = 0;
+    c.reserved[6] = 1;
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_UNSUPPORTED));
     c.flags = 1;
-    cr_assert(eq(i32, vsdk_pc_create(&vm, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+}
+
+/* What is wrong with a processor is told before there is a virtual machine. */
+Test(pc, checks_the_processors_configuration)
+{
+    static vsdk_exit record __attribute__((aligned(64)));
+    vsdk_vcpu_config v = {.size = sizeof v, .exit = &record};
+    vsdk_pc_config c = {.size = sizeof c, .vcpu = &v};
+
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    v = (vsdk_vcpu_config){.size = sizeof v, .flags = 1u << 31};
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    v = (vsdk_vcpu_config){.size = sizeof v, .reserved = {0, 1}};
+    cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_UNSUPPORTED));
+    cr_assert(eq(u32, vm.refs, 0));
+}
+
+Test(pc, fills_in_what_is_not_described)
+{
+    vsdk_pc_config c = {.size = sizeof c}, small = {.size = sizeof c - 1};
+
+    cr_assert(eq(i32, vsdk_pc_create(&host, NULL, &pc, NULL), VSDK_OK));
+    cr_assert(eq(i32, vsdk_pc_get_config(pc, &c, NULL), VSDK_OK));
+    cr_assert(eq(u64, c.memory, 256 << 20));
+    cr_assert(eq(u64, c.memory_max, 256 << 20));
+    cr_assert(eq(u64, vm.memory_max, 256 << 20));
+    cr_assert(eq(u32, c.vcpus, 1));
+    cr_assert(eq(u32, vm.vcpus_max, 1));
+    cr_assert(eq(u32, c.irqchip, VSDK_IRQCHIP_PORTABLE));
+    cr_assert(eq(u32, c.exit_port, 0xf4));
+    cr_assert(eq(u32, c.vcpu->size, sizeof(vsdk_vcpu_config)));
+    cr_assert(eq(u32, c.vcpu->flags, 0));
+    cr_assert(eq(u32, c.ram->backing, VSDK_RAM_ANONYMOUS));
+    cr_assert(eq(i32, vsdk_pc_get_config(pc, &small, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, vsdk_pc_get_config(pc, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(i32, vsdk_pc_get_config(NULL, &c, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(zero(c.memory));
+}
+
+/* All of it is said once, and comes back. */
+Test(pc, is_what_is_described)
+{
+    const vsdk_vcpu_config v = {.size = sizeof v, .flags = VSDK_VCPU_SYNC_GENERAL};
+    const vsdk_ram_config r = {.size = sizeof r, .backing = VSDK_RAM_MEMFD, .sharing = 1};
+    vsdk_pc_config c = {.size = sizeof c,
+                        .memory = 4 << 20,
+                        .memory_max = 6 << 20,
+                        .vcpus = 3,
+                        .irqchip = VSDK_IRQCHIP_KERNEL,
+                        .exit_port = 0x501,
+                        .vcpu = &v,
+                        .ram = &r},
+                   got = {.size = sizeof got};
+    vsdk_boot_config boot = {.size = sizeof boot,
+                             .format = VSDK_BOOT_FLAT,
+                             .image = "",
+                             .image_length = 1,
+                             .address = 0x8000};
+
+    cr_assert(eq(i32, make_with(&c), VSDK_OK));
+    cr_assert(eq(u32, vm.vcpus_max, 3));
+    cr_assert(eq(u32, vm.irqchip, VSDK_IRQCHIP_KERNEL));
+    cr_assert(eq(u64, vm.memory_max, 6 << 20));
+    cr_assert(eq(u32, vm.ram_config.backing, VSDK_RAM_MEMFD));
+    cr_assert(eq(u32, vm.ram_config.sharing, VSDK_RAM_SHARED));
+    cr_assert(eq(i32, vsdk_pc_boot(pc, &boot, NULL), VSDK_OK));
+    cr_assert(eq(u32, vm.vcpu_config.flags, VSDK_VCPU_SYNC_GENERAL));
+    cr_assert(eq(i32, vsdk_pc_get_config(pc, &got, NULL), VSDK_OK));
+    cr_assert(eq(u64, got.memory_max, c.memory_max));
+    cr_assert(eq(u32, got.vcpus, 3));
+    cr_assert(eq(u32, got.irqchip, c.irqchip));
+    cr_assert(eq(u32, got.exit_port, 0x501));
+    cr_assert(eq(u32, got.vcpu->flags, v.flags));
+    cr_assert(eq(u32, got.ram->backing, r.backing));
+    cr_assert(eq(ptr, got.serial, NULL));
+    cr_assert(eq(ptr, got.debug_output, NULL));
+}
+
+/* The machine has a reference of its own to the virtual machine, and no more than one. */
+Test(pc, has_its_virtual_machine)
+{
     makes();
-    cr_assert(eq(i32, vsdk_pc_create(&vm, NULL, &other, NULL), VSDK_ERROR_EXISTS));
+    cr_assert(eq(ptr, vsdk_pc_vm(pc), &vm));
+    cr_assert(eq(u32, vm.refs, 1));
+    cr_assert(eq(ptr, vsdk_pc_vm(NULL), NULL));
+    vsdk_pc_close(pc);
+    pc = NULL;
+    cr_assert(eq(u32, vm.refs, 0));
+    cr_assert(eq(u32, vm.rams, 0));
 }
 
 Test(pc, exit_port_is_where_it_is_wanted)
@@ -564,17 +666,16 @@ Test(pc, exit_port_is_where_it_is_wanted)
     fake_out(&vm, 0x501, 3);
     cr_assert(eq(u32, vm.stop, VSDK_EXIT_GUEST_EXIT));
     vsdk_pc_close(pc);
-    fake_end(&vm);
     cr_assert(eq(u32, released[0], 1));
     c.exit_port = 0x3fc; /* in the serial port */
     cr_assert(eq(i32, make_with(&c), VSDK_ERROR_EXISTS));
     c.exit_port = 0xfffd;
-    fake_end(&vm);
     cr_assert(eq(i32, make_with(&c), VSDK_ERROR_RANGE));
     cr_assert(eq(u32, released[0], 3));
     cr_assert(eq(u32, released[1], 3));
 }
 
+/* Nothing is left of one that could not be made. */
 Test(pc, survives_every_failure)
 {
     vsdk_status status = VSDK_ERROR_NO_MEMORY;
@@ -590,7 +691,9 @@ Test(pc, survives_every_failure)
         cr_assert(eq(u32, released[0], n));
         cr_assert(eq(u32, released[1], n));
         cr_assert(eq(u32, vm.devices, 0));
-        fake_end(&vm);
+        cr_assert(eq(u32, vm.rams, 0));
+        cr_assert(eq(u32, vm.blocks, 0));
+        cr_assert(eq(u32, vm.refs, 0));
     }
     vm.fail = 0;
     cr_assert(n > 20);
@@ -634,8 +737,8 @@ Test(pc_boot, writes_its_tables_again)
     uint8_t nothing[64] = {0}, tables[64], stub;
 
     makes();
-    vsdk_vm_read(&vm, 0xe0000, tables, sizeof tables, NULL);
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
+    vsdk_vm_read(&vm, 0xe0000, tables, sizeof tables, NULL);
     vsdk_vm_write(&vm, 0xe0000, nothing, sizeof nothing, NULL);
     vsdk_vm_write(&vm, 0x400, nothing, sizeof nothing, NULL);
     vsdk_vm_write(&vm, 0xffff0, nothing, 9, NULL);
@@ -662,7 +765,6 @@ Test(pc_boot, fits_into_the_least_memory)
         c.image_length = img.length;
         cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
         vsdk_pc_close(pc);
-        fake_end(&vm);
         pc = NULL;
     }
 }
@@ -671,7 +773,7 @@ Test(pc_boot, makes_as_many_processors_as_there_may_be)
 {
     vsdk_boot_config c = boot_config();
 
-    vm.vcpus_max = 127;
+    vcpus = 127;
     makes();
     cr_assert(eq(i32, vsdk_pc_boot(pc, &c, NULL), VSDK_OK));
     cr_assert(eq(ptr, vsdk_pc_vcpu(pc, 126), &vm.vcpu[126]));

@@ -15,26 +15,24 @@ vsdk_status machine_open(machine *m, const run_options *o, vsdk_error *error)
 
 vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_error *error)
 {
-    vsdk_vm_config vm_config = {.size = sizeof vm_config,
-                                .vcpus_max = o->vcpus,
-                                .irqchip = o->irqchip,
-                                .memory_max = o->memory + (16 << 20)};
-    vsdk_pc_config pc_config = {
-        .size = sizeof pc_config, .memory = o->memory, .exit_port = o->exit_port};
-    vsdk_status status = vsdk_vm_create(m->host, &vm_config, &m->vm, error);
+    vsdk_pc_config config = {.size = sizeof config,
+                             .memory = o->memory,
+                             .vcpus = o->vcpus,
+                             .irqchip = o->irqchip,
+                             .exit_port = o->exit_port};
+    vsdk_status status = vsdk_stream_create(NULL, &config.serial, &m->serial, error);
 
-    if (!status)
-        status = vsdk_stream_create(NULL, &pc_config.serial, &m->serial, error);
     if (!status)
         status = vsdk_stream_set_handler(m->serial, console_output, c, NULL, error);
     if (!status && o->debug_console)
-        status = vsdk_stream_create(NULL, &pc_config.debug_output, &m->debug, error);
+        status = vsdk_stream_create(NULL, &config.debug_output, &m->debug, error);
     if (!status && o->debug_console)
         status = vsdk_stream_set_handler(m->debug, console_debug, c, NULL, error);
     if (!status)
-        status = vsdk_pc_create(m->vm, &pc_config, &m->pc, error);
-    vsdk_stream_close(pc_config.serial); /* the machine has its own references */
-    vsdk_stream_close(pc_config.debug_output);
+        status = vsdk_pc_create(m->host, &config, &m->pc, error);
+    m->vm = vsdk_pc_vm(m->pc);
+    vsdk_stream_close(config.serial); /* the machine has its own references */
+    vsdk_stream_close(config.debug_output);
     return status;
 }
 
@@ -105,10 +103,9 @@ int machine_outlives(const machine *m)
 
 void machine_release(machine *m)
 {
-    vsdk_pc_close(m->pc);
     if (m->vm)
         vsdk_vm_destroy(m->vm, NULL);
-    vsdk_vm_close(m->vm);
+    vsdk_pc_close(m->pc);
     vsdk_host_close(m->host);
     vsdk_stream_close(m->serial);
     vsdk_stream_close(m->debug);

@@ -14,8 +14,8 @@ typedef struct machine_files {
 
 typedef struct machine {
     vsdk_host *host;
-    vsdk_vm *vm;
     vsdk_pc *pc;
+    vsdk_vm *vm;                 /* the machine's */
     vsdk_stream *serial, *debug; /* this side's ends */
 } machine;
 
