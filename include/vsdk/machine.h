@@ -35,9 +35,16 @@
  * | fw_cfg | 0x510 |
  * | power management | 0x600 (portable), 0xb000 (kernel) |
  * | generic event device | 0x620, line 6 |
+ * | ports that vsdk_pc_claim chooses | 0x1000 to 0xafff |
+ * | addresses that it chooses | 0xf0000000 to 0xfebfffff |
+ * | lines that it chooses | 16 to 23, then 10 to 15, then 5 and 7 |
  *
  * Ports 0x40 to 0x43 read 0 in the portable machine, and port 0x80 takes writes. The other two
  * machines have no memory from 0xa0000 to 0xbffff, so that a device of the embedder's may be there.
+ *
+ * A guest finds a device of the embedder's by a node in the ACPI tables, which says what it is and
+ * where. vsdk_pc_claim gives addresses and lines, vsdk_device_add_range and vsdk_irq_create serve
+ * them, and vsdk_pc_add_node tells of them.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -93,6 +100,62 @@ enum vsdk_pc_part_values {
 };
 typedef uint32_t vsdk_pc_part;
 
+/* As the address of a claim: the machine chooses. Since 0.1. */
+#define VSDK_PC_ANY UINT64_C(0xffffffffffffffff)
+
+/*
+ * What a device uses of a machine.
+ *
+ * Since 0.1.
+ */
+enum vsdk_pc_resource_kind_values {
+    VSDK_PC_PORTS = 0,  /* Ports, 0 to 0xffff */
+    VSDK_PC_MEMORY = 1, /* Guest physical addresses where there is no RAM of the machine's */
+    VSDK_PC_LINES = 2,  /* Interrupt lines, 0 to 23 */
+};
+typedef uint32_t vsdk_pc_resource_kind;
+
+/*
+ * Flags of vsdk_pc_resource.
+ *
+ * Since 0.1.
+ */
+enum vsdk_pc_resource_flags_values {
+    VSDK_PC_LEVEL = 0x1, /* Lines: level-triggered; without it they are edges. The portable
+                            machine's lines are edges. */
+};
+typedef uint32_t vsdk_pc_resource_flags;
+
+/*
+ * Ports, addresses or lines that a device uses.
+ *
+ * 24 bytes. Since 0.1.
+ */
+typedef struct vsdk_pc_resource {
+    vsdk_pc_resource_kind kind;   /* Which of them */
+    vsdk_pc_resource_flags flags; /* How */
+    uint64_t address;             /* The first */
+    uint64_t length;              /* How many, at least 1 */
+} vsdk_pc_resource;
+
+/*
+ * What the ACPI tables say of a device of the embedder's. An id has 7 characters (three capital
+ * letters and four hexadecimal digits, as PNP0501) or 8 (four capital letters or digits and four
+ * hexadecimal digits, as LNRO0005); hexadecimal digits above 9 are capital letters.
+ *
+ * 272 bytes. Since 0.1.
+ */
+typedef struct vsdk_pc_node {
+    char hid[16];                  /* What the device is (_HID), with a zero at its end */
+    char cid[16];                  /* What it is compatible with (_CID); empty for nothing */
+    uint32_t uid;                  /* Tells devices of one hid apart (_UID) */
+    uint32_t flags;                /* Zero */
+    uint32_t resource_count;       /* How many resources it has, 8 at most */
+    uint32_t reserved;             /* Zero */
+    vsdk_pc_resource resources[8]; /* Where it is (_CRS), in this order */
+    uint64_t reserved2[4];         /* Zero */
+} vsdk_pc_node;
+
 /*
  * The description of a machine. Everything that it says is said here once. All pointers are
  * borrowed for the call.
@@ -119,7 +182,11 @@ typedef struct vsdk_pc_config {
                                      takes a reference */
     vsdk_stream *debug_output;    /* (may be NULL) The debug console's end of a stream; the
                                      console takes a reference */
-    uint64_t reserved[7];         /* Zero */
+    const vsdk_pc_node *nodes;    /* (may be NULL) Devices of the embedder's, as by
+                                     vsdk_pc_add_node */
+    uint32_t node_count;          /* How many */
+    uint32_t reserved;            /* Zero */
+    uint64_t reserved2[5];        /* Zero */
 } vsdk_pc_config;
 
 /*
@@ -144,6 +211,16 @@ vsdk_pc *vsdk_pc_ref(vsdk_pc *pc);
 const char *vsdk_pc_part_name(vsdk_pc_part value);
 
 /*
+ * The name of a vsdk_pc_resource_kind: ports, memory, lines.
+ *
+ *   value  Any value.
+ *
+ * Returns the name in lower case, unknown for a value without one (static).
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value);
+
+/*
  * Make a machine.
  *
  * Makes the virtual machine, maps its memory and attaches its devices. A device whose addresses the
@@ -160,13 +237,15 @@ const char *vsdk_pc_part_name(vsdk_pc_part value);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, a field has an unknown value, memory is too small or not a
  *                     multiple of 4096, memory_max is less than memory, the processors have an exit
- *                     record, or as vsdk_ram_create
- *   RESERVED          the hypervisor serves the exit port's ports itself
- *   UNSUPPORTED       the backend has no such interrupt controller, flag or memory, or a
- *                     configuration has a later version's field
- *   RANGE             the exit port's 4 ports leave their space, or as vsdk_ram_create
- *   LIMIT             more processors or memory than there may be, or there are no more descriptors
- *   EXISTS            the exit port is where another device is
+ *                     record, or as vsdk_ram_create and vsdk_pc_add_node
+ *   RESERVED          the hypervisor serves the exit port's ports or a node's resources itself
+ *   UNSUPPORTED       the backend has no such interrupt controller, flag or memory, a configuration
+ *                     has a later version's field, or as vsdk_pc_add_node
+ *   RANGE             the exit port's 4 ports leave their space, or as vsdk_ram_create and
+ *                     vsdk_pc_add_node
+ *   LIMIT             more processors, memory or nodes than there may be, or there are no more
+ *                     descriptors
+ *   EXISTS            the exit port is where another device is, or as vsdk_pc_add_node
  *   PERMISSION        as vsdk_ram_create
  *   NO_MEMORY         no memory, or the hypervisor has none
  *   SYSTEM            the hypervisor refused
@@ -203,10 +282,10 @@ vsdk_vm *vsdk_pc_vm(vsdk_pc *pc);
 /*
  * The description of a machine as it was built.
  *
- * What was zero or NULL for a default is filled in. vcpu and ram point into the machine and are
- * valid as long as it is; a descriptor in ram is the caller's, who may have closed it. serial and
- * debug_output are NULL: streams are not described. So another machine of the same kind can be made
- * of it.
+ * What was zero or NULL for a default is filled in. vcpu, ram and nodes point into the machine and
+ * are valid as long as it is; nodes changes with vsdk_pc_add_node. A descriptor in ram is the
+ * caller's, who may have closed it. serial and debug_output are NULL: streams are not described. So
+ * another machine of the same kind can be made of it.
  *
  *   config  (out) Filled; its size is set by the caller.
  *
@@ -218,14 +297,107 @@ vsdk_vm *vsdk_pc_vm(vsdk_pc *pc);
 vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *error);
 
 /*
+ * Get ports, addresses or lines for a device of the embedder's.
+ *
+ * What is given belongs to nobody else: not to the machine, the hypervisor, a node or another
+ * claim. The machine chooses ports and addresses that are a multiple of the length, or of the next
+ * power of two; addresses also of 4096. Memory that the embedder maps itself is claimed like a
+ * device's addresses.
+ *
+ * A claim says nothing to the guest: vsdk_pc_add_node does. It lasts until vsdk_pc_unclaim, also
+ * beyond a reset. There may be 256.
+ *
+ *   kind     What.
+ *   address  The first, or VSDK_PC_ANY.
+ *   length   How many, at least 1.
+ *   got      (out) The first that was given.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, the kind is unknown, or the length is 0
+ *   EXISTS            the machine has some of it, or a node, or another claim
+ *   RESERVED          the hypervisor serves some of it itself
+ *   RANGE             there are not so many ports, addresses or lines
+ *   LIMIT             nothing of that length is free, or there are 256 claims
+ *   UNSUPPORTED       lines of a machine without interrupt controllers
+ *   NO_MEMORY         no memory
+ *   STATE             called in a forked child
+ * Threads: any; one at a time a machine. Blocks: no. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
+ */
+vsdk_status vsdk_pc_claim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t address,
+                          uint64_t length, uint64_t *got, vsdk_error *error);
+
+/*
+ * Give a claim back.
+ *
+ *   kind     What.
+ *   address  The first, as it was given.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  pc is NULL
+ *   NOT_FOUND         no claim begins there
+ *   STATE             called in a forked child
+ * Threads: any; one at a time a machine. Blocks: no. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
+ */
+vsdk_status vsdk_pc_unclaim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t address,
+                            vsdk_error *error);
+
+/*
+ * Tell a machine's guest of a device.
+ *
+ * The node is copied. The next vsdk_pc_boot writes it into the tables; a guest that was loaded
+ * before does not see it. It stays, also beyond a reset, until vsdk_pc_remove_node.
+ *
+ * Its resources overlap nothing of the machine's or of another node's. They may have been claimed,
+ * and need not.
+ *
+ *   node  What to tell.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, an id is malformed, a flag or kind is unknown, or a length
+ *                     is 0
+ *   EXISTS            a device of this hid and uid is there, or the machine or another node has
+ *                     some of a resource, or two resources overlap
+ *   RESERVED          the hypervisor serves some of a resource itself
+ *   RANGE             a resource leaves its space
+ *   LIMIT             more than 8 resources or 32 nodes, or the tables are full
+ *   UNSUPPORTED       the machine has no tables (VSDK_IRQCHIP_NONE), its lines are edges, or the
+ *                     node has a later version's field
+ *   STATE             the guest was started already, or called in a forked child
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ * Threads: any; one at a time a machine. Blocks: no. From callbacks: yes. States: CREATED.
+ * Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pc_add_node(vsdk_pc *pc, const vsdk_pc_node *node, vsdk_error *error);
+
+/*
+ * Tell a machine's next guest no more of a device.
+ *
+ *   hid  Its hid.
+ *   uid  Its uid.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NOT_FOUND         there is no such node
+ *   STATE             the guest was started already, or called in a forked child
+ *   GONE              the virtual machine was destroyed
+ * Threads: any; one at a time a machine. Blocks: no. From callbacks: yes. States: CREATED.
+ * Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_pc_remove_node(vsdk_pc *pc, const char *hid, uint32_t uid, vsdk_error *error);
+
+/*
  * Load a guest and set its processors up.
  *
- * As vsdk_boot_load with the machine's memory map and ACPI tables. Memory ranges in the
- * configuration are told to the guest beside the machine's own: memory that the embedder has mapped
- * elsewhere, or addresses that a device of the embedder's needs. They come in any order and overlap
- * neither each other nor the machine's. The machine has no PCI, so VSDK_BOOT_NO_PCI is set. Then it
- * creates every processor that does not exist yet, by the description's vcpu, and gives the first
- * one the guest's beginning. vsdk_vm_run starts it; a program that runs vCPUs itself finds them by
+ * Writes the ACPI tables, from what the machine and its nodes are at this moment. Then as
+ * vsdk_boot_load with the machine's memory map and these tables. Memory ranges in the configuration
+ * are told to the guest beside the machine's own: memory that the embedder has mapped elsewhere, or
+ * addresses that a device of the embedder's needs. They come in any order and overlap neither each
+ * other nor the machine's. The machine has no PCI, so VSDK_BOOT_NO_PCI is set. Then it creates
+ * every processor that does not exist yet, by the description's vcpu, and gives the first one the
+ * guest's beginning. vsdk_vm_run starts it; a program that runs vCPUs itself finds them by
  * vsdk_pc_vcpu.
  *
  * When it fails guest memory may have been written in part, and some processors may exist; it may

@@ -453,3 +453,17 @@ const char *vsdk_pc_part_name(vsdk_pc_part value)
         return "unknown";
     }
 }
+
+const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value)
+{
+    switch (value) {
+    case VSDK_PC_PORTS:
+        return "ports";
+    case VSDK_PC_MEMORY:
+        return "memory";
+    case VSDK_PC_LINES:
+        return "lines";
+    default:
+        return "unknown";
+    }
+}

@@ -6,8 +6,9 @@
 #include "machine/dsdt.h"
 #include <string.h>
 
-enum { AT_XSDT = 0x40, AT_FADT = 0x80, AT_FACS = 0x1c0, AT_MADT = 0x200, AT_DSDT = 0x1000 };
-enum { HEADER = 36, RSDP_LENGTH = 36, RSDP_FIRST = 20, FADT_LENGTH = 268, XSDT_LENGTH = 52 };
+enum { AT_XSDT = 0x40, AT_FADT = 0x80, AT_FACS = 0x1c0, AT_MADT = 0x200, AT_DSDT = ACPI_DSDT };
+enum { HEADER = 36, RSDP_LENGTH = 36, RSDP_FIRST = 20, FADT_LENGTH = 268 };
+enum { XSDT_FIRST = 36, XSDT_ENTRY = 8 };
 enum { FACS_LENGTH = 64, FACS_VERSION_AT = 32, FACS_VERSION = 2 };
 enum {
     FADT_FACS = 36,
@@ -187,17 +188,33 @@ static void build_rsdp(const acpi_machine *m, uint8_t *t)
     t[32] = checksum(t, RSDP_LENGTH);
 }
 
-void acpi_build(const acpi_machine *m, uint8_t area[ACPI_AREA])
+/* Behind the DSDT: where, and 0 in `length` when there is no room. */
+static uint32_t build_ssdt(const acpi_machine *m, uint8_t *area, uint32_t *length)
 {
+    const uint32_t at = (uint32_t)(AT_DSDT + HEADER + sizeof dsdt_body + 15) & ~UINT32_C(15);
+
+    *length = acpi_put_nodes(m->nodes, m->node_count, area + at + HEADER, ACPI_AREA - HEADER - at);
+    if (*length)
+        finish(area + at, "SSDT", HEADER + *length, 2);
+    return at;
+}
+
+int acpi_build(const acpi_machine *m, uint8_t area[ACPI_AREA])
+{
+    uint32_t tables[3] = {AT_FADT, AT_MADT}, count = 2, length = 1;
+
     memset(area, 0, ACPI_AREA);
     build_rsdp(m, area);
-    put(area + AT_XSDT + 36, m->base + AT_FADT, 8);
-    put(area + AT_XSDT + 44, m->base + AT_MADT, 8);
-    finish(area + AT_XSDT, "XSDT", XSDT_LENGTH, 1);
     build_fadt(m, area + AT_FADT);
     if (!m->reduced)
         build_facs(area + AT_FACS);
     build_madt(m, area + AT_MADT);
     memcpy(area + AT_DSDT + HEADER, dsdt_body, sizeof dsdt_body);
     finish(area + AT_DSDT, "DSDT", HEADER + sizeof dsdt_body, 2);
+    if (m->node_count)
+        tables[count++] = build_ssdt(m, area, &length);
+    for (uint32_t i = 0; i < count; i++)
+        put(area + AT_XSDT + XSDT_FIRST + i * XSDT_ENTRY, m->base + tables[i], XSDT_ENTRY);
+    finish(area + AT_XSDT, "XSDT", XSDT_FIRST + count * XSDT_ENTRY, 1);
+    return length != 0;
 }

@@ -14,14 +14,6 @@ static const uint64_t MEMORY_DEFAULT = 256 << 20, MEMORY_LEAST = 2 << 20, PAGE =
 
 static const char creating[] = "vsdk_pc_create";
 
-static int is_zero(const uint64_t *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (words[i])
-            return 0;
-    return 1;
-}
-
 /* The configurations in the description are checked here as far as their functions are called only
  * later; the others check themselves. */
 static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
@@ -50,8 +42,11 @@ static vsdk_status pc_describe(vsdk_pc *pc, const vsdk_pc_config *given, vsdk_er
 
     if (status)
         return status;
-    if (!is_zero(c->reserved, sizeof c->reserved / sizeof *c->reserved))
-        return record_later(creating, error);
+    for (size_t i = 0; i < sizeof c->reserved2 / sizeof *c->reserved2; i++)
+        if (c->reserved || c->reserved2[i])
+            return record_later(creating, error);
+    if (c->node_count && !c->nodes)
+        return error_null(error, creating, "nodes");
     c->memory = c->memory ? c->memory : MEMORY_DEFAULT;
     c->memory_max = c->memory_max ? c->memory_max : c->memory;
     c->vcpus = c->vcpus ? c->vcpus : 1;
@@ -99,12 +94,28 @@ static vsdk_status pc_list_served(vsdk_pc *pc, vsdk_error *error)
     return status;
 }
 
+/* In the description are the caller's until they have become the machine's. */
+static vsdk_status pc_take_nodes(vsdk_pc *pc, vsdk_error *error)
+{
+    const vsdk_pc_node *given = pc->config.nodes;
+    uint32_t count = pc->config.node_count;
+    vsdk_status status = VSDK_OK;
+
+    pc->config.nodes = NULL;
+    pc->config.node_count = 0;
+    for (uint32_t i = 0; !status && i < count; i++)
+        status = pc_add_node(pc, &given[i], creating, error);
+    return status;
+}
+
 static vsdk_status pc_make(vsdk_pc *pc, vsdk_host *host, vsdk_error *error)
 {
     vsdk_status status = pc_make_vm(pc, host, error);
 
     if (!status)
         status = pc_list_served(pc, error);
+    if (!status)
+        status = pc_take_nodes(pc, error);
     if (!status)
         status = pc_make_memory(pc, error);
     if (!status)
@@ -123,6 +134,8 @@ static void pc_free(vsdk_pc *pc)
     vsdk_device_close(pc->absent);
     vsdk_vm_close(pc->vm);
     alloc_free(pc->served);
+    alloc_free(pc->nodes);
+    alloc_free(pc->claims);
     alloc_free(pc);
 }
 
@@ -179,7 +192,7 @@ vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part)
 }
 
 /* Nothing else of what is asked here can be wrong with the virtual machine. */
-static vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error)
+vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error)
 {
     vsdk_vm_info info = {.size = sizeof info};
 

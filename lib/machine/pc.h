@@ -33,6 +33,11 @@ enum {
     PC_VCPUS_MAX = 127,
     PC_IOAPIC_ID = 1, /* odd: never a local APIC's */
     PC_RANGES = 5,
+    PC_BLOCKS = 3, /* of RAM */
+    PC_LINES = 24,
+    PC_NODES_MAX = 32,
+    PC_NODE_RESOURCES = 8,
+    PC_CLAIMS_MAX = 256,
     PC_PARTS = VSDK_PC_PORT92 + 1,
 };
 
@@ -45,6 +50,7 @@ enum {
 #define PC_LOW_TOP UINT64_C(0xc0000000) /* to here, */
 #define PC_HIGH UINT64_C(0x100000000)   /* and from here */
 #define PC_IOAPIC UINT64_C(0xfec00000)
+#define PC_LOCAL_APIC UINT64_C(0xfee00000)
 #define PC_HYPERVISOR UINT64_C(0xfeff8000) /* reserved on every backend */
 #define PC_HYPERVISOR_LENGTH UINT64_C(0x8000)
 
@@ -61,9 +67,36 @@ struct vsdk_pc {
     vsdk_vcpu *vcpu[PC_VCPUS_MAX];
     vsdk_memory_range map[PC_RANGES];
     uint32_t map_count;
+    vsdk_pc_node *nodes; /* room for all, made with the first; their number is in config */
+    vsdk_pc_resource *claims;
+    uint32_t claim_count;
 };
 
+/* A piece of RAM: guest address, and where it is in the RAM object. */
+typedef struct pc_block {
+    uint64_t address, offset, length;
+} pc_block;
+
+/* pc.c: STATE of a forked child. */
+vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error);
+
+/* pc_boot.c: STATE if the guest was started. */
+vsdk_status pc_check_created(const vsdk_pc *pc, const char *operation, vsdk_error *error);
+
+/* pc_claim.c: whether a resource is one, and whether it is free; with `claims` also of those. */
+vsdk_status pc_check_resource(const vsdk_pc *pc, const vsdk_pc_resource *resource,
+                              const char *operation, vsdk_error *error);
+vsdk_status pc_check_free(const vsdk_pc *pc, const vsdk_pc_resource *resource, int claims,
+                          const char *operation, vsdk_error *error);
+
+/* pc_node.c: the state has been checked. */
+vsdk_status pc_add_node(vsdk_pc *pc, const vsdk_pc_node *node, const char *operation,
+                        vsdk_error *error);
+
 /* pc_memory.c: RAM, the memory map, tables and the reset stub in RAM. */
+/* What the tables are made of. */
+acpi_machine pc_describe_tables(const vsdk_pc *pc);
+uint32_t pc_list_ram(const vsdk_pc *pc, pc_block blocks[PC_BLOCKS]);
 vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error);
 void pc_make_map(vsdk_pc *pc);
 vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error);

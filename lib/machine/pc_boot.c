@@ -9,13 +9,13 @@
 
 static const char operation[] = "vsdk_pc_boot";
 
-static vsdk_status pc_check_created(vsdk_pc *pc, vsdk_error *error)
+vsdk_status pc_check_created(const vsdk_pc *pc, const char *asked, vsdk_error *error)
 {
     vsdk_vm_info info = {.size = sizeof info};
     vsdk_status status = vsdk_vm_get_info(pc->vm, &info, error);
 
     if (!status && info.state != VSDK_VM_CREATED)
-        status = error_set(error, VSDK_ERROR_STATE, operation, "the guest was started already");
+        status = error_set(error, VSDK_ERROR_STATE, asked, "the guest was started already");
     return status;
 }
 
@@ -107,7 +107,7 @@ vsdk_status vsdk_pc_boot(vsdk_pc *pc, const vsdk_boot_config *config, vsdk_error
 
     if (!pc || !config)
         return error_null(error, __func__, pc ? "config" : "pc");
-    status = pc_check_created(pc, error);
+    status = pc_check_created(pc, operation, error);
     if (!status)
         status = pc_complete(pc, config, &c, &map, error);
     if (!status)

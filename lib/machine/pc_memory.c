@@ -11,26 +11,30 @@
  * there; but not in the portable machine: a hypervisor makes no large page across the end of a
  * mapping, and so the hole costs a page fault for every page of the first 2 MiB that the guest
  * touches. */
-static vsdk_status pc_map_ram(vsdk_pc *pc, vsdk_ram *ram, vsdk_error *error)
+uint32_t pc_list_ram(const vsdk_pc *pc, pc_block blocks[PC_BLOCKS])
 {
     uint64_t low = pc->config.memory < PC_LOW_TOP ? pc->config.memory : PC_LOW_TOP;
     int whole = pc->config.irqchip == VSDK_IRQCHIP_PORTABLE;
-    vsdk_status status = vsdk_vm_map(pc->vm, 0, ram, 0, whole ? low : PC_LOW_END, 0, error);
+    uint32_t n = 0;
 
-    if (!status && !whole)
-        status = vsdk_vm_map(pc->vm, PC_UPPER, ram, PC_UPPER, low - PC_UPPER, 0, error);
-    if (!status && pc->config.memory > low)
-        status = vsdk_vm_map(pc->vm, PC_HIGH, ram, low, pc->config.memory - low, 0, error);
-    return status;
+    blocks[n++] = (pc_block){0, 0, whole ? low : PC_LOW_END};
+    if (!whole)
+        blocks[n++] = (pc_block){PC_UPPER, PC_UPPER, low - PC_UPPER};
+    if (pc->config.memory > low)
+        blocks[n++] = (pc_block){PC_HIGH, low, pc->config.memory - low};
+    return n;
 }
 
 vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error)
 {
+    pc_block blocks[PC_BLOCKS];
+    uint32_t count = pc_list_ram(pc, blocks);
     vsdk_ram *ram = NULL;
     vsdk_status status = vsdk_ram_create(pc->vm, pc->config.memory, &pc->ram_config, &ram, error);
 
-    if (!status)
-        status = pc_map_ram(pc, ram, error);
+    for (uint32_t i = 0; !status && i < count; i++)
+        status = vsdk_vm_map(pc->vm, blocks[i].address, ram, blocks[i].offset, blocks[i].length, 0,
+                             error);
     vsdk_ram_close(ram);
     return status;
 }
@@ -81,10 +85,11 @@ static vsdk_status pc_write_bios_data(vsdk_pc *pc, vsdk_error *error)
     return vsdk_vm_write(pc->vm, PC_BDA, area, sizeof area, error);
 }
 
-vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
+acpi_machine pc_describe_tables(const vsdk_pc *pc)
 {
     int reduced = pc->config.irqchip == VSDK_IRQCHIP_PORTABLE;
-    acpi_machine machine = {
+
+    return (acpi_machine){
         .base = PC_ACPI,
         .vcpus = pc->config.vcpus,
         .ioapic = PC_IOAPIC,
@@ -94,7 +99,15 @@ vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
         .reset = reduced ? PC_REDUCED_RESET : PC_PM_RESET,
         .pm = PC_PM,
         .sci = PC_SCI_GSI,
+        .nodes = pc->nodes,
+        .node_count = pc->config.node_count,
     };
+}
+
+/* That the nodes fit was found out when they were added. */
+vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
+{
+    const acpi_machine machine = pc_describe_tables(pc);
     uint8_t area[ACPI_AREA];
     vsdk_status status;
 

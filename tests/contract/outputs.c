@@ -107,6 +107,14 @@ Test(outputs, both_ends_of_a_stream)
     zeroed(vsdk_stream *, vsdk_stream_create(NULL, NULL, &out, E));
 }
 
+Test(outputs, claims)
+{
+    uint64_t got = 7;
+
+    fails(INVALID_ARGUMENT, vsdk_pc_claim(NULL, VSDK_PC_PORTS, VSDK_PC_ANY, 1, &got, E));
+    cr_assert_eq(got, 0);
+}
+
 /* What is no status says NULL or -1, and fills the record. */
 Test(outputs, of_functions_without_a_status)
 {

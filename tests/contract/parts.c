@@ -400,7 +400,7 @@ TestSuite(machine, .init = setup_machine, .fini = teardown_machine);
 /* Nobody has the machine's ends but this test: what failed is gone with all that it had. */
 Test(machine, create_errors)
 {
-    vsdk_pc_config later = {.size = sizeof later, .serial = serial_end, .reserved = {1}};
+    vsdk_pc_config later = {.size = sizeof later, .serial = serial_end, .reserved = 1};
     vsdk_pc_config many = {.size = sizeof many, .vcpus = 128, .serial = serial_end};
     vsdk_pc_config chip = {.size = sizeof chip, .irqchip = 9, .serial = serial_end};
     vsdk_pc_config port = {.size = sizeof port, .exit_port = 0xfffd, .serial = serial_end};
@@ -461,6 +461,67 @@ Test(machine, ram_is_a_memfd)
     cr_assert_eq(seen, put);
     vsdk_pc_close(pc);
     close(memfd);
+}
+
+/* What the hypervisor has itself is refused to each who asks for it. */
+Test(machine, what_is_reserved)
+{
+    const vsdk_pc_node n = {.hid = "LNRO0005",
+                            .resource_count = 1,
+                            .resources = {{VSDK_PC_MEMORY, 0, 0xfee00000, 0x1000}}};
+    const vsdk_pc_config c = {
+        .size = sizeof c, .memory = 2 << 20, .nodes = &n, .node_count = 1, .serial = serial_end};
+    uint64_t got;
+
+    fails(RESERVED, vsdk_pc_create(host, &c, &pc, E));
+    ok(make_pc(2 << 20));
+    fails(RESERVED, vsdk_pc_claim(pc, VSDK_PC_MEMORY, 0xfee00000, 1, &got, E));
+    fails(RESERVED, vsdk_pc_add_node(pc, &n, E));
+    vsdk_pc_close(pc);
+    expect_streams_not_kept();
+}
+
+/* Nodes and claims of a guest that has begun, and of one that is gone. */
+Test(machine, nodes_and_claims_in_time)
+{
+    const vsdk_pc_node n = {.hid = "LNRO0005"};
+    vsdk_boot_config c = flat();
+    uint64_t got;
+
+    ok(make_pc(2 << 20));
+    ok(vsdk_pc_boot(pc, &c, E));
+    ok(vsdk_vm_resume(vm, E));
+    fails(STATE, vsdk_pc_add_node(pc, &n, E));
+    fails(STATE, vsdk_pc_remove_node(pc, n.hid, 0, E));
+    ok(vsdk_pc_claim(pc, VSDK_PC_LINES, VSDK_PC_ANY, 1, &got, E));
+    ok(vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
+    ok(vsdk_vm_reset(vm, VSDK_FOREVER, E));
+    ok(vsdk_pc_add_node(pc, &n, E));
+    ok(vsdk_pc_boot(pc, &c, E));
+    ok(vsdk_pc_remove_node(pc, n.hid, 0, E));
+    ok(vsdk_pc_boot(pc, &c, E));
+    ok(vsdk_vm_destroy(vm, E));
+    fails(GONE, vsdk_pc_add_node(pc, &n, E));
+    fails(GONE, vsdk_pc_remove_node(pc, n.hid, 0, E));
+    ok(vsdk_pc_unclaim(pc, VSDK_PC_LINES, got, E));
+    vsdk_pc_close(pc);
+}
+
+static vsdk_status add_first_node(void)
+{
+    const vsdk_pc_node n = {.hid = "LNRO0005"};
+
+    return vsdk_pc_add_node(pc, &n, E);
+}
+
+Test(machine, nodes_and_claims_without_memory)
+{
+    uint64_t got;
+
+    ok(make_pc(2 << 20));
+    out_of_memory(add_first_node());
+    out_of_memory(vsdk_pc_claim(pc, VSDK_PC_PORTS, 0x1000, 1, &got, E));
+    vsdk_pc_close(pc);
 }
 
 static vsdk_status make_afresh(void)

@@ -563,10 +563,15 @@ static void objects_close(struct objects *o)
     X(boot_apply, o->vcpu, &o->entry)                                                              \
     X(pc_create, o->host, NULL, HANDLE)                                                            \
     X(pc_get_config, o->pc, &r.config)                                                             \
+    X(pc_claim, o->pc, VSDK_PC_PORTS, VSDK_PC_ANY, 1, &r.n64)                                      \
+    X(pc_unclaim, o->pc, VSDK_PC_PORTS, 0x1000)                                                    \
+    X(pc_add_node, o->pc, &node)                                                                   \
+    X(pc_remove_node, o->pc, "LNRO0005", 0)                                                        \
     X(pc_boot, o->pc, &o->boot)                                                                    \
     X(pc_get_memory_map, o->pc, NULL, 0, &r.n32)
 
 static const vsdk_device_ops plain = {.size = sizeof plain};
+static const vsdk_pc_node node = {.hid = "LNRO0005"};
 static const vsdk_irq_config line = {.size = sizeof line, .gsi = 5};
 static const vsdk_doorbell_config other_bell = {
     .size = sizeof other_bell, .space = VSDK_SPACE_PIO, .address = 0x701, .width = 1};

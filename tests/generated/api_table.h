@@ -181,10 +181,15 @@ static const struct api_function api_functions[] = {
     {"vsdk_boot_apply", "0.1", 1, 2, "as `vsdk_vcpu_set_state`", "INVALID_ARGUMENT UNSUPPORTED STATE GONE SYSTEM"},
     {"vsdk_pc_ref", "0.1", 0, 1, "any", ""},
     {"vsdk_pc_part_name", "0.1", 0, 0, "any", ""},
+    {"vsdk_pc_resource_kind_name", "0.1", 0, 0, "any", ""},
     {"vsdk_pc_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT RESERVED UNSUPPORTED RANGE LIMIT EXISTS PERMISSION NO_MEMORY SYSTEM STATE"},
     {"vsdk_pc_close", "0.1", 0, 0, "any", ""},
     {"vsdk_pc_vm", "0.1", 0, 1, "any", ""},
     {"vsdk_pc_get_config", "0.1", 1, 2, "any", "INVALID_ARGUMENT STATE"},
+    {"vsdk_pc_claim", "0.1", 1, 2, "any", "INVALID_ARGUMENT EXISTS RESERVED RANGE LIMIT UNSUPPORTED NO_MEMORY STATE"},
+    {"vsdk_pc_unclaim", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND STATE"},
+    {"vsdk_pc_add_node", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT EXISTS RESERVED RANGE LIMIT UNSUPPORTED STATE NO_MEMORY GONE"},
+    {"vsdk_pc_remove_node", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT NOT_FOUND STATE GONE"},
     {"vsdk_pc_boot", "0.1", 1, 2, "CREATED", "INVALID_ARGUMENT UNSUPPORTED FORMAT RANGE LIMIT EXISTS STATE NO_MEMORY BUSY GONE SYSTEM"},
     {"vsdk_pc_vcpu", "0.1", 0, 1, "any", ""},
     {"vsdk_pc_device", "0.1", 0, 1, "any", ""},
@@ -213,6 +218,7 @@ enum {
     API_LAST_BOOT_MODE = 2,
     API_LAST_MEMORY_TYPE = 3,
     API_LAST_PC_PART = 9,
+    API_LAST_PC_RESOURCE_KIND = 2,
 };
 
 #endif

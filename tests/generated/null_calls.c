@@ -905,6 +905,12 @@ static int64_t call_vsdk_pc_part_name(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_pc_part_name(0);
 }
 
+static int64_t call_vsdk_pc_resource_kind_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pc_resource_kind_name(0);
+}
+
 static int64_t call_vsdk_pc_create(vsdk_error *error)
 {
     return (int64_t)vsdk_pc_create(NULL, NULL, NULL, error);
@@ -926,6 +932,26 @@ static int64_t call_vsdk_pc_vm(vsdk_error *error)
 static int64_t call_vsdk_pc_get_config(vsdk_error *error)
 {
     return (int64_t)vsdk_pc_get_config(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pc_claim(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_claim(NULL, 0, 0, 0, NULL, error);
+}
+
+static int64_t call_vsdk_pc_unclaim(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_unclaim(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_pc_add_node(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_add_node(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pc_remove_node(vsdk_error *error)
+{
+    return (int64_t)vsdk_pc_remove_node(NULL, NULL, 0, error);
 }
 
 static int64_t call_vsdk_pc_boot(vsdk_error *error)
@@ -1115,10 +1141,15 @@ const struct null_call null_calls[] = {
     {"vsdk_boot_apply", NULL_REFUSED, 1, call_vsdk_boot_apply},
     {"vsdk_pc_ref", NULL_HARMLESS, 0, call_vsdk_pc_ref},
     {"vsdk_pc_part_name", NULL_NO_CRASH, 0, call_vsdk_pc_part_name},
+    {"vsdk_pc_resource_kind_name", NULL_NO_CRASH, 0, call_vsdk_pc_resource_kind_name},
     {"vsdk_pc_create", NULL_REFUSED, 1, call_vsdk_pc_create},
     {"vsdk_pc_close", NULL_HARMLESS, 0, call_vsdk_pc_close},
     {"vsdk_pc_vm", NULL_HARMLESS, 0, call_vsdk_pc_vm},
     {"vsdk_pc_get_config", NULL_REFUSED, 1, call_vsdk_pc_get_config},
+    {"vsdk_pc_claim", NULL_REFUSED, 1, call_vsdk_pc_claim},
+    {"vsdk_pc_unclaim", NULL_REFUSED, 1, call_vsdk_pc_unclaim},
+    {"vsdk_pc_add_node", NULL_REFUSED, 1, call_vsdk_pc_add_node},
+    {"vsdk_pc_remove_node", NULL_REFUSED, 1, call_vsdk_pc_remove_node},
     {"vsdk_pc_boot", NULL_REFUSED, 1, call_vsdk_pc_boot},
     {"vsdk_pc_vcpu", NULL_HARMLESS, 0, call_vsdk_pc_vcpu},
     {"vsdk_pc_device", NULL_HARMLESS, 0, call_vsdk_pc_device},

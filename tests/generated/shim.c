@@ -219,10 +219,15 @@ enum function {
     FUNCTION_vsdk_boot_apply,
     FUNCTION_vsdk_pc_ref,
     FUNCTION_vsdk_pc_part_name,
+    FUNCTION_vsdk_pc_resource_kind_name,
     FUNCTION_vsdk_pc_create,
     FUNCTION_vsdk_pc_close,
     FUNCTION_vsdk_pc_vm,
     FUNCTION_vsdk_pc_get_config,
+    FUNCTION_vsdk_pc_claim,
+    FUNCTION_vsdk_pc_unclaim,
+    FUNCTION_vsdk_pc_add_node,
+    FUNCTION_vsdk_pc_remove_node,
     FUNCTION_vsdk_pc_boot,
     FUNCTION_vsdk_pc_vcpu,
     FUNCTION_vsdk_pc_device,
@@ -395,10 +400,15 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_boot_apply",
     "vsdk_pc_ref",
     "vsdk_pc_part_name",
+    "vsdk_pc_resource_kind_name",
     "vsdk_pc_create",
     "vsdk_pc_close",
     "vsdk_pc_vm",
     "vsdk_pc_get_config",
+    "vsdk_pc_claim",
+    "vsdk_pc_unclaim",
+    "vsdk_pc_add_node",
+    "vsdk_pc_remove_node",
     "vsdk_pc_boot",
     "vsdk_pc_vcpu",
     "vsdk_pc_device",
@@ -1892,6 +1902,14 @@ const char *vsdk_pc_part_name(vsdk_pc_part value)
     return result_;
 }
 
+const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value)
+{
+    __typeof__(&vsdk_pc_resource_kind_name) call_ = find(FUNCTION_vsdk_pc_resource_kind_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_pc_resource_kind_name, 0);
+    return result_;
+}
+
 vsdk_status vsdk_pc_create(vsdk_host *host, const vsdk_pc_config *config, vsdk_pc **pc,
                            vsdk_error *error)
 {
@@ -1921,6 +1939,40 @@ vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *
     __typeof__(&vsdk_pc_get_config) call_ = find(FUNCTION_vsdk_pc_get_config);
     vsdk_status result_ = call_(pc, config, error);
     note_status(FUNCTION_vsdk_pc_get_config, result_, pc == NULL || config == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pc_claim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t address,
+                          uint64_t length, uint64_t *got, vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_claim) call_ = find(FUNCTION_vsdk_pc_claim);
+    vsdk_status result_ = call_(pc, kind, address, length, got, error);
+    note_status(FUNCTION_vsdk_pc_claim, result_, pc == NULL || got == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pc_unclaim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t address,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_unclaim) call_ = find(FUNCTION_vsdk_pc_unclaim);
+    vsdk_status result_ = call_(pc, kind, address, error);
+    note_status(FUNCTION_vsdk_pc_unclaim, result_, pc == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pc_add_node(vsdk_pc *pc, const vsdk_pc_node *node, vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_add_node) call_ = find(FUNCTION_vsdk_pc_add_node);
+    vsdk_status result_ = call_(pc, node, error);
+    note_status(FUNCTION_vsdk_pc_add_node, result_, pc == NULL || node == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pc_remove_node(vsdk_pc *pc, const char *hid, uint32_t uid, vsdk_error *error)
+{
+    __typeof__(&vsdk_pc_remove_node) call_ = find(FUNCTION_vsdk_pc_remove_node);
+    vsdk_status result_ = call_(pc, hid, uid, error);
+    note_status(FUNCTION_vsdk_pc_remove_node, result_, pc == NULL || hid == NULL);
     return result_;
 }
 

@@ -26,27 +26,30 @@ typedef struct row {
     const char *act;
     vsdk_exit_reason end;
     uint64_t tables; /* hash of the firmware area: the same on every backend */
+    int nodes;       /* with devices of the embedder's */
 } row;
 
 static const row rows[] = {
     {"portable, bzImage, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 1, "poweroff",
-     VSDK_EXIT_POWEROFF, 0xed8bfb88c583a7e8},
+     VSDK_EXIT_POWEROFF, 0xed8bfb88c583a7e8, 0},
     {"portable, PVH, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinux", 1, "reboot", VSDK_EXIT_RESET,
-     0xed8bfb88c583a7e8},
+     0xed8bfb88c583a7e8, 0},
     {"portable, bzImage, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
-     0x1503b43665ae2102},
+     0x1503b43665ae2102, 0},
     {"portable, PVH, 2 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 2, "poweroff", VSDK_EXIT_POWEROFF,
-     0x1503b43665ae2102},
+     0x1503b43665ae2102, 0},
     {"portable, bzImage, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 4, "reboot", VSDK_EXIT_RESET,
-     0xe6ecceb5d651f156},
+     0xe6ecceb5d651f156, 0},
     {"portable, PVH, 4 vCPUs", VSDK_IRQCHIP_PORTABLE, "vmlinux", 4, "panic", VSDK_EXIT_CRASH,
-     0xe6ecceb5d651f156},
+     0xe6ecceb5d651f156, 0},
     {"kernel, bzImage, 1 vCPU", VSDK_IRQCHIP_KERNEL, "vmlinuz", 1, "poweroff", VSDK_EXIT_POWEROFF,
-     0xf17f56cbaf93632b},
+     0xf17f56cbaf93632b, 0},
     {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "reboot", VSDK_EXIT_RESET,
-     0x62e6cbf83d01fa5d},
+     0x62e6cbf83d01fa5d, 0},
     {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
-     0x62e6cbf83d01fa5d},
+     0x62e6cbf83d01fa5d, 0},
+    {"portable with nodes, bzImage, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 1, "poweroff",
+     VSDK_EXIT_POWEROFF, 0x1, 1},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -177,6 +180,41 @@ static uint64_t hash_tables(guest *g)
     return fnv(start, area, sizeof area);
 }
 
+/* A second serial port, which Linux has a driver for, and a device that it has none for. */
+static vsdk_status add_devices(guest *g)
+{
+    vsdk_serial_config config = {.size = sizeof config};
+    vsdk_device *port = NULL;
+    uint64_t address = 0, line = 0, other = 0, memory = 0;
+    vsdk_status status = vsdk_pc_claim(g->pc, VSDK_PC_PORTS, VSDK_PC_ANY, 8, &address, &g->error);
+
+    if (!status)
+        status = vsdk_pc_claim(g->pc, VSDK_PC_LINES, VSDK_PC_ANY, 1, &line, &g->error);
+    if (!status)
+        status = vsdk_pc_claim(g->pc, VSDK_PC_LINES, VSDK_PC_ANY, 1, &other, &g->error);
+    if (!status)
+        status = vsdk_pc_claim(g->pc, VSDK_PC_MEMORY, VSDK_PC_ANY, 0x200, &memory, &g->error);
+    if (status)
+        return status;
+    config.address = address;
+    config.gsi = (uint32_t)line;
+    const vsdk_pc_node serial = {
+        .hid = "PNP0501",
+        .uid = 2,
+        .resource_count = 2,
+        .resources = {{VSDK_PC_PORTS, 0, address, 8}, {VSDK_PC_LINES, 0, line, 1}}};
+    const vsdk_pc_node plain = {
+        .hid = "LNRO0005",
+        .uid = 5,
+        .resource_count = 2,
+        .resources = {{VSDK_PC_MEMORY, 0, memory, 0x200}, {VSDK_PC_LINES, 0, other, 1}}};
+    status = vsdk_serial_create(g->vm, &config, &port, &g->error);
+    vsdk_device_close(port);
+    if (!status)
+        status = vsdk_pc_add_node(g->pc, &serial, &g->error);
+    return status ? status : vsdk_pc_add_node(g->pc, &plain, &g->error);
+}
+
 static vsdk_status boot(guest *g, vsdk_host *host)
 {
     file image = map_file(g->row->image), initrd = map_file("initrd.gz");
@@ -202,6 +240,8 @@ static vsdk_status boot(guest *g, vsdk_host *host)
         g->status = vsdk_pc_create(host, &machine, &g->pc, &g->error);
     g->vm = vsdk_pc_vm(g->pc);
     vsdk_stream_close(machine.serial); /* the port has its own reference */
+    if (!g->status && g->row->nodes)
+        g->status = add_devices(g);
     if (!g->status)
         g->status = vsdk_pc_boot(g->pc, &load, &g->error);
     munmap(image.bytes, image.length);
@@ -232,6 +272,7 @@ static void run(guest *g)
     printf("# %s\n", said(g, "uname"));
     printf("# hypervisor: %s\n", said(g, "hypervisor"));
     printf("# clock: %s\n", said(g, "clock"));
+    printf("# devices: %s\n", said(g, "devices"));
     printf("# topology: %s\n", said(g, "topology"));
 }
 
@@ -249,12 +290,24 @@ static int topology_is_right(guest *g)
     return 1;
 }
 
+/* Their names, and what they have. */
+static int devices_are_right(guest *g)
+{
+    const char *text = said(g, "devices");
+
+    return strstr(text, "LNRO0005:00 uid=5;") &&
+           strstr(text, "LNRO0005:00 memory f0000000-f00001ff;") &&
+           strstr(text, "PNP0501 state = active io 0x1000-0x1007 irq 16 ;");
+}
+
 static void check(guest *g)
 {
     const row *r = g->row;
 
     tap(!strncmp(said(g, "uname"), "Linux ", 6), "%s: reaches init", r->name);
     tap((uint32_t)atoi(said(g, "cpus")) == r->vcpus, "%s: sees %u processors", r->name, r->vcpus);
+    if (r->nodes)
+        tap(devices_are_right(g), "%s: finds the devices", r->name);
     tap(topology_is_right(g), "%s: one package, APIC and core ids 2 * i", r->name);
     tap(answer_is_right(g), "%s: answers what was typed", r->name);
     tap(g->end.reason == r->end, "%s: %s is told as %s", r->name, r->act,
