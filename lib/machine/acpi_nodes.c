@@ -34,7 +34,7 @@ typedef struct aml {
     uint32_t capacity, length;
 } aml;
 
-static void put(aml *a, uint64_t value, uint32_t width)
+static void emit(aml *a, uint64_t value, uint32_t width)
 {
     for (uint32_t i = 0; i < width; i++, a->length++)
         if (a->length < a->capacity)
@@ -44,19 +44,20 @@ static void put(aml *a, uint64_t value, uint32_t width)
 static void put_text(aml *a, const char *text)
 {
     while (*text)
-        put(a, (uint8_t)*text++, 1);
+        emit(a, (uint8_t)*text++, 1);
 }
 
+/* The shortest form, as a compiler chooses it: the tables of one machine are the same bytes. */
 static void put_integer(aml *a, uint32_t value)
 {
     uint32_t width = value <= 0xff ? 1 : value <= 0xffff ? 2 : 4;
 
     if (value <= 1) {
-        put(a, value ? AML_ONE : AML_ZERO, 1);
+        emit(a, value ? AML_ONE : AML_ZERO, 1);
         return;
     }
-    put(a, width == 1 ? AML_BYTE : width == 2 ? AML_WORD : AML_DWORD, 1);
-    put(a, value, width);
+    emit(a, width == 1 ? AML_BYTE : width == 2 ? AML_WORD : AML_DWORD, 1);
+    emit(a, value, width);
 }
 
 /* Puts before all that was written since `start` how long it is. */
@@ -76,7 +77,7 @@ static void put_length_before(aml *a, uint32_t start)
 
 static void put_name(aml *a, const char *name)
 {
-    put(a, AML_NAME, 1);
+    emit(a, AML_NAME, 1);
     put_text(a, name);
 }
 
@@ -93,70 +94,72 @@ static void put_id(aml *a, const char *name, const char *id)
     if (strlen(id) == 7) {
         uint32_t vendor = (uint32_t)((id[0] - '@') << 10 | (id[1] - '@') << 5 | (id[2] - '@'));
 
-        put(a, AML_DWORD, 1);
-        put(a, vendor >> 8, 1);
-        put(a, vendor, 1);
-        put(a, digit(id[3]) << 4 | digit(id[4]), 1);
-        put(a, digit(id[5]) << 4 | digit(id[6]), 1);
+        emit(a, AML_DWORD, 1);
+        emit(a, vendor >> 8, 1);
+        emit(a, vendor, 1);
+        emit(a, digit(id[3]) << 4 | digit(id[4]), 1);
+        emit(a, digit(id[5]) << 4 | digit(id[6]), 1);
         return;
     }
-    put(a, AML_STRING, 1);
+    emit(a, AML_STRING, 1);
     put_text(a, id);
-    put(a, 0, 1);
+    emit(a, 0, 1);
 }
 
 /* Both ends fixed; `width` bytes each: granularity, first, last, translation, length. */
 static void put_space(aml *a, uint8_t tag, uint8_t space, uint8_t specific, uint32_t width,
                       const vsdk_pc_resource *r)
 {
-    put(a, tag, 1);
-    put(a, 3 + 5 * width, 2);
-    put(a, space, 1);
-    put(a, CONSUMER | FIXED_MIN | FIXED_MAX, 1);
-    put(a, specific, 1);
-    put(a, 0, width);
-    put(a, r->address, width);
-    put(a, r->address + r->length - 1, width);
-    put(a, 0, width);
-    put(a, r->length, width);
+    emit(a, tag, 1);
+    emit(a, 3 + 5 * width, 2);
+    emit(a, space, 1);
+    emit(a, CONSUMER | FIXED_MIN | FIXED_MAX, 1);
+    emit(a, specific, 1);
+    emit(a, 0, width);
+    emit(a, r->address, width);
+    emit(a, r->address + r->length - 1, width);
+    emit(a, 0, width);
+    emit(a, r->length, width);
 }
 
+/* The short descriptor has one byte for the length. */
 static void put_ports(aml *a, const vsdk_pc_resource *r)
 {
     if (r->length > PORTS_SHORT) {
         put_space(a, RES_WORD, SPACE_PORTS, ENTIRE_RANGE, 2, r);
         return;
     }
-    put(a, RES_PORTS, 1);
-    put(a, PORTS_DECODE_16, 1);
-    put(a, r->address, 2);
-    put(a, r->address, 2);
-    put(a, 1, 1);
-    put(a, r->length, 1);
+    emit(a, RES_PORTS, 1);
+    emit(a, PORTS_DECODE_16, 1);
+    emit(a, r->address, 2);
+    emit(a, r->address, 2);
+    emit(a, 1, 1);
+    emit(a, r->length, 1);
 }
 
+/* Of a 32-bit descriptor both address and length fit, as it does not begin at 0: there is RAM. */
 static void put_memory(aml *a, const vsdk_pc_resource *r)
 {
     if (r->address + r->length > UINT64_C(1) << 32) {
         put_space(a, RES_QWORD, SPACE_MEMORY, READ_WRITE, 8, r);
         return;
     }
-    put(a, RES_MEMORY32, 1);
-    put(a, 9, 2);
-    put(a, READ_WRITE, 1);
-    put(a, r->address, 4);
-    put(a, r->length, 4);
+    emit(a, RES_MEMORY32, 1);
+    emit(a, 9, 2);
+    emit(a, READ_WRITE, 1);
+    emit(a, r->address, 4);
+    emit(a, r->length, 4);
 }
 
 /* Active high, and nobody else's. */
 static void put_lines(aml *a, const vsdk_pc_resource *r)
 {
-    put(a, RES_LINES, 1);
-    put(a, 2 + 4 * r->length, 2);
-    put(a, CONSUMER | (r->flags & VSDK_PC_LEVEL ? 0 : EDGE), 1);
-    put(a, r->length, 1);
+    emit(a, RES_LINES, 1);
+    emit(a, 2 + 4 * r->length, 2);
+    emit(a, CONSUMER | (r->flags & VSDK_PC_LEVEL ? 0 : EDGE), 1);
+    emit(a, r->length, 1);
     for (uint32_t i = 0; i < r->length; i++)
-        put(a, r->address + i, 4);
+        emit(a, r->address + i, 4);
 }
 
 static void put_resources(aml *a, const vsdk_pc_node *node)
@@ -177,14 +180,14 @@ static void put_resources(aml *a, const vsdk_pc_node *node)
         else
             put_lines(&inner, r);
     }
-    put(&inner, RES_END, 1);
-    put(&inner, RES_END_CHECKSUM, 1);
+    emit(&inner, RES_END, 1);
+    emit(&inner, RES_END_CHECKSUM, 1);
     put_name(a, "_CRS");
-    put(a, AML_BUFFER, 1);
+    emit(a, AML_BUFFER, 1);
     start = a->length;
     put_integer(a, inner.length);
     for (uint32_t i = 0; i < inner.length; i++)
-        put(a, bytes[i], 1);
+        emit(a, bytes[i], 1);
     put_length_before(a, start);
 }
 
@@ -194,8 +197,8 @@ static void put_node(aml *a, const vsdk_pc_node *node, uint32_t index)
     const char name[] = {'N', 'O', digits[index >> 4 & 15], digits[index & 15], 0};
     uint32_t start;
 
-    put(a, AML_EXTENDED, 1);
-    put(a, AML_DEVICE, 1);
+    emit(a, AML_EXTENDED, 1);
+    emit(a, AML_DEVICE, 1);
     start = a->length;
     put_text(a, name);
     put_id(a, "_HID", node->hid);
@@ -212,7 +215,7 @@ uint32_t acpi_put_nodes(const vsdk_pc_node *nodes, uint32_t count, uint8_t *to, 
     aml a = {to, capacity, 0};
     uint32_t start;
 
-    put(&a, AML_SCOPE, 1);
+    emit(&a, AML_SCOPE, 1);
     start = a.length;
     put_text(&a, "_SB_");
     for (uint32_t i = 0; i < count; i++)

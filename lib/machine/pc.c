@@ -12,23 +12,23 @@
 
 static const uint64_t MEMORY_DEFAULT = 256 << 20, MEMORY_LEAST = 2 << 20, PAGE = 4096;
 
-static const char creating[] = "vsdk_pc_create";
+static const char operation[] = "vsdk_pc_create";
 
 /* The configurations in the description are checked here as far as their functions are called only
  * later; the others check themselves. */
 static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
 {
     vsdk_status status = record_read(&pc->vcpu_config, sizeof pc->vcpu_config, pc->config.vcpu,
-                                     VSDK_VCPU_SYNC_GENERAL, creating, error);
+                                     VSDK_VCPU_SYNC_GENERAL, operation, error);
 
     if (!status && pc->vcpu_config.exit)
-        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
+        status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                            "vcpu: one exit record for all processors");
     if (!status && (pc->vcpu_config.reserved[0] || pc->vcpu_config.reserved[1]))
-        status = record_later(creating, error);
+        status = record_later(operation, error);
     if (!status)
         status = record_read(&pc->ram_config, sizeof pc->ram_config, pc->config.ram,
-                             VSDK_RAM_DESCRIPTOR, creating, error);
+                             VSDK_RAM_DESCRIPTOR, operation, error);
     pc->config.vcpu = &pc->vcpu_config;
     pc->config.ram = &pc->ram_config;
     return status;
@@ -38,29 +38,29 @@ static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
 static vsdk_status pc_describe(vsdk_pc *pc, const vsdk_pc_config *given, vsdk_error *error)
 {
     vsdk_pc_config *c = &pc->config;
-    vsdk_status status = record_read(c, sizeof *c, given, 0, creating, error);
+    vsdk_status status = record_read(c, sizeof *c, given, 0, operation, error);
 
     if (status)
         return status;
     for (size_t i = 0; i < sizeof c->reserved2 / sizeof *c->reserved2; i++)
         if (c->reserved || c->reserved2[i])
-            return record_later(creating, error);
+            return record_later(operation, error);
     if (c->node_count && !c->nodes)
-        return error_null(error, creating, "nodes");
+        return error_null(error, operation, "nodes");
     c->memory = c->memory ? c->memory : MEMORY_DEFAULT;
     c->memory_max = c->memory_max ? c->memory_max : c->memory;
     c->vcpus = c->vcpus ? c->vcpus : 1;
     c->exit_port = c->exit_port ? c->exit_port : PC_EXIT_PORT;
     if (c->memory < MEMORY_LEAST || c->memory % PAGE)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "memory of %llu bytes is below 2 MiB or no multiple of 4096",
                          (unsigned long long)c->memory);
     if (c->memory_max < c->memory)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, creating,
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "memory_max, %llu bytes, is less than memory, %llu",
                          (unsigned long long)c->memory_max, (unsigned long long)c->memory);
     if (c->vcpus > PC_VCPUS_MAX)
-        return error_set(error, VSDK_ERROR_LIMIT, creating, "%u vCPUs, at most %d", c->vcpus,
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "%u vCPUs, at most %d", c->vcpus,
                          PC_VCPUS_MAX);
     return pc_read_parts(pc, error);
 }
@@ -87,7 +87,7 @@ static vsdk_status pc_list_served(vsdk_pc *pc, vsdk_error *error)
         return status;
     pc->served = alloc_array(count ? count : 1, sizeof *pc->served);
     if (!pc->served)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for a list");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for a list");
     status = vsdk_vm_list_reserved(pc->vm, pc->served, count, &pc->served_count, error);
     if (pc->served_count > count)
         pc->served_count = count;
@@ -104,7 +104,7 @@ static vsdk_status pc_take_nodes(vsdk_pc *pc, vsdk_error *error)
     pc->config.nodes = NULL;
     pc->config.node_count = 0;
     for (uint32_t i = 0; !status && i < count; i++)
-        status = pc_add_node(pc, &given[i], creating, error);
+        status = pc_add_node(pc, &given[i], operation, error);
     return status;
 }
 
@@ -148,10 +148,10 @@ vsdk_status vsdk_pc_create(vsdk_host *host, const vsdk_pc_config *config, vsdk_p
     if (pc)
         *pc = NULL;
     if (!host || !pc)
-        return error_null(error, creating, host ? "pc" : "host");
+        return error_null(error, operation, host ? "pc" : "host");
     made = alloc_zeroed(sizeof *made);
     if (!made)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, creating, "no memory for a machine");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for a machine");
     refs_init(&made->refs);
     status = pc_describe(made, config, error);
     if (!status)
@@ -189,17 +189,6 @@ vsdk_vcpu *vsdk_pc_vcpu(vsdk_pc *pc, uint32_t index)
 vsdk_device *vsdk_pc_device(vsdk_pc *pc, vsdk_pc_part part)
 {
     return pc && part < PC_PARTS ? pc->device[part] : NULL;
-}
-
-/* Nothing else of what is asked here can be wrong with the virtual machine. */
-vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    if (vsdk_vm_get_info(pc->vm, &info, NULL) != VSDK_ERROR_STATE)
-        return VSDK_OK;
-    return error_set(error, VSDK_ERROR_STATE, operation,
-                     "this process was forked after the object was made");
 }
 
 vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *error)

@@ -77,10 +77,8 @@ typedef struct pc_block {
     uint64_t address, offset, length;
 } pc_block;
 
-/* pc.c: STATE of a forked child. */
+/* pc_state.c: STATE in a forked child; STATE also when the guest was started. */
 vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error);
-
-/* pc_boot.c: STATE if the guest was started. */
 vsdk_status pc_check_created(const vsdk_pc *pc, const char *operation, vsdk_error *error);
 
 /* pc_claim.c: whether a resource is one, and whether it is free; with `claims` also of those. */

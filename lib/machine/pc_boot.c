@@ -9,16 +9,6 @@
 
 static const char operation[] = "vsdk_pc_boot";
 
-vsdk_status pc_check_created(const vsdk_pc *pc, const char *asked, vsdk_error *error)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-    vsdk_status status = vsdk_vm_get_info(pc->vm, &info, error);
-
-    if (!status && info.state != VSDK_VM_CREATED)
-        status = error_set(error, VSDK_ERROR_STATE, asked, "the guest was started already");
-    return status;
-}
-
 enum { FLAGS = VSDK_BOOT_NO_PCI | VSDK_BOOT_EXACT_COMMAND_LINE, RANGES_MOST = 32 };
 
 typedef struct pc_map {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "machine/pc.h"
 
-static const char claiming[] = "vsdk_pc_claim", unclaiming[] = "vsdk_pc_unclaim";
+static const char operation[] = "vsdk_pc_claim";
 
 enum {
     ON_PORTABLE = 1 << VSDK_IRQCHIP_PORTABLE,
@@ -17,6 +17,9 @@ enum {
     ON_ANY = WITH_LINES | ON_NONE,
 };
 
+/* What the machine has whether or not this hypervisor serves it: a port that is a part's on one
+ * hypervisor is nobody else's on another, so that claims come out alike everywhere. The exit port
+ * and RAM depend on the description and are looked at apart. */
 static const struct pc_own {
     vsdk_pc_resource_kind kind;
     uint32_t on;
@@ -51,9 +54,9 @@ static const struct pc_window {
     vsdk_pc_resource_kind kind;
     uint64_t first, end;
 } pc_windows[] = {
-    {VSDK_PC_PORTS, 0x1000, 0xb000},       {VSDK_PC_MEMORY, 0xf0000000, PC_IOAPIC},
-    {VSDK_PC_LINES, 16, PC_LINES},         {VSDK_PC_LINES, 10, 16},
-    {VSDK_PC_LINES, 5, PC_GED_GSI}, {VSDK_PC_LINES, 7, 8},
+    {VSDK_PC_PORTS, 0x1000, 0xb000}, {VSDK_PC_MEMORY, 0xf0000000, PC_IOAPIC},
+    {VSDK_PC_LINES, 16, PC_LINES},   {VSDK_PC_LINES, 10, 16},
+    {VSDK_PC_LINES, 5, PC_GED_GSI},  {VSDK_PC_LINES, 7, 8},
 };
 
 /* What has some of a resource. */
@@ -69,6 +72,7 @@ static int overlaps(const vsdk_pc_resource *r, vsdk_pc_resource_kind kind, uint6
     return r->kind == kind && ranges_overlap(r->address, r->length, address, length);
 }
 
+/* Asked first: RESERVED says more than that something is there. */
 static int served_has(const vsdk_pc *pc, const vsdk_pc_resource *r, pc_holder *holder)
 {
     for (uint32_t i = 0; i < pc->served_count; i++) {
@@ -117,6 +121,7 @@ static int node_has(const vsdk_pc *pc, const vsdk_pc_resource *r, pc_holder *hol
     return 0;
 }
 
+/* A node does not look here: its resources are what its maker has claimed. */
 static int claim_has(const vsdk_pc *pc, const vsdk_pc_resource *r, pc_holder *holder)
 {
     for (uint32_t i = 0; i < pc->claim_count; i++) {
@@ -135,6 +140,7 @@ static int somebody_has(const vsdk_pc *pc, const vsdk_pc_resource *r, int claims
            (claims && claim_has(pc, r, holder));
 }
 
+/* After this address plus length wraps nowhere: 52 bits are what a processor addresses at most. */
 vsdk_status pc_check_resource(const vsdk_pc *pc, const vsdk_pc_resource *r, const char *operation,
                               vsdk_error *error)
 {
@@ -206,7 +212,7 @@ static vsdk_status choose(const vsdk_pc *pc, vsdk_pc_resource *r, vsdk_error *er
         if (window->kind == r->kind && length <= window->end && choose_in(pc, window, r))
             return VSDK_OK;
     }
-    return error_set(error, VSDK_ERROR_LIMIT, claiming, "no 0x%llx %s are free",
+    return error_set(error, VSDK_ERROR_LIMIT, operation, "no 0x%llx %s are free",
                      (unsigned long long)length, vsdk_pc_resource_kind_name(r->kind));
 }
 
@@ -215,18 +221,19 @@ static vsdk_status pc_claim(vsdk_pc *pc, vsdk_pc_resource *r, vsdk_error *error)
     int any = r->address == VSDK_PC_ANY;
     vsdk_status status;
 
+    /* With any address the length is checked as if it began at the first. */
     r->address = any ? 0 : r->address;
-    status = pc_check_resource(pc, r, claiming, error);
+    status = pc_check_resource(pc, r, operation, error);
     if (!status)
-        status = any ? choose(pc, r, error) : pc_check_free(pc, r, 1, claiming, error);
+        status = any ? choose(pc, r, error) : pc_check_free(pc, r, 1, operation, error);
     if (status)
         return status;
     if (pc->claim_count == PC_CLAIMS_MAX)
-        return error_set(error, VSDK_ERROR_LIMIT, claiming, "there are %d claims", PC_CLAIMS_MAX);
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "there are %d claims", PC_CLAIMS_MAX);
     if (!pc->claims)
         pc->claims = alloc_array(PC_CLAIMS_MAX, sizeof *pc->claims);
     if (!pc->claims)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, claiming, "no memory for claims");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for claims");
     pc->claims[pc->claim_count++] = *r;
     return VSDK_OK;
 }
@@ -240,8 +247,8 @@ vsdk_status vsdk_pc_claim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t addr
     if (got)
         *got = 0;
     if (!pc || !got)
-        return error_null(error, claiming, pc ? "got" : "pc");
-    status = pc_check_process(pc, claiming, error);
+        return error_null(error, operation, pc ? "got" : "pc");
+    status = pc_check_process(pc, operation, error);
     if (!status)
         status = pc_claim(pc, &r, error);
     if (!status)
@@ -255,8 +262,8 @@ vsdk_status vsdk_pc_unclaim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t ad
     vsdk_status status;
 
     if (!pc)
-        return error_null(error, unclaiming, "pc");
-    status = pc_check_process(pc, unclaiming, error);
+        return error_null(error, __func__, "pc");
+    status = pc_check_process(pc, __func__, error);
     if (status)
         return status;
     for (uint32_t i = 0; i < pc->claim_count; i++)
@@ -264,6 +271,6 @@ vsdk_status vsdk_pc_unclaim(vsdk_pc *pc, vsdk_pc_resource_kind kind, uint64_t ad
             pc->claims[i] = pc->claims[--pc->claim_count];
             return VSDK_OK;
         }
-    return error_set(error, VSDK_ERROR_NOT_FOUND, unclaiming, "no claim begins at 0x%llx",
+    return error_set(error, VSDK_ERROR_NOT_FOUND, __func__, "no claim begins at 0x%llx",
                      (unsigned long long)address);
 }

@@ -42,6 +42,7 @@ static int is_id(const char id[16])
     return 1;
 }
 
+/* Before anything is looked up by it: the ids end, the count is no more than there is. */
 static vsdk_status check_head(const vsdk_pc_node *node, const char *operation, vsdk_error *error)
 {
     for (size_t i = 0; i < sizeof node->reserved2 / sizeof *node->reserved2; i++)
@@ -85,6 +86,7 @@ static vsdk_status check_shape(const vsdk_pc *pc, const vsdk_pc_node *node, uint
     return VSDK_OK;
 }
 
+/* ACPI 6.5, 6.1.12: a guest tells devices of one id apart by the uid alone. */
 static vsdk_status check_name(const vsdk_pc *pc, const vsdk_pc_node *node, const char *operation,
                               vsdk_error *error)
 {
@@ -133,6 +135,7 @@ vsdk_status pc_add_node(vsdk_pc *pc, const vsdk_pc_node *given, const char *oper
         pc->nodes = alloc_array(PC_NODES_MAX, sizeof *pc->nodes);
     if (!pc->nodes)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for nodes");
+    /* It is in the list while the tables are tried, and taken out when they are full. */
     pc->nodes[pc->config.node_count++] = node;
     pc->config.nodes = pc->nodes;
     tables = pc_describe_tables(pc);
@@ -152,6 +155,7 @@ vsdk_status vsdk_pc_add_node(vsdk_pc *pc, const vsdk_pc_node *node, vsdk_error *
     return status ? status : pc_add_node(pc, node, __func__, error);
 }
 
+/* The others keep their order, and so the bytes that tell of them. */
 vsdk_status vsdk_pc_remove_node(vsdk_pc *pc, const char *hid, uint32_t uid, vsdk_error *error)
 {
     vsdk_status status;

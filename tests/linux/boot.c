@@ -49,7 +49,7 @@ static const row rows[] = {
     {"kernel, bzImage, 2 vCPUs", VSDK_IRQCHIP_KERNEL, "vmlinuz", 2, "panic", VSDK_EXIT_CRASH,
      0x62e6cbf83d01fa5d, 0},
     {"portable with nodes, bzImage, 1 vCPU", VSDK_IRQCHIP_PORTABLE, "vmlinuz", 1, "poweroff",
-     VSDK_EXIT_POWEROFF, 0x1, 1},
+     VSDK_EXIT_POWEROFF, 0x376db65051fd1216, 1},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
