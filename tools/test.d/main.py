@@ -107,6 +107,7 @@ def interrupted(number, _frame):
 
 def main():
     options = arguments()
+    places.hear_all()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     if options.long:
