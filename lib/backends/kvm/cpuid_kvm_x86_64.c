@@ -59,7 +59,8 @@ static void to_kvm(struct kvm_cpuid_entry2 *to, const vsdk_x86_cpuid_entry *from
 static void note_leaf(host_kvm *host, vsdk_x86_cpuid_entry *entry)
 {
     if (entry->leaf == 1)
-        entry->ecx |= ECX1_HYPERVISOR | (host->tsc_deadline ? ECX1_TSC_DEADLINE : 0);
+        entry->ecx |=
+            ECX1_HYPERVISOR | (kvm_has(host, KVM_ASK_TSC_DEADLINE) ? ECX1_TSC_DEADLINE : 0);
     if (entry->leaf == LEAF_ADDRESS_BITS && entry->eax & 0x3f)
         host->physical_bits = entry->eax & 0x3f;
 }
