@@ -83,11 +83,12 @@ static vsdk_status keep(host_kvm *host, cpuid_list *list, vsdk_error *error)
 /* Asked with room for all: each time that there is too little costs as much as the answer. */
 vsdk_status kvm_cpuid_read_supported(host_kvm *host, vsdk_error *error)
 {
-    cpuid_list *list = alloc_zeroed(sizeof *list);
+    cpuid_list *list = alloc_unset(sizeof *list); /* the kernel writes what it has, a third */
     if (!list)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "KVM_GET_SUPPORTED_CPUID",
                          "no memory for CPUID");
     list->count = KVM_CPUID_MOST;
+    list->padding = 0;
     int r = sys_ioctl_retry(host->fd, KVM_GET_SUPPORTED_CPUID, (uintptr_t)list);
     vsdk_status status =
         r < 0 ? kvm_error(error, r, "KVM_GET_SUPPORTED_CPUID", "KVM did not tell its CPUID leaves")
@@ -190,9 +191,10 @@ static void build(const backend_vcpu *vcpu, cpuid_list *list)
 vsdk_status kvm_cpuid_install(backend_vcpu *vcpu, int fd, vsdk_error *error)
 {
     const vm_kvm *k = vcpu->vm->data;
-    cpuid_list *list = alloc_zeroed(sizeof *list);
+    cpuid_list *list = alloc_unset(sizeof *list);
     if (!list)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "KVM_SET_CPUID2", "no memory for CPUID");
+    list->padding = 0;
     build(vcpu, list);
     int r = sys_ioctl_retry(fd, KVM_SET_CPUID2, (uintptr_t)list);
     alloc_free(list);
