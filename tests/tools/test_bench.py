@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(sys.argv[1], "tools", "bench.d"))
 import figures
 import limits
 import main
+import order
 import small
 
 count = failed = 0
@@ -59,6 +60,11 @@ tap(small.memory_in(smaps()) == (172, 100), "memory is what a program has for it
 tap(small.memory_in(smaps(libc_pss=20)) == small.memory_in(smaps()), "it is the same whoever else maps the C library")
 tap(small.memory_in(smaps(library=160)) == (232, 160), "a library that grows is seen")
 tap(small.memory_in(smaps(heap=80))[0] == 212, "and a heap that does")
+
+ordered = "    *(.text.hot .text.hot.*)\n    *(.text.run .text.run.*)\n    *(.text.old .text.old.*)\n"
+tap(order.differences(ordered, {"run", "new", "inlined"}, {"run", "new", "other"}) == (["new"], ["old"]),
+    "start.ld is stale when a function of a start is missing in it, or one of its names is gone")
+tap(order.differences(ordered, {"run"}, {"run", "old"}) == ([], []), "and else not")
 importlib.reload(limits)
 unknown = {name for name, _ in limits.LIMITS} - set(main.ROWS)
 tap(not unknown, f"every limit is of a row {sorted(unknown) or ''}")

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import build
+import order
 from figures import counted, median, of_bench, paired, row, run, slope
 
 FEW, MANY = 1000, 3000
@@ -95,13 +96,15 @@ def code_pages(program):
 
 
 def exec_first_byte(tools, pairs, counts):
-    """An installed program from its start to its guest's first serial byte; `static`: with libvsdk.a."""
+    """An installed program from its start to its guest's first serial byte; `static`: with libvsdk.a; `stale
+    order`: functions in which lib/start.ld and such a start differ (tools/bench --order)."""
     if not have_kvm():
         return None
     return row("host-kvm", exec_first_byte.__doc__,
                time=None if counts else of_bench(tools, "exec", pairs, tools.exec_ours, tools.exec_raw),
                static=None if counts else of_bench(tools, "exec", pairs, tools.exec_static, tools.exec_raw),
-               code_pages=counted("pages", code_pages(tools.exec_ours)))
+               code_pages=counted("pages", code_pages(tools.exec_ours)),
+               stale_order=counted("functions", sum(map(len, order.stale()))))
 
 
 def runs_of(timed_program, runs, commands, *options):
