@@ -191,7 +191,12 @@ static void build(const backend_vcpu *vcpu, cpuid_list *list)
 vsdk_status kvm_cpuid_install(backend_vcpu *vcpu, int fd, vsdk_error *error)
 {
     const vm_kvm *k = vcpu->vm->data;
-    cpuid_list *list = alloc_unset(sizeof *list);
+    uint32_t count;
+    leaves(vcpu->vm, &count);
+    /* What `build` fills and no more: this lies at the end of a start's heap, and a page is a
+     * fault. */
+    count = count < KVM_CPUID_MOST - 2 ? count + 2 : KVM_CPUID_MOST;
+    cpuid_list *list = alloc_unset(offsetof(cpuid_list, entries) + count * sizeof list->entries[0]);
     if (!list)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "KVM_SET_CPUID2", "no memory for CPUID");
     list->padding = 0;
