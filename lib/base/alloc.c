@@ -13,6 +13,11 @@ void *alloc_array(size_t count, size_t bytes)
     return calloc(count, bytes);
 }
 
+void *alloc_unset(size_t bytes)
+{
+    return malloc(bytes);
+}
+
 void *alloc_aligned(size_t align, size_t bytes)
 {
     void *memory = NULL;

@@ -127,6 +127,12 @@ int sys_eventfd_read(int fd, uint64_t *value)
     return read(fd, value, sizeof *value) == (ssize_t)sizeof *value ? 0 : -errno;
 }
 
+static char *map_at_will(size_t bytes, int prot)
+{
+    char *base = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return base == MAP_FAILED ? NULL : base;
+}
+
 void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot)
 {
     const size_t page = 4096;
@@ -138,8 +144,14 @@ void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot)
         errno = ENOMEM;
         return NULL;
     }
-    char *base = mmap(NULL, room, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED)
+    /* Newer kernels align what may have huge pages by themselves; then nothing has to be trimmed,
+     * which calls the notifiers of every virtual machine of the process. */
+    char *base = map_at_will(bytes, prot);
+    if (!base || !((phase - (uintptr_t)base) & (align - 1)))
+        return base;
+    munmap(base, bytes);
+    base = map_at_will(room, prot);
+    if (!base)
         return NULL;
     size_t before = (phase - (uintptr_t)base) & (align - 1);
     size_t after = room - before - bytes;

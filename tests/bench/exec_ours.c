@@ -13,7 +13,6 @@ int main(int count, char **argument)
     vsdk_host *host = ours_open("kvm");
     (void)argument;
     ours_create(&vm, host, 128 << 20, GUEST_LONG);
-    ours_set_count(&vm, 1);
     vsdk_error error;
     if (vsdk_vcpu_run(vm.vcpu, VSDK_FOREVER, &error) != VSDK_OK || vm.exit->address != GUEST_PORT)
         return 1;

@@ -93,9 +93,10 @@ void ours_destroy(ours_vm *vm)
 /* Before the first run, or at the exit of a write, where RIP stays. */
 void ours_set_count(ours_vm *vm, uint64_t count)
 {
-    vsdk_x86_regs regs;
-    must(vsdk_vcpu_get_state(vm->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &error));
-    regs = (vsdk_x86_regs){.rip = vm->exit->reason == VSDK_EXIT_PIO ? regs.rip : GUEST_CODE,
+    vsdk_x86_regs regs = {.rip = GUEST_CODE};
+    if (vm->exit->reason == VSDK_EXIT_PIO)
+        must(vsdk_vcpu_get_state(vm->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), &error));
+    regs = (vsdk_x86_regs){.rip = regs.rip,
                            .rflags = GUEST_RFLAGS,
                            .rax = GUEST_LETTER,
                            .rdx = GUEST_PORT,

@@ -7,6 +7,7 @@ import contextlib
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,18 @@ import time
 
 VSDK, GUESTS = (os.path.abspath(word) for word in sys.argv[1:3])
 count = {"number": 0, "failed": 0}
+
+
+def hear_all():
+    """What is started has every signal at its default, however this was started: a child inherits that a
+    signal is ignored, as nohup and the background of `sh` have it, but no handler."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+hear_all()
 
 
 def result(good, name):

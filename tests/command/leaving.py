@@ -5,8 +5,10 @@ usage: leaving.py VSDK FOLDER-OF-GUESTS
 """
 import fcntl
 import os
+import re
 import signal
 import subprocess
+import sys
 import termios
 import threading
 import tty
@@ -214,6 +216,19 @@ def ignored():
         result(status_of(process, 60) == 124, "a signal that is ignored stays ignored")
 
 
+def however_started():
+    """nohup ignores a signal, `sh -c '... &'` two, and what is started inherits that."""
+    ignored_here = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+    look = "import here, subprocess; subprocess.run(['cat', '/proc/self/status'])"
+    run = subprocess.run([sys.executable, "-c", look, VSDK, GUESTS], cwd=os.path.dirname(os.path.abspath(__file__)),
+                         stdout=subprocess.PIPE, text=True, check=True, timeout=60,
+                         preexec_fn=lambda: [signal.signal(number, signal.SIG_IGN) for number in ignored_here])
+    mask = int(re.search(r"^SigIgn:\s*(\w+)", run.stdout, re.M)[1], 16)
+    left = {number.name for number in ignored_here if mask >> number - 1 & 1}
+    result(not left, f"what these tests start ignores no signal, however they were started: {left or ''}")
+
+
+however_started()
 terminal_and_escape()
 every_signal()
 deaf_guest()

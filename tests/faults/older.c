@@ -100,6 +100,19 @@ static void needs_its_version(void)
     check(strstr(rig_error.message, "KVM_CAP_IMMEDIATE_EXIT") != NULL, "%s", rig_error.message);
 }
 
+/* A question is asked when something needs the answer, and once. */
+static void asks_when_it_must(void)
+{
+    vsdk_host_close(host);
+    seam_answer(0, 0, 0); /* nothing is lacking */
+    must(vsdk_host_open("kvm", NULL, &host, E));
+    seam_answer(KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM, 0);
+    answers(VSDK_CAPABILITY_READONLY, VSDK_ANSWER_NO, "KVM_CAP_READONLY_MEM");
+    seam_answer(KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM, 1);
+    answers(VSDK_CAPABILITY_READONLY, VSDK_ANSWER_NO, "KVM_CAP_READONLY_MEM");
+    seam_answer(0, 0, 0);
+}
+
 static void without_readonly_memory(void)
 {
     open_without(KVM_CAP_READONLY_MEM);
@@ -223,6 +236,7 @@ int main(void)
 {
     static const struct tap_test tests[] = {
         {"another version is refused", needs_its_version},
+        {"a question is asked at its first need, and once", asks_when_it_must},
         {"without read-only memory", without_readonly_memory},
         {"without floating point", without_floating_point},
         {"without messages", without_messages},

@@ -16,6 +16,7 @@ static const struct optional_call list[] = {
     {"ioctl", 0, 0, "host_query", MEASURED},
     {"mmap", 0, 0, "host_query", MEASURED},
     {"ioctl", KVM_SET_MSRS, 0, NULL, "the guest finds MTRRs off, as after a reset"},
+    {"ioctl", KVM_CHECK_EXTENSION, 0, NULL, "what the kernel does not tell counts as absent"},
     {"ioctl", KVM_X86_SETUP_MCE, 0, NULL, "the guest finds no machine-check banks"},
     {"ioctl", KVM_SIGNAL_MSI, EPERM, NULL, "KVM's own way to say that no processor takes it"},
     {"open", 0, EINTR, NULL, "tried again"},

@@ -33,7 +33,7 @@ static void run(const char *kind, const char *backend, uint32_t count,
         check(0, "%u differences; again by VSDK_TEST_SEED=%#llx schedules %s %s 1", differences,
               (unsigned long long)seed, kind, backend);
     }
-    tap_note("%u schedules", count);
+    tap_note("%u schedules from seed %#llx", count, (unsigned long long)base);
 }
 
 static uint32_t count_of(uint32_t usual)

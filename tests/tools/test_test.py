@@ -138,6 +138,18 @@ def longs():
     for job in long.jobs():
         sums[job.part] = sums.get(job.part, 0) + job.minutes
     result(all(total < long.PART_LIMIT for total in sums.values()), f"each part is under 150 minutes: {sums}")
+    rehearsed = [long.small(job) for job in long.jobs()]
+    result(all(job.more.get("scale", 1) == 1 for job in rehearsed) and
+           [(job.name, job.part, job.run) for job in rehearsed] == [(job.name, job.part, job.run) for job in long.jobs()],
+           "a rehearsal has the same jobs, small")
+    corpora = os.path.join(sys.argv[1], "tests", "fuzz", "corpus")
+    with tempfile.TemporaryDirectory() as work:
+        fuzzer = os.path.join(work, "fuzz_elf")
+        with open(fuzzer, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n[ $(ls $1 | wc -l) -gt 1 ] && echo stat::number_of_executed_units: 5\n")
+        os.chmod(fuzzer, 0o755)
+        found, _ = long.fuzz_one(fuzzer, os.path.join(corpora, "elf.txt"), 1, work, 1)
+        result(found.outcome == "pass", f"a fuzzer begins with its corpus: {found.note}")
     names = [job.name for job in long.jobs()]
     result(len(set(names)) == len(names), "each job has a name of its own")
     ran, outcome = [], {"b": "fail"}

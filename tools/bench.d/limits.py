@@ -9,23 +9,26 @@ OURS, RATIO = "ours", "ratio"
 # (row, figure): (judged, limit, goal)
 LIMITS = {
     ("create", "time"): (RATIO, 1.05, 1.0),
-    ("create_1000", "time"): (RATIO, 1.3, 1.0),
+    ("create_1000", "time"): (RATIO, 1.1, 1.0),
     ("ioctls_per_exit", "ioctls"): (OURS, 1, 1),
     ("exit_pio", "instructions"): (OURS, 400, 280),
     ("exit_pio_bus", "time"): (OURS, 50, 20),
     ("exit_pio_bus", "instructions"): (OURS, 400, 280),
-    ("exec_first_byte", "time"): (RATIO, 1.3, 1.06),
-    ("exec_first_byte", "static"): (RATIO, 1.2, 1.03),
-    ("exec_first_byte", "code pages"): (OURS, 16, 12),
-    ("run_first_byte", "time"): (RATIO, 12, 1.6),
-    ("ram_overhead", "memory"): (OURS, 450, 450),
-    ("ram_overhead", "library"): (OURS, 200, 160),
-    ("linux_to_init", "exits without interrupts"): (OURS, 4600, 2890),
-    ("linux_to_init", "page faults"): (OURS, 2100, 47),
-    ("linux_to_end", "time"): (RATIO, 2, 0.95),
-    ("scale_pause", "growth"): (OURS, 20, 1.1),
+    ("exec_first_byte", "time"): (RATIO, 1.1, 1.06),
+    ("exec_first_byte", "static"): (RATIO, 1.07, 1.03),
+    ("exec_first_byte", "code pages"): (OURS, 13, 12),
+    ("exec_first_byte", "stale order"): (OURS, 0, 0),
+    ("run_first_byte", "time"): (RATIO, 1.6, 1.6),
+    # The 450 was of Pss where libc is shared by all; a program's own memory is some 25 KiB less
+    # there (316 where Pss said 341), so 425 is the same goal, independent of who else runs.
+    ("ram_overhead", "memory"): (OURS, 340, 425),
+    ("ram_overhead", "library"): (OURS, 190, 160),
+    ("linux_to_init", "exits without interrupts"): (OURS, 1900, 2890),
+    ("linux_to_init", "page faults"): (OURS, 60, 47),
+    ("linux_to_end", "time"): (RATIO, 0.95, 0.95),
+    ("scale_pause", "growth"): (OURS, 1.1, 1.1),
     ("scale_map", "growth"): (OURS, 40, 1.5),
-    ("scale_watch", "growth"): (OURS, 10, 1.1),
+    ("scale_watch", "growth"): (OURS, 1.1, 1.1),
     ("scale_attach", "growth"): (OURS, 20, 1.5),
 }
 

@@ -7,6 +7,7 @@ are one or two of them, scattered they are the whole library."""
 import os
 import re
 import subprocess
+import sys
 import tempfile
 
 import build
@@ -54,8 +55,43 @@ def run_noted(command):
         return noted(out)
 
 
+def of_a_start(tools):
+    return run_noted([tools.exec_ours])
+
+
+def listed(text):
+    """The functions that a start.ld names."""
+    return set(re.findall(r"^    \*\(\.text\.(\w+) ", text, re.M)) - {"hot"}
+
+
+def of_the_library():
+    """Functions that the built archives have, parts that the compiler split off counted as their own."""
+    archives = [os.path.join(build.FOLDER, "lib", name) for name in ("libvsdk-inside.a", "libvsdk-base.a")]
+    names = subprocess.run(["nm", "--defined-only", *archives], check=True, text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL).stdout
+    return {match[1].split(".")[0] for match in re.finditer(r"^[0-9a-f]+ [tTwW] (\S+)$", names, re.M)}
+
+
+def differences(text, start, library):
+    """(functions of a start that start.ld lacks, names in it that the library no longer has). Without
+    valgrind's noting, or in a build that keeps no names, there is nothing to say."""
+    names = listed(text)
+    return sorted((start & library) - names), sorted(names - library)
+
+
+def stale():
+    """The same of the tree's own file and build; says what to do when there are any."""
+    with open(FILE, encoding="ascii") as file:
+        text = file.read()
+    missing, gone = differences(text, run_noted([os.path.join(build.PROGRAMS, "exec-ours")]), of_the_library())
+    if missing or gone:
+        print(f"bench: start.ld is stale: run tools/bench --order (missing: {' '.join(missing) or 'none'}; "
+              f"gone: {' '.join(gone) or 'none'})", file=sys.stderr, flush=True)
+    return missing, gone
+
+
 def write(tools):
-    library = run_noted([tools.exec_ours])
+    library = of_a_start(tools)
     command = run_noted([tools.vsdk, "run", "--backend", "kvm", "--memory", "128M", "--timeout", "1",
                          tools.guest.elf32]) - library
     lines = [f"    *(.text.{name} .text.{name}.*)\n" for name in sorted(library) + sorted(command)]

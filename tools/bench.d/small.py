@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import build
+import order
 from figures import counted, median, of_bench, paired, row, run, slope
 
 FEW, MANY = 1000, 3000
@@ -95,13 +96,15 @@ def code_pages(program):
 
 
 def exec_first_byte(tools, pairs, counts):
-    """An installed program from its start to its guest's first serial byte; `static`: with libvsdk.a."""
+    """An installed program from its start to its guest's first serial byte; `static`: with libvsdk.a; `stale
+    order`: functions in which lib/start.ld and such a start differ (tools/bench --order)."""
     if not have_kvm():
         return None
     return row("host-kvm", exec_first_byte.__doc__,
                time=None if counts else of_bench(tools, "exec", pairs, tools.exec_ours, tools.exec_raw),
                static=None if counts else of_bench(tools, "exec", pairs, tools.exec_static, tools.exec_raw),
-               code_pages=counted("pages", code_pages(tools.exec_ours)))
+               code_pages=counted("pages", code_pages(tools.exec_ours)),
+               stale_order=counted("functions", sum(map(len, order.stale()))))
 
 
 def runs_of(timed_program, runs, commands, *options):
@@ -161,24 +164,44 @@ def field(mapping, name):
     return int(re.search(rf"^{name}: +(\d+)", mapping, re.M).group(1))
 
 
+def is_c_library(mapping):
+    """Of the C library, its loader, or the kernel's own pages: every process has them, raw too."""
+    first = mapping.splitlines()[0]
+    return bool(re.search(r"/(libc|ld-linux)[-.\w]*\.so|\[v(dso|var|syscall)", first))
+
+
+def own(mapping):
+    """KiB of a mapping that are there because of this program. Of the C library what it wrote; of all
+    else every page that is in memory, shared or not. So it is the same whoever else runs: Pss charges
+    a page to those who have it mapped just now, and on an empty machine all of libc is ours."""
+    written = field(mapping, "Private_Dirty") + field(mapping, "Shared_Dirty")
+    return written if is_c_library(mapping) else field(mapping, "Rss")
+
+
+def memory_in(smaps):
+    """(KiB of the program's own less its guest's, KiB of the library's mappings) of what smaps says."""
+    found = mappings(smaps)
+    guest = [one for one in found if field(one, "Size") == MEMORY_KIB and " dc" in one]
+    if not guest:
+        raise SystemExit("bench: the guest's memory was not found")
+    return (sum(own(one) for one in found if one not in guest),
+            sum(field(one, "Rss") for one in found if "libvsdk" in one.splitlines()[0]))
+
+
 def memory_of(program):
-    """KiB of a program with a machine less its guest's memory, and of the library's own mappings. Without
-    random addresses: where a mapping begins decides how much of it the kernel maps at once."""
+    """Without random addresses: where a mapping begins decides how much of it the kernel maps at once."""
     command = ["setarch", "-R", program, "wait"] if shutil.which("setarch") else [program, "wait"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.read(1)
         with open(f"/proc/{process.pid}/smaps", encoding="ascii", errors="replace") as file:
-            found = mappings(file.read())
+            found = memory_in(file.read())
         process.stdin.close()
-    guest = [one for one in found if field(one, "Size") == MEMORY_KIB and " dc" in one]
-    if not guest:
-        raise SystemExit(f"bench: the guest's memory was not found in {program}")
-    return (sum(field(one, "Pss") for one in found) - sum(field(one, "Pss") for one in guest),
-            sum(field(one, "Rss") for one in found if "libvsdk" in one.splitlines()[0]))
+    return found
 
 
 def ram_overhead(tools, pairs, counts):
-    """Memory of a program with a machine (Pss) less its guest's; `library`: what of it is mapped of libvsdk."""
+    """Memory that a program with a machine has for itself, less its guest's: what it wrote, and its own
+    files' pages; `library`: what of it is mapped of libvsdk."""
     if not have_kvm():
         return None
     ours = [memory_of(tools.exec_ours) for _ in range(11)]

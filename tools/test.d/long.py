@@ -7,6 +7,9 @@ job that passed is not run again while lib, include and tests stay as they are.
 
 The programs take their numbers times $VSDK_TEST_SCALE (tests/threads/rig.c), and may take a seed from
 $VSDK_TEST_SEED, another one each time.
+
+A rehearsal runs the same jobs with small numbers, to see that none is broken; it has a state of its own
+(build/long/rehearsal), so that what it passed does not count.
 """
 import concurrent.futures
 import hashlib
@@ -25,11 +28,15 @@ import tap
 
 PART_LIMIT = 150
 FIGURE = re.compile(r"^# +(.*\d.*)$")
+OF_OTHERS = {"schedules", "parts of the core"}  # jobs of their own, or another's
 FUZZ_FIGURE = re.compile(r"^stat::(number_of_executed_units|new_units_added): +(\d+)")
 
 
 class Job:
-    """`run(job, log)` gives results and figures."""
+    """`run(job, log, seed)` gives results and figures. Of `more`, `scale`, `each` (minutes a fuzzer) and
+    `sample` (mutants) say how much; `small` is what a rehearsal takes instead."""
+
+    small = {"scale": 1, "each": 0.1, "sample": 2}
 
     def __init__(self, part, name, minutes, run, **more):
         self.part, self.name, self.minutes, self.run, self.more = part, name, minutes, run, more
@@ -59,8 +66,25 @@ def threads(job, log, seed):
     kind, place = job.more["kind"], job.more["place"]
     folder = builds.make(kind)
     tests = without_kvm([t for t in builds.tests(folder) if "threads" in t.suites and place in t.suites
-                         and "core" not in t.suites])
+                         and "core" not in t.suites and t.name not in OF_OTHERS])
     return run_tests(job, log, seed, kind, tests)
+
+
+def schedules(job, log, seed):
+    """Random schedules against the model of the state table, 1,000 times the scale in one thread and a
+    tenth of it in several, half on each mock. The program tells a seed that repeats a schedule."""
+    folder = builds.make(job.more["kind"])
+    tests = [t for t in builds.tests(folder) if t.name == "schedules"]
+    return run_tests(job, log, seed, job.more["kind"], tests)
+
+
+def faults(job, log, seed):
+    """Each call to the system fails in turn, and owners are killed; again and again, since what runs
+    beside it differs each time."""
+    folder = builds.make("gcc")
+    tests = without_kvm([t for t in builds.tests(folder) if ("faults" in t.suites or t.name.startswith("orphan on "))
+                         and not t.suites & {"lab", "lab-kvm", "lab-xen"}])
+    return run_tests(job, log, seed, "gcc", tests * max(1, job.more["scale"] // 4))
 
 
 def core(job, log, seed):
@@ -99,7 +123,7 @@ def fuzz_one(program, corpus, seconds, artifacts, seed):
     name = os.path.basename(program)
     with tempfile.TemporaryDirectory() as work:
         grown = os.path.join(work, "corpus")
-        shutil.copytree(corpus, grown)
+        builds.quiet([sys.executable, os.path.join(builds.ROOT, "tests", "fuzz", "corpus.py"), "unpack", corpus, grown])
         text, status = places.run_group(
             [program, grown, f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=25", "-rss_limit_mb=4096",
              "-print_final_stats=1", f"-artifact_prefix={artifacts}/{name}-"], seconds + 120, folder=work)
@@ -112,9 +136,8 @@ def fuzz_one(program, corpus, seconds, artifacts, seed):
 
 
 def fuzz(job, log, seed):
-    """Each fuzzer for a while, two at a time."""
-    builds.make("fuzz", ["tests/fuzz/fuzz_seeds"])
-    folder = os.path.join(builds.ROOT, "build", "fuzz")
+    """Each fuzzer for a while, two at a time. The build has the library's own assertions (checked)."""
+    folder = builds.make("fuzz", ["tests/fuzz/fuzz_seeds"])
     targets = json.loads(builds.quiet(["meson", "introspect", "--targets", folder]))
     names = sorted(t["name"] for t in targets if t["name"].startswith("fuzz_") and t["name"] != "fuzz_seeds")
     builds.make("fuzz", [f"tests/fuzz/{name}" for name in names])
@@ -124,7 +147,7 @@ def fuzz(job, log, seed):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda name: fuzz_one(
             os.path.join(folder, "tests", "fuzz", name),
-            os.path.join(builds.ROOT, "tests", "fuzz", "corpus", name.removeprefix("fuzz_")), seconds, artifacts,
+            os.path.join(builds.ROOT, "tests", "fuzz", "corpus", name.removeprefix("fuzz_") + ".txt"), seconds, artifacts,
             seed), names))
     for result, _ in done:
         log.keep(job.name, result.name, result.note)
@@ -132,11 +155,11 @@ def fuzz(job, log, seed):
 
 
 def lab(job, log, seed):
-    """Storms, kicks and cycles inside a lab."""
+    """All that a lab runs, its storms, kicks and cycles `scale` times as long."""
     folder = builds.make("gcc")
     stage = builds.stage(folder)
     which = job.more["place"]
-    results = places.lab(folder, which, log, stage, suites={"threads"}, more=env_of(job, seed),
+    results = places.lab(folder, which, log, stage, more=env_of(job, seed),
                          stretch=job.more["scale"], minutes=job.minutes - 5)
     backend = which.removeprefix("lab-")
     tests = [t for t in builds.tests(folder) if "threads" in t.suites]
@@ -163,6 +186,13 @@ def mutants(job, log, seed):
     return [tap.Result("no mutant survives", "pass" if status == 0 else "fail", note)], figures
 
 
+def small(job):
+    """The job as a rehearsal runs it."""
+    return Job(job.part, job.name, job.minutes, job.run,
+               **{name: min(value, Job.small.get(name, value)) if name in Job.small else value
+                  for name, value in job.more.items()})
+
+
 def jobs():
     """All of them: the parts' limits are held by a test."""
     rows = []
@@ -171,6 +201,9 @@ def jobs():
             times = scale // 2 if place == "host-kvm" else scale
             rows.append(Job(part, f"threads {kind} {place}", 35, threads, kind=kind, place=place, scale=times))
         rows.append(Job(part, f"core {kind}", 35, core, kind=kind, scale=scale * 2))
+    rows.append(Job(1, "faults", 8, faults, scale=20))
+    rows.append(Job(8, "schedules gcc", 50, schedules, kind="gcc", scale=40))
+    rows.append(Job(8, "schedules tsan", 90, schedules, kind="tsan", scale=20))
     rows.append(Job(4, "fuzz", 100, fuzz, each=18))
     rows.append(Job(4, "valgrind", 45, valgrind))
     rows.append(Job(5, "lab-kvm", 145, lab, place="lab-kvm", scale=10))
@@ -232,7 +265,7 @@ def run_job(job, state, digest):
 
 def report(every, state, digest):
     """The figures of all jobs; how many are left or failed."""
-    print(f"\n{'job':<30}{'part':>5}{'passed':>8}{'failed':>8}{'skipped':>8}{'minutes':>9}  when")
+    print(f"\n{'job':<30}{'part':>5}{'seed':>6}{'passed':>8}{'failed':>8}{'skipped':>8}{'minutes':>9}  when")
     left = 0
     for job in every:
         entry = state.jobs.get(job.name)
@@ -240,7 +273,7 @@ def report(every, state, digest):
         if not entry:
             print(f"{job.name:<30}{job.part:>5}   not run yet")
             continue
-        print(f"{job.name:<30}{job.part:>5}{entry['passed']:>8}{entry['failed']:>8}{entry['skipped']:>8}"
+        print(f"{job.name:<30}{job.part:>5}{entry['seed']:>6}{entry['passed']:>8}{entry['failed']:>8}{entry['skipped']:>8}"
               f"{entry['minutes']:>9.1f}  {entry['when']}{'' if entry['digest'] == digest else ', of another tree'}")
     for job in every:
         entry = state.jobs.get(job.name, {"figures": [], "failures": []})
@@ -250,14 +283,16 @@ def report(every, state, digest):
     return left
 
 
-def main(part=None, fresh=False, every=None, path=None):
+def main(part=None, fresh=False, rehearse=False, every=None, path=None):
     """Runs what is left of a part, or of all; the exit status."""
     every = every or jobs()
+    if rehearse:
+        every = [small(job) for job in every]
     chosen = [job for job in every if part in (None, job.part)]
     if not chosen:
         print(f"test: there is no part {part}: {sorted({job.part for job in every})}", file=sys.stderr)
         return 2
-    path = path or os.path.join(builds.ROOT, "build", "long", "state")
+    path = path or os.path.join(builds.ROOT, "build", "long", "rehearsal" if rehearse else "state")
     if fresh and os.path.exists(path):
         os.unlink(path)
     state, digest = State(path), tree_digest()

@@ -24,9 +24,10 @@ def arguments():
     parser.add_argument("--long", action="store_true", help="what the rest samples, whole")
     parser.add_argument("--part", type=int, help="of --long: only this part")
     parser.add_argument("--fresh", action="store_true", help="of --long: forget what was run before")
+    parser.add_argument("--rehearse", action="store_true", help="of --long: small numbers, to see that no job is broken")
     options = parser.parse_args()
-    if not options.long and (options.part is not None or options.fresh):
-        parser.error("--part and --fresh are of --long")
+    if not options.long and (options.part is not None or options.fresh or options.rehearse):
+        parser.error("--part, --fresh and --rehearse are of --long")
     return options
 
 
@@ -106,10 +107,11 @@ def interrupted(number, _frame):
 
 def main():
     options = arguments()
+    places.hear_all()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     if options.long:
-        return long.main(options.part, options.fresh)
+        return long.main(options.part, options.fresh, options.rehearse)
     chosen = options.place or (QUICK if options.quick else ALL)
     folder = builds.make("gcc")
     stage = builds.stage(folder)

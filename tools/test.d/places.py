@@ -39,6 +39,15 @@ class Log:
             f.write(text)
 
 
+def hear_all():
+    """What is started has every signal at its default, however this was started: a child inherits that a
+    signal is ignored, as nohup and the background of `sh` have it, but no handler."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 running = set()
 stopping = threading.Event()
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this host's KVM can do, and why not. Answers come from what host_open asked once; only the
+/* What this host's KVM can do, and why not. The kernel is asked once for each thing; only the
  * speed of kernel mode is measured, when it is asked for. */
 #include "backends/kvm/objects_kvm.h"
 #include <stdio.h>
@@ -35,31 +35,31 @@ static answer yes(const char *reason)
     return (answer){VSDK_ANSWER_YES, 0, reason};
 }
 
-static answer of_nmi(const host_kvm *h)
+static answer of_nmi(host_kvm *h)
 {
-    if (!h->signal_msi)
+    if (!kvm_has(h, KVM_ASK_SIGNAL_MSI))
         return no("this kernel's KVM lacks KVM_CAP_SIGNAL_MSI");
-    return when(h->user_nmi, "a message in NMI mode; KVM_NMI without a local APIC",
+    return when(kvm_has(h, KVM_ASK_USER_NMI), "a message in NMI mode; KVM_NMI without a local APIC",
                 "this kernel's KVM lacks KVM_CAP_USER_NMI");
 }
 
 /* Without it the vCPU's thread rings. */
-static answer of_doorbell(const host_kvm *h)
+static answer of_doorbell(host_kvm *h)
 {
-    if (h->ioeventfd)
+    if (kvm_has(h, KVM_ASK_IOEVENTFD))
         return yes("KVM_IOEVENTFD");
     return (answer){VSDK_ANSWER_EMULATED, 0,
                     "this kernel's KVM lacks KVM_CAP_IOEVENTFD: the vCPU's thread rings"};
 }
 
-static answer of_irqchip(const host_kvm *h, vsdk_capability capability)
+static answer of_irqchip(host_kvm *h, vsdk_capability capability)
 {
     switch (capability) {
     case VSDK_CAPABILITY_IRQCHIP_PORTABLE:
-        return when(h->split_irqchip, "KVM_CAP_SPLIT_IRQCHIP",
+        return when(kvm_has(h, KVM_ASK_SPLIT_IRQCHIP), "KVM_CAP_SPLIT_IRQCHIP",
                     "this kernel's KVM lacks KVM_CAP_SPLIT_IRQCHIP");
     case VSDK_CAPABILITY_IRQCHIP_KERNEL:
-        return when(h->kernel_irqchip, "KVM_CREATE_IRQCHIP and KVM_CREATE_PIT2",
+        return when(kvm_has_kernel_irqchip(h), "KVM_CREATE_IRQCHIP and KVM_CREATE_PIT2",
                     "this kernel's KVM lacks KVM_CAP_IRQCHIP or KVM_CAP_PIT2");
     case VSDK_CAPABILITY_IRQCHIP_NONE:
         return yes("KVM without an interrupt controller");
@@ -69,19 +69,20 @@ static answer of_irqchip(const host_kvm *h, vsdk_capability capability)
         return no("lines are delivered by KVM_SIGNAL_MSI, which is edge-triggered");
     case VSDK_CAPABILITY_MSI:
     case VSDK_CAPABILITY_MSI_ALL_MODES:
-        return when(h->signal_msi, "KVM_SIGNAL_MSI", "this kernel's KVM lacks KVM_CAP_SIGNAL_MSI");
+        return when(kvm_has(h, KVM_ASK_SIGNAL_MSI), "KVM_SIGNAL_MSI",
+                    "this kernel's KVM lacks KVM_CAP_SIGNAL_MSI");
     default:
         return of_nmi(h);
     }
 }
 
-static answer of_memory(const host_kvm *h, vsdk_capability capability)
+static answer of_memory(host_kvm *h, vsdk_capability capability)
 {
     switch (capability) {
     case VSDK_CAPABILITY_MEMORY_MAX:
         return with_value(0, "KVM sets no limit of its own; the host's memory does");
     case VSDK_CAPABILITY_READONLY:
-        return when(h->readonly, "KVM_MEM_READONLY",
+        return when(kvm_has(h, KVM_ASK_READONLY), "KVM_MEM_READONLY",
                     "this kernel's KVM lacks KVM_CAP_READONLY_MEM");
     case VSDK_CAPABILITY_RAM_ALIAS:
         return yes("two memory slots may show the same pages");
@@ -96,7 +97,7 @@ static answer of_memory(const host_kvm *h, vsdk_capability capability)
     }
 }
 
-static answer of_exits(const host_kvm *h, vsdk_capability capability)
+static answer of_exits(host_kvm *h, vsdk_capability capability)
 {
     switch (capability) {
     case VSDK_CAPABILITY_EXIT_DEBUG:
@@ -112,14 +113,14 @@ static answer of_exits(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_COMPLETE_EXACT:
         return yes("KVM_RUN with immediate_exit");
     case VSDK_CAPABILITY_SYNC_GENERAL:
-        return when(h->sync_regs & KVM_SYNC_X86_REGS, "KVM_CAP_SYNC_REGS",
+        return when(kvm_has(h, KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_REGS, "KVM_CAP_SYNC_REGS",
                     "this kernel's KVM lacks KVM_CAP_SYNC_REGS");
     default:
         return no("register classes beyond the general one with the exit: " LATER);
     }
 }
 
-static answer of_rest(const host_kvm *h, vsdk_capability capability)
+static answer of_rest(host_kvm *h, vsdk_capability capability)
 {
     switch (capability) {
     case VSDK_CAPABILITY_AUTONOMOUS:
@@ -141,9 +142,11 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_CPUID_SET:
         return yes("KVM_SET_CPUID2");
     case VSDK_CAPABILITY_FPU:
-        return when(h->xsave_bytes != 0, "KVM_GET_XSAVE", "this kernel's KVM lacks KVM_CAP_XSAVE");
+        return when(kvm_xsave_bytes(h) != 0, "KVM_GET_XSAVE",
+                    "this kernel's KVM lacks KVM_CAP_XSAVE");
     case VSDK_CAPABILITY_MSI_DESCRIPTOR:
-        return when(h->irqfd && h->routes_max, "KVM_IRQFD, in machines with local APICs",
+        return when(kvm_has(h, KVM_ASK_IRQFD) && kvm_has(h, KVM_ASK_ROUTES),
+                    "KVM_IRQFD, in machines with local APICs",
                     "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
     default:
         return no(LATER);
@@ -154,10 +157,14 @@ static void put(vsdk_capability_info *info, answer a)
 {
     info->answer = a.answer;
     info->value = a.value;
-    snprintf(info->reason, sizeof info->reason, "%s", a.reason);
+    /* Not by printf: three pages of the C library that a start needs for nothing else. */
+    size_t length = strlen(a.reason), most = sizeof info->reason - 1;
+    length = length < most ? length : most;
+    memcpy(info->reason, a.reason, length);
+    info->reason[length] = 0;
 }
 
-static void put_kernel_mode(const host_kvm *h, vsdk_capability_info *info)
+static void put_kernel_mode(host_kvm *h, vsdk_capability_info *info)
 {
     int64_t ps = kvm_kernel_mode_ps(h);
     if (ps < 0) {
@@ -178,7 +185,7 @@ static void put_kernel_mode(const host_kvm *h, vsdk_capability_info *info)
 vsdk_status kvm_host_query(backend_host *host, vsdk_capability capability,
                            vsdk_capability_info *info, vsdk_error *error)
 {
-    const host_kvm *h = host->data;
+    host_kvm *h = host->data;
     switch (capability) {
     case VSDK_CAPABILITY_KERNEL_MODE:
         put_kernel_mode(h, info);

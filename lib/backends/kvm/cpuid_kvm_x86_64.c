@@ -59,7 +59,8 @@ static void to_kvm(struct kvm_cpuid_entry2 *to, const vsdk_x86_cpuid_entry *from
 static void note_leaf(host_kvm *host, vsdk_x86_cpuid_entry *entry)
 {
     if (entry->leaf == 1)
-        entry->ecx |= ECX1_HYPERVISOR | (host->tsc_deadline ? ECX1_TSC_DEADLINE : 0);
+        entry->ecx |=
+            ECX1_HYPERVISOR | (kvm_has(host, KVM_ASK_TSC_DEADLINE) ? ECX1_TSC_DEADLINE : 0);
     if (entry->leaf == LEAF_ADDRESS_BITS && entry->eax & 0x3f)
         host->physical_bits = entry->eax & 0x3f;
 }
@@ -82,11 +83,12 @@ static vsdk_status keep(host_kvm *host, cpuid_list *list, vsdk_error *error)
 /* Asked with room for all: each time that there is too little costs as much as the answer. */
 vsdk_status kvm_cpuid_read_supported(host_kvm *host, vsdk_error *error)
 {
-    cpuid_list *list = alloc_zeroed(sizeof *list);
+    cpuid_list *list = alloc_unset(sizeof *list); /* the kernel writes what it has, a third */
     if (!list)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "KVM_GET_SUPPORTED_CPUID",
                          "no memory for CPUID");
     list->count = KVM_CPUID_MOST;
+    list->padding = 0;
     int r = sys_ioctl_retry(host->fd, KVM_GET_SUPPORTED_CPUID, (uintptr_t)list);
     vsdk_status status =
         r < 0 ? kvm_error(error, r, "KVM_GET_SUPPORTED_CPUID", "KVM did not tell its CPUID leaves")
@@ -189,9 +191,15 @@ static void build(const backend_vcpu *vcpu, cpuid_list *list)
 vsdk_status kvm_cpuid_install(backend_vcpu *vcpu, int fd, vsdk_error *error)
 {
     const vm_kvm *k = vcpu->vm->data;
-    cpuid_list *list = alloc_zeroed(sizeof *list);
+    uint32_t count;
+    leaves(vcpu->vm, &count);
+    /* What `build` fills and no more: this lies at the end of a start's heap, and a page is a
+     * fault. */
+    count = count < KVM_CPUID_MOST - 2 ? count + 2 : KVM_CPUID_MOST;
+    cpuid_list *list = alloc_unset(offsetof(cpuid_list, entries) + count * sizeof list->entries[0]);
     if (!list)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "KVM_SET_CPUID2", "no memory for CPUID");
+    list->padding = 0;
     build(vcpu, list);
     int r = sys_ioctl_retry(fd, KVM_SET_CPUID2, (uintptr_t)list);
     alloc_free(list);

@@ -24,8 +24,8 @@ static int set_doorbell(const backend_vm *vm, vsdk_space space, uint64_t address
 vsdk_status kvm_doorbell_assign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
                                 const uint64_t *match, int fd, vsdk_error *error)
 {
-    const host_kvm *h = kvm_host_of(vm);
-    if (!h->ioeventfd || (!width && !h->ioeventfd_any_length))
+    host_kvm *h = kvm_host_of(vm);
+    if (!kvm_has(h, KVM_ASK_IOEVENTFD) || (!width && !kvm_has(h, KVM_ASK_IOEVENTFD_ANY_LENGTH)))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "KVM_IOEVENTFD",
                          "this kernel's KVM has no doorbells of that kind");
     int r = set_doorbell(vm, space, address, width, match, fd, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host: an open /dev/kvm, and all that is asked of it once. Whatever is missing in an old kernel
- * is noted here, and each capability and operation looks at the note. */
+/* A host: an open /dev/kvm, and what it told. What every machine needs is asked when the host is
+ * opened, the rest when something needs it for the first time: a start asks nothing else. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -49,36 +49,74 @@ static vsdk_status check_version(int fd, vsdk_error *error)
     return VSDK_OK;
 }
 
-/* A question that is refused is noted: the host can't be known then. */
-static int extension(host_kvm *h, uintptr_t capability)
+static const int capabilities[KVM_QUESTIONS] = {
+    [KVM_ASK_IMMEDIATE_EXIT] = KVM_CAP_IMMEDIATE_EXIT,
+    [KVM_ASK_VCPUS] = KVM_CAP_MAX_VCPUS,
+    [KVM_ASK_VCPU_IDS] = KVM_CAP_MAX_VCPU_ID,
+    [KVM_ASK_SPLIT_IRQCHIP] = KVM_CAP_SPLIT_IRQCHIP,
+    [KVM_ASK_IRQCHIP] = KVM_CAP_IRQCHIP,
+    [KVM_ASK_PIT2] = KVM_CAP_PIT2,
+    [KVM_ASK_SLOTS] = KVM_CAP_NR_MEMSLOTS,
+    [KVM_ASK_SYNC_REGS] = KVM_CAP_SYNC_REGS,
+    [KVM_ASK_READONLY] = KVM_CAP_READONLY_MEM,
+    [KVM_ASK_IOEVENTFD] = KVM_CAP_IOEVENTFD,
+    [KVM_ASK_IOEVENTFD_ANY_LENGTH] = KVM_CAP_IOEVENTFD_NO_LENGTH,
+    [KVM_ASK_SIGNAL_MSI] = KVM_CAP_SIGNAL_MSI,
+    [KVM_ASK_TSC_DEADLINE] = KVM_CAP_TSC_DEADLINE_TIMER,
+    [KVM_ASK_USER_NMI] = KVM_CAP_USER_NMI,
+    [KVM_ASK_XCRS] = KVM_CAP_XCRS,
+    [KVM_ASK_NESTED] = KVM_CAP_NESTED_STATE,
+    [KVM_ASK_IRQFD] = KVM_CAP_IRQFD,
+    [KVM_ASK_ROUTES] = KVM_CAP_IRQ_ROUTING,
+    [KVM_ASK_MCE] = KVM_CAP_MCE,
+    [KVM_ASK_XSAVE] = KVM_CAP_XSAVE,
+    [KVM_ASK_XSAVE_BYTES] = KVM_CAP_XSAVE2,
+};
+
+/* A question that is refused is asked again the next time. */
+static int ask(host_kvm *h, kvm_question question)
 {
-    int r = sys_ioctl_retry(h->fd, KVM_CHECK_EXTENSION, capability);
-    if (r < 0)
-        h->refusal = r;
-    return r < 0 ? 0 : r;
+    int r = sys_ioctl_retry(h->fd, KVM_CHECK_EXTENSION, (uintptr_t)capabilities[question]);
+    if (r >= 0)
+        atomic_store_explicit(&h->told[question], (uint32_t)r + 1, memory_order_relaxed);
+    return r;
 }
 
-static vsdk_status check_refusal(const host_kvm *h, vsdk_error *error)
+uint32_t kvm_has(host_kvm *h, kvm_question question)
 {
-    return h->refusal ? kvm_error(error, h->refusal, "KVM_CHECK_EXTENSION",
-                                  "KVM did not tell what it can do")
-                      : VSDK_OK;
+    uint32_t told = atomic_load_explicit(&h->told[question], memory_order_relaxed);
+    if (told)
+        return told - 1;
+    int r = ask(h, question);
+    return r < 0 ? 0 : (uint32_t)r;
 }
 
-static vsdk_status check_required(host_kvm *h, vsdk_error *error)
+uint32_t kvm_slots_max(host_kvm *h)
 {
-    static const struct {
-        int capability;
-        const char *name;
-    } required[] = {
-        {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
-        {KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
-        {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
-    };
-    for (size_t i = 0; i < sizeof required / sizeof *required; i++)
-        if (!extension(h, required[i].capability) && !h->refusal)
+    uint32_t slots = kvm_has(h, KVM_ASK_SLOTS);
+    return slots ? slots : KVM_SLOTS_LEAST;
+}
+
+uint32_t kvm_xsave_bytes(host_kvm *h)
+{
+    if (!kvm_has(h, KVM_ASK_XSAVE))
+        return 0;
+    uint32_t bytes = kvm_has(h, KVM_ASK_XSAVE_BYTES);
+    return bytes > sizeof(struct kvm_xsave) ? bytes : sizeof(struct kvm_xsave);
+}
+
+/* What every machine needs is asked when the host is opened. A kernel with KVM_CAP_IMMEDIATE_EXIT
+ * has the memory slots and CPUID of older ones. */
+static vsdk_status ask_first(host_kvm *h, vsdk_error *error)
+{
+    for (kvm_question i = KVM_ASK_IMMEDIATE_EXIT; i <= KVM_ASK_PIT2; i++) {
+        int r = ask(h, i);
+        if (r < 0)
+            return kvm_error(error, r, "KVM_CHECK_EXTENSION", "KVM did not tell what it can do");
+        if (r == 0 && i == KVM_ASK_IMMEDIATE_EXIT)
             return error_set(error, VSDK_ERROR_VERSION, "KVM_CHECK_EXTENSION",
-                             "this kernel's KVM lacks %s", required[i].name);
+                             "this kernel's KVM lacks KVM_CAP_IMMEDIATE_EXIT");
+    }
     return VSDK_OK;
 }
 
@@ -87,41 +125,18 @@ static uint32_t at_most(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-static void read_extensions(host_kvm *h)
+static uint32_t vcpus_max(host_kvm *h)
 {
-    uint32_t vcpus = extension(h, KVM_CAP_MAX_VCPUS);
-    uint32_t ids = extension(h, KVM_CAP_MAX_VCPU_ID);
-    h->vcpus_max = at_most(vcpus ? vcpus : 4, KVM_VCPUS_MOST);
-    if (ids)
-        h->vcpus_max = at_most(h->vcpus_max, (ids + 1) / 2);
-    h->slots_max = extension(h, KVM_CAP_NR_MEMSLOTS);
-    if (!h->slots_max)
-        h->slots_max = 32;
-    h->sync_regs = extension(h, KVM_CAP_SYNC_REGS);
-    h->split_irqchip = extension(h, KVM_CAP_SPLIT_IRQCHIP);
-    h->kernel_irqchip = extension(h, KVM_CAP_IRQCHIP) && extension(h, KVM_CAP_PIT2);
-    h->readonly = extension(h, KVM_CAP_READONLY_MEM);
-    h->ioeventfd = extension(h, KVM_CAP_IOEVENTFD);
-    h->ioeventfd_any_length = extension(h, KVM_CAP_IOEVENTFD_NO_LENGTH);
-    h->signal_msi = extension(h, KVM_CAP_SIGNAL_MSI);
-    h->tsc_deadline = extension(h, KVM_CAP_TSC_DEADLINE_TIMER);
-    h->user_nmi = extension(h, KVM_CAP_USER_NMI);
-    h->xcrs = extension(h, KVM_CAP_XCRS) > 0;
-    h->nested = extension(h, KVM_CAP_NESTED_STATE) > 0;
-    h->irqfd = extension(h, KVM_CAP_IRQFD) > 0;
-    h->routes_max = extension(h, KVM_CAP_IRQ_ROUTING);
-    h->mce = extension(h, KVM_CAP_MCE) > 0;
-    if (extension(h, KVM_CAP_XSAVE)) {
-        uint32_t bytes = extension(h, KVM_CAP_XSAVE2);
-        h->xsave_bytes = bytes > sizeof(struct kvm_xsave) ? bytes : sizeof(struct kvm_xsave);
-    }
+    uint32_t vcpus = kvm_has(h, KVM_ASK_VCPUS), ids = kvm_has(h, KVM_ASK_VCPU_IDS);
+    uint32_t most = at_most(vcpus ? vcpus : 4, KVM_VCPUS_MOST);
+    return ids ? at_most(most, (ids + 1) / 2) : most;
 }
 
 static vsdk_status read_host(host_kvm *h, vsdk_error *error)
 {
     vsdk_status status = check_version(h->fd, error);
     if (!status)
-        status = check_required(h, error);
+        status = ask_first(h, error);
     if (status)
         return status;
     int bytes = sys_ioctl(h->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -129,9 +144,8 @@ static vsdk_status read_host(host_kvm *h, vsdk_error *error)
         return kvm_error(error, bytes < 0 ? bytes : -EINVAL, "KVM_GET_VCPU_MMAP_SIZE",
                          "KVM did not tell the size of a vCPU's shared pages");
     h->run_bytes = bytes;
-    read_extensions(h);
-    status = check_refusal(h, error);
-    return status ? status : kvm_cpuid_read_supported(h, error);
+    h->vcpus_max = vcpus_max(h);
+    return kvm_cpuid_read_supported(h, error);
 }
 
 static vsdk_status check_signal(const vsdk_host_config *config, int *signal, vsdk_error *error)

@@ -27,7 +27,7 @@ vsdk_status kvm_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_
 vsdk_status kvm_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
 {
     const vm_kvm *k = vm->data;
-    if (!kvm_has_lapic(vm) || !kvm_host_of(vm)->signal_msi)
+    if (!kvm_has_lapic(vm) || !kvm_has(kvm_host_of(vm), KVM_ASK_SIGNAL_MSI))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_send_msi",
                          "this machine has no local APICs, or KVM lacks KVM_CAP_SIGNAL_MSI");
     struct kvm_msi msi = {
@@ -49,7 +49,7 @@ vsdk_status kvm_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error)
     uint64_t id = topology_apic_id(vcpu->index);
     if (kvm_has_lapic(vcpu->vm))
         return kvm_vm_send_msi(vcpu->vm, KVM_LAPIC | id << 12, DELIVERY_NMI, error);
-    if (!kvm_host_of(vcpu->vm)->user_nmi)
+    if (!kvm_has(kvm_host_of(vcpu->vm), KVM_ASK_USER_NMI))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_x86_vcpu_inject_nmi",
                          "this kernel's KVM lacks KVM_CAP_USER_NMI");
     atomic_store(&v->nmi, 1);

@@ -85,15 +85,15 @@ static vsdk_status change_failed(int result, vsdk_error *error)
 
 static vsdk_status check_slot(const backend_vm *vm, const backend_slot *slot, vsdk_error *error)
 {
-    const host_kvm *h = kvm_host_of(vm);
+    host_kvm *h = kvm_host_of(vm);
     uint64_t top = UINT64_C(1) << h->physical_bits;
-    if (slot->index >= h->slots_max)
+    if (slot->index >= KVM_SLOTS_LEAST && slot->index >= kvm_slots_max(h))
         return error_set(error, VSDK_ERROR_LIMIT, "vsdk_vm_map", "KVM has %u memory slots",
-                         h->slots_max);
+                         kvm_slots_max(h));
     if (slot->gpa >= top || slot->length > top - slot->gpa)
         return error_set(error, VSDK_ERROR_RANGE, "vsdk_vm_map",
                          "guest physical addresses have %u bits", h->physical_bits);
-    if (slot->flags & VSDK_MAP_READONLY && !h->readonly)
+    if (slot->flags & VSDK_MAP_READONLY && !kvm_has(h, KVM_ASK_READONLY))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_map",
                          "this kernel's KVM lacks KVM_CAP_READONLY_MEM");
     return VSDK_OK;
@@ -117,7 +117,7 @@ vsdk_status kvm_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error)
 /* A slot can't become read-only or writable in place: it goes and comes back. */
 vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error)
 {
-    if ((flags ^ slot->flags) & VSDK_MAP_READONLY && !kvm_host_of(vm)->readonly)
+    if ((flags ^ slot->flags) & VSDK_MAP_READONLY && !kvm_has(kvm_host_of(vm), KVM_ASK_READONLY))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_protect",
                          "this kernel's KVM lacks KVM_CAP_READONLY_MEM");
     if (flags == slot->flags)

@@ -102,14 +102,14 @@ static vsdk_status make_room(vm_kvm *k, uint32_t id, vsdk_error *error)
 
 static vsdk_status check_message(const backend_vm *vm, uint32_t id, vsdk_error *error)
 {
-    const host_kvm *h = kvm_host_of(vm);
+    host_kvm *h = kvm_host_of(vm);
     if (!kvm_has_lapic(vm))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "KVM_IRQFD",
                          "this machine has no local APICs");
-    if (!h->irqfd || !h->routes_max)
+    if (!kvm_has(h, KVM_ASK_IRQFD) || !kvm_has(h, KVM_ASK_ROUTES))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "KVM_IRQFD",
                          "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
-    if (id >= h->routes_max - ROUTES_OF_CONTROLLERS)
+    if (id >= kvm_has(h, KVM_ASK_ROUTES) - ROUTES_OF_CONTROLLERS)
         return error_set(error, VSDK_ERROR_LIMIT, "KVM_SET_GSI_ROUTING",
                          "KVM has no room for another message");
     return VSDK_OK;

@@ -18,25 +18,46 @@
 enum {
     KVM_PINS = 24,        /* of the split IOAPIC, and lines of the kernel's own */
     KVM_VCPUS_MOST = 127, /* APIC ids 2 * index below 255, and twice the number fits CPUID */
-    KVM_CPUID_MOST = 256  /* leaves of a vCPU */
+    KVM_CPUID_MOST = 256, /* leaves of a vCPU */
+    KVM_SLOTS_LEAST = 32  /* that a kernel has which does not tell */
 };
 #define KVM_IDENTITY_MAP UINT64_C(0xfeff8000)
 #define KVM_TSS UINT64_C(0xfeff9000)
 #define KVM_LAPIC UINT64_C(0xfee00000)
 
+/* What KVM_CHECK_EXTENSION is asked; host_kvm.c has the numbers. */
+typedef enum kvm_question {
+    KVM_ASK_IMMEDIATE_EXIT,
+    KVM_ASK_VCPUS,
+    KVM_ASK_VCPU_IDS,
+    KVM_ASK_SPLIT_IRQCHIP,
+    KVM_ASK_IRQCHIP,
+    KVM_ASK_PIT2,
+    KVM_ASK_SLOTS,
+    KVM_ASK_SYNC_REGS,
+    KVM_ASK_READONLY,
+    KVM_ASK_IOEVENTFD,
+    KVM_ASK_IOEVENTFD_ANY_LENGTH,
+    KVM_ASK_SIGNAL_MSI,
+    KVM_ASK_TSC_DEADLINE,
+    KVM_ASK_USER_NMI,
+    KVM_ASK_XCRS,
+    KVM_ASK_NESTED,
+    KVM_ASK_IRQFD,
+    KVM_ASK_ROUTES,
+    KVM_ASK_MCE,
+    KVM_ASK_XSAVE,
+    KVM_ASK_XSAVE_BYTES,
+    KVM_QUESTIONS
+} kvm_question;
+
 typedef struct host_kvm {
     int fd;
-    int refusal; /* -errno of KVM_CHECK_EXTENSION, 0 as it should be */
     int kick_signal;
     pid_t pid; /* of the process that opened it */
     uint32_t run_bytes;
     uint32_t vcpus_max;
-    uint32_t slots_max;
-    uint32_t xsave_bytes;
-    uint32_t sync_regs; /* KVM_SYNC_X86_ flags that the kernel has */
-    int split_irqchip, kernel_irqchip, readonly, ioeventfd, ioeventfd_any_length;
-    int signal_msi, tsc_deadline, user_nmi, mce, xcrs, nested, irqfd;
-    uint32_t routes_max; /* of interrupts, 0 without KVM_CAP_IRQ_ROUTING */
+    _Atomic uint32_t told[KVM_QUESTIONS]; /* the answer + 1, 0: not asked yet */
     uint32_t physical_bits;
     uint32_t cpuid_count;
     vsdk_x86_cpuid_entry *cpuid; /* what the kernel supports, asked once */
@@ -104,6 +125,16 @@ static inline int kvm_is_ours(const backend_vm *vm)
 static inline int kvm_has_lapic(const backend_vm *vm)
 {
     return vm->config.irqchip != VSDK_IRQCHIP_NONE;
+}
+
+/* host_kvm.c: what the kernel answers, asked at the first need and then kept; 0 for what it does
+ * not have. Any thread, no lock: two that ask at once are told the same. */
+uint32_t kvm_has(host_kvm *host, kvm_question question);
+uint32_t kvm_slots_max(host_kvm *host);
+uint32_t kvm_xsave_bytes(host_kvm *host); /* 0 without KVM_CAP_XSAVE */
+static inline int kvm_has_kernel_irqchip(host_kvm *host)
+{
+    return kvm_has(host, KVM_ASK_IRQCHIP) && kvm_has(host, KVM_ASK_PIT2);
 }
 
 /* error_kvm.c: the status of a failed request; `result` is -errno. NO_MEMORY for ENOMEM, LIMIT when

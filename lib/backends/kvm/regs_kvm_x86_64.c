@@ -46,7 +46,7 @@ vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_erro
 static int set_regs(vcpu_kvm *v, const vsdk_x86_regs *regs)
 {
     struct kvm_run *run = run_of(v);
-    if (v->started && kvm_host_of(v->vcpu->vm)->sync_regs & KVM_SYNC_X86_REGS) {
+    if (v->started && kvm_has(kvm_host_of(v->vcpu->vm), KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_REGS) {
         memcpy(&run->s.regs.regs, regs, sizeof *regs);
         run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
         return 0;
@@ -258,7 +258,7 @@ enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, FPU_FIELDS = offsetof(vsdk_x86_fp
 static vsdk_status read_xsave(const backend_vcpu *vcpu, char **area, vsdk_error *error)
 {
     const vcpu_kvm *v = vcpu->data;
-    uint32_t bytes = kvm_host_of(vcpu->vm)->xsave_bytes;
+    uint32_t bytes = kvm_xsave_bytes(kvm_host_of(vcpu->vm));
     if (!bytes)
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "KVM_GET_XSAVE",
                          "this kernel's KVM lacks KVM_CAP_XSAVE");

@@ -43,6 +43,8 @@ typedef struct vcpu_image {
     struct kvm_debugregs debug;
     struct kvm_nested_state nested;
     msr_list msrs;
+    /* What it was read with, and so is written with. */
+    uint32_t has_nested, has_xcrs, xsave_bytes;
 } vcpu_image;
 
 struct reset_kvm {
@@ -94,12 +96,12 @@ static vsdk_status move_all(int fd, vcpu_image *image, const transfer *t, size_t
     return status;
 }
 
-static vsdk_status move_extended(const host_kvm *h, int fd, vcpu_image *image, int write,
-                                 vsdk_error *error)
+static vsdk_status move_extended(int fd, vcpu_image *image, int write, vsdk_error *error)
 {
-    if (!h->xsave_bytes)
+    if (!image->xsave_bytes)
         return move(fd, image, &of_fpu, write, error);
-    unsigned long get = h->xsave_bytes > sizeof(struct kvm_xsave) ? KVM_GET_XSAVE2 : KVM_GET_XSAVE;
+    int large = image->xsave_bytes > sizeof(struct kvm_xsave);
+    unsigned long get = large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE;
     int r = sys_ioctl_retry(fd, write ? KVM_SET_XSAVE : get, (uintptr_t)image->xsave);
     return r < 0 ? request_failed(r, "KVM_SET_XSAVE", error) : VSDK_OK;
 }
@@ -164,19 +166,22 @@ static void begin_time(msr_list *msrs)
 
 static vsdk_status read_image(const backend_vm *vm, int fd, vcpu_image *image, vsdk_error *error)
 {
-    const host_kvm *h = kvm_host_of(vm);
+    host_kvm *h = kvm_host_of(vm);
+    image->has_nested = kvm_has(h, KVM_ASK_NESTED);
+    image->has_xcrs = kvm_has(h, KVM_ASK_XCRS);
+    image->xsave_bytes = kvm_xsave_bytes(h);
     image->nested.size = NESTED_HEADER;
-    image->xsave = alloc_zeroed(h->xsave_bytes + 1);
+    image->xsave = alloc_zeroed(image->xsave_bytes + 1);
     if (!image->xsave)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_reset",
                          "no memory for extended state");
     vsdk_status status = move_all(fd, image, general, 2, 0, error);
-    if (!status && h->nested)
+    if (!status && image->has_nested)
         status = move(fd, image, &of_nested, 0, error);
-    if (!status && h->xcrs)
+    if (!status && image->has_xcrs)
         status = move(fd, image, &of_xcrs, 0, error);
     if (!status)
-        status = move_extended(h, fd, image, 0, error);
+        status = move_extended(fd, image, 0, error);
     if (!status)
         status = list_msrs(h, &image->msrs, error);
     if (!status)
@@ -189,19 +194,18 @@ static vsdk_status read_image(const backend_vm *vm, int fd, vcpu_image *image, v
 
 static vsdk_status write_image(const backend_vm *vm, int fd, vcpu_image *image, vsdk_error *error)
 {
-    const host_kvm *h = kvm_host_of(vm);
     struct kvm_mp_state now;
     /* Takes an INIT or SIPI that is pending, so that it does not come after the reset. */
     int r = sys_ioctl_retry(fd, KVM_GET_MP_STATE, (uintptr_t)&now);
     if (r < 0)
         return request_failed(r, "KVM_GET_MP_STATE", error);
-    vsdk_status status = h->nested ? move(fd, image, &of_nested, 1, error) : VSDK_OK;
+    vsdk_status status = image->has_nested ? move(fd, image, &of_nested, 1, error) : VSDK_OK;
     if (!status)
         status = move_all(fd, image, general, 2, 1, error);
-    if (!status && h->xcrs)
+    if (!status && image->has_xcrs)
         status = move(fd, image, &of_xcrs, 1, error);
     if (!status)
-        status = move_extended(h, fd, image, 1, error);
+        status = move_extended(fd, image, 1, error);
     if (!status)
         status = move_msrs(fd, &image->msrs, 1, error);
     if (!status && kvm_has_lapic(vm))

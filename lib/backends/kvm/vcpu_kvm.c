@@ -30,10 +30,10 @@ static void enable_mtrr(int fd)
 
 /* CPUID says that there is a machine-check architecture; with no bank in it Linux looks again and
  * again, 185 MSR exits a boot. It may fail. */
-static void give_mce_bank(const host_kvm *host, int fd)
+static void give_mce_bank(host_kvm *host, int fd)
 {
     uint64_t capabilities = MCE_BANKS;
-    if (host->mce)
+    if (kvm_has(host, KVM_ASK_MCE))
         sys_ioctl_retry(fd, KVM_X86_SETUP_MCE, (uintptr_t)&capabilities);
 }
 
@@ -83,7 +83,7 @@ static void keep_descriptor(vm_kvm *k, vcpu_kvm *v)
 static vsdk_status check_config(const backend_vcpu *vcpu, vsdk_error *error)
 {
     if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL &&
-        !(kvm_host_of(vcpu->vm)->sync_regs & KVM_SYNC_X86_REGS))
+        !(kvm_has(kvm_host_of(vcpu->vm), KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_REGS))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vcpu_create",
                          "this kernel's KVM lacks KVM_CAP_SYNC_REGS");
     return VSDK_OK;

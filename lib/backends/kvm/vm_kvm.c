@@ -53,14 +53,14 @@ static vsdk_status place_helper_pages(int fd, vsdk_error *error)
 
 static vsdk_status check_config(const backend_vm *vm, vsdk_error *error)
 {
-    const host_kvm *h = kvm_host_of(vm);
+    host_kvm *h = kvm_host_of(vm);
     uint32_t irqchip = vm->config.irqchip;
     if (vm->config.vcpus_max > h->vcpus_max)
         return error_set(error, VSDK_ERROR_LIMIT, "vsdk_vm_create",
                          "%u vCPUs are more than the %u of this host", vm->config.vcpus_max,
                          h->vcpus_max);
-    if ((irqchip == VSDK_IRQCHIP_PORTABLE && !h->split_irqchip) ||
-        (irqchip == VSDK_IRQCHIP_KERNEL && !h->kernel_irqchip))
+    if ((irqchip == VSDK_IRQCHIP_PORTABLE && !kvm_has(h, KVM_ASK_SPLIT_IRQCHIP)) ||
+        (irqchip == VSDK_IRQCHIP_KERNEL && !kvm_has_kernel_irqchip(h)))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vm_create",
                          "this kernel's KVM lacks %s",
                          irqchip == VSDK_IRQCHIP_KERNEL ? "KVM_CAP_IRQCHIP or KVM_CAP_PIT2"
