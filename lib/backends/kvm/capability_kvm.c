@@ -145,6 +145,8 @@ static answer of_rest(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_MSI_DESCRIPTOR:
         return when(h->irqfd && h->routes_max, "KVM_IRQFD, in machines with local APICs",
                     "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
+    case VSDK_CAPABILITY_CONSOLE:
+        return no("KVM has no console of its own: guests have serial ports");
     default:
         return no(LATER);
     }

@@ -119,7 +119,6 @@ vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error)
     made->paused = 1; /* as every new domain */
     pthread_mutex_init(&made->device_lock, NULL);
     pthread_mutex_init(&made->memory_lock, NULL);
-    pthread_mutex_init(&made->pv.serving, NULL);
     pthread_mutex_init(&made->pv.lock, NULL);
     vm->data = made;
     status = create_domain(made, error);
@@ -174,7 +173,6 @@ void xen_vm_free(backend_vm *vm)
 
     pthread_mutex_destroy(&made->device_lock);
     pthread_mutex_destroy(&made->memory_lock);
-    pthread_mutex_destroy(&made->pv.serving);
     pthread_mutex_destroy(&made->pv.lock);
     alloc_free(made);
     vm->data = NULL;
