@@ -157,7 +157,7 @@ static void talk_and_panic(vsdk_host *host)
     int failed = tap_failed;
 
     memset(&g, 0, sizeof g);
-    if (!make(host, "console=hvc0 panic=-1 act=panic wait=60")) {
+    if (!make(host, "console=hvc0 panic=-1 nopvpanic act=panic wait=60")) {
         vsdk_exit end = run();
         tap(strstr(g.log, "VSDK-GUEST hypervisor: Xen") != NULL, "the guest speaks by hvc0");
         tap(strstr(g.log, answer()) != NULL, "it hears what is typed");
