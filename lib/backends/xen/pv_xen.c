@@ -116,14 +116,14 @@ int pv_reset(xen_vm *vm)
 {
     int result;
 
-    pthread_mutex_lock(&vm->pv.lock);
+    lock_take(&vm->pv.lock);
     if (vm->pv.events)
         xenevtchn_close(vm->pv.events);
     vm->pv.events = NULL;
     result = open_channels(vm);
     if (result >= 0)
         result = connect_both(vm);
-    pthread_mutex_unlock(&vm->pv.lock);
+    lock_give(&vm->pv.lock);
     return result;
 }
 
@@ -134,10 +134,10 @@ int pv_fd(const xen_vm *vm)
 
 static void notify(xen_vm *vm, evtchn_port_t port)
 {
-    pthread_mutex_lock(&vm->pv.lock);
+    lock_take(&vm->pv.lock);
     if (vm->pv.events)
         xenevtchn_notify(vm->pv.events, port);
-    pthread_mutex_unlock(&vm->pv.lock);
+    lock_give(&vm->pv.lock);
 }
 
 /* Before the rings are looked at: what comes later is told again. Reading the handle when nothing
@@ -146,7 +146,7 @@ static void take_events(xen_vm *vm)
 {
     struct pollfd poller = {.events = POLLIN};
 
-    pthread_mutex_lock(&vm->pv.lock);
+    lock_take(&vm->pv.lock);
     poller.fd = pv_fd(vm);
     for (int i = 0; i < PAGES && poll(&poller, 1, 0) > 0; i++) {
         int port = xenevtchn_pending(vm->pv.events);
@@ -156,7 +156,7 @@ static void take_events(xen_vm *vm)
         if ((evtchn_port_t)port == vm->pv.console_port)
             vm->vm->console_due = 1; /* it may also have read, and made room */
     }
-    pthread_mutex_unlock(&vm->pv.lock);
+    lock_give(&vm->pv.lock);
 }
 
 /* A guest that breaks its indices is served what the ring holds. */
