@@ -191,6 +191,7 @@ static int something_to_tell(xen_vcpu *vcpu)
         return 1;
     }
     if (vcpu->vcpu->index == 0 && vcpu->vm->vm->console_due) {
+        pv_serve(vcpu->vm); /* a guest that floods its console has a store, too */
         kicked(vcpu, 0);
         return 1;
     }
