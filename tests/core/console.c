@@ -51,7 +51,8 @@ static void begin(int autonomous)
     vsdk_stream_config room = {.size = sizeof room, .capacity = ROOM};
     vsdk_vm_config config = {.size = sizeof config, .vcpus_max = 1};
 
-    wants = wrote = heard = may_hear = ends = 0;
+    wants = wrote = heard = may_hear = 0;
+    ends = 0;
     puppet_console_output = say;
     puppet_console_input = hear;
     puppet_script = live;
@@ -285,6 +286,34 @@ static void nobody_listens(void)
     end();
 }
 
+/* Allocations of this size fail. */
+static _Atomic size_t fails;
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return count * size == atomic_load(&fails) ? NULL : __real_calloc(count, size);
+}
+
+static void without_memory(size_t size, const char *what)
+{
+    vsdk_stream_config room = {.size = sizeof room, .capacity = ROOM};
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = 1};
+    vsdk_vm *made = NULL;
+    vsdk_error why;
+
+    host = puppet_open(1);
+    vsdk_stream_create(&room, &config.console, &ours, NULL);
+    atomic_store(&fails, size);
+    vsdk_status status = vsdk_vm_create(host, &config, &made, &why);
+    atomic_store(&fails, 0);
+    tap(status == VSDK_ERROR_NO_MEMORY && !made, "without memory for %s there is no machine", what);
+    vsdk_stream_close(config.console);
+    tap(vsdk_stream_ready(ours) & VSDK_STREAM_ENDED, "which has kept nothing of the stream");
+    vsdk_host_close(host);
+    vsdk_stream_close(ours);
+}
+
 int main(void)
 {
     output_at_the_readers_pace();
@@ -296,6 +325,8 @@ int main(void)
     input_as_there_is_room();
     input_wakes_a_guest();
     nobody_listens();
+    without_memory(ROOM + 4096, "a console's reserve");
+    without_memory(32, "its handler");
     tap(!puppet_breaches, "the backend's rules were kept");
     tap(!puppet_alive, "all was given back");
     return tap_end();
