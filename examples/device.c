@@ -11,11 +11,11 @@
 #include <vsdk/vsdk.h>
 
 static const unsigned char code[] = {
-    0xe4, 0x80, /* in al, 0x80 */
+    0xe4, 0xe0, /* in al, 0xe0 */
     0x88, 0xc3, /* mov bl, al */
-    0xe4, 0x80, /* in al, 0x80 */
+    0xe4, 0xe0, /* in al, 0xe0 */
     0x00, 0xc3, /* add bl, al */
-    0xe4, 0x80, /* in al, 0x80 */
+    0xe4, 0xe0, /* in al, 0xe0 */
     0x00, 0xd8, /* add al, bl */
     0xe6, 0xf4, /* out 0xf4, al */
     0xf4,       /* hlt */
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
         (status = vsdk_ram_create(vm, 4096, NULL, &ram, &error)) ||
         (status = vsdk_vm_map(vm, 0x1000, ram, 0, 4096, 0, &error)) ||
         (status = vsdk_device_create(vm, &counter, &count, NULL, &device, &error)) ||
-        (status = vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x80, 1, 0, &error)) ||
+        (status = vsdk_device_add_range(device, VSDK_SPACE_PIO, 0xe0, 1, 0, &error)) ||
         (status = vsdk_vcpu_create(vm, 0, NULL, &vcpu, &error)) ||
         (status = vsdk_boot_load(vm, &image, &entry, &error)) ||
         (status = vsdk_boot_apply(vcpu, &entry, &error)) || (status = vsdk_vm_resume(vm, &error)) ||

@@ -188,8 +188,9 @@ typedef struct vsdk_port92_config {
  *
  * Eight ports and an edge interrupt: receive and transmit FIFOs, line and modem status, loopback,
  * divisor latch. It transmits at once, whatever the speed set, unless the stream is full: then the
- * transmitter is busy until there is room. Interrupts do not depend on OUT2. A wide access is one
- * of each register.
+ * transmitter is busy until there is room. The last bytes, up to 16, go when the guest touches the
+ * port again or the loop of the virtual machine is dispatched. Interrupts do not depend on OUT2. A
+ * wide access is one of each register.
  *
  * Input waits in the stream, in order, until the guest reads it. A guest that has set its modem
  * lines and has neither RTS on nor receive interrupts enabled is not shown any, so that nothing is

@@ -107,6 +107,9 @@ enum vsdk_capability_values {
     VSDK_CAPABILITY_FPU = 34,             /* x87, SSE and extended state can be read and set */
     VSDK_CAPABILITY_MSI_DESCRIPTOR = 35,  /* A message that is sent by writing to a descriptor,
                                              without a call of the library's (irqfd) */
+    VSDK_CAPABILITY_CONSOLE = 36,         /* A console that the hypervisor gives the guest (hvc0
+                                             of Linux on Xen), beside serial ports: console of
+                                             vsdk_vm_config */
 };
 typedef uint32_t vsdk_capability;
 

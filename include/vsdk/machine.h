@@ -182,11 +182,13 @@ typedef struct vsdk_pc_config {
                                      takes a reference */
     vsdk_stream *debug_output;    /* (may be NULL) The debug console's end of a stream; the
                                      console takes a reference */
+    vsdk_stream *console;         /* (may be NULL) As in vsdk_vm_config: for the console that the
+                                     hypervisor gives the guest */
     const vsdk_pc_node *nodes;    /* (may be NULL) Devices of the embedder's, as by
                                      vsdk_pc_add_node */
     uint32_t node_count;          /* How many */
     uint32_t reserved;            /* Zero */
-    uint64_t reserved2[5];        /* Zero */
+    uint64_t reserved2[4];        /* Zero */
 } vsdk_pc_config;
 
 /*

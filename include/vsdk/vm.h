@@ -43,6 +43,7 @@
 
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
+#include <vsdk/stream.h>
 #include <vsdk/types.h>
 
 #ifdef __cplusplus
@@ -109,7 +110,13 @@ typedef struct vsdk_vm_config {
     vsdk_irqchip irqchip; /* Interrupt controllers */
     uint64_t memory_max;  /* (bytes) Most guest memory that will ever be mapped at a time, 0 for
                              4 GiB. Xen sizes its tables by it. */
-    uint64_t reserved[5]; /* Zero */
+    /*
+     * An end of a stream, to be connected to the console that the hypervisor gives the guest
+     * (VSDK_CAPABILITY_CONSOLE); the virtual machine takes a reference, and its handler place.
+     * NULL: what the guest writes there is dropped.
+     */
+    vsdk_stream *console;
+    uint64_t reserved[4]; /* Zero */
 } vsdk_vm_config;
 
 /*
@@ -202,8 +209,8 @@ const char *vsdk_irqchip_name(vsdk_irqchip value);
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL or a field has an unknown value
- *   UNSUPPORTED       the backend has no such interrupt controller or flag, or the configuration
- *                     has a later version's field
+ *   UNSUPPORTED       the backend has no such interrupt controller or flag, or no console, or the
+ *                     configuration has a later version's field
  *   LIMIT             more vCPUs or memory than the backend has (see VSDK_CAPABILITY_VCPUS_MAX and
  *                     VSDK_CAPABILITY_MEMORY_MAX)
  *   NO_MEMORY         no memory, or the hypervisor has none

@@ -12,18 +12,19 @@
 #include <stdint.h>
 
 typedef enum lock_rank {
-    RANK_RUN = 10,         /* vsdk_vm_run's result */
-    RANK_TOPOLOGY = 20,    /* who changes ranges, doorbells, mappings of a virtual machine */
-    RANK_CONTROLLERS = 25, /* who changes interrupt controllers */
-    RANK_SOURCES = 30,     /* the timers, watches and work of a device */
-    RANK_LOOP = 40,        /* what a loop knows */
-    RANK_LIFE = 50,        /* a virtual machine's state */
-    RANK_SERIAL = 60,      /* calls of the operations table */
-    RANK_DRAIN = 70,       /* who waits for a device's callbacks */
-    RANK_STREAM = 80,      /* a stream's two buffers */
-    RANK_POOL = 85,        /* a pool's list of loops */
-    RANK_BACKEND = 90,     /* a backend's own */
-    RANK_LEAF = 100        /* anything that takes nothing inside */
+    RANK_RUN = 10,          /* vsdk_vm_run's result */
+    RANK_TOPOLOGY = 20,     /* who changes ranges, doorbells, mappings of a virtual machine */
+    RANK_CONTROLLERS = 25,  /* who changes interrupt controllers */
+    RANK_SOURCES = 30,      /* the timers, watches and work of a device */
+    RANK_LOOP = 40,         /* what a loop knows */
+    RANK_LIFE = 50,         /* a virtual machine's state */
+    RANK_SERIAL = 60,       /* calls of the operations table */
+    RANK_DRAIN = 70,        /* who waits for a device's callbacks */
+    RANK_STREAM = 80,       /* a stream's two buffers */
+    RANK_POOL = 85,         /* a pool's list of loops */
+    RANK_BACKEND = 90,      /* a backend's own */
+    RANK_BACKEND_PART = 95, /* and of a part of it, inside */
+    RANK_LEAF = 100         /* anything that takes nothing inside */
 } lock_rank;
 
 typedef struct lock {
@@ -32,6 +33,19 @@ typedef struct lock {
     lock_rank rank;
 #endif
 } lock;
+
+/* For one that lasts as long as the process. */
+#ifdef VSDK_CHECKED
+#define LOCK_INITIALIZER(of)                                                                       \
+    {                                                                                              \
+        .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (of)                                           \
+    }
+#else
+#define LOCK_INITIALIZER(of)                                                                       \
+    {                                                                                              \
+        .mutex = PTHREAD_MUTEX_INITIALIZER                                                         \
+    }
+#endif
 
 void lock_init(lock *l, lock_rank rank);
 void lock_destroy(lock *l);

@@ -22,7 +22,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 5 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 6 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -48,9 +48,6 @@ typedef struct core_table {
     void (*log)(backend_host *host, vsdk_log_level level, const char *text); /* any thread */
     vsdk_status (*gate_read)(backend_vm *vm, uint64_t gpa, void *to, uint64_t length);
     vsdk_status (*gate_write)(backend_vm *vm, uint64_t gpa, const void *from, uint64_t length);
-    /* What a guest wrote to the console that the hypervisor gives it, in order; on a thread inside
-     * vcpu_run, one at a time a virtual machine. May be NULL: the bytes are dropped. */
-    void (*console_output)(backend_vm *vm, const void *bytes, uint64_t length);
 } core_table;
 
 struct backend_host {
@@ -64,6 +61,10 @@ struct backend_vm {
     vsdk_vm_config config; /* checked copy: vcpus_max and memory_max are set */
     backend_vcpu **vcpus;  /* config.vcpus_max entries, NULL where none is created yet */
     uint64_t domain;       /* set by vm_create: the hypervisor's number, 0 if it has none */
+    /* Set by the backend when the guest wrote to its console or read from it, and by the core when
+     * it has more to do there; the core clears it. While it is set vcpu_run of vCPU 0 comes back
+     * (KICKED, detail 0) instead of waiting. */
+    _Atomic uint32_t console_due;
     void *data;
 };
 
@@ -184,9 +185,12 @@ struct backend_ops {
     void (*msi_deassign)(backend_vm *vm, uint32_t id, int fd);
     vsdk_status (*vcpu_inject_nmi)(backend_vcpu *vcpu, vsdk_error *error);
 
-    /* Optional: the console that the hypervisor gives a guest. Takes input for it and returns how
-     * many bytes had room; the guest makes room as it reads, without a word. Serialised, from
-     * vm_create to vm_destroy; vCPUs may be running, console_output may be under way. */
+    /* Both or none (VSDK_CAPABILITY_CONSOLE): the console that the hypervisor gives a guest.
+     * console_output takes up to `capacity` bytes of what the guest wrote, in order, and returns
+     * how many; what is not taken keeps the guest waiting. console_input gives it bytes and returns
+     * how many had room. One thread at a time, which is inside no vcpu_run; vCPUs may be running,
+     * or have ended. */
+    uint64_t (*console_output)(backend_vm *vm, void *bytes, uint64_t capacity);
     uint64_t (*console_input)(backend_vm *vm, const void *bytes, uint64_t length);
 
     /* vCPUs. The first vcpu_create freezes the platform.

@@ -14,18 +14,12 @@
 
 static const char operation[] = "vsdk_host_open";
 
-/* Nobody takes them yet. */
-static void console_output(backend_vm *vm, const void *bytes, uint64_t length)
-{
-}
-
 const core_table core_functions = {
     .size = sizeof core_functions,
     .abi = BACKEND_ABI,
     .log = log_from_backend,
     .gate_read = gate_read,
     .gate_write = gate_write,
-    .console_output = console_output,
 };
 
 /* Only tests of the inside and fuzzers link the mocks in; elsewhere these are NULL. */

@@ -8,6 +8,7 @@
  */
 #include "base/error.h"
 #include "core/callback.h"
+#include "core/console.h"
 #include "core/device.h"
 #include "core/life_moves.h"
 #include "core/log.h"
@@ -122,8 +123,10 @@ static void stop_begin(vsdk_vm *vm)
     vsdk_status status = guest_want(vm, 0, &why);
     if (status && (!pauses || !pausers))
         host_log(vm->host, VSDK_LOG_ERROR, "the guest does not stop: %s", why.message);
-    if (!status || !pauses)
+    if (!status || !pauses) {
+        console_finish(vm);
         devices_stop(vm, mode);
+    }
     lock_take(&vm->life.lock);
     vm->life.moving = 0;
     if (!status || !pauses) {

@@ -129,6 +129,8 @@ const char *vsdk_capability_name(vsdk_capability value)
         return "fpu";
     case VSDK_CAPABILITY_MSI_DESCRIPTOR:
         return "msi_descriptor";
+    case VSDK_CAPABILITY_CONSOLE:
+        return "console";
     default:
         return "unknown";
     }

@@ -87,6 +87,14 @@ typedef struct device_list {
     struct drain_wait *waits; /* under drain: see device_gate.h */
 } device_list;
 
+/* Of console.c. What is here was taken at one side and had no room at the other. */
+typedef struct vm_console {
+    vsdk_stream *stream; /* counted; NULL: what the guest writes is dropped */
+    _Atomic uint32_t serving;
+    uint32_t out_held, in_held;
+    uint8_t out[256], in[256];
+} vm_console;
+
 struct vsdk_vm {
     backend_vm backend;
     refs refs;       /* alive: handles, and threads inside a run, a dispatch or a transition */
@@ -110,6 +118,7 @@ struct vsdk_vm {
     bus bus;
     device_list devices;
     irq_router irq;
+    vm_console console;
     struct vm_run *run; /* vsdk_vm_run's, NULL when it is not; under life.lock */
     _Atomic uint32_t run_cancelled;
     _Atomic uint32_t run_word; /* grows with what vsdk_vm_run waits for; a futex */

@@ -325,15 +325,30 @@ static vsdk_status resume_claimed(vsdk_vm *vm, vsdk_error *error)
     return status;
 }
 
+/* Threads that wait find the guest at once when it goes on. In STOPPED a processor's run does not
+ * wait but tells of the end: a guest that suspended itself goes on before they come. */
+static vsdk_status set_going(struct vm_run *run, vsdk_error *error)
+{
+    int suspended = atomic_load(&run->vm->life.state) == VSDK_VM_STOPPED;
+    vsdk_status status = suspended ? resume_claimed(run->vm, error) : VSDK_OK;
+
+    if (status)
+        return status;
+    status = start_threads(run, error);
+    if (!status && !suspended)
+        status = resume_claimed(run->vm, error);
+    if (status && suspended)
+        vsdk_vm_pause(run->vm, 0, STOP_WAIT, NULL);
+    return status;
+}
+
 static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_error *error)
 {
     uint64_t deadline = sys_deadline(timeout_ns);
     vsdk_status status = vm_need_loop(run->vm, operation, error);
 
     if (!status)
-        status = start_threads(run, error);
-    if (!status)
-        status = resume_claimed(run->vm, error);
+        status = set_going(run, error);
     if (!status) {
         wait_for_end(run, deadline);
         status = pause_at_end(run->vm, error);

@@ -5,6 +5,7 @@
  * handler outside of it. One thread at a time tells (`telling`); what comes meanwhile is told by
  * the same thread after that. A descriptor is an eventfd that holds 1 while there is something to
  * do. */
+#include "core/stream.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/process.h"
@@ -19,6 +20,7 @@ enum { CAPACITY = 4096, CAPACITY_MOST = 16 << 20 };
 
 typedef struct ring {
     uint8_t *bytes;
+    uint64_t size; /* the capacity, and a reserve for what is written last */
     uint64_t first, held;
 } ring;
 
@@ -188,6 +190,7 @@ vsdk_status vsdk_stream_create(const vsdk_stream_config *given, vsdk_stream **ne
         end->peer = &pair->ends[1 - i];
         end->fd = -1;
         end->in.bytes = alloc_zeroed(pair->capacity);
+        end->in.size = pair->capacity;
     }
     if (!pair->ends[0].in.bytes || !pair->ends[1].in.bytes) {
         refs_put(&pair->memory);
@@ -234,23 +237,24 @@ void vsdk_stream_close(vsdk_stream *stream)
     pair_put(pair);
 }
 
-static uint64_t ring_take(ring *r, uint64_t capacity, uint8_t *to, uint64_t most)
+static uint64_t ring_take(ring *r, uint8_t *to, uint64_t most)
 {
     uint64_t length = r->held < most ? r->held : most;
-    uint64_t first = capacity - r->first < length ? capacity - r->first : length;
+    uint64_t first = r->size - r->first < length ? r->size - r->first : length;
 
     memcpy(to, r->bytes + r->first, first);
     memcpy(to + first, r->bytes, length - first);
-    r->first = (r->first + length) % capacity;
+    r->first = (r->first + length) % r->size;
     r->held -= length;
     return length;
 }
 
-static uint64_t ring_put(ring *r, uint64_t capacity, const uint8_t *from, uint64_t most)
+/* Up to `limit` bytes are held then. */
+static uint64_t ring_put(ring *r, uint64_t limit, const uint8_t *from, uint64_t most)
 {
-    uint64_t room = capacity - r->held, length = room < most ? room : most;
-    uint64_t at = (r->first + r->held) % capacity;
-    uint64_t first = capacity - at < length ? capacity - at : length;
+    uint64_t room = r->held < limit ? limit - r->held : 0, length = room < most ? room : most;
+    uint64_t at = (r->first + r->held) % r->size;
+    uint64_t first = r->size - at < length ? r->size - at : length;
 
     memcpy(r->bytes + at, from, first);
     memcpy(r->bytes, from + first, length - first);
@@ -274,7 +278,7 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
     stream_pair *pair = stream->pair;
     vsdk_stream *peer = stream->peer;
     lock_take(&pair->lock);
-    *got = ring_take(&stream->in, pair->capacity, buffer, capacity);
+    *got = ring_take(&stream->in, buffer, capacity);
     int ended = peer->closed && !*got && capacity && !stream->in.held;
     descriptor_update(stream);
     if (has_room_again(peer) && !peer->offered) {
@@ -285,6 +289,26 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
     if (ended)
         return error_set(error, VSDK_ERROR_GONE, operation, "the other end was closed");
     return VSDK_OK;
+}
+
+/* Writes until `limit` bytes are held, and tells the other end. What it will never read is taken.
+ */
+static uint64_t write_some(vsdk_stream *stream, const void *bytes, uint64_t length, uint64_t limit)
+{
+    vsdk_stream *peer = stream->peer;
+    uint64_t taken = length;
+
+    lock_take(&stream->pair->lock);
+    if (!peer->closed) {
+        taken = ring_put(&peer->in, limit, bytes, length);
+        stream->refused = taken < length;
+        stream->offered = 0;
+        descriptor_update(stream);
+        if (taken)
+            happen(peer, VSDK_STREAM_READABLE);
+    }
+    lock_give(&stream->pair->lock);
+    return taken;
 }
 
 vsdk_status vsdk_stream_write(vsdk_stream *stream, const void *bytes, uint64_t length,
@@ -300,21 +324,37 @@ vsdk_status vsdk_stream_write(vsdk_stream *stream, const void *bytes, uint64_t l
         return vm_forked(operation, error);
     if (!bytes)
         return error_null(error, operation, "bytes");
-    stream_pair *pair = stream->pair;
-    vsdk_stream *peer = stream->peer;
-    lock_take(&pair->lock);
-    uint64_t taken = length;
-    if (!peer->closed) {
-        taken = ring_put(&peer->in, pair->capacity, bytes, length);
-        stream->refused = taken < length;
-        stream->offered = 0;
-        descriptor_update(stream);
-        if (taken)
-            happen(peer, VSDK_STREAM_READABLE);
-    }
-    lock_give(&pair->lock);
+    uint64_t taken = write_some(stream, bytes, length, stream->pair->capacity);
     if (accepted)
         *accepted = taken;
+    return VSDK_OK;
+}
+
+uint64_t stream_write_last(vsdk_stream *stream, const void *bytes, uint64_t length)
+{
+    return is_foreign(stream) ? length : write_some(stream, bytes, length, stream->peer->in.size);
+}
+
+vsdk_status stream_reserve(vsdk_stream *stream, uint64_t bytes, const char *operation,
+                           vsdk_error *error)
+{
+    ring *in = &stream->peer->in, larger = {.size = stream->pair->capacity + bytes};
+
+    if (is_foreign(stream))
+        return vm_forked(operation, error);
+    larger.bytes = alloc_zeroed(larger.size);
+    if (!larger.bytes)
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for %" PRIu64 " bytes",
+                         larger.size);
+    lock_take(&stream->pair->lock);
+    uint8_t *spare = larger.bytes;
+    if (in->size < larger.size) {
+        spare = in->bytes;
+        larger.held = ring_take(in, larger.bytes, in->held);
+        *in = larger;
+    }
+    lock_give(&stream->pair->lock);
+    alloc_free(spare);
     return VSDK_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "base/exit_path.h"
 #include "base/sys.h"
 #include "core/callback.h"
+#include "core/console.h"
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 
@@ -43,6 +44,8 @@ OFF_EXIT_PATH static int kick_ends_run(vsdk_vcpu *vcpu)
     uint32_t detail = (uint32_t)vcpu->backend.exit->detail;
 
     atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
+    if (vcpu->backend.index == 0)
+        console_serve(vcpu->vm);
     if (detail == 0 || atomic_load(&vcpu->backend.requests) & first)
         return 0;
     vcpu_fill_kicked(vcpu, detail);

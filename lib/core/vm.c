@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
+#include "core/console.h"
 #include "core/host.h"
 #include "core/life_moves.h"
 #include <inttypes.h>
@@ -58,6 +59,19 @@ static vsdk_status check_memory(vsdk_host *host, const vsdk_vm_config *config, v
                      config->memory_max, host->backend.ops->name, info.value);
 }
 
+static vsdk_status check_console(vsdk_host *host, const vsdk_vm_config *config,
+                                 const char *operation, vsdk_error *error)
+{
+    vsdk_capability_info info;
+
+    if (!config->console)
+        return VSDK_OK;
+    vsdk_status status = host_ask(host, VSDK_CAPABILITY_CONSOLE, &info, error);
+    if (status || info.answer != VSDK_ANSWER_NO)
+        return status;
+    return error_set(error, VSDK_ERROR_UNSUPPORTED, operation, "no console here: %s", info.reason);
+}
+
 static vsdk_status read_config(vsdk_host *host, const vsdk_vm_config *given, vsdk_vm_config *config,
                                vsdk_error *error)
 {
@@ -70,6 +84,8 @@ static vsdk_status read_config(vsdk_host *host, const vsdk_vm_config *given, vsd
         status = check_irqchip(host, config, error);
     if (!status)
         status = check_memory(host, config, error);
+    if (!status)
+        status = check_console(host, config, creating, error);
     if (!config->vcpus_max)
         config->vcpus_max = 1;
     if (!config->memory_max)
@@ -130,6 +146,12 @@ vsdk_status vsdk_vm_create(vsdk_host *host, const vsdk_vm_config *config, vsdk_v
     status = host->backend.ops->vm_create(&made->backend, error);
     if (status) {
         vm_free(made);
+        return status;
+    }
+    status = console_open(made, checked.console, creating, error);
+    if (status) {
+        host->backend.ops->vm_destroy(&made->backend);
+        vm_drop(made);
         return status;
     }
     *vm = made;

@@ -5,6 +5,7 @@
  * memory. */
 #include "base/error.h"
 #include "core/callback.h"
+#include "core/console.h"
 #include "core/device.h"
 #include "core/life_moves.h"
 #include "core/loop.h"
@@ -34,6 +35,7 @@ static void end_parts(vsdk_vm *vm)
     const backend_ops *ops = vm->backend.host->ops;
 
     readers_wait(&vm->readers);
+    console_close(vm);
     devices_end(vm);
     irq_end(vm);
     lock_take(&vm->bus.lock); /* whoever assigned doorbells or messages has done so */

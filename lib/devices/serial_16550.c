@@ -4,12 +4,12 @@
  * Input waits in the stream until the guest listens; then up to 16 bytes of it are on the wire, at
  * the guest's hand. The FIFO holds what the port sends to itself in loopback. Clearing it therefore
  * loses no input. Output goes to the stream at once; what does not fit waits in the transmitter,
- * which is busy until then.
+ * which is busy until then. A reader that makes room has the loop move it, under the port's lock.
  *
  * The stream's handler may run on any thread, at any time, also while the device is released. So it
- * touches nothing but the link: it raises the line where the port has said that it waits for bytes
- * or for room. The port says so before it looks, and the other side has put the bytes there before
- * it looks at what was said: one of them sees the other. */
+ * touches nothing but the link: it raises the line, and posts work, where the port has said that it
+ * waits for bytes or for room. The port says so before it looks, and the other side has put the
+ * bytes there before it looks at what was said: one of them sees the other. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/refs.h"
@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <vsdk/irq.h>
+#include <vsdk/loop.h>
 
 enum { SERIAL_PORT = 0x3f8, SERIAL_PORTS = 8, SERIAL_GSI = 4, FIFO_ROOM = 16 };
 
@@ -51,9 +52,11 @@ typedef struct serial_link {
     refs refs; /* the port, the handler */
     vsdk_irq *irq;
     _Atomic uint32_t waits_input, waits_room;
+    vsdk_work *_Atomic push; /* empties the transmitter; NULL until that was needed */
 } serial_link;
 
 typedef struct serial {
+    vsdk_device *device; /* borrowed: this one */
     serial_link *link;
     vsdk_stream *stream; /* or NULL: nothing is connected */
     uint8_t ier, fcr, lcr, mcr, scr, divisor[2];
@@ -73,6 +76,7 @@ static void link_put(void *user)
     if (!refs_put(&link->refs))
         return;
     vsdk_irq_close(link->irq);
+    vsdk_work_close(atomic_load(&link->push));
     alloc_free(link);
 }
 
@@ -80,9 +84,13 @@ static void serial_happened(void *user, vsdk_stream *stream, vsdk_stream_events 
 {
     serial_link *link = user;
 
-    if ((events & VSDK_STREAM_READABLE && atomic_load(&link->waits_input)) ||
-        (events & (VSDK_STREAM_WRITABLE | VSDK_STREAM_ENDED) && atomic_load(&link->waits_room)))
+    int room =
+        events & (VSDK_STREAM_WRITABLE | VSDK_STREAM_ENDED) && atomic_load(&link->waits_room);
+
+    if (room || (events & VSDK_STREAM_READABLE && atomic_load(&link->waits_input)))
         vsdk_irq_raise(link->irq, NULL);
+    if (room && atomic_load(&link->push))
+        vsdk_work_post(atomic_load(&link->push), NULL);
 }
 
 /* A guest that has set the modem lines up and has neither asked for input nor for interrupts is not
@@ -149,6 +157,27 @@ static void serial_update(serial *port)
         vsdk_irq_raise(port->link->irq, NULL);
     else
         vsdk_irq_lower(port->link->irq, NULL);
+}
+
+static void serial_pushed(void *user, vsdk_work *work)
+{
+    serial_update(user);
+}
+
+/* The guest may never touch the port again: what has no room goes by the loop then. Made once, when
+ * a reader is that slow, because a loop costs descriptors. */
+static void serial_need_push(serial *port)
+{
+    vsdk_loop *loop;
+    vsdk_work *made;
+
+    if (!port->stream || !port->transmit_held || atomic_load(&port->link->push))
+        return;
+    loop = vsdk_vm_loop(vsdk_device_vm(port->device), NULL);
+    if (!loop || vsdk_work_create(loop, port->device, serial_pushed, port, NULL, &made, NULL))
+        return;
+    atomic_store(&port->link->push, made);
+    vsdk_work_post(made, NULL); /* there may be room since */
 }
 
 static uint8_t serial_take(uint8_t *bytes, uint8_t *held)
@@ -328,17 +357,20 @@ static void serial_write(void *user, vsdk_device *device, const vsdk_access *acc
 {
     for (uint32_t i = 0; i < access->width; i++)
         serial_write_register(user, access->offset + i, (uint8_t)(access->value >> (8 * i)));
+    serial_need_push(user);
 }
 
 /* What happened while the device was stopped. */
 static void serial_start(void *user, vsdk_device *device)
 {
     serial_update(user);
+    serial_need_push(user);
 }
 
 static void serial_power_on(serial *port)
 {
-    *port = (serial){.link = port->link,
+    *port = (serial){.device = port->device,
+                     .link = port->link,
                      .stream = port->stream,
                      .thr_empty = 1,
                      .divisor = {12, 0}}; /* 9600 baud */
@@ -403,7 +435,8 @@ static vsdk_status serial_load_bytes(vsdk_state_reader *reader, const char *name
 static vsdk_status serial_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
                                vsdk_error *error)
 {
-    serial *port = user, loaded = {.link = port->link, .stream = port->stream};
+    serial *port = user,
+           loaded = {.device = port->device, .link = port->link, .stream = port->stream};
     vsdk_status status = VSDK_OK;
 
     for (unsigned i = 0; !status && i < SERIAL_FIELDS; i++)
@@ -465,6 +498,7 @@ static vsdk_status serial_connect(serial *port, vsdk_vm *vm, vsdk_device *device
     if (!port->link)
         return no_memory(error);
     refs_init(&port->link->refs);
+    port->device = device;
     status = vsdk_irq_create(vm, &line, &port->link->irq, error);
     if (status)
         return status;

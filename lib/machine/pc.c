@@ -73,6 +73,7 @@ static vsdk_status pc_make_vm(vsdk_pc *pc, vsdk_host *host, vsdk_error *error)
         .vcpus_max = pc->config.vcpus,
         .irqchip = pc->config.irqchip,
         .memory_max = pc->config.memory_max,
+        .console = pc->config.console,
     };
 
     return vsdk_vm_create(host, &config, &pc->vm, error);
@@ -121,7 +122,7 @@ static vsdk_status pc_make(vsdk_pc *pc, vsdk_host *host, vsdk_error *error)
     if (!status)
         status = pc_make_devices(pc, error);
     pc_make_map(pc);
-    pc->config.serial = pc->config.debug_output = NULL; /* their devices have them */
+    pc->config.serial = pc->config.debug_output = pc->config.console = NULL; /* have owners */
     return status;
 }
 

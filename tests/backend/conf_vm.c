@@ -81,6 +81,28 @@ Test(vm_create, interrupt_controller_is_a_capability)
     vsdk_host_close(host);
 }
 
+/* Where there is none, the answer is not a console that stays silent. */
+Test(vm_create, console_is_a_capability)
+{
+    vsdk_host *host = open_host();
+    vsdk_vm_config config = {.size = sizeof config};
+    vsdk_stream *ours;
+
+    ok(vsdk_stream_create(NULL, &config.console, &ours, E));
+    if (capability(host, VSDK_CAPABILITY_CONSOLE) == VSDK_ANSWER_NO) {
+        fails(UNSUPPORTED, create_with(host, &config));
+        cr_assert(!(vsdk_stream_ready(ours) & VSDK_STREAM_ENDED), "a refused console was closed");
+        vsdk_stream_close(config.console);
+    } else {
+        ok(create_with(host, &config));
+        cr_assert(!(vsdk_stream_ready(ours) & VSDK_STREAM_ENDED), "our reference was given back");
+        vsdk_stream_close(config.console);
+        cr_assert(vsdk_stream_ready(ours) & VSDK_STREAM_ENDED, "the machine's reference was not");
+    }
+    vsdk_stream_close(ours);
+    vsdk_host_close(host);
+}
+
 enum { LEAF_HYPERVISOR = 0x40000000 };
 
 static int on_xen(void)

@@ -12,6 +12,8 @@
 puppet_script_fn puppet_script;
 _Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal, puppet_fragments;
 void (*puppet_mapped)(const backend_slot *slot);
+uint64_t (*puppet_console_output)(void *bytes, uint64_t capacity);
+uint64_t (*puppet_console_input)(const void *bytes, uint64_t length);
 
 enum { SLOTS = 64 };
 
@@ -20,13 +22,15 @@ typedef struct puppet_machine {
     _Atomic uint32_t calls;  /* serialised calls on their way */
     _Atomic uint32_t runs;
     _Atomic uint32_t dead;
+    _Atomic uint32_t console;         /* a thread is at it */
     const backend_slot *slots[SLOTS]; /* the hypervisor's table: it reaches their memory */
 } puppet_machine;
 
 typedef struct puppet_cpu {
     _Atomic uint32_t word; /* grows when interrupted */
     _Atomic uint32_t entered;
-    uint32_t outstanding; /* an access waits for its answer */
+    _Atomic uint32_t runs; /* inside vcpu_run */
+    uint32_t outstanding;  /* an access waits for its answer */
     uint64_t answer;
     uint64_t finished; /* accesses */
 } puppet_cpu;
@@ -249,6 +253,37 @@ static vsdk_status vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, 
     return VSDK_OK;
 }
 
+/* Nobody else is there, and vCPU 0 is not in the guest. */
+static void begin_console(backend_vm *vm)
+{
+    puppet_machine *m = vm->data;
+
+    expect(!atomic_exchange(&m->console, 1), "two threads are at the console");
+    expect(!atomic_load(&m->dead), "a call after vm_destroy");
+    expect(!vm->vcpus[0] || !vm->vcpus[0]->data || !((puppet_cpu *)vm->vcpus[0]->data)->runs,
+           "the console is served in the guest");
+}
+
+static uint64_t console_output(backend_vm *vm, void *bytes, uint64_t capacity)
+{
+    puppet_machine *m = vm->data;
+
+    begin_console(vm);
+    uint64_t count = puppet_console_output ? puppet_console_output(bytes, capacity) : 0;
+    atomic_store(&m->console, 0);
+    return count;
+}
+
+static uint64_t console_input(backend_vm *vm, const void *bytes, uint64_t length)
+{
+    puppet_machine *m = vm->data;
+
+    begin_console(vm);
+    uint64_t count = puppet_console_input ? puppet_console_input(bytes, length) : 0;
+    atomic_store(&m->console, 0);
+    return count;
+}
+
 static vsdk_status vcpu_create(backend_vcpu *vcpu, vsdk_error *error)
 {
     begin_call(vcpu->vm, 1);
@@ -329,7 +364,7 @@ static void execute(backend_vcpu *vcpu)
 
     for (;;) {
         uint32_t seen = atomic_load(&cpu->word);
-        if (atomic_load(&vcpu->requests)) {
+        if (atomic_load(&vcpu->requests) || (!vcpu->index && atomic_load(&vcpu->vm->console_due))) {
             fill_kicked(vcpu->exit, 0);
             return;
         }
@@ -353,8 +388,10 @@ static vsdk_status vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
     expect(atomic_load(&cpu->entered), "vcpu_run outside of the bracket");
     expect(!atomic_load(&m->dead), "vcpu_run after vm_destroy");
     atomic_fetch_add(&m->inside, 1);
+    atomic_store(&cpu->runs, 1);
     finish_access(vcpu);
     execute(vcpu);
+    atomic_store(&cpu->runs, 0);
     atomic_fetch_sub(&m->inside, 1);
     return VSDK_OK;
 }
@@ -410,6 +447,7 @@ static vsdk_status get_cpuid(backend_vcpu *vcpu, uint32_t leaf, uint32_t subleaf
     .vm_list_reserved = vm_list_reserved, .ram_create = ram_create, .ram_free = ram_free,          \
     .vm_map = vm_map, .vm_unmap = vm_unmap, .vm_protect = vm_protect, .irq_lines = irq_lines,      \
     .irq_set_line = irq_set_line, .vm_send_msi = vm_send_msi, .vcpu_create = vcpu_create,          \
+    .console_output = console_output, .console_input = console_input,                              \
     .vcpu_destroy = vcpu_destroy, .vcpu_enter = vcpu_enter, .vcpu_leave = vcpu_leave,              \
     .vcpu_run = vcpu_run, .vcpu_interrupt = vcpu_interrupt, .vcpu_get_regs = get_regs,             \
     .vcpu_set_regs = set_regs, .vcpu_get_cpuid = get_cpuid
@@ -455,11 +493,17 @@ vsdk_host *puppet_open(int is_autonomous)
 vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made)
 {
     vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus};
+
+    return puppet_vm_with(host, &config, made);
+}
+
+vsdk_vm *puppet_vm_with(vsdk_host *host, const vsdk_vm_config *config, vsdk_vcpu **made)
+{
     vsdk_vm *vm;
     vsdk_error error;
 
-    must(vsdk_vm_create(host, &config, &vm, &error), &error);
-    for (uint32_t i = 0; i < vcpus; i++)
+    must(vsdk_vm_create(host, config, &vm, &error), &error);
+    for (uint32_t i = 0; i < config->vcpus_max; i++)
         must(vsdk_vcpu_create(vm, i, NULL, &made[i], &error), &error);
     return vm;
 }

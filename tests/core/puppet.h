@@ -32,9 +32,14 @@ extern _Atomic unsigned puppet_refusal;
 vsdk_host *puppet_open(int autonomous);
 /* A machine with vCPUs; exits the process with a TAP failure if it can't. */
 vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made);
+vsdk_vm *puppet_vm_with(vsdk_host *host, const vsdk_vm_config *config, vsdk_vcpu **made);
 
 /* In vm_map, when the mapping is made. */
 extern void (*puppet_mapped)(const backend_slot *slot);
+
+/* What vCPU 0's guest has for its console and what it takes of it; NULL: nothing, and none. */
+extern uint64_t (*puppet_console_output)(void *bytes, uint64_t capacity);
+extern uint64_t (*puppet_console_input)(const void *bytes, uint64_t length);
 
 /* How many further fragments vcpu_complete shows of an access, each one port on. */
 extern _Atomic unsigned puppet_fragments;

@@ -1058,6 +1058,51 @@ static void run_whole(int autonomous)
     rig_close(&r);
 }
 
+/* Suspends itself first, and powers off when it goes on. */
+static enum puppet_act suspend_first(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    *exit =
+        (vsdk_exit){.reason = atomic_fetch_add(&turn, 1) ? VSDK_EXIT_POWEROFF : VSDK_EXIT_SUSPEND,
+                    .flags = VSDK_EXIT_TERMINAL};
+    return PUPPET_EXIT;
+}
+
+/* While it is set a new thread gets ahead of who made it. */
+static _Atomic unsigned lets_ahead;
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*fn)(void *),
+                          void *user);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*fn)(void *),
+                          void *user);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*fn)(void *),
+                          void *user)
+{
+    int result = __real_pthread_create(thread, how, fn, user);
+
+    for (int i = 0; atomic_load(&lets_ahead) && i < 20; i++)
+        puppet_nap();
+    return result;
+}
+
+static void run_goes_on_after_a_suspend(int autonomous)
+{
+    vsdk_vcpu *vcpu;
+    vsdk_host *host = puppet_open(autonomous);
+    vsdk_vm *vm = puppet_vm(host, 1, &vcpu);
+    vsdk_exit end = {.reason = VSDK_EXIT_NONE};
+
+    atomic_store(&turn, 0);
+    puppet_script = suspend_first;
+    tap(!vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, NULL) && end.reason == VSDK_EXIT_SUSPEND,
+        "a run ends when the guest suspends itself");
+    atomic_store(&lets_ahead, 1);
+    tap(!vsdk_vm_run(vm, NULL, VSDK_FOREVER, &end, NULL) && end.reason == VSDK_EXIT_POWEROFF,
+        "after a suspend the next one goes on (%u)", end.reason);
+    atomic_store(&lets_ahead, 0);
+    vsdk_vcpu_close(vcpu);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
 int main(void)
 {
     for (int autonomous = 0; autonomous < 2; autonomous++) {
@@ -1083,6 +1128,7 @@ int main(void)
         detach_in_a_circle(autonomous);
         devices_are_told(autonomous);
         run_whole(autonomous);
+        run_goes_on_after_a_suspend(autonomous);
         state_while_a_pause_waits(autonomous);
         a_signal_ends_a_wait(autonomous, 0);
         a_signal_ends_a_wait(autonomous, SA_RESTART);

@@ -198,7 +198,7 @@ static const struct api_function api_functions[] = {
 
 enum {
     API_LAST_STATUS = 0,
-    API_LAST_CAPABILITY = 35,
+    API_LAST_CAPABILITY = 36,
     API_LAST_ANSWER = 2,
     API_LAST_LOG_LEVEL = 4,
     API_LAST_EXIT_REASON = 21,

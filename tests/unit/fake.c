@@ -22,6 +22,14 @@ struct vsdk_irq {
     uint32_t gsi, high;
 };
 
+struct vsdk_work {
+    vsdk_vm *vm;
+    vsdk_device *device;
+    vsdk_work_fn fn;
+    void *user;
+    int posted;
+};
+
 struct vsdk_timer {
     vsdk_vm *vm;
     vsdk_device *device;
@@ -450,6 +458,45 @@ void fake_expire(vsdk_vm *vm)
     fake_lock(vm->timer->device);
     vm->timer->fn(vm->timer->user, vm->timer);
     fake_unlock(vm->timer->device);
+}
+
+/* Work */
+
+vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn fn, void *user,
+                             vsdk_release_fn release, vsdk_work **work, vsdk_error *error)
+{
+    vsdk_work *made = fake_fails(device->vm) ? NULL : calloc(1, sizeof *made);
+
+    if (!made)
+        return fake_no_memory(error);
+    *made = (vsdk_work){device->vm, device, fn, user, 0};
+    *work = device->vm->work = made;
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_work_post(vsdk_work *work, vsdk_error *error)
+{
+    work->posted = 1;
+    return VSDK_OK;
+}
+
+void vsdk_work_close(vsdk_work *work)
+{
+    if (work)
+        work->vm->work = NULL;
+    free(work);
+}
+
+void fake_work(vsdk_vm *vm)
+{
+    vsdk_work *work = vm->work;
+
+    if (!work || !work->posted || vm->paused)
+        return;
+    work->posted = 0;
+    fake_lock(work->device);
+    work->fn(work->user, work);
+    fake_unlock(work->device);
 }
 
 /* Memory */

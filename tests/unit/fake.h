@@ -64,6 +64,7 @@ struct vsdk_vm {
     vsdk_vcpu_config vcpu_config; /* of the last one */
     vsdk_ram_config ram_config;
     vsdk_timer *timer;      /* the last one made */
+    vsdk_work *work;        /* the same */
     uint64_t delay;         /* that it was armed for; UINT64_MAX: disarmed */
     uint32_t devices, rams; /* alive */
     uint32_t fail;          /* the n-th allocation of an object fails, from 1; 0: none */
@@ -82,6 +83,7 @@ const fake_range *fake_find(vsdk_vm *vm, vsdk_space space, uint64_t address, uin
 void fake_pause(vsdk_vm *vm, int pause);
 void fake_reset(vsdk_device *device); /* what a reset of its virtual machine does to it */
 void fake_expire(vsdk_vm *vm);        /* of the timer, whatever it was armed for */
+void fake_work(vsdk_vm *vm); /* what a dispatch of the loop does: runs it if it is posted */
 
 static inline uint8_t fake_in(vsdk_vm *vm, uint16_t port)
 {

@@ -294,6 +294,53 @@ Test(serial, is_busy_while_the_stream_is_full)
     cr_assert(zero(memcmp(bytes, "abcdefghijklmnopqrst", 20)));
 }
 
+/* A guest that has said all it wants to say, and never looks at the port again. */
+Test(serial, a_reader_that_makes_room_gets_the_last_bytes)
+{
+    char bytes[64];
+
+    vsdk_device_close(rig_serial_on(rig_stream(4, 0)));
+    for (char c = 'a'; c <= 't'; c++)
+        fake_out(&vm, DATA, (uint8_t)c);
+    for (uint32_t n = 0; n < 20; n += 4) {
+        cr_assert(eq(u32, drain(bytes + n, 8), 4));
+        fake_work(&vm);
+    }
+    cr_assert(zero(memcmp(bytes, "abcdefghijklmnopqrst", 20)));
+    cr_assert(eq(u8, fake_in(&vm, LSR), 0x60));
+}
+
+Test(serial, moves_nothing_while_it_is_stopped)
+{
+    char bytes[64];
+
+    vsdk_device_close(rig_serial_on(rig_stream(4, 0)));
+    for (char c = 'a'; c <= 'h'; c++)
+        fake_out(&vm, DATA, (uint8_t)c);
+    fake_pause(&vm, 1);
+    cr_assert(eq(u32, drain(bytes, 8), 4));
+    fake_work(&vm);
+    cr_assert(eq(u32, drain(bytes, 8), 0));
+    fake_pause(&vm, 0);
+    fake_work(&vm);
+    cr_assert(eq(u32, drain(bytes, 8), 4));
+    cr_assert(zero(memcmp(bytes, "efgh", 4)));
+}
+
+/* Without memory for it the guest has to look, as before. */
+Test(serial, goes_on_without_memory_for_its_work)
+{
+    char bytes[64];
+
+    vsdk_device_close(rig_serial_on(rig_stream(4, 0)));
+    vm.fail = 1;
+    for (char c = 'a'; c <= 'h'; c++)
+        fake_out(&vm, DATA, (uint8_t)c);
+    cr_assert(eq(u32, drain(bytes, 8), 4));
+    fake_in(&vm, LSR);
+    cr_assert(eq(u32, drain(bytes, 8), 4));
+}
+
 /* The same by the handler of an embedder that reads inside of it, one byte at a time. */
 static void happened_slow(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {

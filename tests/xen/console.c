@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The console of a guest that trusts Xen's: what it writes arrives in order and whole, also its
  * last words; what it does to the ring harms nobody. */
+#include "base/sys.h"
 #include "rig.h"
 #include <string.h>
 #include <sys/mman.h>
@@ -141,6 +142,56 @@ static void input(void)
     end();
 }
 
+/* A run as core calls it, without what core does then. */
+static vsdk_exit_reason run_only(void)
+{
+    rig.vcpu.deadline_ns = sys_clock() + PATIENCE_MS * 1000000ull;
+    check(!rig_ops->vcpu_run(&rig.vcpu, &rig_error), "%s", rig_error.message);
+    return rig.exit.reason;
+}
+
+static void nobody_takes(void)
+{
+    static char text[2049], got[2048];
+    uint64_t taken = 0;
+
+    if (!begin())
+        return;
+    for (unsigned i = 0; i < 2048; i++)
+        text[i] = (char)('a' + i % 23);
+    say(text);
+    fake_notify(rig_domain(&rig));
+    check(run_only() == VSDK_EXIT_KICKED && rig.exit.detail == 0 && rig.vm.console_due, "reason %u",
+          rig.exit.reason);
+    check(ring->out_cons == 0 && !rig_domain(&rig)->own_told[0], "the guest was told of room");
+    for (unsigned i = 0; taken < 2048 && i < 100; i++) {
+        uint64_t some = rig_ops->console_output(&rig.vm, got + taken, 100);
+        check(some <= 100 && ring->out_cons == taken + some, "%llu bytes, %u read",
+              (unsigned long long)some, ring->out_cons);
+        taken += some;
+    }
+    check(taken == 2048 && !memcmp(got, text, 2048), "%llu bytes", (unsigned long long)taken);
+    end();
+}
+
+static void room_for_input_is_told(void)
+{
+    if (!begin())
+        return;
+    check(rig_ops->console_input(&rig.vm, "abc", 3) == 3, "no room");
+    ring->in_cons = ring->in_prod;
+    fake_notify(rig_domain(&rig));
+    check(run_only() == VSDK_EXIT_KICKED && rig.exit.detail == 0 && rig.vm.console_due, "reason %u",
+          rig.exit.reason);
+    /* As long as core has something to do there a run does not wait. */
+    check(run_only() == VSDK_EXIT_KICKED && rig.exit.detail == 0, "reason %u", rig.exit.reason);
+    rig.vm.console_due = 0;
+    rig.vcpu.deadline_ns = sys_clock();
+    check(!rig_ops->vcpu_run(&rig.vcpu, &rig_error) && rig.exit.detail == VSDK_KICK_DEADLINE,
+          "detail %llu", (unsigned long long)rig.exit.detail);
+    end();
+}
+
 static void reset(void)
 {
     if (!begin())
@@ -170,6 +221,8 @@ int main(void)
         {"last words without a notification", without_a_notification},
         {"nonsense in the ring", nonsense},
         {"input", input},
+        {"what nobody takes stays in the ring", nobody_takes},
+        {"room for input is told", room_for_input_is_told},
         {"reset", reset},
     };
 

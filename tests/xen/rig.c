@@ -43,20 +43,11 @@ static vsdk_status gate_write(backend_vm *vm, uint64_t gpa, const void *from, ui
     return gate(vm, gpa, (void *)(uintptr_t)from, length, 1);
 }
 
-static void on_console(backend_vm *vm, const void *bytes, uint64_t length)
-{
-    if (length > sizeof rig_console - rig_console_length)
-        length = sizeof rig_console - rig_console_length;
-    memcpy(rig_console + rig_console_length, bytes, length);
-    rig_console_length += length;
-}
-
 static const core_table core = {.size = sizeof core,
                                 .abi = BACKEND_ABI,
                                 .log = on_log,
                                 .gate_read = gate_read,
-                                .gate_write = gate_write,
-                                .console_output = on_console};
+                                .gate_write = gate_write};
 
 void rig_init(void)
 {
@@ -138,10 +129,25 @@ struct fake_domain *rig_domain(const struct rig *rig)
     return fake_find((uint32_t)rig->vm.domain);
 }
 
+/* What core does of it between exits, and at the end. */
+static void take_console(struct rig *rig)
+{
+    uint64_t got;
+
+    rig->vm.console_due = 0;
+    do {
+        got = rig_ops->console_output(&rig->vm, rig_console + rig_console_length,
+                                      sizeof rig_console - rig_console_length);
+        rig_console_length += got;
+    } while (got);
+}
+
 const vsdk_exit *rig_run(struct rig *rig, unsigned ms)
 {
     rig->vcpu.deadline_ns = sys_clock() + ms * 1000000ull;
     if (rig_ops->vcpu_run(&rig->vcpu, &rig_error))
         rig->exit = (vsdk_exit){.reason = VSDK_EXIT_NONE};
+    else if (rig->vm.console_due || rig->exit.flags & VSDK_EXIT_TERMINAL)
+        take_console(rig);
     return &rig->exit;
 }

@@ -95,7 +95,7 @@ static vsdk_status build(void)
     if (!status && !left_by)
         status = machine_boot(&guest, &options, &files, &error);
     if (!status && !left_by)
-        status = console_attach(&terminal, guest.vm, guest.serial, &error);
+        status = console_attach(&terminal, guest.vm, machine_input(&guest, &options), &error);
     return status;
 }
 

@@ -2,7 +2,8 @@
 /* Who may wait for whom, so that Ctrl-A X and signals always work:
  *
  * - The guest's thread, inside console_output, holds the port and waits for a reader of the output;
- *   until the command is left, the time is over, or the guest has ended on another processor.
+ *   until the command is left, the time is over, or the guest has ended on another processor. The
+ *   serial port and the hypervisor's console have one output, whose lock the other waits for.
  * - What is typed waits for room in the stream to the port. So the thread that looks at the
  * terminal never does that: it finds the escape and leaves the rest to the feeder, a thread of its
  * own.
@@ -77,11 +78,13 @@ void console_output(void *user, vsdk_stream *stream, vsdk_stream_events events)
     uint64_t length;
 
     (void)events;
+    pthread_mutex_lock(&c->writing);
     while ((length = take_output(c, stream, bytes, sizeof bytes)) != 0) {
         write_whole(c, &c->serial, bytes, length);
         if (c->terminal)
             answers_look(&c->answers, bytes, length);
     }
+    pthread_mutex_unlock(&c->writing);
 }
 
 void console_debug(void *user, vsdk_stream *stream, vsdk_stream_events events)
@@ -100,6 +103,7 @@ int console_open(console *c, const char *serial, const char *debug)
     c->serial.fd = c->debug.fd = -1;
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_init(&c->feeding, NULL);
+    pthread_mutex_init(&c->writing, NULL);
     pthread_cond_init(&c->more, NULL);
     if (!strcmp(serial, "stdio")) {
         output_borrow(&c->serial, STDOUT_FILENO, "serial port");

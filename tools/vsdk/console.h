@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's serial port on standard input and output, or in a file; its debug console in a file.
+/* The guest's serial port, and the console that the hypervisor gives it, on standard input and
+ * output, or in a file; its debug console in a file.
  *
  * Ctrl-A is the escape where standard input is a terminal: X leaves, a second Ctrl-A sends one. */
 #ifndef VSDK_CONSOLE_H
@@ -28,7 +29,8 @@ typedef struct console {
     vsdk_stream *port;
     vsdk_watch *watch;
 
-    pthread_mutex_t lock; /* typed and typed_length */
+    pthread_mutex_t writing; /* the output of the serial port and the hypervisor's console */
+    pthread_mutex_t lock;    /* typed and typed_length */
     pthread_cond_t more;
     unsigned char typed[1024]; /* not taken by the feeder yet */
     size_t typed_length;

@@ -3,6 +3,7 @@
  * is asked that a start does not need. */
 #include "machine.h"
 #include "command.h"
+#include <string.h>
 
 vsdk_status machine_open(machine *m, const run_options *o, vsdk_error *error)
 {
@@ -13,6 +14,14 @@ vsdk_status machine_open(machine *m, const run_options *o, vsdk_error *error)
     return vsdk_host_open(o->backend, &config, &m->host, error);
 }
 
+static int has_console(const machine *m)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+
+    return !vsdk_host_query(m->host, VSDK_CAPABILITY_CONSOLE, &info, NULL) &&
+           info.answer == VSDK_ANSWER_YES;
+}
+
 vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_error *error)
 {
     vsdk_pc_config config = {.size = sizeof config,
@@ -20,8 +29,14 @@ vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_erro
                              .vcpus = o->vcpus,
                              .irqchip = o->irqchip,
                              .exit_port = o->exit_port};
-    vsdk_status status = vsdk_stream_create(NULL, &config.serial, &m->serial, error);
+    vsdk_status status = VSDK_OK;
 
+    if (has_console(m))
+        status = vsdk_stream_create(NULL, &config.console, &m->console, error);
+    if (!status && m->console)
+        status = vsdk_stream_set_handler(m->console, console_output, c, NULL, error);
+    if (!status)
+        status = vsdk_stream_create(NULL, &config.serial, &m->serial, error);
     if (!status)
         status = vsdk_stream_set_handler(m->serial, console_output, c, NULL, error);
     if (!status && o->debug_console)
@@ -31,7 +46,8 @@ vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_erro
     if (!status)
         status = vsdk_pc_create(m->host, &config, &m->pc, error);
     m->vm = vsdk_pc_vm(m->pc);
-    vsdk_stream_close(config.serial); /* the machine has its own references */
+    vsdk_stream_close(config.console); /* the machine has its own references */
+    vsdk_stream_close(config.serial);
     vsdk_stream_close(config.debug_output);
     return status;
 }
@@ -59,6 +75,17 @@ vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *
     if (o->format == VSDK_BOOT_FLAT)
         boot.address = o->address;
     return vsdk_pc_boot(m->pc, &boot, error);
+}
+
+vsdk_stream *machine_input(const machine *m, const run_options *o)
+{
+    static const char word[] = "console=";
+    const char *last = NULL;
+
+    for (const char *at = o->command_line; at && (at = strstr(at, word)) != NULL; at++)
+        if (at == o->command_line || at[-1] == ' ')
+            last = at + sizeof word - 1;
+    return last && m->console && !strncmp(last, "hvc", 3) ? m->console : m->serial;
 }
 
 static int registers(vsdk_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_x86_sregs *sregs)
@@ -108,5 +135,6 @@ void machine_release(machine *m)
     vsdk_pc_close(m->pc);
     vsdk_host_close(m->host);
     vsdk_stream_close(m->serial);
+    vsdk_stream_close(m->console);
     vsdk_stream_close(m->debug);
 }

@@ -15,14 +15,18 @@ typedef struct machine_files {
 typedef struct machine {
     vsdk_host *host;
     vsdk_pc *pc;
-    vsdk_vm *vm;                 /* the machine's */
-    vsdk_stream *serial, *debug; /* this side's ends */
+    vsdk_vm *vm; /* the machine's */
+    /* This side's ends. console: the hypervisor's, NULL where it has none. */
+    vsdk_stream *serial, *console, *debug;
 } machine;
 
 vsdk_status machine_open(machine *m, const run_options *o, vsdk_error *error);
 vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_error *error);
 vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *files,
                          vsdk_error *error);
+/* Where what is typed goes: the console that the kernel's command line names last, as Linux reads
+ * from that one. */
+vsdk_stream *machine_input(const machine *m, const run_options *o);
 /* One processor's registers while it stands: 1, or 0 if there is no such one or they can't be had.
  */
 int machine_registers(const machine *m, uint32_t vcpu, vsdk_x86_regs *regs, vsdk_x86_sregs *sregs);

@@ -148,6 +148,8 @@ static answer of_rest(host_kvm *h, vsdk_capability capability)
         return when(kvm_has(h, KVM_ASK_IRQFD) && kvm_has(h, KVM_ASK_ROUTES),
                     "KVM_IRQFD, in machines with local APICs",
                     "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
+    case VSDK_CAPABILITY_CONSOLE:
+        return no("KVM has no console of its own: guests have serial ports");
     default:
         return no(LATER);
     }

@@ -72,6 +72,7 @@ static const pair pairs[] = {
     [VSDK_CAPABILITY_CPUID_SET] = BOTH(NO("the mock has one fixed table of leaves")),
     [VSDK_CAPABILITY_FPU] = BOTH(EMULATED("the state is kept, and no instruction uses it")),
     [VSDK_CAPABILITY_MSI_DESCRIPTOR] = BOTH(NO("no kernel is there to send it")),
+    [VSDK_CAPABILITY_CONSOLE] = BOTH(NO("guests of the mock have serial ports only")),
 };
 
 vsdk_status mock_host_query(backend_host *host, vsdk_capability capability,

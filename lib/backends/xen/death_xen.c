@@ -15,14 +15,14 @@
 #include <string.h>
 
 static struct {
-    pthread_mutex_t lock;
+    lock lock;
     uint32_t users;
     xen_logger silent; /* outlives any host */
     xenevtchn_handle *events;
     _Atomic int fd;
     _Atomic int missed; /* an event was taken and Xen did not answer what it was about */
     xen_vm *vms;
-} deaths = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+} deaths = {.lock = LOCK_INITIALIZER(RANK_BACKEND), .fd = -1};
 
 static int bind_event(void)
 {
@@ -50,22 +50,22 @@ int death_open(void)
 {
     int result = 0;
 
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     if (deaths.users++ == 0 || !deaths.events)
         result = bind_event();
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
     return result;
 }
 
 void death_close(void)
 {
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     if (--deaths.users == 0 && deaths.events) {
         deaths.fd = -1;
         xenevtchn_close(deaths.events);
         deaths.events = NULL;
     }
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 int death_fd(void)
@@ -80,35 +80,35 @@ int death_is_polled(void)
 
 void death_add(xen_vm *vm)
 {
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     vm->next = deaths.vms;
     deaths.vms = vm;
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 void death_remove(xen_vm *vm)
 {
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     for (xen_vm **at = &deaths.vms; *at; at = &(*at)->next)
         if (*at == vm) {
             *at = vm->next;
             break;
         }
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 void death_add_vcpu(xen_vcpu *vcpu)
 {
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     vcpu->vm->vcpus[vcpu->vcpu->index] = vcpu;
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 void death_remove_vcpu(xen_vcpu *vcpu)
 {
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     vcpu->vm->vcpus[vcpu->vcpu->index] = NULL;
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 static void wake(const xen_vm *vm)
@@ -197,14 +197,14 @@ static void poll_from_now(void)
 
 static void look(xen_host *host)
 {
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     if (take_event()) {
         if (look_at_all(host) < 0)
             poll_from_now();
         else
             deaths.missed = 0;
     }
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 static void ask(xen_vm *vm)
@@ -214,9 +214,9 @@ static void ask(xen_vm *vm)
 
     if (result < 0 && result != -ESRCH)
         return;
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     tell(vm, result < 0 || !is_domain_of(vm, &domain) ? COMPAT_DYING : domain.ended);
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
 }
 
 void death_check(xen_vm *vm)
@@ -231,12 +231,12 @@ int death_undo(xen_vm *vm, int (*undo)(xen_vm *))
 {
     int result;
 
-    pthread_mutex_lock(&deaths.lock);
+    lock_take(&deaths.lock);
     result = undo(vm);
     if (result >= 0) {
         vm->ended = COMPAT_ALIVE;
         vm->end_logged = 0;
     }
-    pthread_mutex_unlock(&deaths.lock);
+    lock_give(&deaths.lock);
     return result;
 }

@@ -117,10 +117,9 @@ vsdk_status xen_vm_create(backend_vm *vm, vsdk_error *error)
     made->host = xen_host_of(vm->host);
     made->ended = COMPAT_ALIVE;
     made->paused = 1; /* as every new domain */
-    pthread_mutex_init(&made->device_lock, NULL);
-    pthread_mutex_init(&made->memory_lock, NULL);
-    pthread_mutex_init(&made->pv.serving, NULL);
-    pthread_mutex_init(&made->pv.lock, NULL);
+    lock_init(&made->device_lock, RANK_LEAF);
+    lock_init(&made->memory_lock, RANK_BACKEND_PART);
+    lock_init(&made->pv.lock, RANK_BACKEND_PART);
     vm->data = made;
     status = create_domain(made, error);
     if (!status)
@@ -172,10 +171,9 @@ void xen_vm_free(backend_vm *vm)
 {
     xen_vm *made = xen_vm_of(vm);
 
-    pthread_mutex_destroy(&made->device_lock);
-    pthread_mutex_destroy(&made->memory_lock);
-    pthread_mutex_destroy(&made->pv.serving);
-    pthread_mutex_destroy(&made->pv.lock);
+    lock_destroy(&made->device_lock);
+    lock_destroy(&made->memory_lock);
+    lock_destroy(&made->pv.lock);
     alloc_free(made);
     vm->data = NULL;
 }

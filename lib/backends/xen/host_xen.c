@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+static lock opening = LOCK_INITIALIZER(RANK_LEAF);
 
 void descriptor_plug_in(descriptor_plug *plug)
 {
-    pthread_mutex_lock(&opening);
+    lock_take(&opening);
     for (int i = 0; i < 3; i++) {
         plug->fd[i] = -1;
         if (fcntl(i, F_GETFD) < 0)
@@ -25,7 +25,7 @@ void descriptor_plug_out(descriptor_plug *plug)
 {
     for (int i = 0; i < 3; i++)
         sys_close(plug->fd[i]);
-    pthread_mutex_unlock(&opening);
+    lock_give(&opening);
 }
 
 vsdk_status xen_failed(vsdk_error *error, int failure, const char *operation, const char *what)

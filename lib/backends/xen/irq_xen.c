@@ -28,9 +28,9 @@ vsdk_status xen_irq_set_line(backend_vm *vm, uint32_t gsi, uint32_t level, vsdk_
     xen_vm *made = xen_vm_of(vm);
     int result;
 
-    pthread_mutex_lock(&made->device_lock);
+    lock_take(&made->device_lock);
     result = set_line(made, gsi, !!level) < 0 ? -errno : 0;
-    pthread_mutex_unlock(&made->device_lock);
+    lock_give(&made->device_lock);
     return result ? xen_refused(error, result, "XEN_DMOP_set_isa_irq_level", "Xen refused the line")
                   : VSDK_OK;
 }
@@ -44,11 +44,11 @@ vsdk_status xen_vm_send_msi(backend_vm *vm, uint64_t address, uint32_t data, vsd
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "XEN_DMOP_inject_msi",
                          "Xen takes messages of fixed and lowest-priority delivery, not mode %u",
                          data >> 8 & 7);
-    pthread_mutex_lock(&made->device_lock);
+    lock_take(&made->device_lock);
     result = xendevicemodel_inject_msi(made->device, (domid_t)made->domid, address, data) < 0
                  ? -errno
                  : 0;
-    pthread_mutex_unlock(&made->device_lock);
+    lock_give(&made->device_lock);
     return result ? xen_refused(error, result, "XEN_DMOP_inject_msi", "Xen refused the message")
                   : VSDK_OK;
 }

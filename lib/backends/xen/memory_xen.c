@@ -217,11 +217,11 @@ static vsdk_status set_type(xen_vm *vm, uint64_t gpa, uint64_t bytes, uint32_t f
     hvmmem_type_t type = flags & VSDK_MAP_READONLY ? HVMMEM_ioreq_server : HVMMEM_ram_rw;
     int result;
 
-    pthread_mutex_lock(&vm->device_lock);
+    lock_take(&vm->device_lock);
     result = xendevicemodel_set_mem_type(vm->device, (domid_t)vm->domid, type, gpa / XEN_PAGE,
                                          (uint32_t)(bytes / XEN_PAGE));
     result = result < 0 ? -errno : 0;
-    pthread_mutex_unlock(&vm->device_lock);
+    lock_give(&vm->device_lock);
     if (result < 0)
         return xen_refused(error, result, "XEN_DMOP_set_mem_type",
                            "Xen refused to change the kind of the pages");
@@ -286,10 +286,10 @@ static xen_slot *remember(xen_vm *vm, backend_slot *slot)
     /* Few enough for the process, whatever the size. */
     for (made->part = LARGE / XEN_PAGE; pages / made->part > PARTS; made->part *= 2)
         ;
-    pthread_mutex_lock(&vm->memory_lock);
+    lock_take(&vm->memory_lock);
     made->next = vm->slots;
     vm->slots = made;
-    pthread_mutex_unlock(&vm->memory_lock);
+    lock_give(&vm->memory_lock);
     slot->data = made;
     return made;
 }
@@ -298,14 +298,14 @@ static void forget(xen_vm *vm, backend_slot *slot)
 {
     xen_slot *entry = slot->data;
 
-    pthread_mutex_lock(&vm->memory_lock);
+    lock_take(&vm->memory_lock);
     for (xen_slot **at = &vm->slots; *at; at = &(*at)->next)
         if (*at == entry) {
             *at = entry->next;
             break;
         }
     vm->hole_runs -= entry->has_holes ? hole_runs_of(entry, 0, slot->length / XEN_PAGE) : 0;
-    pthread_mutex_unlock(&vm->memory_lock);
+    lock_give(&vm->memory_lock);
     slot_free(entry);
     slot->data = NULL;
 }
@@ -432,7 +432,7 @@ int memory_follow(xen_vm *vm, uint64_t *gpa, uint32_t turns)
 {
     xen_slot *entry = NULL;
 
-    pthread_mutex_lock(&vm->memory_lock);
+    lock_take(&vm->memory_lock);
     for (uint32_t i = 0; i < turns; i++) {
         uint64_t page, left;
         entry = slot_from(vm, *gpa);
@@ -445,7 +445,7 @@ int memory_follow(xen_vm *vm, uint64_t *gpa, uint32_t turns)
         look_for_gone(vm, entry, page, (uint32_t)left);
         *gpa = entry->slot->gpa + (page + left) * XEN_PAGE;
     }
-    pthread_mutex_unlock(&vm->memory_lock);
+    lock_give(&vm->memory_lock);
     if (entry)
         return 0;
     *gpa = 0;
@@ -601,7 +601,7 @@ static int renew_all(xen_vm *vm, int fill)
 {
     int result = 0;
 
-    pthread_mutex_lock(&vm->memory_lock);
+    lock_take(&vm->memory_lock);
     if (fill)
         vm->hole_runs = 0;
     for (xen_slot *entry = vm->slots; result >= 0 && entry; entry = entry->next) {
@@ -612,7 +612,7 @@ static int renew_all(xen_vm *vm, int fill)
         result = missing ? renew_slot(vm, entry, missing, fill) : -ENOMEM;
         alloc_free(missing);
     }
-    pthread_mutex_unlock(&vm->memory_lock);
+    lock_give(&vm->memory_lock);
     return result;
 }
 

@@ -33,6 +33,7 @@ static const backend_ops ops = {
     .irq_set_line = xen_irq_set_line,
     .vm_send_msi = xen_vm_send_msi,
     .vcpu_inject_nmi = xen_vcpu_inject_nmi,
+    .console_output = xen_console_output,
     .console_input = xen_console_input,
     .vcpu_create = xen_vcpu_create,
     .vcpu_destroy = xen_vcpu_destroy,

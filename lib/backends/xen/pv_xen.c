@@ -2,13 +2,12 @@
 /* The console and the store that guests of Xen trust to be there: two pages of the guest's, each
  * with an event channel, named to it by parameters of the domain.
  *
- * Whoever is inside run of vCPU 0 serves them, when the guest notifies, and whoever tells of the
- * guest's end, so that its last words are not lost. What the guest has in the pages is copied once
- * and then checked; our own places in the rings are kept here, where it can't move them. A turn is
- * short, and what is left is told by `more`.
+ * Whoever is inside run of vCPU 0 takes the guest's notifications and serves the store; a turn is
+ * short, and what is left is told by `more`. The console's bytes are for the core to take and give:
+ * it is told by `console_due`. What the guest has in the pages is copied once and then checked; our
+ * own places in the rings are kept here, where it can't move them.
  *
- * `serving` is held by the one thread that takes from the guest, also while the core is told;
- * `lock` around the handle of the channels, and by who gives input to the console. */
+ * `lock` is held around the handle of the channels, which a reset replaces. */
 #include "backends/xen/store.h"
 #include "backends/xen/xen.h"
 #include <errno.h>
@@ -117,14 +116,14 @@ int pv_reset(xen_vm *vm)
 {
     int result;
 
-    pthread_mutex_lock(&vm->pv.lock);
+    lock_take(&vm->pv.lock);
     if (vm->pv.events)
         xenevtchn_close(vm->pv.events);
     vm->pv.events = NULL;
     result = open_channels(vm);
     if (result >= 0)
         result = connect_both(vm);
-    pthread_mutex_unlock(&vm->pv.lock);
+    lock_give(&vm->pv.lock);
     return result;
 }
 
@@ -135,10 +134,10 @@ int pv_fd(const xen_vm *vm)
 
 static void notify(xen_vm *vm, evtchn_port_t port)
 {
-    pthread_mutex_lock(&vm->pv.lock);
+    lock_take(&vm->pv.lock);
     if (vm->pv.events)
         xenevtchn_notify(vm->pv.events, port);
-    pthread_mutex_unlock(&vm->pv.lock);
+    lock_give(&vm->pv.lock);
 }
 
 /* Before the rings are looked at: what comes later is told again. Reading the handle when nothing
@@ -147,41 +146,57 @@ static void take_events(xen_vm *vm)
 {
     struct pollfd poller = {.events = POLLIN};
 
-    pthread_mutex_lock(&vm->pv.lock);
+    lock_take(&vm->pv.lock);
     poller.fd = pv_fd(vm);
     for (int i = 0; i < PAGES && poll(&poller, 1, 0) > 0; i++) {
         int port = xenevtchn_pending(vm->pv.events);
-        if (port >= 0)
-            xenevtchn_unmask(vm->pv.events, (evtchn_port_t)port);
+        if (port < 0)
+            continue;
+        xenevtchn_unmask(vm->pv.events, (evtchn_port_t)port);
+        if ((evtchn_port_t)port == vm->pv.console_port)
+            vm->vm->console_due = 1; /* it may also have read, and made room */
     }
-    pthread_mutex_unlock(&vm->pv.lock);
+    lock_give(&vm->pv.lock);
 }
 
-static void serve_console(xen_vm *vm)
+/* A guest that breaks its indices is served what the ring holds. */
+static uint32_t output_waiting(const xen_vm *vm, uint32_t produced)
 {
-    struct xencons_interface *ring = console_of(vm);
-    char bytes[sizeof ring->out];
-    uint32_t produced = __atomic_load_n(&ring->out_prod, __ATOMIC_ACQUIRE);
     uint32_t count = produced - vm->pv.out_consumed;
-    uint32_t from = MASK_XENCONS_IDX(vm->pv.out_consumed, ring->out), first = sizeof bytes - from;
 
+    return count > sizeof console_of(vm)->out ? (uint32_t)sizeof console_of(vm)->out : count;
+}
+
+static int has_output(const xen_vm *vm)
+{
+    return output_waiting(vm, __atomic_load_n(&console_of(vm)->out_prod, __ATOMIC_ACQUIRE)) != 0;
+}
+
+uint64_t xen_console_output(backend_vm *outer, void *bytes, uint64_t capacity)
+{
+    xen_vm *vm = xen_vm_of(outer);
+    struct xencons_interface *ring = console_of(vm);
+
+    if (!ring)
+        return 0;
+    uint32_t produced = __atomic_load_n(&ring->out_prod, __ATOMIC_ACQUIRE);
+    uint32_t count = output_waiting(vm, produced);
     if (!count)
-        return;
-    if (count > sizeof bytes) { /* nonsense: what there is can't be told from it */
-        vm->pv.out_consumed = produced - sizeof bytes;
-        count = sizeof bytes;
-        from = MASK_XENCONS_IDX(vm->pv.out_consumed, ring->out);
-        first = (uint32_t)sizeof bytes - from;
-    }
+        return 0;
+    if (produced - vm->pv.out_consumed > count)
+        vm->pv.out_consumed = produced - count; /* what there was before can't be told from it */
+    if (count > capacity)
+        count = (uint32_t)capacity;
+    uint32_t from = MASK_XENCONS_IDX(vm->pv.out_consumed, ring->out);
+    uint32_t first = (uint32_t)sizeof ring->out - from;
     if (first > count)
         first = count;
     memcpy(bytes, ring->out + from, first);
-    memcpy(bytes + first, ring->out, count - first);
+    memcpy((char *)bytes + first, ring->out, count - first);
     vm->pv.out_consumed += count;
     __atomic_store_n(&ring->out_cons, vm->pv.out_consumed, __ATOMIC_RELEASE);
     notify(vm, vm->pv.console_port);
-    if (vm->host->host->core->console_output)
-        vm->host->host->core->console_output(vm->vm, bytes, count);
+    return count;
 }
 
 static void serve_store(xen_vm *vm)
@@ -200,29 +215,16 @@ static void serve_store(xen_vm *vm)
                 vm->domid);
 }
 
-static void serve(xen_vm *vm)
-{
-    take_events(vm);
-    serve_console(vm);
-    serve_store(vm);
-    pthread_mutex_unlock(&vm->pv.serving);
-}
-
 void pv_serve(xen_vm *vm)
-{
-    if (vm->pv.pages && pthread_mutex_trylock(&vm->pv.serving) == 0)
-        serve(vm);
-}
-
-void pv_serve_last(xen_vm *vm)
 {
     if (!vm->pv.pages)
         return;
-    pthread_mutex_lock(&vm->pv.serving);
-    serve(vm);
+    take_events(vm);
+    if (has_output(vm))
+        vm->vm->console_due = 1;
+    serve_store(vm);
 }
 
-/* The guest's reading says nothing to us: who has more tries again. */
 static uint32_t put_input(xen_vm *vm, const uint8_t *bytes, uint64_t length)
 {
     struct xencons_interface *ring = console_of(vm);
@@ -241,19 +243,14 @@ static uint32_t put_input(xen_vm *vm, const uint8_t *bytes, uint64_t length)
     memcpy(ring->in, bytes + first, count - first);
     vm->pv.in_produced += count;
     __atomic_store_n(&ring->in_prod, vm->pv.in_produced, __ATOMIC_RELEASE);
-    if (count && vm->pv.events)
-        xenevtchn_notify(vm->pv.events, vm->pv.console_port);
+    if (count)
+        notify(vm, vm->pv.console_port);
     return count;
 }
 
 uint64_t xen_console_input(backend_vm *vm, const void *bytes, uint64_t length)
 {
     xen_vm *made = xen_vm_of(vm);
-    uint64_t count = 0;
 
-    pthread_mutex_lock(&made->pv.lock);
-    if (made->pv.pages)
-        count = put_input(made, bytes, length);
-    pthread_mutex_unlock(&made->pv.lock);
-    return count;
+    return made->pv.pages ? put_input(made, bytes, length) : 0;
 }

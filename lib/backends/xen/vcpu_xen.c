@@ -175,7 +175,6 @@ static void sync_regs(xen_vcpu *vcpu)
 static int something_to_tell(xen_vcpu *vcpu)
 {
     if (vcpu->vm->ended != COMPAT_ALIVE && !exit_waiting(vcpu)) {
-        pv_serve_last(vcpu->vm);
         end_tell(vcpu);
         return 1;
     }
@@ -189,6 +188,11 @@ static int something_to_tell(xen_vcpu *vcpu)
     }
     if (deadline_passed(vcpu)) {
         kicked(vcpu, VSDK_KICK_DEADLINE);
+        return 1;
+    }
+    if (vcpu->vcpu->index == 0 && vcpu->vm->vm->console_due) {
+        pv_serve(vcpu->vm); /* a guest that floods its console has a store, too */
+        kicked(vcpu, 0);
         return 1;
     }
     return 0;

@@ -5,8 +5,8 @@
 
 #include "backends/xen/compat.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "core/backend.h"
-#include <pthread.h>
 #include <xen/hvm/ioreq.h>
 #include <xendevicemodel.h>
 #include <xenevtchn.h>
@@ -47,7 +47,7 @@ typedef struct xen_slot xen_slot;
 
 /* Of pv_xen.c: the guest's console and store. */
 typedef struct xen_pv {
-    pthread_mutex_t serving, lock;
+    lock lock;
     void *pages; /* the console's and the store's; NULL: none (any more) */
     xenevtchn_handle *events;
     evtchn_port_t console_port, store_port;
@@ -75,7 +75,7 @@ typedef struct xen_vm {
     int seen;
     xen_vcpu *vcpus[XEN_VCPUS_MAX]; /* whom to wake */
 
-    pthread_mutex_t device_lock; /* of the device handle */
+    lock device_lock; /* of the device handle */
     xendevicemodel_handle *device;
     ioservid_t server;
     xenforeignmemory_resource_handle *resource;
@@ -86,7 +86,7 @@ typedef struct xen_vm {
     uint8_t *initial; /* the state of all processors and controllers before the first start */
     uint32_t initial_bytes;
 
-    pthread_mutex_t memory_lock;
+    lock memory_lock;
     uint64_t mapped; /* bytes of guest memory, special pages included */
     xen_slot *slots;
     uint32_t hole_runs; /* places where zero pages of ours are in view */
@@ -243,10 +243,10 @@ vsdk_status reset_suspend(xen_vm *vm, vsdk_error *error); /* a suspended guest m
 /* pv_xen.c */
 vsdk_status pv_open(xen_vm *vm, vsdk_error *error);
 void pv_close(xen_vm *vm);
-int pv_reset(xen_vm *vm);       /* 0 or -errno: as a new domain has it */
-int pv_fd(const xen_vm *vm);    /* readable when there is something to serve */
-void pv_serve(xen_vm *vm);      /* unless another thread does */
-void pv_serve_last(xen_vm *vm); /* after the guest's end */
+int pv_reset(xen_vm *vm);    /* 0 or -errno: as a new domain has it */
+int pv_fd(const xen_vm *vm); /* readable when there is something to serve */
+void pv_serve(xen_vm *vm);   /* on the thread inside run of vCPU 0 */
+uint64_t xen_console_output(backend_vm *vm, void *bytes, uint64_t capacity);
 uint64_t xen_console_input(backend_vm *vm, const void *bytes, uint64_t length);
 
 /* vcpu_xen.c */
