@@ -561,7 +561,7 @@ Test(pc, checks)
     c.memory_max = (4 << 20) - 1;
     cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
     c.memory_max = 0;
-    c.reserved2[4] = 1;
+    c.reserved2[3] = 1;
     cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_UNSUPPORTED));
     c.flags = 1;
     cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
