@@ -22,7 +22,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 5 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 6 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -70,12 +70,13 @@ struct backend_vm {
 struct backend_vcpu {
     backend_vm *vm;
     uint32_t index;
-    uint32_t flags;            /* vsdk_vcpu_flags */
-    vsdk_exit *exit;           /* the record */
-    vsdk_x86_regs *sync_regs;  /* where to put general registers at an exit; NULL: not wanted */
-    _Atomic uint32_t requests; /* backend_request; not zero: leave the guest */
-    uint64_t deadline_ns;      /* absolute CLOCK_MONOTONIC of this run, 0: none */
-    _Atomic uint64_t internal; /* count of what the backend handled itself */
+    uint32_t flags;             /* vsdk_vcpu_flags */
+    vsdk_exit *exit;            /* the record */
+    vsdk_x86_regs *sync_regs;   /* where to put general registers at an exit; NULL: not wanted */
+    vsdk_x86_sregs *sync_sregs; /* the same for segment and control registers */
+    _Atomic uint32_t requests;  /* backend_request; not zero: leave the guest */
+    uint64_t deadline_ns;       /* absolute CLOCK_MONOTONIC of this run, 0: none */
+    _Atomic uint64_t internal;  /* count of what the backend handled itself */
     void *data;
 };
 

@@ -316,6 +316,7 @@ ASSERT(VSDK_VCPU_AT_EXIT == 2, "VSDK_VCPU_AT_EXIT");
 ASSERT(SAME(__typeof__(&vsdk_vcpu_phase_name), const char *(*)(uint32_t)), "vsdk_vcpu_phase_name");
 ASSERT(SAME(vsdk_vcpu_flags, uint32_t), "vsdk_vcpu_flags");
 ASSERT(VSDK_VCPU_SYNC_GENERAL == 1, "VSDK_VCPU_SYNC_GENERAL");
+ASSERT(VSDK_VCPU_SYNC_SREGS == 2, "VSDK_VCPU_SYNC_SREGS");
 ASSERT(sizeof(vsdk_vcpu_config) == 32, "vsdk_vcpu_config");
 ASSERT(offsetof(vsdk_vcpu_config, size) == 0, "vsdk_vcpu_config.size");
 ASSERT(SAME(FIELD(vsdk_vcpu_config, size), uint32_t), "vsdk_vcpu_config.size");
@@ -502,7 +503,9 @@ ASSERT(SAME(__typeof__(&vsdk_x86_host_get_cpuid), int32_t (*)(vsdk_host *, vsdk_
 ASSERT(SAME(__typeof__(&vsdk_x86_vm_set_cpuid), int32_t (*)(vsdk_vm *, const vsdk_x86_cpuid_entry *, uint32_t, vsdk_error *)), "vsdk_x86_vm_set_cpuid");
 ASSERT(SAME(__typeof__(&vsdk_x86_vcpu_get_cpuid), int32_t (*)(vsdk_vcpu *, uint32_t, uint32_t, vsdk_x86_cpuid_entry *, vsdk_error *)), "vsdk_x86_vcpu_get_cpuid");
 ASSERT(SAME(__typeof__(&vsdk_x86_vcpu_inject_nmi), int32_t (*)(vsdk_vcpu *, vsdk_error *)), "vsdk_x86_vcpu_inject_nmi");
-ASSERT(SAME(__typeof__(&vsdk_x86_vcpu_sync_regs), const vsdk_x86_regs *(*)(vsdk_vcpu *)), "vsdk_x86_vcpu_sync_regs");
+ASSERT(SAME(__typeof__(&vsdk_x86_vcpu_sync_regs), vsdk_x86_regs *(*)(vsdk_vcpu *)), "vsdk_x86_vcpu_sync_regs");
+ASSERT(SAME(__typeof__(&vsdk_x86_vcpu_sync_sregs), vsdk_x86_sregs *(*)(vsdk_vcpu *)), "vsdk_x86_vcpu_sync_sregs");
+ASSERT(SAME(__typeof__(&vsdk_x86_vcpu_sync_write), int32_t (*)(vsdk_vcpu *, uint32_t, vsdk_error *)), "vsdk_x86_vcpu_sync_write");
 ASSERT(SAME(__typeof__(&vsdk_ram_ref), vsdk_ram *(*)(vsdk_ram *)), "vsdk_ram_ref");
 ASSERT(SAME(vsdk_ram_backing, uint32_t), "vsdk_ram_backing");
 ASSERT(VSDK_RAM_ANONYMOUS == 0, "VSDK_RAM_ANONYMOUS");

@@ -67,6 +67,8 @@ static const struct api_function api_functions[] = {
     {"vsdk_x86_vcpu_get_cpuid", "0.1", 1, 2, "any", "INVALID_ARGUMENT NOT_FOUND GONE STATE"},
     {"vsdk_x86_vcpu_inject_nmi", "0.1", 1, 1, "any", "INVALID_ARGUMENT UNSUPPORTED GONE SYSTEM STATE"},
     {"vsdk_x86_vcpu_sync_regs", "0.1", 0, 1, "AT_EXIT", ""},
+    {"vsdk_x86_vcpu_sync_sregs", "0.1", 0, 1, "AT_EXIT", ""},
+    {"vsdk_x86_vcpu_sync_write", "0.1", 1, 1, "AT_EXIT without an unfinished access, HELD. General registers also at an exit with VSDK_EXIT_REGS_SETTABLE", "INVALID_ARGUMENT STATE GONE SYSTEM"},
     {"vsdk_ram_ref", "0.1", 0, 1, "any", ""},
     {"vsdk_ram_backing_name", "0.1", 0, 0, "any", ""},
     {"vsdk_ram_sharing_name", "0.1", 0, 0, "any", ""},

@@ -279,6 +279,17 @@ static int64_t call_vsdk_x86_vcpu_sync_regs(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_x86_vcpu_sync_regs(NULL);
 }
 
+static int64_t call_vsdk_x86_vcpu_sync_sregs(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_x86_vcpu_sync_sregs(NULL);
+}
+
+static int64_t call_vsdk_x86_vcpu_sync_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_x86_vcpu_sync_write(NULL, 0, error);
+}
+
 static int64_t call_vsdk_ram_ref(vsdk_error *error)
 {
     (void)error;
@@ -990,6 +1001,8 @@ const struct null_call null_calls[] = {
     {"vsdk_x86_vcpu_get_cpuid", NULL_REFUSED, 1, call_vsdk_x86_vcpu_get_cpuid},
     {"vsdk_x86_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_x86_vcpu_inject_nmi},
     {"vsdk_x86_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_regs},
+    {"vsdk_x86_vcpu_sync_sregs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_sregs},
+    {"vsdk_x86_vcpu_sync_write", NULL_REFUSED, 1, call_vsdk_x86_vcpu_sync_write},
     {"vsdk_ram_ref", NULL_HARMLESS, 0, call_vsdk_ram_ref},
     {"vsdk_ram_backing_name", NULL_NO_CRASH, 0, call_vsdk_ram_backing_name},
     {"vsdk_ram_sharing_name", NULL_NO_CRASH, 0, call_vsdk_ram_sharing_name},

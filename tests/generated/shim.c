@@ -105,6 +105,8 @@ enum function {
     FUNCTION_vsdk_x86_vcpu_get_cpuid,
     FUNCTION_vsdk_x86_vcpu_inject_nmi,
     FUNCTION_vsdk_x86_vcpu_sync_regs,
+    FUNCTION_vsdk_x86_vcpu_sync_sregs,
+    FUNCTION_vsdk_x86_vcpu_sync_write,
     FUNCTION_vsdk_ram_ref,
     FUNCTION_vsdk_ram_backing_name,
     FUNCTION_vsdk_ram_sharing_name,
@@ -279,6 +281,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_x86_vcpu_get_cpuid",
     "vsdk_x86_vcpu_inject_nmi",
     "vsdk_x86_vcpu_sync_regs",
+    "vsdk_x86_vcpu_sync_sregs",
+    "vsdk_x86_vcpu_sync_write",
     "vsdk_ram_ref",
     "vsdk_ram_backing_name",
     "vsdk_ram_sharing_name",
@@ -933,11 +937,27 @@ vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
     return result_;
 }
 
-const vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
+vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
 {
     __typeof__(&vsdk_x86_vcpu_sync_regs) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_regs);
-    const vsdk_x86_regs *result_ = call_(vcpu);
+    vsdk_x86_regs *result_ = call_(vcpu);
     note_return(FUNCTION_vsdk_x86_vcpu_sync_regs, vcpu == NULL);
+    return result_;
+}
+
+vsdk_x86_sregs *vsdk_x86_vcpu_sync_sregs(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_x86_vcpu_sync_sregs) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_sregs);
+    vsdk_x86_sregs *result_ = call_(vcpu);
+    note_return(FUNCTION_vsdk_x86_vcpu_sync_sregs, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_x86_vcpu_sync_write(vsdk_vcpu *vcpu, vsdk_vcpu_flags classes, vsdk_error *error)
+{
+    __typeof__(&vsdk_x86_vcpu_sync_write) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_write);
+    vsdk_status result_ = call_(vcpu, classes, error);
+    note_status(FUNCTION_vsdk_x86_vcpu_sync_write, result_, vcpu == NULL);
     return result_;
 }
 

@@ -115,7 +115,8 @@ static answer of_exits(const host_kvm *h, vsdk_capability capability)
         return when(h->sync_regs & KVM_SYNC_X86_REGS, "KVM_CAP_SYNC_REGS",
                     "this kernel's KVM lacks KVM_CAP_SYNC_REGS");
     default:
-        return no("register classes beyond the general one with the exit: " LATER);
+        return when(h->sync_regs & KVM_SYNC_X86_SREGS, "KVM_CAP_SYNC_REGS",
+                    "this kernel's KVM lacks KVM_CAP_SYNC_REGS for control registers");
     }
 }
 

@@ -43,7 +43,7 @@ static const pair pairs[] = {
     [VSDK_CAPABILITY_COMPLETE_EXACT] = {YES("an instruction is finished alone"),
                                         NO("the guest goes on as soon as it has its answer")},
     [VSDK_CAPABILITY_SYNC_GENERAL] = BOTH(YES("registers are copied at each exit")),
-    [VSDK_CAPABILITY_SYNC_SREGS] = LATER("register classes beyond the general one with each exit"),
+    [VSDK_CAPABILITY_SYNC_SREGS] = BOTH(YES("registers are copied at each exit")),
     [VSDK_CAPABILITY_DOORBELL_KERNEL] = {YES("the interpreter rings it"),
                                          EMULATED("the thread inside vsdk_vcpu_run rings it")},
     [VSDK_CAPABILITY_IRQ_LEVEL] = BOTH(NO("messages are edges, and EOI is not reported")),

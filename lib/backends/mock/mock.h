@@ -168,6 +168,7 @@ int mock_wait(cpu *c, uint32_t seen, uint64_t deadline_ns);
 
 /* regs_mock.c */
 void mock_regs_read(const cpu *c, vsdk_x86_regs *regs);
+void mock_sregs_read(const cpu *c, vsdk_x86_sregs *sregs);
 int mock_vcpu_is_halted(backend_vcpu *vcpu);
 vsdk_status mock_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status mock_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);

@@ -262,11 +262,6 @@ static vsdk_status unreadable(vsdk_error *error, int failure)
     return xen_refused(error, failure, "XEN_DOMCTL_getvcpucontext", "the registers can't be read");
 }
 
-vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs)
-{
-    return xen_vcpu_get_regs(vcpu->vcpu, regs, NULL);
-}
-
 vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
