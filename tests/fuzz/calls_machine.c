@@ -209,6 +209,7 @@ static void vcpu_look(void)
     CALL(vsdk_vcpu_get_counters, vcpu, &counters);
     CALL(vsdk_x86_vcpu_get_cpuid, vcpu, take8(), take8() & 3, &entry);
     vsdk_x86_vcpu_sync_regs(vcpu);
+    vsdk_x86_vcpu_sync_sregs(vcpu);
 }
 
 static void vcpu_registers(void)

@@ -139,6 +139,13 @@ guest copy
 	DONE
 end copy
 
+/* Writes to a port what is at rbx in FS, for ever. */
+guest out_from_fs
+1:	mov %fs:(%rbx), %eax
+	out %eax, $PORT_OUT
+	jmp 1b
+end out_from_fs
+
 /* Writes r8 at (rbx). */
 guest put
 	mov %r8, (%rbx)

@@ -48,6 +48,7 @@ GUEST(mmio_out);
 GUEST(mmio_in);
 GUEST(copy);
 GUEST(put);
+GUEST(out_from_fs);
 GUEST(store_load);
 GUEST(out_rax);
 GUEST(halt);
