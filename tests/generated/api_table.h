@@ -76,6 +76,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_ram_close", "0.1", 0, 0, "any", ""},
     {"vsdk_ram_data", "0.1", 0, 1, "any", ""},
     {"vsdk_ram_mark_dirty", "0.1", 1, 1, "any", "INVALID_ARGUMENT RANGE GONE STATE"},
+    {"vsdk_ram_get_dirty", "0.1", 1, 4, "any", "INVALID_ARGUMENT RANGE STATE GONE SYSTEM"},
     {"vsdk_ram_size", "0.1", 0, 1, "any", ""},
     {"vsdk_vm_map", "0.1", 1, 2, "any but STOPPED", "INVALID_ARGUMENT RANGE EXISTS RESERVED LIMIT UNSUPPORTED STATE NO_MEMORY GONE SYSTEM"},
     {"vsdk_vm_unmap", "0.1", 1, 1, "any but STOPPED", "INVALID_ARGUMENT NOT_FOUND STATE GONE SYSTEM"},

@@ -331,6 +331,11 @@ static int64_t call_vsdk_ram_mark_dirty(vsdk_error *error)
     return (int64_t)vsdk_ram_mark_dirty(NULL, 0, 0, error);
 }
 
+static int64_t call_vsdk_ram_get_dirty(vsdk_error *error)
+{
+    return (int64_t)vsdk_ram_get_dirty(NULL, 0, NULL, NULL, 0, NULL, error);
+}
+
 static int64_t call_vsdk_ram_size(vsdk_error *error)
 {
     (void)error;
@@ -1010,6 +1015,7 @@ const struct null_call null_calls[] = {
     {"vsdk_ram_close", NULL_HARMLESS, 0, call_vsdk_ram_close},
     {"vsdk_ram_data", NULL_HARMLESS, 0, call_vsdk_ram_data},
     {"vsdk_ram_mark_dirty", NULL_REFUSED, 1, call_vsdk_ram_mark_dirty},
+    {"vsdk_ram_get_dirty", NULL_REFUSED, 1, call_vsdk_ram_get_dirty},
     {"vsdk_ram_size", NULL_HARMLESS, 0, call_vsdk_ram_size},
     {"vsdk_vm_map", NULL_REFUSED, 1, call_vsdk_vm_map},
     {"vsdk_vm_unmap", NULL_REFUSED, 1, call_vsdk_vm_unmap},

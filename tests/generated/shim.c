@@ -114,6 +114,7 @@ enum function {
     FUNCTION_vsdk_ram_close,
     FUNCTION_vsdk_ram_data,
     FUNCTION_vsdk_ram_mark_dirty,
+    FUNCTION_vsdk_ram_get_dirty,
     FUNCTION_vsdk_ram_size,
     FUNCTION_vsdk_vm_map,
     FUNCTION_vsdk_vm_unmap,
@@ -290,6 +291,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_ram_close",
     "vsdk_ram_data",
     "vsdk_ram_mark_dirty",
+    "vsdk_ram_get_dirty",
     "vsdk_ram_size",
     "vsdk_vm_map",
     "vsdk_vm_unmap",
@@ -1014,6 +1016,16 @@ vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length,
     __typeof__(&vsdk_ram_mark_dirty) call_ = find(FUNCTION_vsdk_ram_mark_dirty);
     vsdk_status result_ = call_(ram, offset, length, error);
     note_status(FUNCTION_vsdk_ram_mark_dirty, result_, ram == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_ram_get_dirty(vsdk_ram *ram, vsdk_dirty_flags flags, uint64_t *cursor,
+                               vsdk_ram_range *ranges, uint32_t capacity, uint32_t *count,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_ram_get_dirty) call_ = find(FUNCTION_vsdk_ram_get_dirty);
+    vsdk_status result_ = call_(ram, flags, cursor, ranges, capacity, count, error);
+    note_status(FUNCTION_vsdk_ram_get_dirty, result_, ram == NULL || cursor == NULL || ranges == NULL || count == NULL);
     return result_;
 }
 

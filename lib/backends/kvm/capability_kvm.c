@@ -92,7 +92,7 @@ static answer of_memory(const host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_RAM_CALLER:
         return yes("guest memory is this process's own");
     default:
-        return no("tracking of written pages: " LATER);
+        return yes("KVM_MEM_LOG_DIRTY_PAGES and KVM_GET_DIRTY_LOG");
     }
 }
 

@@ -175,6 +175,7 @@ void kvm_ram_free(backend_ram *ram);
 vsdk_status kvm_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status kvm_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error);
+vsdk_status kvm_slot_dirty(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status kvm_doorbell_assign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
                                 const uint64_t *match, int fd, vsdk_error *error);
 void kvm_doorbell_deassign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,

@@ -42,7 +42,8 @@ static const answer answers[] = {
                                     "host memory can't enter a domain: its memory is Xen's"},
     [VSDK_CAPABILITY_RAM_PRIVATE] = {VSDK_ANSWER_NO, 0, LATER},
     [VSDK_CAPABILITY_RAM_CALLER] = {VSDK_ANSWER_NO, 0, LATER},
-    [VSDK_CAPABILITY_DIRTY] = {VSDK_ANSWER_NO, 0, LATER},
+    [VSDK_CAPABILITY_DIRTY] = {VSDK_ANSWER_NO, 0,
+                               "Xen's log of written pages is of the whole domain at once; " LATER},
     [VSDK_CAPABILITY_HALT_EXIT] = {VSDK_ANSWER_NO, 0,
                                    "Xen waits for the interrupt itself; the last processor that "
                                    "halts with interrupts off ends the guest"},
