@@ -547,7 +547,10 @@ static vsdk_status set_msi(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
+    vsdk_ram_config config = {.size = sizeof config};
+
+    config.flags = has(s, VSDK_CAPABILITY_DIRTY) ? VSDK_RAM_TRACKED : 0;
+    return vsdk_ram_create(s->vm, EXTRA_BYTES, &config, &s->extra, error);
 }
 
 static vsdk_status create_shared(struct scenario *s, vsdk_error *error)
@@ -584,6 +587,17 @@ static vsdk_status map_extra(struct scenario *s, vsdk_error *error)
     if (is_mapped(s))
         return vsdk_vm_resume(s->vm, error);
     return vsdk_vm_map(s->vm, EXTRA_RAM, s->extra, 0, EXTRA_BYTES, 0, error);
+}
+
+static vsdk_status harvest_extra(struct scenario *s, vsdk_error *error)
+{
+    vsdk_ram_range range;
+    uint64_t cursor = 0;
+    uint32_t count;
+
+    if (!has(s, VSDK_CAPABILITY_DIRTY))
+        return VSDK_OK;
+    return vsdk_ram_get_dirty(s->extra, 0, &cursor, &range, 1, &count, error);
 }
 
 static vsdk_status protect_extra(struct scenario *s, vsdk_error *error)
@@ -709,6 +723,7 @@ const struct scenario_step scenario_steps[] = {
     {"msi_send", send_own},
     {"vm_map in RUNNING", create_extra},
     {"vm_map in RUNNING", map_extra},
+    {"ram_get_dirty", harvest_extra},
     {"vm_protect", protect_extra},
     {"vm_unmap", unmap_extra},
     {"vm_pause", pause_vm},

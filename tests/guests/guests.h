@@ -49,6 +49,8 @@ GUEST(mmio_in);
 GUEST(copy);
 GUEST(put);
 GUEST(out_from_fs);
+GUEST(store_list);
+GUEST(many_stores);
 GUEST(store_load);
 GUEST(out_rax);
 GUEST(halt);
