@@ -102,7 +102,9 @@ enum vsdk_exit_flags_values {
      */
     VSDK_EXIT_REGS_SETTABLE = 0x1,
     VSDK_EXIT_TERMINAL = 0x2,      /* The virtual machine is STOPPED */
-    VSDK_EXIT_REGS_SYNCED = 0x4,   /* The general registers are at vsdk_x86_vcpu_sync_regs */
+    VSDK_EXIT_REGS_SYNCED = 0x4,   /* The classes of registers that the vCPU was made with
+                                      (VSDK_VCPU_SYNC_GENERAL, VSDK_VCPU_SYNC_SREGS) are in their
+                                      areas: vsdk_x86_vcpu_sync_regs, vsdk_x86_vcpu_sync_sregs */
 };
 typedef uint32_t vsdk_exit_flags;
 

@@ -83,7 +83,7 @@ enum vsdk_capability_values {
     VSDK_CAPABILITY_RAM_SHARED = 18,      /* RAM from a memfd or file, shared */
     VSDK_CAPABILITY_RAM_PRIVATE = 19,     /* RAM as a private copy of a file */
     VSDK_CAPABILITY_RAM_CALLER = 20,      /* The caller's own pages as RAM */
-    VSDK_CAPABILITY_DIRTY = 21,           /* Tracking of written pages */
+    VSDK_CAPABILITY_DIRTY = 21,           /* Tracking of written pages (VSDK_RAM_TRACKED) */
     VSDK_CAPABILITY_HALT_EXIT = 22,       /* HALT exits without an interrupt controller */
     VSDK_CAPABILITY_CRASH_DETAIL = 23,    /* A triple fault is told apart from a crash that the
                                              guest reports itself */

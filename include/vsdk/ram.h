@@ -73,8 +73,34 @@ typedef uint32_t vsdk_ram_sharing;
  */
 enum vsdk_ram_flags_values {
     VSDK_RAM_DESCRIPTOR = 0x1, /* descriptor and offset are valid */
+    /*
+     * Which pages are written is noted, for vsdk_ram_get_dirty. See VSDK_CAPABILITY_DIRTY. On KVM
+     * the guest has no large pages in such memory, and its first write to a page after each harvest
+     * leaves the guest for a moment.
+     */
+    VSDK_RAM_TRACKED = 0x2,
 };
 typedef uint32_t vsdk_ram_flags;
+
+/*
+ * Flags of vsdk_ram_get_dirty.
+ *
+ * Since 0.1.
+ */
+enum vsdk_dirty_flags_values {
+    VSDK_DIRTY_PEEK = 0x1, /* The pages stay dirty */
+};
+typedef uint32_t vsdk_dirty_flags;
+
+/*
+ * A part of a memory object.
+ *
+ * 16 bytes. Since 0.1.
+ */
+typedef struct vsdk_ram_range {
+    uint64_t offset; /* (bytes) First byte */
+    uint64_t length; /* (bytes) How many */
+} vsdk_ram_range;
 
 /*
  * How memory appears to the guest.
@@ -162,8 +188,9 @@ const char *vsdk_ram_sharing_name(vsdk_ram_sharing value);
  *                     size is 0; a flag is unknown; the descriptor is missing, not open or no
  *                     regular file; fields contradict each other
  *   UNSUPPORTED       the backend has no such memory (VSDK_CAPABILITY_RAM_SHARED,
- *                     VSDK_CAPABILITY_RAM_PRIVATE, VSDK_CAPABILITY_RAM_CALLER), the backing is
- *                     reserved or unknown, or the configuration has a later version's field
+ *                     VSDK_CAPABILITY_RAM_PRIVATE, VSDK_CAPABILITY_RAM_CALLER,
+ *                     VSDK_CAPABILITY_DIRTY), the backing is reserved or unknown, or the
+ *                     configuration has a later version's field
  *   RANGE             the file is too short, or the caller's pages are not all mapped
  *   PERMISSION        the descriptor is not open for what the sharing needs, or a seal forbids it
  *   LIMIT             there are no more descriptors
@@ -206,8 +233,9 @@ void *vsdk_ram_data(vsdk_ram *ram);
 /*
  * Say that bytes were written through vsdk_ram_data.
  *
- * For whoever tracks written pages. What the library writes itself, and what pins for writing
- * cover, it marks itself.
+ * For vsdk_ram_get_dirty: say it after the bytes were written. What the library writes itself, and
+ * what pins for writing cover, it marks itself. Of memory without VSDK_RAM_TRACKED nothing is
+ * noted, and this does nothing.
  *
  *   offset  (bytes) First byte.
  *   length  (bytes) How many; 0 does nothing.
@@ -220,6 +248,58 @@ void *vsdk_ram_data(vsdk_ram *ram);
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length, vsdk_error *error);
+
+/*
+ * Which pages were written, and forget it.
+ *
+ * Pages are dirty that the guest wrote, that the library wrote (vsdk_vm_write, vsdk_dma_write),
+ * that vsdk_ram_mark_dirty named, and those of each pin for writing while it lives and once after
+ * it ended. Memory begins clean, and stays dirty over an unmap, a pause and a reset. What others
+ * write to a shared file is not seen.
+ *
+ * A harvest begins with the cursor 0. It first asks the hypervisor what the guest wrote, and then
+ * tells dirty pages in rising order, neighbours as one range. When there is no room for the next
+ * range the call returns with the cursor there, and the next call goes on. The harvest is over when
+ * the cursor is the size of the memory:
+ *
+ *     uint64_t cursor = 0;
+ *     do {
+ *         vsdk_ram_get_dirty(ram, 0, &cursor, ranges, 64, &count, &error);
+ *         ...
+ *     } while (cursor < vsdk_ram_size(ram));
+ *
+ * A page that is told is clean afterwards, unless it is pinned or VSDK_DIRTY_PEEK says otherwise.
+ * It becomes clean before the call returns: read its bytes after that, and a write that comes
+ * meanwhile is told by this harvest or the next. In PAUSED the answer is exact, if no thread of the
+ * program writes.
+ *
+ * Several threads may harvest at once; a page may be told to each of them, or to one.
+ *
+ * A call with the cursor 0 costs a request of the hypervisor for each mapping of the memory. Each
+ * call looks at one bit a page from the cursor on, 64 at a time, and at what is pinned.
+ *
+ *   ram       The memory, made with VSDK_RAM_TRACKED.
+ *   flags     How.
+ *   cursor    (inout, bytes) Where to begin, a multiple of 4096; then where to go on. Kept on
+ *             failure.
+ *   ranges    (out, capacity elements) Filled: multiples of 4096.
+ *   capacity  (entries) Room in ranges, not 0.
+ *   count     (out, entries) How many were filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, capacity is 0, a flag is unknown, or the cursor is not a
+ *                     multiple of 4096
+ *   RANGE             the cursor is behind the memory
+ *   STATE             the memory was made without VSDK_RAM_TRACKED, or called in a forked child
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused
+ * Threads: any. Blocks: briefly: asks the hypervisor. From callbacks: yes. States: any. Backends:
+ * kvm, mock, mock-autonomous; see VSDK_CAPABILITY_DIRTY. Since 0.1.
+ * Source: Linux api.rst, KVM_GET_DIRTY_LOG.
+ */
+vsdk_status vsdk_ram_get_dirty(vsdk_ram *ram, vsdk_dirty_flags flags, uint64_t *cursor,
+                               vsdk_ram_range *ranges, uint32_t capacity, uint32_t *count,
+                               vsdk_error *error);
 
 /*
  * Size in bytes.

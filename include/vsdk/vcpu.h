@@ -71,7 +71,11 @@ typedef uint32_t vsdk_vcpu_phase;
  */
 enum vsdk_vcpu_flags_values {
     VSDK_VCPU_SYNC_GENERAL = 0x1, /* Deliver the general registers with each exit that returns to
-                                     the embedder, at vsdk_x86_vcpu_sync_regs */
+                                     the embedder, at vsdk_x86_vcpu_sync_regs. See
+                                     VSDK_CAPABILITY_SYNC_GENERAL. */
+    VSDK_VCPU_SYNC_SREGS = 0x2,   /* Deliver the segment, descriptor-table and control registers
+                                     with each exit that returns to the embedder, at
+                                     vsdk_x86_vcpu_sync_sregs. See VSDK_CAPABILITY_SYNC_SREGS. */
 };
 typedef uint32_t vsdk_vcpu_flags;
 
@@ -150,8 +154,9 @@ const char *vsdk_vcpu_phase_name(vsdk_vcpu_phase value);
  *   LIMIT             index is not below vcpus_max, or there are no more descriptors
  *   EXISTS            this vCPU was created before
  *   STATE             the guest was started already, or called in a forked child
- *   UNSUPPORTED       the configuration has a later version's field, or SYNC_GENERAL is not
- *                     available
+ *   UNSUPPORTED       the configuration has a later version's field, or a class of registers can
+ *                     not come with exits here (VSDK_CAPABILITY_SYNC_GENERAL,
+ *                     VSDK_CAPABILITY_SYNC_SREGS)
  *   NO_MEMORY         no memory
  *   SYSTEM            the hypervisor refused
  *   BUSY              called from a callback

@@ -251,15 +251,61 @@ vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error);
 /*
  * Where the general registers are after an exit.
  *
- * For a vCPU made with VSDK_VCPU_SYNC_GENERAL. Valid when the exit has VSDK_EXIT_REGS_SYNCED;
- * reading only, set registers with vsdk_vcpu_set_state.
+ * For a vCPU made with VSDK_VCPU_SYNC_GENERAL. The area holds the registers when the exit has
+ * VSDK_EXIT_REGS_SYNCED. The embedder may change it, and says so by vsdk_x86_vcpu_sync_write; a
+ * change that is not told has no effect. The next exit overwrites it.
  *
- * Returns the registers: the same address for the vCPU's life; NULL without SYNC_GENERAL
+ * Returns the registers: the same address for the vCPU's life; NULL without VSDK_VCPU_SYNC_GENERAL
  * (borrowed).
  * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: AT_EXIT. Backends: all. Since 0.1.
  */
-const vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu);
+vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu);
+
+/*
+ * Where the segment, descriptor-table and control registers are after an exit.
+ *
+ * For a vCPU made with VSDK_VCPU_SYNC_SREGS. As vsdk_x86_vcpu_sync_regs in everything else.
+ *
+ * Returns the registers: the same address for the vCPU's life; NULL without VSDK_VCPU_SYNC_SREGS
+ * (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: AT_EXIT. Backends: all. Since 0.1.
+ */
+vsdk_x86_sregs *vsdk_x86_vcpu_sync_sregs(vsdk_vcpu *vcpu);
+
+/*
+ * Set registers to what their areas hold.
+ *
+ * Does what vsdk_vcpu_set_state does for each class, with the area as the record, and under the
+ * same conditions. The values are taken during the call: a later change of an area needs a call of
+ * its own. An area is taken whole, so one that no exit has filled is to be filled by the caller.
+ *
+ * Both classes are checked before one of them is set. After VSDK_ERROR_SYSTEM one of them may be
+ * set.
+ *
+ * On KVM the values wait in the memory that the kernel shares, and the next run takes them without
+ * a system call more. A change of CR0, CR4, EFER, the L bit of CS, or the bits of CR3 from 36 on is
+ * a request of its own, because only the kernel can say whether the processor has such values.
+ * vsdk_vcpu_get_state tells what was set at once. A reset drops it.
+ *
+ *   classes  VSDK_VCPU_SYNC_GENERAL, VSDK_VCPU_SYNC_SREGS or both: of those that the vCPU was made
+ *            with.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vcpu is NULL, classes is 0 or has a class that the vCPU was not made with, or
+ *                     the values contradict each other as vsdk_vcpu_set_state says
+ *   STATE             the vCPU is IN_GUEST, its access is unfinished, RIP differs where the access
+ *                     needs it, or it is down and the backend lacks VSDK_CAPABILITY_DOWN_REGS, or
+ *                     called in a forked child
+ *   GONE              the virtual machine was destroyed
+ *   SYSTEM            the hypervisor refused the values
+ * Threads: any. Blocks: no. From callbacks: as vsdk_vcpu_get_state. States: AT_EXIT without an
+ * unfinished access, HELD. General registers also at an exit with VSDK_EXIT_REGS_SETTABLE.
+ * Backends: all. Since 0.1.
+ * Source: Linux api.rst, KVM_CAP_SYNC_REGS.
+ */
+vsdk_status vsdk_x86_vcpu_sync_write(vsdk_vcpu *vcpu, vsdk_vcpu_flags classes, vsdk_error *error);
 
 #pragma GCC visibility pop
 

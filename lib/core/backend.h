@@ -22,7 +22,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 6 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 8 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -71,12 +71,13 @@ struct backend_vm {
 struct backend_vcpu {
     backend_vm *vm;
     uint32_t index;
-    uint32_t flags;            /* vsdk_vcpu_flags */
-    vsdk_exit *exit;           /* the record */
-    vsdk_x86_regs *sync_regs;  /* where to put general registers at an exit; NULL: not wanted */
-    _Atomic uint32_t requests; /* backend_request; not zero: leave the guest */
-    uint64_t deadline_ns;      /* absolute CLOCK_MONOTONIC of this run, 0: none */
-    _Atomic uint64_t internal; /* count of what the backend handled itself */
+    uint32_t flags;             /* vsdk_vcpu_flags */
+    vsdk_exit *exit;            /* the record */
+    vsdk_x86_regs *sync_regs;   /* where to put general registers at an exit; NULL: not wanted */
+    vsdk_x86_sregs *sync_sregs; /* the same for segment and control registers */
+    _Atomic uint32_t requests;  /* backend_request; not zero: leave the guest */
+    uint64_t deadline_ns;       /* absolute CLOCK_MONOTONIC of this run, 0: none */
+    _Atomic uint64_t internal;  /* count of what the backend handled itself */
     void *data;
 };
 
@@ -91,6 +92,9 @@ struct backend_ram {
     uint64_t offset;  /* of the first byte in it */
     void *caller;     /* the caller's pages, or NULL */
     void *memory;     /* set by ram_create: stable until ram_free */
+    /* A bit a page, set after the page was written; NULL: nobody asks. The core's, there from
+     * ram_create to the end of ram_free. */
+    _Atomic uint64_t *dirty;
     void *data;
 };
 
@@ -161,6 +165,12 @@ struct backend_ops {
     vsdk_status (*vm_unmap)(backend_vm *vm, backend_slot *slot, vsdk_error *error);
     vsdk_status (*vm_protect)(backend_vm *vm, backend_slot *slot, uint32_t flags,
                               vsdk_error *error);
+    /* For a writable slot of memory that has `dirty`: sets the bits of the pages that the guest
+     * wrote through the slot since vm_map or the last call. vCPUs may be running: what they write
+     * meanwhile is told by this call or the next. The core calls it before vm_unmap and vm_protect.
+     * NULL where the backend sets the bits itself as the guest writes, or has no such memory
+     * (VSDK_CAPABILITY_DIRTY). */
+    vsdk_status (*slot_dirty)(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 
     /* Doorbells in the hypervisor; both NULL: the core rings on the vCPU's thread. Serialised, but
      * vCPUs may be running; after deassign nothing writes to the descriptor. */

@@ -44,6 +44,15 @@ static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, 
     return first;
 }
 
+/* The first page of an entry's memory object is not that of the entry. */
+static void written(const gpa_entry *entry, uint64_t offset, uint64_t length)
+{
+    vsdk_ram *ram = entry->slot->ram;
+
+    if (ram->backend.dirty)
+        dirty_mark(ram, entry->slot->backend.offset + offset, length);
+}
+
 /* Copies piece by piece; entries that follow each other in the table are adjacent in the range. */
 static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const uint8_t *from,
                        uint64_t length)
@@ -56,6 +65,7 @@ static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const 
             to += piece;
         } else {
             memcpy(entry->data + offset, from, piece);
+            written(entry, offset, piece);
             from += piece;
         }
         gpa += piece;
@@ -213,6 +223,8 @@ static vsdk_status view_fill(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_
                              "the memory at %#" PRIx64 " became read-only", gpa);
         }
         refs_get(&entry->slot->refs);
+        if (entry->slot->ram->backend.dirty)
+            dirty_pin(entry->slot->ram, entry->slot->backend.offset + (gpa - entry->gpa), length);
     }
     ram_get(entry->slot->ram);
     vm_keep(vm);
@@ -259,10 +271,14 @@ void vsdk_dma_unmap(vsdk_dma_view *view)
     vsdk_ram *ram = view->pin;
     gpa_slot *slot = (gpa_slot *)(uintptr_t)view->reserved;
     vsdk_vm *vm = ram->vm;
+    uint64_t at = (uint64_t)((uint8_t *)view->data - (uint8_t *)ram->backend.memory);
+    uint64_t length = view->length;
     memset(view, 0, sizeof *view);
     if (vm_is_foreign(vm))
         return;
     if (slot) {
+        if (ram->backend.dirty)
+            dirty_unpin(ram, at, length);
         atomic_fetch_sub(&slot->write_pins, 1);
         gpa_slot_put(slot);
     }

@@ -16,6 +16,7 @@ typedef struct gpa_slot {
     _Atomic uint32_t flags;      /* as the gate sees them */
     _Atomic uint32_t write_pins; /* pins for writing that lie in it */
     refs refs;                   /* the table, and each pin for writing */
+    uint32_t unmapped;           /* the hypervisor has it no more; under vm->serial */
     struct gpa_slot *next;       /* of those that are lost */
     vsdk_ram *ram;
 } gpa_slot;

@@ -73,7 +73,8 @@ struct vsdk_vcpu {
     vsdk_exit answer;
     vsdk_vcpu_counters counters; /* written by the runner only, relaxed: see counters.h */
     vsdk_exit exit __attribute__((aligned(64))); /* the record, unless the caller gave one */
-    vsdk_x86_regs regs;
+    vsdk_x86_regs regs;                          /* the areas of classes that come with exits */
+    vsdk_x86_sregs sregs;
 };
 
 /* Every device that has not been released, in the order of creation. */

@@ -51,8 +51,8 @@ static vsdk_status check_fields(const vsdk_ram_config *config, uint64_t bytes, v
 static vsdk_status read_config(const vsdk_ram_config *given, uint64_t bytes,
                                vsdk_ram_config *config, vsdk_error *error)
 {
-    vsdk_status status =
-        record_read(config, sizeof *config, given, VSDK_RAM_DESCRIPTOR, creating, error);
+    vsdk_status status = record_read(config, sizeof *config, given,
+                                     VSDK_RAM_DESCRIPTOR | VSDK_RAM_TRACKED, creating, error);
 
     if (status)
         return status;
@@ -73,20 +73,29 @@ static vsdk_status read_config(const vsdk_ram_config *given, uint64_t bytes,
 }
 
 /* Of a backend that lacks it the reason is the capability's. */
-static vsdk_status check_backend(vsdk_host *host, const vsdk_ram_config *config, vsdk_error *error)
+static vsdk_status need(vsdk_host *host, vsdk_capability needed, vsdk_error *error)
 {
     vsdk_capability_info info = {.size = sizeof info};
-    vsdk_capability needed = VSDK_CAPABILITY_RAM_CALLER;
-
-    if (config->backing == VSDK_RAM_ANONYMOUS)
-        return VSDK_OK;
-    if (config->backing != VSDK_RAM_CALLER)
-        needed = config->sharing == VSDK_RAM_SHARED ? VSDK_CAPABILITY_RAM_SHARED
-                                                    : VSDK_CAPABILITY_RAM_PRIVATE;
     vsdk_status status = host_ask(host, needed, &info, error);
+
     if (status || info.answer != VSDK_ANSWER_NO)
         return status;
     return error_set(error, VSDK_ERROR_UNSUPPORTED, creating, "%s", info.reason);
+}
+
+static vsdk_status check_backend(vsdk_host *host, const vsdk_ram_config *config, vsdk_error *error)
+{
+    vsdk_capability backing = VSDK_CAPABILITY_RAM_CALLER;
+    vsdk_status status = VSDK_OK;
+
+    if (config->backing != VSDK_RAM_CALLER)
+        backing = config->sharing == VSDK_RAM_SHARED ? VSDK_CAPABILITY_RAM_SHARED
+                                                     : VSDK_CAPABILITY_RAM_PRIVATE;
+    if (config->backing != VSDK_RAM_ANONYMOUS)
+        status = need(host, backing, error);
+    if (!status && config->flags & VSDK_RAM_TRACKED)
+        status = need(host, VSDK_CAPABILITY_DIRTY, error);
+    return status;
 }
 
 /* The object's own descriptor. A file that is too short now would be SIGBUS later. */
@@ -176,9 +185,12 @@ vsdk_status vsdk_ram_create(vsdk_vm *vm, uint64_t bytes, const vsdk_ram_config *
     made->backend.bytes = bytes;
     made->backend.fd = -1;
     status = take_source(made, &config, error);
+    if (!status && config.flags & VSDK_RAM_TRACKED)
+        status = dirty_begin(made, creating, error);
     if (!status)
         status = backing_create(made, error);
     if (status) {
+        dirty_end(made);
         sys_close(made->backend.fd);
         alloc_free(made);
         return status;
@@ -195,6 +207,7 @@ void ram_put(vsdk_ram *ram)
     lock_take(&ram->vm->serial);
     ram->vm->host->backend.ops->ram_free(&ram->backend);
     lock_give(&ram->vm->serial);
+    dirty_end(ram);
     sys_close(ram->backend.fd);
     alloc_free(ram);
 }
@@ -225,23 +238,4 @@ void *vsdk_ram_data(vsdk_ram *ram)
 uint64_t vsdk_ram_size(const vsdk_ram *ram)
 {
     return ram ? ram->backend.bytes : 0;
-}
-
-/* Nobody tracks written pages yet: what is checked is what the caller says. */
-vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length, vsdk_error *error)
-{
-    static const char operation[] = "vsdk_ram_mark_dirty";
-    vm_use use;
-
-    if (!ram)
-        return error_null(error, operation, "ram");
-    vsdk_status status = vm_use_begin(ram->vm, &use, operation, error);
-    if (status)
-        return status;
-    vm_use_end(use);
-    if (!checked_within(offset, length, ram->backend.bytes))
-        return error_set(error, VSDK_ERROR_RANGE, operation,
-                         "%" PRIu64 " bytes at %" PRIu64 " leave the memory of %" PRIu64 " bytes",
-                         length, offset, ram->backend.bytes);
-    return VSDK_OK;
 }

@@ -263,7 +263,10 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
         return VSDK_ERROR_NOT_FOUND;
     }
     lock_take(&vm->serial);
-    status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
+    status = dirty_collect_slot(vm, slot, error);
+    if (!status)
+        status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
+    slot->unmapped = !status;
     lock_give(&vm->serial);
     if (!status) {
         snapshot_remove(&vm->map.entries, &vm->readers, sizeof(gpa_entry), is_of_slot, slot);
@@ -289,14 +292,16 @@ static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, con
                          slot->backend.gpa);
     }
     lock_take(&vm->serial);
-    vsdk_status status =
-        vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, error);
+    vsdk_status status = dirty_collect_slot(vm, slot, error);
+    if (!status)
+        status = vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, error);
+    if (!status)
+        slot->backend.flags = flags;
     lock_give(&vm->serial);
     if (status) {
         atomic_store(&slot->flags, before);
         return status;
     }
-    slot->backend.flags = flags;
     atomic_store(&slot->flags, flags);
     return VSDK_OK;
 }

@@ -15,8 +15,8 @@ static const char creating[] = "vsdk_vcpu_create";
 static vsdk_status read_config(const vsdk_vcpu_config *given, vsdk_vcpu_config *config,
                                vsdk_error *error)
 {
-    vsdk_status status =
-        record_read(config, sizeof *config, given, VSDK_VCPU_SYNC_GENERAL, creating, error);
+    const uint32_t flags = VSDK_VCPU_SYNC_GENERAL | VSDK_VCPU_SYNC_SREGS;
+    vsdk_status status = record_read(config, sizeof *config, given, flags, creating, error);
 
     if (status)
         return status;
@@ -41,6 +41,7 @@ static vsdk_vcpu *vcpu_alloc(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
     vcpu->backend.flags = config->flags;
     vcpu->backend.exit = config->exit ? config->exit : &vcpu->exit;
     vcpu->backend.sync_regs = config->flags & VSDK_VCPU_SYNC_GENERAL ? &vcpu->regs : NULL;
+    vcpu->backend.sync_sregs = config->flags & VSDK_VCPU_SYNC_SREGS ? &vcpu->sregs : NULL;
     atomic_init(&vcpu->backend.requests, REQUEST_HOLD);
     return vcpu;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading and setting a vCPU's state, one class at a time: who may reach it and when. What a class
+/* Reading and setting a vCPU's state, one class at a time or from the areas beside the record: who
+ * may reach it and when. What a class
  * holds is the architecture's: x86_state.c. Nobody is inside the vCPU's run while its state is
  * reached, unless it is the thread that asks. */
 #include "base/error.h"
@@ -158,6 +159,68 @@ vsdk_status vsdk_vcpu_set_state(vsdk_vcpu *vcpu, uint32_t state_class, const voi
         status = x86_state_set(&vcpu->backend, state_class, state, operation, error);
         lock_give(&vcpu->vm->serial);
     }
+    reach_end(vcpu, &r);
+    return status;
+}
+
+/* What the areas held at one moment: what is checked is what is set. */
+typedef struct area_values {
+    vsdk_x86_regs regs;
+    vsdk_x86_sregs sregs;
+} area_values;
+
+static vsdk_status check_classes(const vsdk_vcpu *vcpu, uint32_t classes, const char *operation,
+                                 vsdk_error *error)
+{
+    const uint32_t known = VSDK_VCPU_SYNC_GENERAL | VSDK_VCPU_SYNC_SREGS;
+
+    if (!vcpu)
+        return error_null(error, operation, "vcpu");
+    if (vm_is_foreign(vcpu->vm))
+        return vm_forked(operation, error);
+    if (!classes || classes & ~known)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "classes %#x are unknown",
+                         classes);
+    if (classes & ~vcpu->backend.flags)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "vCPU %u was made without the classes %#x", vcpu->backend.index,
+                         classes & ~vcpu->backend.flags);
+    return VSDK_OK;
+}
+
+/* Reached. Control registers first: nothing but the hypervisor's own trouble can refuse the general
+ * ones then, because they are not settable together while an access is unfinished. */
+static vsdk_status write_areas(vsdk_vcpu *vcpu, uint32_t classes, const char *operation,
+                               vsdk_error *error)
+{
+    area_values taken = {vcpu->regs, vcpu->sregs};
+    uint32_t settable = classes & VSDK_VCPU_SYNC_SREGS ? 0 : vcpu->settable;
+    vsdk_status status = check_settable(vcpu, settable, operation, error);
+
+    if (!status && classes & VSDK_VCPU_SYNC_SREGS)
+        status = x86_state_check(VSDK_X86_SREGS, &taken.sregs, operation, error);
+    if (status)
+        return status;
+    lock_take(&vcpu->vm->serial);
+    if (classes & VSDK_VCPU_SYNC_SREGS)
+        status = x86_state_set(&vcpu->backend, VSDK_X86_SREGS, &taken.sregs, operation, error);
+    if (!status && classes & VSDK_VCPU_SYNC_GENERAL)
+        status = x86_state_set(&vcpu->backend, VSDK_X86_REGS, &taken.regs, operation, error);
+    lock_give(&vcpu->vm->serial);
+    return status;
+}
+
+vsdk_status vsdk_x86_vcpu_sync_write(vsdk_vcpu *vcpu, vsdk_vcpu_flags classes, vsdk_error *error)
+{
+    static const char operation[] = "vsdk_x86_vcpu_sync_write";
+    vsdk_status status = check_classes(vcpu, classes, operation, error);
+    reach r;
+
+    if (!status)
+        status = reach_place(vcpu, &r, operation, error);
+    if (status)
+        return status;
+    status = write_areas(vcpu, classes, operation, error);
     reach_end(vcpu, &r);
     return status;
 }

@@ -110,7 +110,12 @@ vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
     return status;
 }
 
-const vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
+vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
 {
     return vcpu ? vcpu->backend.sync_regs : NULL;
+}
+
+vsdk_x86_sregs *vsdk_x86_vcpu_sync_sregs(vsdk_vcpu *vcpu)
+{
+    return vcpu ? vcpu->backend.sync_sregs : NULL;
 }

@@ -18,8 +18,9 @@ static const char operation[] = "vsdk_pc_create";
  * later; the others check themselves. */
 static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
 {
-    vsdk_status status = record_read(&pc->vcpu_config, sizeof pc->vcpu_config, pc->config.vcpu,
-                                     VSDK_VCPU_SYNC_GENERAL, operation, error);
+    vsdk_status status =
+        record_read(&pc->vcpu_config, sizeof pc->vcpu_config, pc->config.vcpu,
+                    VSDK_VCPU_SYNC_GENERAL | VSDK_VCPU_SYNC_SREGS, operation, error);
 
     if (!status && pc->vcpu_config.exit)
         status = error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
@@ -28,7 +29,7 @@ static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
         status = record_later(operation, error);
     if (!status)
         status = record_read(&pc->ram_config, sizeof pc->ram_config, pc->config.ram,
-                             VSDK_RAM_DESCRIPTOR, operation, error);
+                             VSDK_RAM_DESCRIPTOR | VSDK_RAM_TRACKED, operation, error);
     pc->config.vcpu = &pc->vcpu_config;
     pc->config.ram = &pc->ram_config;
     return status;

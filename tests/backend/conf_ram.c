@@ -67,7 +67,7 @@ Test(ram, fields_that_contradict_each_other)
         {.descriptor = 1},
         {.offset = 0x1000},
         {.address = page},
-        {.flags = 2},
+        {.flags = 4},
         {.backing = VSDK_RAM_FILE},
         {.backing = VSDK_RAM_MEMFD, .offset = 0x1000},
         {.backing = VSDK_RAM_MEMFD, .address = page},

@@ -120,6 +120,7 @@ void rig_open(rig *r, vsdk_irqchip irqchip, uint32_t vcpu_flags)
     r->vcpu.exit = &r->exit;
     r->vcpu.flags = vcpu_flags;
     r->vcpu.sync_regs = vcpu_flags & VSDK_VCPU_SYNC_GENERAL ? &r->sync : NULL;
+    r->vcpu.sync_sregs = vcpu_flags & VSDK_VCPU_SYNC_SREGS ? &r->sync_sregs : NULL;
     must(rig_ops->vcpu_create(&r->vcpu, &r->error), r, "vcpu_create");
     r->vcpus[0] = &r->vcpu;
     if (rig_long_mode)

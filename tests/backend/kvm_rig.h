@@ -22,6 +22,7 @@ typedef struct rig {
     backend_slot slot;
     _Alignas(64) vsdk_exit exit;
     vsdk_x86_regs sync;
+    vsdk_x86_sregs sync_sregs;
     vsdk_error error;
 } rig;
 

@@ -51,6 +51,7 @@ Test(null, gets_the_promised_answer)
     cr_assert_str_eq(vsdk_host_backend(NULL), "");
     cr_assert(vsdk_vcpu_record(NULL) == NULL);
     cr_assert(vsdk_x86_vcpu_sync_regs(NULL) == NULL);
+    cr_assert(vsdk_x86_vcpu_sync_sregs(NULL) == NULL);
     cr_assert_eq(vsdk_ram_size(NULL), 0);
     cr_assert(vsdk_device_user(NULL, NULL) == NULL);
     cr_assert_eq(vsdk_doorbell_descriptor(NULL), -1);

@@ -509,9 +509,11 @@ static void objects_close(struct objects *o)
     X(vcpu_set_state, o->vcpu, VSDK_X86_REGS, &r.regs, sizeof r.regs)                              \
     X(vcpu_get_counters, o->vcpu, &r.counters)                                                     \
     X(x86_vcpu_inject_nmi, o->vcpu)                                                                \
+    X(x86_vcpu_sync_write, o->vcpu, VSDK_VCPU_SYNC_GENERAL)                                        \
     X(x86_vcpu_get_cpuid, o->vcpu, 0, 0, &r.cpuid)                                                 \
     X(ram_create, o->vm, 4096, NULL, HANDLE)                                                       \
     X(ram_mark_dirty, o->ram, 0, 4096)                                                             \
+    X(ram_get_dirty, o->ram, 0, &r.n64, &r.range, 1, &r.n32)                                       \
     X(device_create, o->vm, &plain, NULL, NULL, HANDLE)                                            \
     X(device_add_range, o->c.device, VSDK_SPACE_PIO, 0x730, 1, 0)                                  \
     X(device_remove_range, o->c.device, VSDK_SPACE_PIO, 0x710)                                     \
@@ -584,6 +586,7 @@ static int call_everything(const struct objects *o)
         uint8_t bytes[8];
         uint32_t n32;
         uint64_t n64;
+        vsdk_ram_range range;
         void *handle;
         vsdk_capability_info capability;
         vsdk_vm_info info;

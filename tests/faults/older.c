@@ -189,6 +189,9 @@ static void without_registers_at_exits(void)
     answers(VSDK_CAPABILITY_SYNC_GENERAL, VSDK_ANSWER_NO, "KVM_CAP_SYNC_REGS");
     must(vsdk_vm_create(host, &two, &vm, E));
     fails(UNSUPPORTED, vsdk_vcpu_create(vm, 0, &config, &vcpu, E));
+    answers(VSDK_CAPABILITY_SYNC_SREGS, VSDK_ANSWER_NO, "KVM_CAP_SYNC_REGS");
+    config.flags = VSDK_VCPU_SYNC_SREGS;
+    fails(UNSUPPORTED, vsdk_vcpu_create(vm, 0, &config, &vcpu, E));
     vsdk_vm_close(vm);
     struct machine m = make(VSDK_IRQCHIP_PORTABLE);
     end(&m);

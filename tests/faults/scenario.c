@@ -195,9 +195,20 @@ static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
     return vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
 }
 
+static int has(const struct scenario *s, vsdk_capability what)
+{
+    vsdk_capability_info info = {.size = sizeof info};
+
+    return !vsdk_host_query(s->host, what, &info, NULL) && info.answer != VSDK_ANSWER_NO;
+}
+
 static vsdk_status create_first(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_vcpu_create(s->vm, 0, NULL, &s->vcpu, error);
+    vsdk_vcpu_config config = {.size = sizeof config};
+
+    if (has(s, VSDK_CAPABILITY_SYNC_GENERAL) && has(s, VSDK_CAPABILITY_SYNC_SREGS))
+        config.flags = VSDK_VCPU_SYNC_GENERAL | VSDK_VCPU_SYNC_SREGS;
+    return vsdk_vcpu_create(s->vm, 0, &config, &s->vcpu, error);
 }
 
 static vsdk_status create_second(struct scenario *s, vsdk_error *error)
@@ -368,6 +379,26 @@ static vsdk_status set_registers(struct scenario *s, vsdk_error *error)
                : vsdk_vcpu_set_state(s->vcpu, VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), error);
 }
 
+/* A change that the hypervisor is to judge, there and back. */
+static vsdk_status write_areas(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_vcpu_flags classes = VSDK_VCPU_SYNC_GENERAL | VSDK_VCPU_SYNC_SREGS;
+    vsdk_x86_regs *regs = vsdk_x86_vcpu_sync_regs(s->vcpu);
+    vsdk_x86_sregs *sregs = vsdk_x86_vcpu_sync_sregs(s->vcpu);
+    vsdk_status status;
+
+    if (!regs)
+        return VSDK_OK;
+    status = vsdk_vcpu_get_state(s->vcpu, VSDK_X86_REGS, regs, sizeof *regs, error);
+    if (!status)
+        status = vsdk_vcpu_get_state(s->vcpu, VSDK_X86_SREGS, sregs, sizeof *sregs, error);
+    for (int i = 0; i < 2 && !status; i++) {
+        sregs->cr0 ^= 1 << 16; /* WP */
+        status = vsdk_x86_vcpu_sync_write(s->vcpu, classes, error);
+    }
+    return status;
+}
+
 /* A processor that waits to be started. */
 static vsdk_status set_second_registers(struct scenario *s, vsdk_error *error)
 {
@@ -494,13 +525,6 @@ static vsdk_status send_own(struct scenario *s, vsdk_error *error)
     return status ? status : vsdk_msi_set(s->msi, MSI_TO_FIRST, VECTOR + 1, error);
 }
 
-static int has(const struct scenario *s, vsdk_capability what)
-{
-    vsdk_capability_info info = {.size = sizeof info};
-
-    return !vsdk_host_query(s->host, what, &info, NULL) && info.answer != VSDK_ANSWER_NO;
-}
-
 static vsdk_status describe_msi(struct scenario *s, vsdk_error *error)
 {
     vsdk_error why = {0};
@@ -519,7 +543,10 @@ static vsdk_status set_msi(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_extra(struct scenario *s, vsdk_error *error)
 {
-    return vsdk_ram_create(s->vm, EXTRA_BYTES, NULL, &s->extra, error);
+    vsdk_ram_config config = {.size = sizeof config};
+
+    config.flags = has(s, VSDK_CAPABILITY_DIRTY) ? VSDK_RAM_TRACKED : 0;
+    return vsdk_ram_create(s->vm, EXTRA_BYTES, &config, &s->extra, error);
 }
 
 static vsdk_status create_shared(struct scenario *s, vsdk_error *error)
@@ -556,6 +583,17 @@ static vsdk_status map_extra(struct scenario *s, vsdk_error *error)
     if (is_mapped(s))
         return vsdk_vm_resume(s->vm, error);
     return vsdk_vm_map(s->vm, EXTRA_RAM, s->extra, 0, EXTRA_BYTES, 0, error);
+}
+
+static vsdk_status harvest_extra(struct scenario *s, vsdk_error *error)
+{
+    vsdk_ram_range range;
+    uint64_t cursor = 0;
+    uint32_t count;
+
+    if (!has(s, VSDK_CAPABILITY_DIRTY))
+        return VSDK_OK;
+    return vsdk_ram_get_dirty(s->extra, 0, &cursor, &range, 1, &count, error);
 }
 
 static vsdk_status protect_extra(struct scenario *s, vsdk_error *error)
@@ -666,6 +704,7 @@ const struct scenario_step scenario_steps[] = {
     {"irq_create", create_irq},
     {"irq_pulse", pulse},
     {"vcpu_set_regs", set_registers},
+    {"sync_write", write_areas},
     {"vcpu_set_regs of the second", set_second_registers},
     {"vm_resume", resume},
     {"vcpu_run", run},
@@ -680,6 +719,7 @@ const struct scenario_step scenario_steps[] = {
     {"msi_send", send_own},
     {"vm_map in RUNNING", create_extra},
     {"vm_map in RUNNING", map_extra},
+    {"ram_get_dirty", harvest_extra},
     {"vm_protect", protect_extra},
     {"vm_unmap", unmap_extra},
     {"vm_pause", pause_vm},

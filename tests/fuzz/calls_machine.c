@@ -209,6 +209,7 @@ static void vcpu_look(void)
     CALL(vsdk_vcpu_get_counters, vcpu, &counters);
     CALL(vsdk_x86_vcpu_get_cpuid, vcpu, take8(), take8() & 3, &entry);
     vsdk_x86_vcpu_sync_regs(vcpu);
+    vsdk_x86_vcpu_sync_sregs(vcpu);
 }
 
 static void vcpu_registers(void)
@@ -269,7 +270,8 @@ static int make_machine(unsigned slot)
     if (CALL(vsdk_vm_create, calls.hosts[slot] ? calls.hosts[slot] : calls.hosts[0], &config,
              &calls.vms[slot]) != VSDK_OK)
         return -1;
-    CALL(vsdk_ram_create, calls.vms[slot], 0x5000, NULL, &calls.rams[slot]);
+    vsdk_ram_config tracked = {.size = sizeof tracked, .flags = VSDK_RAM_TRACKED};
+    CALL(vsdk_ram_create, calls.vms[slot], 0x5000, &tracked, &calls.rams[slot]);
     CALL(vsdk_vm_map, calls.vms[slot], 0, calls.rams[slot], 0, 0x5000, 0);
     CALL(vsdk_vcpu_create, calls.vms[slot], 0, NULL, &calls.vcpus[slot]);
     begin_guest(calls.vms[slot], calls.vcpus[slot]);

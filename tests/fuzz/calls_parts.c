@@ -668,6 +668,10 @@ static void memory_look(void)
 
     CALL(vsdk_vm_probe, vm, take_address(), take_length(), take8() & 3);
     CALL(vsdk_ram_mark_dirty, ram, take8() * 0x100u, take_length());
+    vsdk_ram_range ranges[2];
+    uint64_t cursor = (uint64_t)(take8() & 7) * 0x1000;
+    uint32_t count;
+    CALL(vsdk_ram_get_dirty, ram, take8() & 3, &cursor, ranges, take8() % 3, &count);
 }
 
 static void device_remove(void)

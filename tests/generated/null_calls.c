@@ -279,6 +279,17 @@ static int64_t call_vsdk_x86_vcpu_sync_regs(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_x86_vcpu_sync_regs(NULL);
 }
 
+static int64_t call_vsdk_x86_vcpu_sync_sregs(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_x86_vcpu_sync_sregs(NULL);
+}
+
+static int64_t call_vsdk_x86_vcpu_sync_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_x86_vcpu_sync_write(NULL, 0, error);
+}
+
 static int64_t call_vsdk_ram_ref(vsdk_error *error)
 {
     (void)error;
@@ -318,6 +329,11 @@ static int64_t call_vsdk_ram_data(vsdk_error *error)
 static int64_t call_vsdk_ram_mark_dirty(vsdk_error *error)
 {
     return (int64_t)vsdk_ram_mark_dirty(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_ram_get_dirty(vsdk_error *error)
+{
+    return (int64_t)vsdk_ram_get_dirty(NULL, 0, NULL, NULL, 0, NULL, error);
 }
 
 static int64_t call_vsdk_ram_size(vsdk_error *error)
@@ -1027,6 +1043,8 @@ const struct null_call null_calls[] = {
     {"vsdk_x86_vcpu_get_cpuid", NULL_REFUSED, 1, call_vsdk_x86_vcpu_get_cpuid},
     {"vsdk_x86_vcpu_inject_nmi", NULL_REFUSED, 1, call_vsdk_x86_vcpu_inject_nmi},
     {"vsdk_x86_vcpu_sync_regs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_regs},
+    {"vsdk_x86_vcpu_sync_sregs", NULL_HARMLESS, 0, call_vsdk_x86_vcpu_sync_sregs},
+    {"vsdk_x86_vcpu_sync_write", NULL_REFUSED, 1, call_vsdk_x86_vcpu_sync_write},
     {"vsdk_ram_ref", NULL_HARMLESS, 0, call_vsdk_ram_ref},
     {"vsdk_ram_backing_name", NULL_NO_CRASH, 0, call_vsdk_ram_backing_name},
     {"vsdk_ram_sharing_name", NULL_NO_CRASH, 0, call_vsdk_ram_sharing_name},
@@ -1034,6 +1052,7 @@ const struct null_call null_calls[] = {
     {"vsdk_ram_close", NULL_HARMLESS, 0, call_vsdk_ram_close},
     {"vsdk_ram_data", NULL_HARMLESS, 0, call_vsdk_ram_data},
     {"vsdk_ram_mark_dirty", NULL_REFUSED, 1, call_vsdk_ram_mark_dirty},
+    {"vsdk_ram_get_dirty", NULL_REFUSED, 1, call_vsdk_ram_get_dirty},
     {"vsdk_ram_size", NULL_HARMLESS, 0, call_vsdk_ram_size},
     {"vsdk_vm_map", NULL_REFUSED, 1, call_vsdk_vm_map},
     {"vsdk_vm_unmap", NULL_REFUSED, 1, call_vsdk_vm_unmap},

@@ -105,6 +105,8 @@ enum function {
     FUNCTION_vsdk_x86_vcpu_get_cpuid,
     FUNCTION_vsdk_x86_vcpu_inject_nmi,
     FUNCTION_vsdk_x86_vcpu_sync_regs,
+    FUNCTION_vsdk_x86_vcpu_sync_sregs,
+    FUNCTION_vsdk_x86_vcpu_sync_write,
     FUNCTION_vsdk_ram_ref,
     FUNCTION_vsdk_ram_backing_name,
     FUNCTION_vsdk_ram_sharing_name,
@@ -112,6 +114,7 @@ enum function {
     FUNCTION_vsdk_ram_close,
     FUNCTION_vsdk_ram_data,
     FUNCTION_vsdk_ram_mark_dirty,
+    FUNCTION_vsdk_ram_get_dirty,
     FUNCTION_vsdk_ram_size,
     FUNCTION_vsdk_vm_map,
     FUNCTION_vsdk_vm_unmap,
@@ -286,6 +289,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_x86_vcpu_get_cpuid",
     "vsdk_x86_vcpu_inject_nmi",
     "vsdk_x86_vcpu_sync_regs",
+    "vsdk_x86_vcpu_sync_sregs",
+    "vsdk_x86_vcpu_sync_write",
     "vsdk_ram_ref",
     "vsdk_ram_backing_name",
     "vsdk_ram_sharing_name",
@@ -293,6 +298,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_ram_close",
     "vsdk_ram_data",
     "vsdk_ram_mark_dirty",
+    "vsdk_ram_get_dirty",
     "vsdk_ram_size",
     "vsdk_vm_map",
     "vsdk_vm_unmap",
@@ -947,11 +953,27 @@ vsdk_status vsdk_x86_vcpu_inject_nmi(vsdk_vcpu *vcpu, vsdk_error *error)
     return result_;
 }
 
-const vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
+vsdk_x86_regs *vsdk_x86_vcpu_sync_regs(vsdk_vcpu *vcpu)
 {
     __typeof__(&vsdk_x86_vcpu_sync_regs) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_regs);
-    const vsdk_x86_regs *result_ = call_(vcpu);
+    vsdk_x86_regs *result_ = call_(vcpu);
     note_return(FUNCTION_vsdk_x86_vcpu_sync_regs, vcpu == NULL);
+    return result_;
+}
+
+vsdk_x86_sregs *vsdk_x86_vcpu_sync_sregs(vsdk_vcpu *vcpu)
+{
+    __typeof__(&vsdk_x86_vcpu_sync_sregs) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_sregs);
+    vsdk_x86_sregs *result_ = call_(vcpu);
+    note_return(FUNCTION_vsdk_x86_vcpu_sync_sregs, vcpu == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_x86_vcpu_sync_write(vsdk_vcpu *vcpu, vsdk_vcpu_flags classes, vsdk_error *error)
+{
+    __typeof__(&vsdk_x86_vcpu_sync_write) call_ = find(FUNCTION_vsdk_x86_vcpu_sync_write);
+    vsdk_status result_ = call_(vcpu, classes, error);
+    note_status(FUNCTION_vsdk_x86_vcpu_sync_write, result_, vcpu == NULL);
     return result_;
 }
 
@@ -1008,6 +1030,16 @@ vsdk_status vsdk_ram_mark_dirty(vsdk_ram *ram, uint64_t offset, uint64_t length,
     __typeof__(&vsdk_ram_mark_dirty) call_ = find(FUNCTION_vsdk_ram_mark_dirty);
     vsdk_status result_ = call_(ram, offset, length, error);
     note_status(FUNCTION_vsdk_ram_mark_dirty, result_, ram == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_ram_get_dirty(vsdk_ram *ram, vsdk_dirty_flags flags, uint64_t *cursor,
+                               vsdk_ram_range *ranges, uint32_t capacity, uint32_t *count,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_ram_get_dirty) call_ = find(FUNCTION_vsdk_ram_get_dirty);
+    vsdk_status result_ = call_(ram, flags, cursor, ranges, capacity, count, error);
+    note_status(FUNCTION_vsdk_ram_get_dirty, result_, ram == NULL || cursor == NULL || ranges == NULL || count == NULL);
     return result_;
 }
 

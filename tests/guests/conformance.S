@@ -139,6 +139,46 @@ guest copy
 	DONE
 end copy
 
+/* For ever: reads a number from a port, takes so many offsets of 4 bytes from (rdi), and writes r8
+ * at each, counted from rbx. */
+guest store_list
+1:	in $PORT_IN, %eax
+	mov %eax, %ecx
+	mov %rdi, %rsi
+2:	mov (%rsi), %eax
+	add $4, %rsi
+	mov %r8, (%rbx,%rax)
+	sub $1, %ecx
+	jnz 2b
+	jmp 1b
+end store_list
+
+/* Stores of each kind to pages 0, 1, 2, 3, 5, 6 and 7 from rbx on. */
+guest many_stores
+	cld
+	mov %rbx, %rdi
+	mov $512, %ecx
+	rep stosq
+	mov %rbx, %rsi
+	lea 0x1800(%rbx), %rdi
+	mov $0x1000, %ecx
+	rep movsb
+	lock addq $1, 0x3000(%rbx)
+	mov %rsp, %rbp
+	lea 0x5008(%rbx), %rsp
+	push %rax
+	mov %rbp, %rsp
+	mov %rax, 0x6ffc(%rbx)
+	DONE
+end many_stores
+
+/* Writes to a port what is at rbx in FS, for ever. */
+guest out_from_fs
+1:	mov %fs:(%rbx), %eax
+	out %eax, $PORT_OUT
+	jmp 1b
+end out_from_fs
+
 /* Writes r8 at (rbx). */
 guest put
 	mov %r8, (%rbx)

@@ -23,6 +23,7 @@ static const backend_ops ops = {
     .vm_map = kvm_vm_map,
     .vm_unmap = kvm_vm_unmap,
     .vm_protect = kvm_vm_protect,
+    .slot_dirty = kvm_slot_dirty,
     .doorbell_assign = kvm_doorbell_assign,
     .doorbell_deassign = kvm_doorbell_deassign,
     .irq_lines = kvm_irq_lines,

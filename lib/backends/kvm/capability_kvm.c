@@ -93,7 +93,7 @@ static answer of_memory(host_kvm *h, vsdk_capability capability)
     case VSDK_CAPABILITY_RAM_CALLER:
         return yes("guest memory is this process's own");
     default:
-        return no("tracking of written pages: " LATER);
+        return yes("KVM_MEM_LOG_DIRTY_PAGES and KVM_GET_DIRTY_LOG");
     }
 }
 
@@ -116,7 +116,8 @@ static answer of_exits(host_kvm *h, vsdk_capability capability)
         return when(kvm_has(h, KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_REGS, "KVM_CAP_SYNC_REGS",
                     "this kernel's KVM lacks KVM_CAP_SYNC_REGS");
     default:
-        return no("register classes beyond the general one with the exit: " LATER);
+        return when(kvm_has(h, KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_SREGS, "KVM_CAP_SYNC_REGS",
+                    "this kernel's KVM lacks KVM_CAP_SYNC_REGS for control registers");
     }
 }
 

@@ -35,20 +35,12 @@ static void copy_element(void *to, const void *from, uint32_t width)
     }
 }
 
-static uint32_t synced(const vcpu_kvm *v)
-{
-    if (!v->vcpu->sync_regs || !v->regs_in_run)
-        return 0;
-    memcpy(v->vcpu->sync_regs, &run_of(v)->s.regs.regs, sizeof(vsdk_x86_regs));
-    return VSDK_EXIT_REGS_SYNCED;
-}
-
 static vsdk_exit *begin(vcpu_kvm *v, vsdk_exit_reason reason)
 {
     vsdk_exit *x = v->vcpu->exit;
     memset(x, 0, sizeof *x);
     x->reason = reason;
-    x->flags = synced(v);
+    x->flags = v->in_run ? kvm_regs_deliver(v) : 0;
     return x;
 }
 

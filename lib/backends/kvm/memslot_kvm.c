@@ -3,6 +3,7 @@
  * grows no slot, moves none to another host address and toggles no protection in place. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include <errno.h>
@@ -24,7 +25,18 @@ static void *map_ram(const backend_ram *ram, size_t align)
                         ram->sharing == VSDK_RAM_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE);
 }
 
-vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
+/* Where the kernel's log of a mapping is read to: no mapping has more pages than its memory. */
+static vsdk_status make_log(backend_ram *ram, vsdk_error *error)
+{
+    if (!ram->dirty)
+        return VSDK_OK;
+    ram->data = alloc_array(bits_words(ram->bytes / PAGE), sizeof(uint64_t));
+    return ram->data ? VSDK_OK
+                     : error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_ram_create",
+                                 "no memory for the log of written pages");
+}
+
+static vsdk_status make_memory(backend_ram *ram, vsdk_error *error)
 {
     size_t align = ram->bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE;
     if (ram->backing == VSDK_RAM_CALLER) {
@@ -46,12 +58,35 @@ vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
     return VSDK_OK;
 }
 
+vsdk_status kvm_ram_create(backend_ram *ram, vsdk_error *error)
+{
+    vsdk_status status = make_log(ram, error);
+    if (status)
+        return status;
+    status = make_memory(ram, error);
+    if (status) {
+        alloc_free(ram->data);
+        ram->data = NULL;
+    }
+    return status;
+}
+
 /* The caller's pages stay. */
 void kvm_ram_free(backend_ram *ram)
 {
+    alloc_free(ram->data);
+    ram->data = NULL;
     if (kvm_is_ours(ram->vm) && ram->backing != VSDK_RAM_CALLER)
         sys_unmap(ram->memory, ram->bytes);
     ram->memory = NULL;
+}
+
+/* The kernel makes no log of a mapping that the guest can't write. */
+static uint32_t kernel_flags(const backend_slot *slot, uint32_t flags)
+{
+    if (flags & VSDK_MAP_READONLY)
+        return KVM_MEM_READONLY;
+    return slot->ram->dirty ? KVM_MEM_LOG_DIRTY_PAGES : 0;
 }
 
 static int set_slot(const backend_vm *vm, const backend_slot *slot, uint64_t bytes, uint32_t flags)
@@ -59,7 +94,7 @@ static int set_slot(const backend_vm *vm, const backend_slot *slot, uint64_t byt
     const vm_kvm *k = vm->data;
     struct kvm_userspace_memory_region region = {
         .slot = slot->index,
-        .flags = flags & VSDK_MAP_READONLY ? KVM_MEM_READONLY : 0,
+        .flags = bytes ? kernel_flags(slot, flags) : 0,
         .guest_phys_addr = slot->gpa,
         .memory_size = bytes,
         .userspace_addr = (uintptr_t)slot->ram->memory + slot->offset,
@@ -130,4 +165,17 @@ vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, v
         return VSDK_OK;
     set_slot(vm, slot, slot->length, slot->flags);
     return change_failed(r, error);
+}
+
+/* The kernel hands its log out and begins a new one in one step: each write is in one of them. */
+vsdk_status kvm_slot_dirty(backend_vm *vm, backend_slot *slot, vsdk_error *error)
+{
+    const vm_kvm *k = vm->data;
+    struct kvm_dirty_log log = {.slot = slot->index, .dirty_bitmap = slot->ram->data};
+    int r = sys_ioctl_retry(k->fd, KVM_GET_DIRTY_LOG, (uintptr_t)&log);
+    if (r < 0)
+        return kvm_system_error(error, r, "KVM_GET_DIRTY_LOG",
+                                "the log of written pages can't be read");
+    bits_or(slot->ram->dirty, slot->offset / PAGE, slot->ram->data, slot->length / PAGE);
+    return VSDK_OK;
 }

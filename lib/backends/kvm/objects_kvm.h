@@ -102,7 +102,8 @@ typedef struct vcpu_kvm {
     uint32_t pending;       /* the kernel waits for KVM_RUN to finish an access */
     uint32_t started;       /* it has executed, or is the boot processor */
     uint32_t may_be_halted; /* its last KVM_RUN was interrupted */
-    uint32_t regs_in_run;   /* kvm_run's general registers are the vCPU's */
+    uint32_t synced;        /* KVM_SYNC_X86_ classes that come with each exit */
+    uint32_t in_run;        /* those of them in kvm_run that are the vCPU's now */
     uint32_t sregs_known;   /* `sregs` is what KVM_GET_SREGS would say */
     void *answer;           /* where the record's value goes, NULL: nowhere */
     uint32_t answer_width;
@@ -160,6 +161,10 @@ void kvm_exit_none(vcpu_kvm *v);
 void kvm_exit_kicked(vcpu_kvm *v, vsdk_kick_detail detail);
 void kvm_exit_memory_fault(vcpu_kvm *v);
 
+/* regs_kvm_x86_64.c: v->in_run is not 0; puts these classes where the core wants them. Flags of the
+ * exit. */
+uint32_t kvm_regs_deliver(const vcpu_kvm *v);
+
 /* vcpu_kvm.c */
 /* What makes a new vCPU of the kernel's one of ours: CPUID, MTRRs and machine-check banks. */
 vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error);
@@ -201,6 +206,7 @@ void kvm_ram_free(backend_ram *ram);
 vsdk_status kvm_vm_map(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status kvm_vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error);
+vsdk_status kvm_slot_dirty(backend_vm *vm, backend_slot *slot, vsdk_error *error);
 vsdk_status kvm_doorbell_assign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
                                 const uint64_t *match, int fd, vsdk_error *error);
 void kvm_doorbell_deassign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registers. General ones come with an exit in kvm_run, and are set through it, where the kernel
- * has that; so a program that looks at them at each exit makes no request of its own for it. */
+/* Registers. Those that a vCPU is made with come with each exit in kvm_run, and all but the
+ * extended state are set through it, where the kernel has that; so a program that looks at them and
+ * changes them at each exit makes no request of its own for it.
+ *
+ * A class of kvm_run is the vCPU's while it came with the last exit (in_run), or was set and is not
+ * taken over yet (kvm_dirty_regs). The kernel takes it over before it finishes a pending access. */
 #include "backends/kvm/objects_kvm.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -23,16 +27,28 @@ static struct kvm_run *run_of(const vcpu_kvm *v)
     return atomic_load_explicit(&v->run, memory_order_relaxed);
 }
 
-/* kvm_run has them when they come with each exit, or when they were set and not yet taken over. */
-static int regs_in_run(const vcpu_kvm *v)
+static int is_in_run(const vcpu_kvm *v, uint32_t class)
 {
-    return v->regs_in_run || run_of(v)->kvm_dirty_regs & KVM_SYNC_X86_REGS;
+    return ((v->in_run | run_of(v)->kvm_dirty_regs) & class) != 0;
+}
+
+/* What waits in kvm_run at the next entry would undo what a request sets now. */
+static void leave_run(vcpu_kvm *v, uint32_t class)
+{
+    v->in_run &= ~class;
+    run_of(v)->kvm_dirty_regs &= ~(uint64_t) class;
+}
+
+/* A processor that waits to be started must not find them when it is. */
+static int can_wait_in_run(const vcpu_kvm *v, uint32_t class)
+{
+    return v->started && kvm_has(kvm_host_of(v->vcpu->vm), KVM_ASK_SYNC_REGS) & class;
 }
 
 vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error)
 {
     const vcpu_kvm *v = vcpu->data;
-    if (regs_in_run(v)) {
+    if (is_in_run(v, KVM_SYNC_X86_REGS)) {
         memcpy(regs, &run_of(v)->s.regs.regs, sizeof *regs);
         return VSDK_OK;
     }
@@ -41,17 +57,16 @@ vsdk_status kvm_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_erro
                  : VSDK_OK;
 }
 
-/* Through kvm_run the next entry takes them over without a call of its own. A processor that waits
- * to be started must not find them when it is. */
+/* Through kvm_run the next entry takes them over without a call of its own. */
 static int set_regs(vcpu_kvm *v, const vsdk_x86_regs *regs)
 {
     struct kvm_run *run = run_of(v);
-    if (v->started && kvm_has(kvm_host_of(v->vcpu->vm), KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_REGS) {
+    if (can_wait_in_run(v, KVM_SYNC_X86_REGS)) {
         memcpy(&run->s.regs.regs, regs, sizeof *regs);
         run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
         return 0;
     }
-    v->regs_in_run = 0;
+    leave_run(v, KVM_SYNC_X86_REGS);
     return sys_ioctl_retry(v->fd, KVM_SET_REGS, (uintptr_t)regs);
 }
 
@@ -170,9 +185,13 @@ static void table_to_kvm(struct kvm_dtable *to, const vsdk_x86_table *from)
     *to = (struct kvm_dtable){.base = from->base, .limit = from->limit};
 }
 
-/* What is read to be changed and set again is asked for once. */
+/* Into v->sregs. What is read to be changed and set again is asked for once. */
 static vsdk_status read_sregs(vcpu_kvm *v, vsdk_error *error)
 {
+    if (is_in_run(v, KVM_SYNC_X86_SREGS)) {
+        v->sregs = run_of(v)->s.regs.sregs;
+        return VSDK_OK;
+    }
     if (v->sregs_known)
         return VSDK_OK;
     int r = sys_ioctl_retry(v->fd, KVM_GET_SREGS, (uintptr_t)&v->sregs);
@@ -231,6 +250,32 @@ static void sregs_to_kvm(struct kvm_sregs *k, const vsdk_x86_sregs *sregs)
     k->efer = sregs->efer;
 }
 
+/* Of these the kernel alone knows whether the vCPU's processor has them: bits of CR4 and EFER by
+ * its CPUID, bits of CR3 by the width of its addresses, which is 36 bits at least. */
+static int kernel_must_check(const struct kvm_sregs *now, const struct kvm_sregs *wanted)
+{
+    enum { ADDRESS_BITS_LEAST = 36 };
+    return now->cr0 != wanted->cr0 || now->cr4 != wanted->cr4 || now->efer != wanted->efer ||
+           now->cs.l != wanted->cs.l || (now->cr3 ^ wanted->cr3) >> ADDRESS_BITS_LEAST;
+}
+
+/* At the next entry a refusal would come too late for who set them. */
+static int set_sregs(vcpu_kvm *v, struct kvm_sregs *wanted)
+{
+    struct kvm_run *run = run_of(v);
+    int must_ask = !can_wait_in_run(v, KVM_SYNC_X86_SREGS) || kernel_must_check(&v->sregs, wanted);
+    v->sregs_known = 0;
+    if (!must_ask) {
+        run->s.regs.sregs = *wanted;
+        run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+        return 0;
+    }
+    int r = sys_ioctl_retry(v->fd, KVM_SET_SREGS, (uintptr_t)wanted);
+    if (r == 0)
+        leave_run(v, KVM_SYNC_X86_SREGS);
+    return r;
+}
+
 vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
@@ -239,8 +284,7 @@ vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, 
         return status;
     struct kvm_sregs k = v->sregs;
     sregs_to_kvm(&k, sregs);
-    v->sregs_known = 0;
-    int r = sys_ioctl_retry(v->fd, KVM_SET_SREGS, (uintptr_t)&k);
+    int r = set_sregs(v, &k);
     if (r == -EINVAL)
         return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL, "KVM_SET_SREGS",
                                "cr0 %llx, cr4 %llx and efer %llx contradict each other or have "
@@ -249,6 +293,16 @@ vsdk_status kvm_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, 
                                (unsigned long long)sregs->efer);
     return r < 0 ? kvm_system_error(error, r, "KVM_SET_SREGS", "the control registers can't be set")
                  : VSDK_OK;
+}
+
+uint32_t kvm_regs_deliver(const vcpu_kvm *v)
+{
+    const struct kvm_run *run = run_of(v);
+    if (v->in_run & KVM_SYNC_X86_REGS)
+        memcpy(v->vcpu->sync_regs, &run->s.regs.regs, sizeof(vsdk_x86_regs));
+    if (v->in_run & KVM_SYNC_X86_SREGS)
+        sregs_from_kvm(v->vcpu->sync_sregs, &run->s.regs.sregs);
+    return v->in_run == v->synced ? VSDK_EXIT_REGS_SYNCED : 0;
 }
 
 /* The extended state area: 512 bytes in the layout of FXSAVE64, then the header whose first word

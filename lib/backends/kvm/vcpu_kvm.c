@@ -48,6 +48,11 @@ vsdk_status kvm_vcpu_set_up(backend_vcpu *vcpu, int fd, vsdk_error *error)
     return VSDK_OK;
 }
 
+static uint32_t wanted_classes(const backend_vcpu *vcpu)
+{
+    return (vcpu->sync_regs ? KVM_SYNC_X86_REGS : 0) | (vcpu->sync_sregs ? KVM_SYNC_X86_SREGS : 0);
+}
+
 static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *error)
 {
     vm_kvm *k = vcpu->vm->data;
@@ -68,8 +73,8 @@ static vsdk_status create_vcpu(backend_vcpu *vcpu, vcpu_kvm *v, vsdk_error *erro
     vsdk_status status = kvm_vcpu_set_up(vcpu, fd, error);
     if (status)
         return status;
-    if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL)
-        run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+    v->synced = wanted_classes(vcpu);
+    run->kvm_valid_regs = v->synced;
     return VSDK_OK;
 }
 
@@ -82,8 +87,7 @@ static void keep_descriptor(vm_kvm *k, vcpu_kvm *v)
 
 static vsdk_status check_config(const backend_vcpu *vcpu, vsdk_error *error)
 {
-    if (vcpu->flags & VSDK_VCPU_SYNC_GENERAL &&
-        !(kvm_has(kvm_host_of(vcpu->vm), KVM_ASK_SYNC_REGS) & KVM_SYNC_X86_REGS))
+    if (wanted_classes(vcpu) & ~kvm_has(kvm_host_of(vcpu->vm), KVM_ASK_SYNC_REGS))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_vcpu_create",
                          "this kernel's KVM lacks KVM_CAP_SYNC_REGS");
     return VSDK_OK;
@@ -152,7 +156,7 @@ static int must_leave(const vcpu_kvm *v)
 static int kvm_run(vcpu_kvm *v)
 {
     int r = sys_ioctl(v->fd, KVM_RUN, 0);
-    v->regs_in_run = v->vcpu->flags & VSDK_VCPU_SYNC_GENERAL;
+    v->in_run = v->synced;
     v->sregs_known = 0;
     if (r >= 0)
         v->started = 1;
@@ -176,6 +180,7 @@ static int finish_access(vcpu_kvm *v)
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (r < 0 && r != -EINTR)
             return r;
+        v->may_be_halted = 0; /* it stands at the end of an instruction that accessed something */
         v->pending = 0;
         if (r >= 0 && kvm_exit_fill(v))
             return 1;
@@ -215,7 +220,7 @@ OFF_EXIT_PATH vsdk_status kvm_vcpu_forget(vcpu_kvm *v, vsdk_error *error)
     if (r < 0)
         return kvm_error(error, r, "KVM_RUN", "the pending access can't be dropped");
     run->kvm_dirty_regs = 0;
-    v->regs_in_run = 0;
+    v->in_run = 0;
     kvm_exit_none(v);
     v->sregs_known = 0;
     v->may_be_halted = 0;

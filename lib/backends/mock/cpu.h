@@ -259,6 +259,7 @@ step cpu_fetch(cpu *c, const insn **in);
 void cpu_flush(cpu *c);
 uint64_t guest_load(const void *host, unsigned size);
 void guest_store(void *host, unsigned size, uint64_t value);
+void cpu_wrote(const cpu *c, const uint8_t *host); /* after each store to memory, a page at most */
 int guest_exchange(void *host, unsigned size, uint64_t expected, uint64_t desired);
 
 /* cpu_io.c: an access that the outside answers, or its answer when it is replayed. */

@@ -47,6 +47,13 @@ RACY void guest_store(void *host, unsigned size, uint64_t value)
     }
 }
 
+/* After the store: who clears the mark reads what was stored. */
+void cpu_wrote(const cpu *c, const uint8_t *host)
+{
+    if (c->vm->tracked)
+        mock_ram_wrote(c->vm, host);
+}
+
 /* For naturally aligned operands, which do not cross a page. */
 int guest_exchange(void *host, unsigned size, uint64_t expected, uint64_t desired)
 {
@@ -266,10 +273,12 @@ static step write_place(cpu *c, place to, unsigned bytes, uint64_t value)
         uint64_t part = low_bytes(value >> 8 * done, width);
         step s = STEP_DONE;
 
-        if (to.host)
+        if (to.host) {
             guest_store(to.host + done, width, part);
-        else
+            cpu_wrote(c, to.host);
+        } else {
             s = write_part(c, to.gpa + done, width, part);
+        }
         if (s)
             return s;
         done += width;
@@ -337,6 +346,7 @@ step cpu_write(cpu *c, uint64_t linear, unsigned size, uint64_t value)
     if (!host)
         return write_slow(c, linear, size, value);
     guest_store(host, size, value);
+    cpu_wrote(c, host);
     return STEP_DONE;
 }
 
@@ -370,8 +380,10 @@ step cpu_system_write(cpu *c, uint64_t linear, unsigned size, uint64_t value)
 
     for (unsigned i = 0; i < size && !s; i++) {
         s = system_place(c, linear + i, ACCESS_WRITE, &at);
-        if (!s)
-            guest_store(at.host, 1, value >> 8 * i);
+        if (s)
+            break;
+        guest_store(at.host, 1, value >> 8 * i);
+        cpu_wrote(c, at.host);
     }
     return s;
 }

@@ -15,6 +15,7 @@ step rm_update(cpu *c, const insn *in, uint64_t old, uint64_t value, int *again)
 
         if (host && lockable(linear, in->size)) {
             *again = !guest_exchange(host, in->size, old, value);
+            cpu_wrote(c, host);
             return STEP_DONE;
         }
     }

@@ -71,6 +71,7 @@ static uint64_t copy_run(cpu *c, const insn *in, uint64_t elements)
         return 0;
     for (unsigned i = 0; i < bytes; i += in->size)
         guest_store(to + i, in->size, guest_load(from + i, in->size));
+    cpu_wrote(c, to);
     return elements;
 }
 
@@ -106,6 +107,8 @@ static uint64_t fill_run(cpu *c, const insn *in, uint64_t elements)
 
     for (unsigned i = 0; to && i < bytes; i += in->size)
         guest_store(to + i, in->size, c->r[R_AX]);
+    if (to)
+        cpu_wrote(c, to);
     return to ? elements : 0;
 }
 
@@ -279,6 +282,7 @@ static step ins_answered(cpu *c, const insn *in)
         if (!to)
             break;
         guest_store(to, in->size, guest_load(c->buffer + done * in->size, in->size));
+        cpu_wrote(c, to);
         advance(c, in, R_DI, 1);
         done++;
     }

@@ -65,9 +65,12 @@ static void sync_registers(mock_vcpu *vcpu)
 {
     backend_vcpu *backend = vcpu->backend;
 
-    if (!backend->sync_regs)
+    if (!backend->sync_regs && !backend->sync_sregs)
         return;
-    mock_regs_read(&vcpu->cpu, backend->sync_regs);
+    if (backend->sync_regs)
+        mock_regs_read(&vcpu->cpu, backend->sync_regs);
+    if (backend->sync_sregs)
+        mock_sregs_read(&vcpu->cpu, backend->sync_sregs);
     backend->exit->flags |= VSDK_EXIT_REGS_SYNCED;
 }
 
@@ -92,6 +95,7 @@ void mock_exit_kicked(mock_vcpu *vcpu, uint32_t detail)
 void mock_exit_none(mock_vcpu *vcpu)
 {
     start(vcpu, VSDK_EXIT_NONE, 0);
+    sync_registers(vcpu);
 }
 
 void mock_exit_answer(mock_vcpu *vcpu)

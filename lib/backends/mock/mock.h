@@ -35,6 +35,7 @@ typedef struct mock_slot {
     uint64_t gpa, length;
     uint8_t *host;
     uint32_t flags;
+    const backend_ram *ram;
 } mock_slot;
 
 typedef struct mock_doorbell {
@@ -54,6 +55,7 @@ typedef struct mock_vm {
     backend_vm *backend;
     uint32_t irqchip, vcpus_max, autonomous;
     uint32_t slot_count;
+    uint32_t tracked;                /* slots whose memory wants to know of writes */
     _Atomic uint32_t doorbell_count; /* so that a processor looks at none without a lock */
     uint64_t generation;             /* grows when the memory map changes */
     mock_slot slots[MOCK_SLOTS_MAX]; /* by address */
@@ -123,6 +125,8 @@ vsdk_status mock_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, 
 /* The byte at a guest address up to the end of its page; NULL if it is no memory, or read-only and
  * `write`. */
 uint8_t *mock_vm_memory(const mock_vm *vm, uint64_t gpa, int write);
+/* After a store to tracked memory, which does not leave its page. */
+void mock_ram_wrote(const mock_vm *vm, const uint8_t *host);
 
 /* doorbell_mock.c */
 vsdk_status mock_doorbell_assign(backend_vm *vm, vsdk_space space, uint64_t address, uint32_t width,
@@ -168,6 +172,7 @@ int mock_wait(cpu *c, uint32_t seen, uint64_t deadline_ns);
 
 /* regs_mock.c */
 void mock_regs_read(const cpu *c, vsdk_x86_regs *regs);
+void mock_sregs_read(const cpu *c, vsdk_x86_sregs *sregs);
 int mock_vcpu_is_halted(backend_vcpu *vcpu);
 vsdk_status mock_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status mock_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/mock/mock.h"
 #include "base/alloc.h"
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include <errno.h>
@@ -99,6 +100,19 @@ uint8_t *mock_vm_memory(const mock_vm *vm, uint64_t gpa, int write)
     return slot->host + (gpa - slot->gpa);
 }
 
+/* Of all mappings that show it: the caller's pages may be in two memory objects. */
+void mock_ram_wrote(const mock_vm *vm, const uint8_t *host)
+{
+    for (uint32_t i = 0; i < vm->slot_count; i++) {
+        const mock_slot *slot = &vm->slots[i];
+        uint64_t at = (uint64_t)(uintptr_t)host - (uintptr_t)slot->host;
+
+        if (at < slot->length && slot->ram->dirty)
+            bits_set(slot->ram->dirty, (uint64_t)(host - (uint8_t *)slot->ram->memory) / PAGE_BYTES,
+                     1);
+    }
+}
+
 static mock_slot *find(mock_vm *vm, const backend_slot *slot)
 {
     uint32_t after = position(vm, slot->gpa);
@@ -120,7 +134,9 @@ vsdk_status mock_vm_map(backend_vm *backend, backend_slot *slot, vsdk_error *err
     }
     uint32_t at = position(vm, slot->gpa);
     memmove(&vm->slots[at + 1], &vm->slots[at], (vm->slot_count - at) * sizeof vm->slots[0]);
-    vm->slots[at] = (mock_slot){slot->gpa, slot->length, memory + slot->offset, slot->flags};
+    vm->slots[at] =
+        (mock_slot){slot->gpa, slot->length, memory + slot->offset, slot->flags, slot->ram};
+    vm->tracked += slot->ram->dirty != NULL;
     vm->slot_count++;
     vm->generation++;
 out:
@@ -138,6 +154,7 @@ vsdk_status mock_vm_unmap(backend_vm *backend, backend_slot *slot, vsdk_error *e
         uint32_t at = (uint32_t)(found - vm->slots);
 
         vm->slot_count--;
+        vm->tracked -= slot->ram->dirty != NULL;
         memmove(found, found + 1, (vm->slot_count - at) * sizeof *found);
         vm->generation++;
     }

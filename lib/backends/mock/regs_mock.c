@@ -119,13 +119,8 @@ int mock_vcpu_is_halted(backend_vcpu *backend)
 
 /* Segment, table and control registers. */
 
-vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_x86_sregs *sregs, vsdk_error *error)
+void mock_sregs_read(const cpu *c, vsdk_x86_sregs *sregs)
 {
-    const cpu *c = &mock_vcpu_of(backend)->cpu;
-    vsdk_status status = reach(backend, "vsdk_vcpu_get_sregs", error);
-
-    if (status)
-        return status;
     *sregs = (vsdk_x86_sregs){.cs = c->segment[S_CS],
                               .ds = c->segment[S_DS],
                               .es = c->segment[S_ES],
@@ -142,6 +137,15 @@ vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_x86_sregs *sregs, vs
                               .cr4 = c->cr4,
                               .efer = c->efer,
                               .apic_base = cpu_apic_base(c)};
+}
+
+vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_x86_sregs *sregs, vsdk_error *error)
+{
+    vsdk_status status = reach(backend, "vsdk_vcpu_get_sregs", error);
+
+    if (status)
+        return status;
+    mock_sregs_read(&mock_vcpu_of(backend)->cpu, sregs);
     mock_leave(mock_vm_of(backend->vm));
     return VSDK_OK;
 }

@@ -262,11 +262,6 @@ static vsdk_status unreadable(vsdk_error *error, int failure)
     return xen_refused(error, failure, "XEN_DOMCTL_getvcpucontext", "the registers can't be read");
 }
 
-vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs)
-{
-    return xen_vcpu_get_regs(vcpu->vcpu, regs, NULL);
-}
-
 vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
@@ -377,27 +372,42 @@ vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_e
     return VSDK_OK;
 }
 
-/* All processors as they are, but one. Time in the guest stands still between the two calls. */
-static int set_one(xen_vcpu *vcpu, const vsdk_x86_sregs *sregs)
+/* All processors as they are in `old`, but one; with `sregs` NULL that one too. */
+static int set_all(xen_vcpu *vcpu, const blob *old, const vsdk_x86_sregs *sregs)
 {
     xen_vm *vm = vcpu->vm;
-    blob old, made = {0};
-    int result = blob_read(vm, &old);
+    blob made;
+    int result = blob_begin(&made, old);
 
-    if (result >= 0)
-        result = blob_begin(&made, &old);
     for (uint16_t i = 0; result >= 0 && i < vm->vm->config.vcpus_max; i++) {
-        HVM_SAVE_TYPE(CPU) *record = find(&old, HVM_SAVE_CODE(CPU), i, sizeof *record);
-        if (record && i == vcpu->vcpu->index)
-            record_from_sregs(record, sregs);
-        else if (!record && i == vcpu->vcpu->index)
+        const void *found = find(old, HVM_SAVE_CODE(CPU), i, sizeof(HVM_SAVE_TYPE(CPU)));
+        HVM_SAVE_TYPE(CPU) record;
+        if (!found && i == vcpu->vcpu->index)
             result = -ENODATA;
-        if (record)
-            append(&made, HVM_SAVE_CODE(CPU), i, record, sizeof *record);
+        if (!found)
+            continue;
+        memcpy(&record, found, sizeof record);
+        if (sregs && i == vcpu->vcpu->index)
+            record_from_sregs(&record, sregs);
+        append(&made, HVM_SAVE_CODE(CPU), i, &record, sizeof record);
     }
     if (result >= 0)
         result = blob_write(vm, &made);
     alloc_free(made.bytes);
+    return result;
+}
+
+/* Xen takes every processor down before it looks at the values: where it refuses them, the old ones
+ * bring the processors up again. Time in the guest stands still between the calls. */
+static int set_one(xen_vcpu *vcpu, const vsdk_x86_sregs *sregs)
+{
+    blob old;
+    int result = blob_read(vcpu->vm, &old);
+
+    if (result >= 0)
+        result = set_all(vcpu, &old, sregs);
+    if (result < 0 && result != -ENODATA && old.bytes)
+        set_all(vcpu, &old, NULL);
     alloc_free(old.bytes);
     return result;
 }

@@ -167,8 +167,13 @@ static void sync_regs(xen_vcpu *vcpu)
 {
     backend_vcpu *outer = vcpu->vcpu;
 
-    if (outer->sync_regs && regs_sync(vcpu, outer->sync_regs) == VSDK_OK)
-        outer->exit->flags |= VSDK_EXIT_REGS_SYNCED;
+    if (!outer->sync_regs && !outer->sync_sregs)
+        return;
+    if (outer->sync_regs && xen_vcpu_get_regs(outer, outer->sync_regs, NULL))
+        return;
+    if (outer->sync_sregs && xen_vcpu_get_sregs(outer, outer->sync_sregs, NULL))
+        return;
+    outer->exit->flags |= VSDK_EXIT_REGS_SYNCED;
 }
 
 /* 1 when the record says why the run returns. */

@@ -267,7 +267,6 @@ vsdk_status xen_vcpu_inject_nmi(backend_vcpu *vcpu, vsdk_error *error);
 void regs_reset(xen_vcpu *vcpu);
 vsdk_status regs_start(xen_vm *vm, vsdk_error *error); /* gives the shadows to the hypervisor */
 void regs_close(xen_vm *vm);
-vsdk_status regs_sync(xen_vcpu *vcpu, vsdk_x86_regs *regs);
 vsdk_status xen_vcpu_get_regs(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status xen_vcpu_set_regs(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
 vsdk_status xen_vcpu_get_sregs(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);
