@@ -29,6 +29,24 @@ typedef struct bus {
     uint32_t reserved_count, reserved_known;
 } bus;
 
+/* What a vCPU has of the devices that are lent to it; see device_gate.c. */
+typedef struct device_loan {
+    _Atomic(vsdk_device *) inside; /* the lent device that the vCPU's thread is in, or comes to */
+    _Atomic uint32_t recalled;     /* set by who recalls: the thread looks at `counted` */
+    vsdk_device *counted;          /* under lock: a recall found it inside, and has counted it */
+    lock lock;                     /* RANK_LEAF */
+} device_loan;
+
+/* The range that a vCPU's last access was given to: the next one mostly goes there too. It holds as
+ * long as vm->readers.changes is `changes`. The vCPU's thread alone uses it. */
+typedef struct bus_found {
+    uint64_t first, most; /* most: its length - 1 */
+    vsdk_device *device;
+    uint64_t changes;        /* 0: looked up each time */
+    vsdk_exit_reason reason; /* of the accesses: which space */
+    uint32_t region;
+} bus_found;
+
 /* Whom an access belongs to. */
 typedef enum bus_answer {
     BUS_UNCLAIMED, /* the embedder's */
