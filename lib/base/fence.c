@@ -45,17 +45,31 @@ static void wait_for_stores(void)
         ;
 }
 
+static int membarrier(void)
+{
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
 void fence_heavy(void)
 {
     int saved = errno;
 
     atomic_thread_fence(memory_order_seq_cst);
     int state = atomic_load_explicit(&fence_is_full, memory_order_relaxed);
-    if (state != FULL && (state == TURNING ||
-                          syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)) {
+    if (state != FULL && (state == TURNING || !membarrier())) {
         atomic_store(&fence_is_full, TURNING);
         wait_for_stores();
         atomic_store(&fence_is_full, FULL);
     }
+    errno = saved;
+}
+
+void fence_heavy_for_none(void)
+{
+    int saved = errno;
+
+    fence_heavy();
+    if (atomic_load_explicit(&fence_is_full, memory_order_relaxed) != LIGHT)
+        wait_for_stores();
     errno = saved;
 }

@@ -26,4 +26,13 @@ static inline void fence_light(void)
 /* Any thread, async-signal-safe. */
 void fence_heavy(void);
 
+/* A light side that is never a full fence, for what is only done while fence_is_full is 0. Its
+ * heavy side waits where the kernel has refused the call since. */
+static inline void fence_none(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void fence_heavy_for_none(void);
+
 #endif

@@ -40,22 +40,12 @@ static inline void element_put(uint8_t *data, uint32_t width, uint64_t value)
         memcpy(data, &value, 8);
 }
 
-/* The range that has all of an access, or NULL. */
-static const bus_range *range_find(const snapshot *s, uint64_t address, uint32_t width)
+/* The range that has all of an access, or NULL. A span in a table of ranges is its first member. */
+static const bus_range *range_find(const span_node *root, uint64_t address, uint32_t width)
 {
-    uint32_t low = 0, high = snapshot_count(s);
+    const span *at = span_map_find(root, address);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const bus_range *range = (const bus_range *)s->items + middle;
-        if (address < range->first)
-            high = middle;
-        else if (address > range->last)
-            low = middle + 1;
-        else
-            return width - 1 <= range->last - address ? range : NULL;
-    }
-    return NULL;
+    return at && width <= at->length - (address - at->first) ? (const bus_range *)at : NULL;
 }
 
 /* Something is asked of the vCPU, or the time of its run is over. */
@@ -190,7 +180,7 @@ EXIT_PATH __attribute__((noinline)) static bus_answer look_up(vsdk_vm *vm, vsdk_
         goto out;
     }
     const bus_range *range =
-        range_find(snapshot_live(&vm->bus.ranges[space]), exit->address, exit->width);
+        range_find(span_map_root(&vm->bus.ranges[space]), exit->address, exit->width);
     if (!range)
         goto out;
     if (!range->device) {
@@ -199,8 +189,8 @@ EXIT_PATH __attribute__((noinline)) static bus_answer look_up(vsdk_vm *vm, vsdk_
         goto out;
     }
     answer = BUS_CLAIMED;
-    *found = (bus_found){.first = range->first,
-                         .most = range->last - range->first,
+    *found = (bus_found){.first = range->at.first,
+                         .most = range->at.length - 1,
                          .device = range->device,
                          .changes = snapshot_count(bells) ? 0 : changes,
                          .reason = exit->reason,

@@ -9,6 +9,7 @@
  * A device that one vCPU has to itself for a while is lent to it (DEVICE_LENT in count): that vCPU
  * comes in and leaves by plain stores, and is not counted. Whoever else raises the count first
  * recalls the device, which costs a heavy fence: from then on it is as above (device_gate.c).
+ * Where the kernel has no such fence nothing is lent.
  *
  * The phase says whether a device may act. It moves IDLE -> STARTING -> STARTED -> STOPPING -> IDLE
  * or PENDING -> IDLE; who moves it out of a resting phase has the device's start or stop to itself.
@@ -27,8 +28,13 @@ struct loop_source;
 /* Of count: who leaves last wakes; lent to a vCPU; the rest are the threads. */
 enum { DEVICE_DRAIN = 1u << 31, DEVICE_LENT = 1u << 30, DEVICE_THREADS = DEVICE_LENT - 1 };
 
-/* Accesses in a row by one vCPU that earn a loan: what a recall costs, they have paid before. */
+/* Accesses in a row by one vCPU that earn a loan: what a recall costs, they have paid before. A
+ * checked build lends soon, so that what tests do meets loans. */
+#ifdef VSDK_CHECKED
+enum { DEVICE_LEND_AFTER = 4 };
+#else
 enum { DEVICE_LEND_AFTER = 256 };
+#endif
 
 enum device_phase {
     DEVICE_IDLE,
@@ -62,6 +68,7 @@ struct vsdk_device {
     vsdk_device *next, *previous;
     uint32_t listed;
     _Atomic uint32_t attached; /* read without it */
+    bus_range *ranges;
 
     lock lock;                    /* RANK_SOURCES */
     struct device_entry *entries; /* of a concurrent one: threads between enter and leave */
@@ -101,13 +108,13 @@ static inline void device_leave(vsdk_device *device)
 static inline int device_loan_end(device_loan *loan)
 {
     atomic_store_explicit(&loan->inside, NULL, memory_order_release);
-    fence_light();
+    fence_none();
     if (__builtin_expect(atomic_load_explicit(&loan->recalled, memory_order_relaxed), 0))
         return device_loan_settle(loan);
     return 0;
 }
 
-/* To be asked after the thread has said that it comes in, by loan->inside and a light fence. */
+/* To be asked after the thread has said that it comes in, by loan->inside. */
 static inline int device_is_lent_to(const vsdk_device *device, const device_loan *loan)
 {
     return atomic_load_explicit(&device->lent, memory_order_relaxed) == loan;
@@ -118,7 +125,7 @@ static inline int device_claim_by(vsdk_device *device, device_loan *loan)
 {
     if (device_is_lent_to(device, loan)) {
         atomic_store_explicit(&loan->inside, device, memory_order_relaxed);
-        fence_light();
+        fence_none();
         if (device_is_lent_to(device, loan) || device_loan_end(loan))
             return 1;
     }

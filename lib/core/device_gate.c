@@ -48,7 +48,7 @@ int device_recall(vsdk_device *device, uint32_t before)
     lock_take(&loan->lock);
     atomic_store(&device->lent, NULL);
     atomic_store(&loan->recalled, 1);
-    fence_heavy();
+    fence_heavy_for_none();
     int inside = atomic_load(&loan->inside) == device;
     if (inside)
         loan->counted = device;
@@ -72,7 +72,7 @@ void device_leave_by(vsdk_device *device, device_loan *loan)
 {
     uint32_t alone = 1;
 
-    if (device->concurrent) {
+    if (device->concurrent || atomic_load_explicit(&fence_is_full, memory_order_relaxed)) {
         device_leave(device);
         return;
     }

@@ -16,6 +16,7 @@ static int is_terminal(vsdk_exit_reason reason)
  */
 OFF_EXIT_PATH static int dispatch_other(vsdk_vcpu *vcpu, const vsdk_exit *exit)
 {
+    counter_add(&vcpu->counters.exits, 1);
     atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
     if (exit->reason == VSDK_EXIT_HALT)
         counter_add(&vcpu->counters.halts, 1);
@@ -50,7 +51,6 @@ EXIT_PATH int exit_dispatch(vsdk_vcpu *vcpu)
         vcpu->deferred = 0;
         return access_give(vcpu, exit);
     }
-    counter_add(&vcpu->counters.exits, 1);
     if (exit->reason == VSDK_EXIT_PIO)
         counter_add(&vcpu->counters.pio, 1);
     else if (exit->reason == VSDK_EXIT_MMIO)

@@ -196,6 +196,7 @@ void ram_put(vsdk_ram *ram)
     ram->vm->host->backend.ops->ram_free(&ram->backend);
     lock_give(&ram->vm->serial);
     sys_close(ram->backend.fd);
+    span_map_clear(&ram->placed, NULL, NULL);
     alloc_free(ram);
 }
 

@@ -7,8 +7,9 @@
 
 struct vsdk_ram {
     backend_ram backend;
-    vsdk_vm *vm; /* its memory is counted by the handle and by each pin */
-    refs refs;   /* the handle, mappings, pins */
+    vsdk_vm *vm;     /* its memory is counted by the handle and by each pin */
+    refs refs;       /* the handle, mappings, pins */
+    span_map placed; /* in_ram of its slots, where a byte may be mapped once only; under bus.lock */
 };
 
 static inline void ram_get(vsdk_ram *ram)
