@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A tree of sorted nodes that are never changed once a reader may see them.
  *
- * Invariants: the keys of a node rise, and each is at most the first address below its child, but
- * that of a first child, which stands for every address down to 0 and is not looked at. No node is
- * empty. A node that becomes empty goes, a node that is not full is not joined with another: so the
- * height is logarithmic in the number of spans that were ever added, and no change is more than one
- * way from the root to a leaf. A span that is added at the end leaves full nodes behind: memory and
- * devices mostly come in rising order.
+ * Invariants: a child's key is the first address of the spans below it, but that of the first child
+ * of a node with level, which stands for every address down to 0 and is not looked at. (A lower key
+ * would not do: what is before an address may then end in another child.) No node is empty. A node
+ * that becomes empty goes, a node that is not full is not joined with another: so the height is
+ * logarithmic in the number of spans that were ever added, and no change is more than one way from
+ * the root to a leaf. A span that is added at the end leaves full nodes behind: memory and devices
+ * mostly come in rising order.
  *
  * Taking out one span replaces at most one node a level, by nodes that were kept. Adding one makes
  * two a level and a root, and gives back one a level: before it begins it makes sure of so many,
@@ -198,6 +199,13 @@ int span_map_add(span_map *map, readers *r, const span *item)
     return 1;
 }
 
+static uint64_t first_below(const span_node *node)
+{
+    while (node->level)
+        node = node->children[0];
+    return node->keys[0];
+}
+
 /* NULL: nothing is left. */
 static span_node *take_below(change *c, const span_node *node, const span *item)
 {
@@ -212,7 +220,7 @@ static span_node *take_below(change *c, const span_node *node, const span *item)
     span_node *copy = node_take(c->map, node->level);
     node_copy(copy, node, 0, at);
     if (below)
-        node_append(copy, node->keys[at], below);
+        node_append(copy, first_below(below), below);
     node_copy(copy, node, at + 1, node->count - at - 1);
     return copy;
 }

@@ -18,7 +18,7 @@ typedef struct span {
     uint64_t first, length; /* not 0, and does not wrap */
 } span;
 
-/* The last span that begins at or before an address is in the last child whose key is not above. */
+/* What begins last at or before an address is in the last child whose key is not above it. */
 enum { SPAN_FANOUT = 32 };
 
 typedef struct span_node {

@@ -129,6 +129,20 @@ Test(span_map, it_is_as_its_model_through_random_changes)
     cr_assert(agrees(0, UNITS));
 }
 
+/* A span that is put where the first ones of a node were, and reaches into it. */
+Test(span_map, a_span_may_lie_across_what_two_nodes_had)
+{
+    for (uint32_t i = 0; i < UNITS; i++)
+        cr_assert(add(i, 1));
+    for (uint32_t i = 100; i + LONGEST < UNITS; i += 50) {
+        for (uint32_t at = i; at < i + LONGEST; at++)
+            take(at);
+        cr_assert(add(i, LONGEST));
+        cr_assert(agrees(i - 10, i + LONGEST));
+    }
+    cr_assert(agrees(0, UNITS));
+}
+
 Test(span_map, rising_and_falling_order)
 {
     for (uint32_t i = 0; i < UNITS; i += 2)
