@@ -153,7 +153,7 @@ static inline int found_again(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_found *fou
                          0))
         return 0;
     atomic_store_explicit(&vcpu->loan.inside, found->device, memory_order_relaxed);
-    fence_light();
+    fence_none();
     if (__builtin_expect(atomic_load_explicit(&vm->readers.changes, memory_order_acquire) ==
                                  found->changes &&
                              device_is_lent_to(found->device, &vcpu->loan),
