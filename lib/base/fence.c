@@ -8,17 +8,17 @@
  * at the latest when the thread is interrupted. So who finds the call refused waits for much longer
  * than that, once; and so does who comes meanwhile. */
 #include "base/fence.h"
+#include "base/sys.h"
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Of fence_is_full. */
 enum { LIGHT = 0, FULL = 1, TURNING = 2 };
 
-#define SETTLE_NS 10000000L
+#define SETTLE_NS UINT64_C(10000000)
 
 _Atomic int fence_is_full = FULL;
 
@@ -39,9 +39,10 @@ void fence_prepare(void)
 
 static void wait_for_stores(void)
 {
-    struct timespec left = {.tv_nsec = SETTLE_NS};
+    _Atomic uint32_t nobody_wakes = 0;
+    uint64_t until = sys_clock() + SETTLE_NS;
 
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+    while (sys_futex_wait(&nobody_wakes, 0, until) != -ETIMEDOUT)
         ;
 }
 
