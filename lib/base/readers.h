@@ -4,10 +4,14 @@
  * A reader enters, loads the snapshot's pointer, uses it, leaves: two uncontended atomic
  * operations, no lock shared between threads, may nest, must not block. A writer publishes a new
  * snapshot and calls readers_wait: when it returns nobody uses the old one. Several writers may
- * wait at the same time, but never from inside a reader section. */
+ * wait at the same time, but never from inside a reader section.
+ *
+ * A thread that reads often may have a slot of its own. It is entered and left by plain stores and
+ * does not nest; the writer pays for it with a heavy fence (fence.h). */
 #ifndef VSDK_BASE_READERS_H
 #define VSDK_BASE_READERS_H
 
+#include "base/fence.h"
 #include "base/lock.h"
 #include "base/sys.h"
 #include <stdatomic.h>
@@ -21,9 +25,18 @@ typedef struct readers_stripe {
     char pad[56];
 } readers_stripe;
 
+typedef struct readers_slot {
+    _Atomic uint32_t passes; /* odd while its thread is inside; a futex for the writer */
+    struct readers_slot *next;
+} readers_slot;
+
 typedef struct readers {
-    _Atomic uint32_t phase;
-    lock writer; /* one waits at a time */
+    /* Grows with each wait, after the new snapshot is published. So what a reader found is in the
+     * tables still when this is what it was before the reader looked. Never 0. */
+    _Atomic uint64_t changes;
+    _Atomic uint32_t awaited; /* a writer may sleep on a slot */
+    lock writer;              /* one waits at a time */
+    readers_slot *slots;      /* under writer */
     readers_stripe stripes[READERS_STRIPES] __attribute__((aligned(64)));
 } readers;
 
@@ -38,5 +51,26 @@ static inline void readers_leave(readers_token token)
         sys_futex_wake(token);
 }
 void readers_wait(readers *r);
+
+/* A slot counts from then on, to the end of `r`. One thread at a time uses it. */
+void readers_add_slot(readers *r, readers_slot *slot);
+
+static inline void readers_slot_enter(readers_slot *slot)
+{
+    uint32_t passes = atomic_load_explicit(&slot->passes, memory_order_relaxed);
+
+    atomic_store_explicit(&slot->passes, passes + 1, memory_order_relaxed);
+    fence_light();
+}
+
+static inline void readers_slot_leave(readers *r, readers_slot *slot)
+{
+    uint32_t passes = atomic_load_explicit(&slot->passes, memory_order_relaxed);
+
+    atomic_store_explicit(&slot->passes, passes + 1, memory_order_release);
+    fence_light();
+    if (__builtin_expect(atomic_load_explicit(&r->awaited, memory_order_relaxed), 0))
+        sys_futex_wake(&slot->passes);
+}
 
 #endif

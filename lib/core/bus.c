@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way of an access to whoever claims it. The device is found and claimed inside a reader
  * section, called outside of it: a callback may change the tables. A device that is stopped answers
- * nothing; its access waits in the record until it has started. */
+ * nothing; its access waits in the record until it has started.
+ *
+ * The way is short for what comes most often, one element for the device of the last access, which
+ * is lent to this vCPU: plain stores alone. */
 #include "core/bus.h"
 #include "base/exit_path.h"
 #include "base/sys.h"
@@ -10,59 +13,39 @@
 #include "core/doorbell.h"
 #include <string.h>
 
-static uint64_t element_get(const uint8_t *data, uint32_t width)
+static inline uint64_t element_get(const uint8_t *data, uint32_t width)
 {
     uint64_t value = 0;
 
-    switch (width) {
-    case 1:
+    if (__builtin_expect(width == 1, 1))
         return *data;
-    case 2:
-        memcpy(&value, data, 2);
-        return value;
-    case 4:
+    if (width == 4)
         memcpy(&value, data, 4);
-        return value;
-    default:
+    else if (width == 2)
+        memcpy(&value, data, 2);
+    else
         memcpy(&value, data, 8);
-        return value;
-    }
+    return value;
 }
 
-static void element_put(uint8_t *data, uint32_t width, uint64_t value)
+static inline void element_put(uint8_t *data, uint32_t width, uint64_t value)
 {
-    switch (width) {
-    case 1:
+    if (__builtin_expect(width == 1, 1))
         *data = (uint8_t)value;
-        break;
-    case 2:
-        memcpy(data, &value, 2);
-        break;
-    case 4:
+    else if (width == 4)
         memcpy(data, &value, 4);
-        break;
-    default:
+    else if (width == 2)
+        memcpy(data, &value, 2);
+    else
         memcpy(data, &value, 8);
-        break;
-    }
 }
 
-/* The range that has all of an access, or NULL. */
-static const bus_range *range_find(const snapshot *s, uint64_t address, uint32_t width)
+/* The range that has all of an access, or NULL. A span in a table of ranges is its first member. */
+static const bus_range *range_find(const span_node *root, uint64_t address, uint32_t width)
 {
-    uint32_t low = 0, high = snapshot_count(s);
+    const span *at = span_map_find(root, address);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const bus_range *range = (const bus_range *)s->items + middle;
-        if (address < range->first)
-            high = middle;
-        else if (address > range->last)
-            low = middle + 1;
-        else
-            return width - 1 <= range->last - address ? range : NULL;
-    }
-    return NULL;
+    return at && width <= at->length - (address - at->first) ? (const bus_range *)at : NULL;
 }
 
 /* Something is asked of the vCPU, or the time of its run is over. */
@@ -73,38 +56,64 @@ OFF_EXIT_PATH static int vcpu_is_due(const vsdk_vcpu *vcpu)
     return atomic_load(&vcpu->backend.requests) || (deadline && sys_clock() >= deadline);
 }
 
-/* The device was claimed inside the reader section; the rest is done outside of it. A string of
- * elements is the guest's to make long, so requests and the deadline are looked at between them. */
-static bus_answer device_call(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_range *range, int entered,
-                              vsdk_exit *exit)
+/* One element, to the device or from it, where it lies. */
+static inline void element_give(vsdk_device *device, const vsdk_exit *exit, vsdk_access *access,
+                                uint8_t *data)
 {
-    vsdk_device *device = range->device;
-    callback_frame frame = {.vm = vm, .vcpu = vcpu, .device = device};
-    vsdk_access access = {.vcpu = vcpu,
-                          .offset = exit->address - range->first,
-                          .region = range->region,
-                          .width = exit->width};
+    if (exit->direction == VSDK_DIRECTION_WRITE) {
+        access->value = element_get(data, exit->width);
+        if (device->ops.write)
+            device->ops.write(device->user, device, access);
+        return;
+    }
+    access->value = 0;
+    element_put(data, exit->width,
+                device->ops.read ? device->ops.read(device->user, device, access) : UINT64_MAX);
+}
+
+/* The rest of a string of elements, which is the guest's to make long: requests and the deadline
+ * are looked at between them. 1 when all were given. */
+OFF_EXIT_PATH static int elements_give(vsdk_vcpu *vcpu, vsdk_device *device, const vsdk_exit *exit,
+                                       vsdk_access *access)
+{
     uint8_t *data = (uint8_t *)(uintptr_t)exit->data + (size_t)vcpu->element * exit->width;
 
-    callback_enter(&frame);
-    if (!entered)
-        device_wait(device);
     while (vcpu->element < exit->count && device_serves(device)) {
-        if (exit->direction == VSDK_DIRECTION_READ) {
-            element_put(data, exit->width,
-                        device->ops.read ? device->ops.read(device->user, device, &access)
-                                         : UINT64_MAX);
-        } else if (device->ops.write) {
-            access.value = element_get(data, exit->width);
-            device->ops.write(device->user, device, &access);
-        }
+        element_give(device, exit, access, data);
         data += exit->width;
         if (++vcpu->element < exit->count && vcpu_is_due(vcpu))
             break;
     }
-    device_leave(device);
-    callback_leave(&frame);
-    return vcpu->element == exit->count ? BUS_CLAIMED : BUS_DEFERRED;
+    return vcpu->element == exit->count;
+}
+
+/* This thread is in the device. */
+static inline bus_answer device_call(vsdk_vcpu *vcpu, const bus_found *found, const vsdk_exit *exit)
+{
+    vsdk_device *device = found->device;
+    bus_answer answer = BUS_DEFERRED;
+    vsdk_access access;
+
+    vcpu->frame.device = device;
+    callback_push(&vcpu->frame);
+    access.vcpu = vcpu; /* the value comes with each element */
+    access.offset = exit->address - found->first;
+    access.region = found->region;
+    access.width = exit->width;
+    access.reserved = 0;
+    if (__builtin_expect(exit->count != 1, 0)) {
+        if (elements_give(vcpu, device, exit, &access))
+            answer = BUS_CLAIMED;
+    } else if (__builtin_expect(device_serves(device), 1)) {
+        element_give(device, exit, &access, (uint8_t *)(uintptr_t)exit->data);
+        answer = BUS_CLAIMED;
+    }
+    if (__builtin_expect(!atomic_load_explicit(&vcpu->loan.inside, memory_order_relaxed), 0))
+        device_leave_by(device, &vcpu->loan);
+    else if (device_loan_end(&vcpu->loan))
+        device_leave(device);
+    callback_pop(&vcpu->frame);
+    return answer;
 }
 
 /* Elements that ring are taken out; 1 if all rang. The record is changed only if some did not. */
@@ -131,29 +140,75 @@ __attribute__((noinline)) static int bells_ring(const snapshot *bells, vsdk_vcpu
     return 0;
 }
 
-EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
+/* The access goes where the last one went, to a device that is lent to this vCPU: 1, and it is in.
+ * The device is there as long as the tables are those in which it was found; from then on, since
+ * whoever takes it away recalls it first, and sees that this thread comes in. */
+static inline int found_again(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_found *found,
+                              const vsdk_exit *exit)
+{
+    uint64_t offset = exit->address - found->first;
+
+    if (__builtin_expect(found->reason != exit->reason || offset > found->most ||
+                             exit->width - 1u > found->most - offset,
+                         0))
+        return 0;
+    atomic_store_explicit(&vcpu->loan.inside, found->device, memory_order_relaxed);
+    fence_none();
+    if (__builtin_expect(atomic_load_explicit(&vm->readers.changes, memory_order_acquire) ==
+                                 found->changes &&
+                             device_is_lent_to(found->device, &vcpu->loan),
+                         1))
+        return 1;
+    return device_loan_end(&vcpu->loan);
+}
+
+/* Looked up in the tables; BUS_CLAIMED: this thread is in the device that was found. */
+EXIT_PATH __attribute__((noinline)) static bus_answer look_up(vsdk_vm *vm, vsdk_vcpu *vcpu,
+                                                              vsdk_exit *exit)
 {
     vsdk_space space = exit->reason == VSDK_EXIT_MMIO ? VSDK_SPACE_MMIO : VSDK_SPACE_PIO;
-    readers_token token = readers_enter(&vm->readers);
-    const snapshot *bells = snapshot_live(&vm->bus.bells[space]);
+    bus_found *found = &vcpu->found;
+    bus_answer answer = BUS_UNCLAIMED;
+    int entered = 1;
 
+    readers_slot_enter(&vcpu->reading);
+    uint64_t changes = atomic_load(&vm->readers.changes);
+    const snapshot *bells = snapshot_live(&vm->bus.bells[space]);
     if (snapshot_count(bells) && exit->direction == VSDK_DIRECTION_WRITE && !vcpu->element &&
         bells_ring(bells, vcpu, exit)) {
-        readers_leave(token);
-        return BUS_RUNG;
+        answer = BUS_RUNG;
+        goto out;
     }
-    const bus_range *found =
-        range_find(snapshot_live(&vm->bus.ranges[space]), exit->address, exit->width);
-    if (!found) {
-        readers_leave(token);
-        return BUS_UNCLAIMED;
+    const bus_range *range =
+        range_find(span_map_root(&vm->bus.ranges[space]), exit->address, exit->width);
+    if (!range)
+        goto out;
+    if (!range->device) {
+        answer = BUS_TAGGED;
+        exit->tag = range->tag;
+        goto out;
     }
-    bus_range range = *found;
-    int entered = range.device ? device_claim(range.device) : 0;
-    readers_leave(token);
-    if (!range.device) {
-        exit->tag = range.tag;
-        return BUS_TAGGED;
+    answer = BUS_CLAIMED;
+    *found = (bus_found){.first = range->at.first,
+                         .most = range->at.length - 1,
+                         .device = range->device,
+                         .changes = snapshot_count(bells) ? 0 : changes,
+                         .reason = exit->reason,
+                         .region = range->region};
+    entered = device_claim_by(range->device, &vcpu->loan);
+out:
+    readers_slot_leave(&vm->readers, &vcpu->reading);
+    if (!entered)
+        device_wait(found->device);
+    return answer;
+}
+
+EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (__builtin_expect(!found_again(vm, vcpu, &vcpu->found, exit), 0)) {
+        bus_answer answer = look_up(vm, vcpu, exit);
+        if (answer != BUS_CLAIMED)
+            return answer;
     }
-    return device_call(vm, vcpu, &range, entered, exit);
+    return device_call(vcpu, &vcpu->found, exit);
 }

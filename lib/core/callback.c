@@ -4,26 +4,18 @@
 #include "core/callback.h"
 #include "base/error.h"
 #include "base/exit_path.h"
-#include "base/lock.h"
 
-/* Static thread-local storage: a signal handler may look here. */
-static _Thread_local callback_frame *innermost __attribute__((tls_model("initial-exec")));
+_Thread_local callback_frame *callback_innermost __attribute__((tls_model("initial-exec")));
 
-EXIT_PATH void callback_enter(callback_frame *frame)
+void callback_enter(callback_frame *frame)
 {
-    lock_assert_none();
-    frame->outer = innermost;
-    innermost = frame;
+    callback_push(frame);
 }
 
-EXIT_PATH void callback_leave(callback_frame *frame)
+void callback_leave(callback_frame *frame)
 {
-    callback_frame **at = &innermost;
+    callback_frame **at = &callback_innermost;
 
-    if (*at == frame) { /* nearly always */
-        *at = frame->outer;
-        return;
-    }
     while (*at && *at != frame)
         at = &(*at)->outer;
     if (*at)
@@ -32,12 +24,12 @@ EXIT_PATH void callback_leave(callback_frame *frame)
 
 const callback_frame *callback_top(void)
 {
-    return innermost;
+    return callback_innermost;
 }
 
 EXIT_PATH int callback_in_vm(const vsdk_vm *vm)
 {
-    for (const callback_frame *f = innermost; f; f = f->outer)
+    for (const callback_frame *f = callback_innermost; f; f = f->outer)
         if (f->vm == vm)
             return 1;
     return 0;
@@ -45,7 +37,7 @@ EXIT_PATH int callback_in_vm(const vsdk_vm *vm)
 
 int callback_in_device(const vsdk_device *device)
 {
-    for (const callback_frame *f = innermost; f; f = f->outer)
+    for (const callback_frame *f = callback_innermost; f; f = f->outer)
         if (f->device == device)
             return 1;
     return 0;
@@ -53,7 +45,7 @@ int callback_in_device(const vsdk_device *device)
 
 int callback_in_vcpu(const vsdk_vcpu *vcpu)
 {
-    for (const callback_frame *f = innermost; f; f = f->outer)
+    for (const callback_frame *f = callback_innermost; f; f = f->outer)
         if (f->vcpu == vcpu)
             return 1;
     return 0;
@@ -61,7 +53,7 @@ int callback_in_vcpu(const vsdk_vcpu *vcpu)
 
 int callback_in_some_device(void)
 {
-    for (const callback_frame *f = innermost; f; f = f->outer)
+    for (const callback_frame *f = callback_innermost; f; f = f->outer)
         if (f->device)
             return 1;
     return 0;
@@ -69,7 +61,7 @@ int callback_in_some_device(void)
 
 int callback_is_in(const callback_frame *frame)
 {
-    for (const callback_frame *f = innermost; f; f = f->outer)
+    for (const callback_frame *f = callback_innermost; f; f = f->outer)
         if (f == frame)
             return 1;
     return 0;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which callbacks a thread is in: a list of frames on its stack. It is what functions look at that
- * would wait for the callback that calls them. Leaving a frame does nothing else. */
+/* Which callbacks a thread is in: a list of frames, on its stack or in a vCPU that it runs. It is
+ * what functions look at that would wait for the callback that calls them. Leaving a frame does
+ * nothing else. */
 #ifndef VSDK_CORE_CALLBACK_H
 #define VSDK_CORE_CALLBACK_H
 
+#include "base/lock.h"
+#include <stdatomic.h>
 #include <vsdk/types.h>
 #include <vsdk/vsdk.h>
 
@@ -18,6 +21,28 @@ typedef struct callback_frame {
 void callback_enter(callback_frame *frame);
 /* Takes a frame out, also if it is not the innermost: devices may be left in any order. */
 void callback_leave(callback_frame *frame);
+
+/* Static thread-local storage: a signal handler may look here. */
+extern _Thread_local callback_frame *callback_innermost __attribute__((tls_model("initial-exec")));
+
+/* The same two for who is passed by every exit. The frame is whole before a signal handler finds
+ * it. */
+static inline void callback_push(callback_frame *frame)
+{
+    lock_assert_none();
+    frame->outer = callback_innermost;
+    atomic_signal_fence(memory_order_release);
+    callback_innermost = frame;
+}
+
+static inline void callback_pop(callback_frame *frame)
+{
+    if (__builtin_expect(callback_innermost == frame, 1))
+        callback_innermost = frame->outer;
+    else
+        callback_leave(frame);
+}
+
 const callback_frame *callback_top(void);
 int callback_in_vm(const vsdk_vm *vm);
 int callback_in_device(const vsdk_device *device);

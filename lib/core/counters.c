@@ -13,6 +13,13 @@ static uint64_t now(const uint64_t *counter)
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+uint64_t counters_exits(const vsdk_vcpu *vcpu)
+{
+    const vsdk_vcpu_counters *c = &vcpu->counters;
+
+    return now(&c->exits) + now(&c->pio) + now(&c->mmio);
+}
+
 vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters, vsdk_error *error)
 {
     const char *operation = "vsdk_vcpu_get_counters";
@@ -30,7 +37,7 @@ vsdk_status vsdk_vcpu_get_counters(vsdk_vcpu *vcpu, vsdk_vcpu_counters *counters
     const vsdk_vcpu_counters copy = {
         .size = sizeof copy,
         .runs = now(&c->runs),
-        .exits = now(&c->exits),
+        .exits = counters_exits(vcpu),
         .pio = now(&c->pio),
         .mmio = now(&c->mmio),
         .claimed = now(&c->claimed),

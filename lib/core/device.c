@@ -156,7 +156,7 @@ int device_take(vsdk_device *device)
 {
     lock_take(&device->vm->bus.lock);
     int attached = (int)device->attached;
-    bus_remove_ranges(device->vm, device);
+    bus_remove_ranges(device);
     device->attached = 0;
     lock_give(&device->vm->bus.lock);
     sources_end(device);

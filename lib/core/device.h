@@ -6,6 +6,11 @@
  * which has taken the ranges away and waited for the readers sees everyone who may still come. The
  * first to raise it is in, the others wait on `gate`: two uncontended atomic operations an access.
  *
+ * A device that one vCPU has to itself for a while is lent to it (DEVICE_LENT in count): that vCPU
+ * comes in and leaves by plain stores, and is not counted. Whoever else raises the count first
+ * recalls the device, which costs a heavy fence: from then on it is as above (device_gate.c).
+ * Where the kernel has no such fence nothing is lent.
+ *
  * The phase says whether a device may act. It moves IDLE -> STARTING -> STARTED -> STOPPING -> IDLE
  * or PENDING -> IDLE; who moves it out of a resting phase has the device's start or stop to itself.
  * It acts in every phase but IDLE. A moving phase is entered and left inside the gate by who has
@@ -14,12 +19,22 @@
 #ifndef VSDK_CORE_DEVICE_H
 #define VSDK_CORE_DEVICE_H
 
+#include "base/fence.h"
 #include "core/callback.h"
 #include "core/object.h"
 
 struct loop_source;
 
-enum { DEVICE_DRAIN = 1u << 31 }; /* of count: who leaves last wakes */
+/* Of count: who leaves last wakes; lent to a vCPU; the rest are the threads. */
+enum { DEVICE_DRAIN = 1u << 31, DEVICE_LENT = 1u << 30, DEVICE_THREADS = DEVICE_LENT - 1 };
+
+/* Accesses in a row by one vCPU that earn a loan: what a recall costs, they have paid before. A
+ * checked build lends soon, so that what tests do meets loans. */
+#ifdef VSDK_CHECKED
+enum { DEVICE_LEND_AFTER = 4 };
+#else
+enum { DEVICE_LEND_AFTER = 256 };
+#endif
 
 enum device_phase {
     DEVICE_IDLE,
@@ -35,7 +50,12 @@ struct vsdk_device {
     refs memory; /* refs together, each timer, watch, work, line, message, doorbell */
     vsdk_vm *vm; /* its memory is counted */
     uint32_t concurrent;
-    _Atomic uint32_t count; /* a futex for who drains */
+    _Atomic uint32_t count;      /* a futex for who drains */
+    _Atomic(device_loan *) lent; /* to whom, with DEVICE_LENT; NULL as soon as it is recalled */
+    /* Whose accesses came last, and how many in a row. Written inside the gate by who is counted.
+     */
+    const device_loan *streak_of;
+    uint32_t streak;
     _Atomic uint32_t gate;  /* turns given to those who wait; a futex */
     _Atomic uint32_t phase; /* device_phase; a futex */
     vsdk_device_ops ops;
@@ -48,23 +68,29 @@ struct vsdk_device {
     vsdk_device *next, *previous;
     uint32_t listed;
     _Atomic uint32_t attached; /* read without it */
+    bus_range *ranges;
 
-    lock lock;                   /* RANK_SOURCES */
+    lock lock;                    /* RANK_SOURCES */
     struct device_entry *entries; /* of a concurrent one: threads between enter and leave */
-    struct loop_source *sources; /* its timers, watches and work */
+    struct loop_source *sources;  /* its timers, watches and work */
 };
+
+/* device_gate.c: the slow half of each of those below. */
+int device_recall(vsdk_device *device, uint32_t before);
+int device_loan_settle(device_loan *loan);
+/* Others wait, for their turn or for the last one to leave. */
+void device_leave_others(vsdk_device *device, uint32_t before, int concurrent);
 
 /* Raises count: 1 if the caller is in, else device_wait must follow. */
 static inline int device_claim(vsdk_device *device)
 {
     uint32_t before = atomic_fetch_add(&device->count, 1);
 
-    return (before & ~(uint32_t)DEVICE_DRAIN) == 0 || device->concurrent;
+    if (before & DEVICE_LENT)
+        return device_recall(device, before);
+    return (before & DEVICE_THREADS) == 0 || device->concurrent;
 }
 void device_wait(vsdk_device *device);
-
-/* device_gate.c: others wait, for their turn or for the last one to leave. */
-void device_leave_others(vsdk_device *device, uint32_t before, int concurrent);
 
 /* Who drains may free the device as soon as count is 0: nothing of it is read after that. */
 static inline void device_leave(vsdk_device *device)
@@ -75,6 +101,39 @@ static inline void device_leave(vsdk_device *device)
     if (before != 1)
         device_leave_others(device, before, concurrent);
 }
+
+/* The vCPU's thread is out of the device that was lent to it, or comes in otherwise. 1 if somebody
+ * has recalled it meanwhile and counted the thread, which is in and leaves by device_leave. The
+ * device is not touched: who drained it may have freed it. */
+static inline int device_loan_end(device_loan *loan)
+{
+    atomic_store_explicit(&loan->inside, NULL, memory_order_release);
+    fence_none();
+    if (__builtin_expect(atomic_load_explicit(&loan->recalled, memory_order_relaxed), 0))
+        return device_loan_settle(loan);
+    return 0;
+}
+
+/* To be asked after the thread has said that it comes in, by loan->inside. */
+static inline int device_is_lent_to(const vsdk_device *device, const device_loan *loan)
+{
+    return atomic_load_explicit(&device->lent, memory_order_relaxed) == loan;
+}
+
+/* device_claim for a vCPU's thread. */
+static inline int device_claim_by(vsdk_device *device, device_loan *loan)
+{
+    if (device_is_lent_to(device, loan)) {
+        atomic_store_explicit(&loan->inside, device, memory_order_relaxed);
+        fence_none();
+        if (device_is_lent_to(device, loan) || device_loan_end(loan))
+            return 1;
+    }
+    return device_claim(device);
+}
+
+/* device_leave for a vCPU's thread that is counted: now and then the device is lent to it. */
+void device_leave_by(vsdk_device *device, device_loan *loan);
 
 static inline void device_enter(vsdk_device *device)
 {

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device's gate, and waiting for its callbacks. The invariant of the gate: of the threads that
  * are counted one is in, and each leave of it gives one turn to the others. The invariant of the
- * waits: the threads that are listed wait for each other in no circle. */
+ * waits: the threads that are listed wait for each other in no circle.
+ *
+ * A loan: while DEVICE_LENT is set nobody is counted, but who recalls or waits for that, and the
+ * vCPU that has it comes in by saying so in its loan->inside. It says so, and then looks at `lent`;
+ * who recalls clears `lent`, passes a heavy fence, and then looks at inside. So one of them sees
+ * the other. If the thread is inside, the recall counts it: it is then the one that is in. It
+ * learns of that when it leaves: it takes inside back and then looks at `recalled`, which was set
+ * before the heavy fence. What the recall did is then read under the loan's lock. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/sys.h"
@@ -23,12 +30,65 @@ void device_wait(vsdk_device *device)
 
 void device_leave_others(vsdk_device *device, uint32_t before, int concurrent)
 {
-    if ((before & ~(uint32_t)DEVICE_DRAIN) == 1) {
+    if ((before & DEVICE_THREADS) == 1) {
         sys_futex_wake(&device->count);
     } else if (!concurrent) {
         atomic_fetch_add(&device->gate, 1); /* whoever waits is counted: the device is there */
         sys_futex_wake_one(&device->gate);
     }
+}
+
+/* Raised count while the device was lent. The first one recalls it, and is in unless the vCPU is;
+ * for the others it is no different from a device that is not lent. */
+int device_recall(vsdk_device *device, uint32_t before)
+{
+    if (before & DEVICE_THREADS)
+        return 0;
+    device_loan *loan = atomic_load(&device->lent);
+    lock_take(&loan->lock);
+    atomic_store(&device->lent, NULL);
+    atomic_store(&loan->recalled, 1);
+    fence_heavy_for_none();
+    int inside = atomic_load(&loan->inside) == device;
+    if (inside)
+        loan->counted = device;
+    atomic_fetch_sub(&device->count, inside ? DEVICE_LENT - 1 : DEVICE_LENT);
+    lock_give(&loan->lock);
+    return !inside;
+}
+
+int device_loan_settle(device_loan *loan)
+{
+    lock_take(&loan->lock);
+    int counted = loan->counted != NULL;
+    loan->counted = NULL;
+    atomic_store(&loan->recalled, 0);
+    lock_give(&loan->lock);
+    return counted;
+}
+
+/* Lent when nobody waits: count is this thread alone. */
+void device_leave_by(vsdk_device *device, device_loan *loan)
+{
+    uint32_t alone = 1;
+
+    if (device->concurrent || atomic_load_explicit(&fence_is_full, memory_order_relaxed)) {
+        device_leave(device);
+        return;
+    }
+    if (device->streak_of != loan)
+        device->streak = 0;
+    device->streak_of = loan;
+    if (++device->streak < DEVICE_LEND_AFTER) {
+        device_leave(device);
+        return;
+    }
+    device->streak = 0;
+    atomic_store(&device->lent, loan);
+    if (atomic_compare_exchange_strong(&device->count, &alone, DEVICE_LENT))
+        return;
+    atomic_store(&device->lent, NULL);
+    device_leave(device);
 }
 
 static int frames_have(const callback_frame *frame, const vsdk_device *device)
@@ -99,6 +159,12 @@ void device_wait_drained(drain_wait *wait)
 {
     vsdk_device *device = wait->device;
     uint32_t count = atomic_fetch_or(&device->count, DEVICE_DRAIN) | DEVICE_DRAIN;
+
+    if (count & DEVICE_LENT) { /* recalled by coming in, and not lent again while DRAIN is set */
+        device_enter(device);
+        device_leave(device);
+        count = atomic_load(&device->count);
+    }
     while (count & ~(uint32_t)DEVICE_DRAIN) {
         sys_futex_wait(&device->count, count, 0);
         count = atomic_fetch_or(&device->count, DEVICE_DRAIN) | DEVICE_DRAIN;

@@ -114,18 +114,20 @@ vsdk_status dirty_collect_slot(vsdk_vm *vm, gpa_slot *slot, vsdk_error *error)
     return ops->slot_dirty(&vm->backend, &slot->backend, error);
 }
 
-/* Inside a reader section. */
+/* With bus.lock held: the mappings stay. A reader section would not do, since this may wait. */
 static vsdk_status collect(vsdk_ram *ram, vsdk_error *error)
 {
     vsdk_vm *vm = ram->vm;
-    const snapshot *s = snapshot_live(&vm->map.entries);
-    const gpa_entry *entries = s ? (const gpa_entry *)s->items : NULL;
+    const span_node *entries = span_map_root(&vm->map.entries);
     vsdk_status status = VSDK_OK;
 
     lock_take(&vm->serial);
-    for (uint32_t i = 0; i < snapshot_count(s) && !status; i++)
-        if (entries[i].slot->ram == ram)
-            status = dirty_collect_slot(vm, entries[i].slot, error);
+    for (const span *s = span_map_after(entries, 0); s && !status;
+         s = span_map_after(entries, s->first + 1)) {
+        gpa_slot *slot = ((const gpa_entry *)s)->slot;
+        if (slot->ram == ram)
+            status = dirty_collect_slot(vm, slot, error);
+    }
     lock_give(&vm->serial);
     return status;
 }
@@ -236,26 +238,29 @@ vsdk_status vsdk_ram_get_dirty(vsdk_ram *ram, vsdk_dirty_flags flags, uint64_t *
                                vsdk_error *error)
 {
     static const char operation[] = "vsdk_ram_get_dirty";
-    vm_use use;
 
     if (count)
         *count = 0;
     vsdk_status status =
         harvest_check(ram, flags, cursor, ranges, capacity, count, operation, error);
-    if (!status)
-        status = vm_use_begin(ram->vm, &use, operation, error);
     if (status)
         return status;
-    status = tracked_check(ram, *cursor, operation, error);
+    if (vm_is_foreign(ram->vm))
+        return vm_forked(operation, error);
+    lock_take(&ram->vm->bus.lock);
+    if (atomic_load(&ram->vm->gone))
+        status = vm_gone(operation, error);
+    if (!status)
+        status = tracked_check(ram, *cursor, operation, error);
     if (!status && *cursor == 0)
         status = collect(ram, error);
-    if (!status) {
-        harvest h = {ram, ranges, capacity, 0, (flags & VSDK_DIRTY_PEEK) != 0};
-        *cursor = harvest_from(&h, *cursor / PAGE) * PAGE;
-        *count = h.count;
-    }
-    vm_use_end(use);
-    return status;
+    lock_give(&ram->vm->bus.lock);
+    if (status)
+        return status;
+    harvest h = {ram, ranges, capacity, 0, (flags & VSDK_DIRTY_PEEK) != 0};
+    *cursor = harvest_from(&h, *cursor / PAGE) * PAGE;
+    *count = h.count;
+    return VSDK_OK;
 }
 
 /* Of memory that is not tracked nobody wants to know. */

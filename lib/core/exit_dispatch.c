@@ -7,28 +7,6 @@
 #include "core/counters.h"
 #include "core/vcpu_state.h"
 
-static void access_begin(vsdk_vcpu *vcpu, const vsdk_exit *exit)
-{
-    counter_add(exit->reason == VSDK_EXIT_PIO ? &vcpu->counters.pio : &vcpu->counters.mmio, 1);
-    vcpu->settable = exit->flags & VSDK_EXIT_REGS_SETTABLE;
-    vcpu->claimed = 0;
-    vcpu->element = 0;
-    atomic_store_explicit(&vcpu->pending, 1, memory_order_relaxed);
-}
-
-static int access_give(vsdk_vcpu *vcpu, vsdk_exit *exit)
-{
-    bus_answer answer = bus_access(vcpu->vm, vcpu, exit);
-
-    vcpu->deferred = answer == BUS_DEFERRED;
-    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED)
-        return 0;
-    vcpu->claimed = 1;
-    if (answer == BUS_CLAIMED)
-        counter_add(&vcpu->counters.claimed, 1);
-    return 1;
-}
-
 static int is_terminal(vsdk_exit_reason reason)
 {
     return (reason >= VSDK_EXIT_POWEROFF && reason <= VSDK_EXIT_STOP) || reason == VSDK_EXIT_HALTED;
@@ -38,6 +16,8 @@ static int is_terminal(vsdk_exit_reason reason)
  */
 OFF_EXIT_PATH static int dispatch_other(vsdk_vcpu *vcpu, const vsdk_exit *exit)
 {
+    counter_add(&vcpu->counters.exits, 1);
+    atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
     if (exit->reason == VSDK_EXIT_HALT)
         counter_add(&vcpu->counters.halts, 1);
     if (!is_terminal(exit->reason))
@@ -46,15 +26,39 @@ OFF_EXIT_PATH static int dispatch_other(vsdk_vcpu *vcpu, const vsdk_exit *exit)
     return 1;
 }
 
+/* 1 when the access was somebody's. */
+static inline int access_give(vsdk_vcpu *vcpu, vsdk_exit *exit)
+{
+    bus_answer answer = bus_access(vcpu->vm, vcpu, exit);
+
+    if (__builtin_expect(answer == BUS_CLAIMED, 1)) {
+        vcpu->claimed = 1;
+        counter_add(&vcpu->counters.claimed, 1);
+        return 1;
+    }
+    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED)
+        return 0;
+    vcpu->claimed = 1;
+    vcpu->deferred = answer == BUS_DEFERRED;
+    return 1;
+}
+
 EXIT_PATH int exit_dispatch(vsdk_vcpu *vcpu)
 {
     vsdk_exit *exit = vcpu->backend.exit;
 
-    if (!vcpu->deferred) {
-        counter_add(&vcpu->counters.exits, 1);
-        if (exit->reason != VSDK_EXIT_PIO && exit->reason != VSDK_EXIT_MMIO)
-            return dispatch_other(vcpu, exit);
-        access_begin(vcpu, exit);
+    if (__builtin_expect(vcpu->deferred, 0)) {
+        vcpu->deferred = 0;
+        return access_give(vcpu, exit);
     }
+    if (exit->reason == VSDK_EXIT_PIO)
+        counter_add(&vcpu->counters.pio, 1);
+    else if (exit->reason == VSDK_EXIT_MMIO)
+        counter_add(&vcpu->counters.mmio, 1);
+    else
+        return dispatch_other(vcpu, exit);
+    vcpu->settable = exit->flags & VSDK_EXIT_REGS_SETTABLE;
+    vcpu->claimed = vcpu->element = 0;
+    atomic_store_explicit(&vcpu->pending, 1, memory_order_relaxed);
     return access_give(vcpu, exit);
 }

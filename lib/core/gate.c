@@ -10,12 +10,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Inside a reader section. The entry of the first byte when all of a range that is not empty can be
- * reached, else NULL and why. */
-static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, int write,
-                                    const char *operation, vsdk_error *error)
+/* Inside a reader section, in one table of it. The entry of the first byte when all of a range that
+ * is not empty can be reached, else NULL and why. */
+static const gpa_entry *range_check(const span_node *entries, uint64_t gpa, uint64_t length,
+                                    int write, const char *operation, vsdk_error *error)
 {
-    const snapshot *entries = snapshot_live(&vm->map.entries);
     const gpa_entry *first = NULL;
     uint64_t end, at = gpa;
 
@@ -39,7 +38,7 @@ static const gpa_entry *range_check(vsdk_vm *vm, uint64_t gpa, uint64_t length, 
             return NULL;
         }
         first = first ? first : entry;
-        at = entry->gpa + entry->length;
+        at = entry->at.first + entry->at.length;
     }
     return first;
 }
@@ -53,12 +52,12 @@ static void written(const gpa_entry *entry, uint64_t offset, uint64_t length)
         dirty_mark(ram, entry->slot->backend.offset + offset, length);
 }
 
-/* Copies piece by piece; entries that follow each other in the table are adjacent in the range. */
-static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const uint8_t *from,
-                       uint64_t length)
+/* Copies piece by piece, what range_check has found in the same table. */
+static void range_copy(const span_node *entries, const gpa_entry *entry, uint64_t gpa, uint8_t *to,
+                       const uint8_t *from, uint64_t length)
 {
-    for (; length; entry++) {
-        uint64_t offset = gpa - entry->gpa, piece = entry->length - offset;
+    for (;;) {
+        uint64_t offset = gpa - entry->at.first, piece = entry->at.length - offset;
         piece = piece < length ? piece : length;
         if (to) {
             memcpy(to, entry->data + offset, piece);
@@ -70,6 +69,9 @@ static void range_copy(const gpa_entry *entry, uint64_t gpa, uint8_t *to, const 
         }
         gpa += piece;
         length -= piece;
+        if (!length)
+            return;
+        entry = gpa_map_find(entries, gpa);
     }
 }
 
@@ -79,10 +81,11 @@ static vsdk_status transfer(vsdk_vm *vm, uint64_t gpa, void *to, const void *fro
 {
     if (!length)
         return VSDK_OK;
-    const gpa_entry *first = range_check(vm, gpa, length, from != NULL, operation, error);
+    const span_node *entries = span_map_root(&vm->map.entries);
+    const gpa_entry *first = range_check(entries, gpa, length, from != NULL, operation, error);
     if (!first)
         return VSDK_ERROR_RANGE;
-    range_copy(first, gpa, to, from, length);
+    range_copy(entries, first, gpa, to, from, length);
     return VSDK_OK;
 }
 
@@ -154,8 +157,8 @@ vsdk_status vsdk_vm_probe(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_dma_i
     vsdk_status status = vm_use_begin(vm, &use, operation, error);
     if (status)
         return status;
-    if (length &&
-        !range_check(vm, gpa, length, (intent & VSDK_DMA_TO_GUEST) != 0, operation, error))
+    if (length && !range_check(span_map_root(&vm->map.entries), gpa, length,
+                               (intent & VSDK_DMA_TO_GUEST) != 0, operation, error))
         status = VSDK_ERROR_RANGE;
     vm_use_end(use);
     return status;
@@ -208,11 +211,12 @@ static vsdk_status view_fill(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_
                              vsdk_dma_view *view, const char *operation, vsdk_error *error)
 {
     int write = (intent & VSDK_DMA_TO_GUEST) != 0;
-    const gpa_entry *entry = range_check(vm, gpa, length, write, operation, error);
+    const gpa_entry *entry =
+        range_check(span_map_root(&vm->map.entries), gpa, length, write, operation, error);
 
     if (!entry)
         return VSDK_ERROR_RANGE;
-    if (length > entry->length - (gpa - entry->gpa))
+    if (length > entry->at.length - (gpa - entry->at.first))
         return error_set(error, VSDK_ERROR_RANGE, operation,
                          "%#" PRIx64 " bytes at %#" PRIx64 " span two mappings", length, gpa);
     if (write) {
@@ -224,12 +228,13 @@ static vsdk_status view_fill(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_
         }
         refs_get(&entry->slot->refs);
         if (entry->slot->ram->backend.dirty)
-            dirty_pin(entry->slot->ram, entry->slot->backend.offset + (gpa - entry->gpa), length);
+            dirty_pin(entry->slot->ram, entry->slot->backend.offset + (gpa - entry->at.first),
+                      length);
     }
     ram_get(entry->slot->ram);
     vm_keep(vm);
     view->flags = intent;
-    view->data = entry->data + (gpa - entry->gpa);
+    view->data = entry->data + (gpa - entry->at.first);
     view->length = length;
     view->gpa = gpa;
     view->pin = entry->slot->ram;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting, the clock, and requests to vCPUs.
  *
- * The way that a thread steps out of the guest into a device costs no fence (vcpu_state.h). So who
- * asks vCPUs to leave passes a heavy fence after setting the requests: a thread that stepped aside
- * before is seen aside, one that steps aside after sees the request and tells of it. */
+ * The way that a thread steps out of the guest into a device and back costs no fence
+ * (vcpu_state.h). So who asks vCPUs to leave passes a heavy fence after setting the requests: a
+ * thread that stepped aside before is seen aside, one that steps aside after sees the request and
+ * tells of it; one that stepped back before is seen BUSY, and one that steps back after sees the
+ * request. */
 #include "core/life_wait.h"
 #include "base/fence.h"
 #include "base/sys.h"
@@ -70,21 +72,35 @@ static void wake_waiting(vsdk_vcpu *vcpu)
         sys_futex_wake(&vcpu->backend.requests);
 }
 
-void vcpu_request(vsdk_vcpu *vcpu, uint32_t bits)
+/* Wherever its thread is, it sees requests that were set before. */
+static void make_look(vsdk_vcpu *vcpu)
 {
-    atomic_fetch_or(&vcpu->backend.requests, bits);
     if (atomic_load(&vcpu->place) == PLACE_BUSY)
         vcpu->backend.vm->host->ops->vcpu_interrupt(&vcpu->backend);
     else
         wake_waiting(vcpu);
 }
 
+/* From OUT and PARKED a thread goes by a full fence; one that is seen BUSY need not be looked for.
+ */
+void vcpu_request(vsdk_vcpu *vcpu, uint32_t bits)
+{
+    atomic_fetch_or(&vcpu->backend.requests, bits);
+    uint32_t place = atomic_load(&vcpu->place);
+    if (place == PLACE_ASIDE || place == PLACE_WAIT)
+        fence_heavy();
+    make_look(vcpu);
+}
+
 void vm_request(vsdk_vm *vm, uint32_t bits)
 {
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
         if (vm->vcpus[i])
-            vcpu_request(vm->vcpus[i], bits);
+            atomic_fetch_or(&vm->vcpus[i]->backend.requests, bits);
     fence_heavy();
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+        if (vm->vcpus[i])
+            make_look(vm->vcpus[i]);
 }
 
 void vm_withdraw(vsdk_vm *vm, uint32_t bits)

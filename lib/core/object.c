@@ -35,8 +35,11 @@ void vm_keep(vsdk_vm *vm)
 void vm_free(vsdk_vm *vm)
 {
     vsdk_host *host = vm->host;
-    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
+        if (vm->vcpus[i])
+            lock_destroy(&vm->vcpus[i]->loan.lock);
         alloc_free(vm->vcpus[i]);
+    }
     alloc_free(vm->vcpus);
     alloc_free(vm->backend.vcpus);
     for (unsigned i = 0; i < IRQ_BLOCKS; i++)

@@ -10,6 +10,7 @@
 #include "base/refs.h"
 #include "core/backend.h"
 #include "core/bus.h"
+#include "core/callback.h"
 #include "core/gpa_map.h"
 #include "core/irq.h"
 #include "core/life.h"
@@ -67,11 +68,16 @@ struct vsdk_vcpu {
     _Atomic uint32_t pending; /* the last access is unfinished */
     uint32_t settable;        /* of that access: VSDK_EXIT_REGS_SETTABLE */
     uint32_t claimed;         /* a device has answered it */
-    uint32_t deferred; /* its elements from `element` on wait for a device (exit_dispatch.c) */
     uint32_t element;
-    uint32_t kept; /* `answer` is the record of a pending access that KICKED covers */
+    uint32_t deferred; /* its elements from `element` on wait for a device (exit_dispatch.c) */
+    uint32_t kept;     /* `answer` is the record of a pending access that KICKED covers */
     vsdk_exit answer;
-    vsdk_vcpu_counters counters; /* written by the runner only, relaxed: see counters.h */
+    /* Written by the runner only, relaxed: see counters.h. `exits` has those that are no access. */
+    vsdk_vcpu_counters counters;
+    readers_slot reading; /* the bus's tables: the runner's section of vm->readers */
+    device_loan loan;
+    bus_found found;
+    callback_frame frame;                        /* of the access that a device answers now */
     vsdk_exit exit __attribute__((aligned(64))); /* the record, unless the caller gave one */
     vsdk_x86_regs regs;                          /* the areas of classes that come with exits */
     vsdk_x86_sregs sregs;

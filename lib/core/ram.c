@@ -209,6 +209,7 @@ void ram_put(vsdk_ram *ram)
     lock_give(&ram->vm->serial);
     dirty_end(ram);
     sys_close(ram->backend.fd);
+    span_map_clear(&ram->placed, NULL, NULL);
     alloc_free(ram);
 }
 

@@ -7,8 +7,9 @@
 
 struct vsdk_ram {
     backend_ram backend;
-    vsdk_vm *vm;                 /* its memory is counted by the handle and by each pin */
-    refs refs;                   /* the handle, mappings, pins */
+    vsdk_vm *vm;     /* its memory is counted by the handle and by each pin */
+    refs refs;       /* the handle, mappings, pins */
+    span_map placed; /* in_ram of its slots, where a byte may be mapped once only; under bus.lock */
     struct word_pins *word_pins; /* for writing, of tracked memory: dirty.c */
     _Atomic uint32_t *page_pins;
 };

@@ -66,23 +66,18 @@ static vsdk_status map_check(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t 
 }
 
 /* Where the same bytes are mapped already, for backends without aliases. */
-static const backend_slot *alias_find(const snapshot *s, const backend_slot *slot)
+static const gpa_slot *alias_find(const gpa_slot *slot)
 {
-    const gpa_entry *entries = s ? (const gpa_entry *)s->items : NULL;
+    const span *other = span_map_overlap(span_map_root(&slot->ram->placed), slot->in_ram.first,
+                                         slot->in_ram.length);
 
-    for (uint32_t i = 0; i < snapshot_count(s); i++) {
-        const backend_slot *other = &entries[i].slot->backend;
-        if (other->ram == slot->ram &&
-            ranges_overlap(other->offset, other->length, slot->offset, slot->length))
-            return other;
-    }
-    return NULL;
+    return other ? (const gpa_slot *)((const char *)other - offsetof(gpa_slot, in_ram)) : NULL;
 }
 
 /* A small number that no live slot has; 0 when there is no memory to note it. */
 static int index_take(gpa_map *map, uint32_t *index)
 {
-    for (uint32_t word = 0;; word++) {
+    for (uint32_t word = map->free_word;; word++) {
         if (word == map->used_words) {
             uint32_t words = map->used_words ? 2 * map->used_words : 1;
             uint64_t *used = alloc_array(words, sizeof *used);
@@ -98,6 +93,7 @@ static int index_take(gpa_map *map, uint32_t *index)
             uint32_t bit = (uint32_t)__builtin_ctzll(~map->used[word]);
             map->used[word] |= UINT64_C(1) << bit;
             *index = 64 * word + bit;
+            map->free_word = word;
             return 1;
         }
     }
@@ -106,12 +102,14 @@ static int index_take(gpa_map *map, uint32_t *index)
 static void index_give(gpa_map *map, uint32_t index)
 {
     map->used[index / 64] &= ~(UINT64_C(1) << index % 64);
+    if (index / 64 < map->free_word)
+        map->free_word = index / 64;
 }
 
-static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char *operation,
+static vsdk_status place_check(vsdk_vm *vm, const gpa_slot *wanted, const char *operation,
                                vsdk_error *error)
 {
-    const snapshot *s = snapshot_live(&vm->map.entries);
+    const backend_slot *slot = &wanted->backend;
     uint64_t mapped = vm->map.mapped, most = vm->backend.config.memory_max;
 
     if (gpa_map_overlaps(vm, slot->gpa, slot->length))
@@ -122,12 +120,12 @@ static vsdk_status place_check(vsdk_vm *vm, const backend_slot *slot, const char
     if (status)
         return status;
     int aliases = (vm->host->backend.ops->traits & BACKEND_RAM_ALIAS) != 0;
-    const backend_slot *other = aliases ? NULL : alias_find(s, slot);
+    const gpa_slot *other = aliases ? NULL : alias_find(wanted);
     if (other)
         return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "this memory is mapped at %#" PRIx64
                          " already and the %s backend has no aliases",
-                         other->gpa, vm->host->backend.ops->name);
+                         other->entry.at.first, vm->host->backend.ops->name);
     if (mapped > most || slot->length > most - mapped) {
         error_set(error, VSDK_ERROR_LIMIT, operation,
                   "%#" PRIx64 " bytes more than the %#" PRIx64
@@ -148,31 +146,20 @@ static void keep_for_ever(vsdk_vm *vm, gpa_slot *slot, const vsdk_error *why)
     life_break(vm, "a mapping could not be taken back", why);
 }
 
-/* With the table's room made first, so that what can fail after the hypervisor's part is nothing.
- */
-static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *operation, vsdk_error *error)
+/* The hypervisor's part and the table's; where either fails the other is taken back. A slot that
+ * the hypervisor keeps all the same is in vm->map.lost afterwards. */
+static vsdk_status slot_enter(vsdk_vm *vm, gpa_slot *slot, const char *operation, vsdk_error *error)
 {
     const backend_ops *ops = vm->host->backend.ops;
-    gpa_entry entry = {slot->backend.gpa, slot->backend.length,
-                       (uint8_t *)slot->ram->backend.memory + slot->backend.offset, slot};
-    vsdk_status status = place_check(vm, &slot->backend, operation, error);
     vsdk_error why;
 
-    if (status)
-        return status;
-    if (!index_take(&vm->map, &slot->backend.index))
-        return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
-                         "no memory for the table of mappings");
     lock_take(&vm->serial);
-    status = ops->vm_map(&vm->backend, &slot->backend, &why);
+    vsdk_status status = ops->vm_map(&vm->backend, &slot->backend, &why);
     lock_give(&vm->serial);
     if (status && error)
         *error = why;
-    if (!status && snapshot_insert(&vm->map.entries, &vm->readers, sizeof entry,
-                                   gpa_map_index(vm, entry.gpa), &entry)) {
-        vm->map.mapped += entry.length;
+    if (!status && span_map_add(&vm->map.entries, &vm->readers, &slot->entry.at))
         return VSDK_OK;
-    }
     if (!status) {
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation,
                            "no memory for the table of mappings");
@@ -184,11 +171,34 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *operation, 
             return status;
         }
     }
-    if (slot->backend.data) {
+    if (slot->backend.data)
         keep_for_ever(vm, slot, &why);
+    return status;
+}
+
+static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *operation, vsdk_error *error)
+{
+    int aliases = (vm->host->backend.ops->traits & BACKEND_RAM_ALIAS) != 0;
+    vsdk_status status = place_check(vm, slot, operation, error);
+
+    if (status)
         return status;
+    if (!index_take(&vm->map, &slot->backend.index))
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
+                         "no memory for the table of mappings");
+    if (!aliases && !span_map_add(&slot->ram->placed, NULL, &slot->in_ram)) {
+        index_give(&vm->map, slot->backend.index);
+        return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
+                         "no memory for the table of mappings");
     }
-    index_give(&vm->map, slot->backend.index);
+    status = slot_enter(vm, slot, operation, error);
+    if (!status) {
+        vm->map.mapped += slot->backend.length;
+    } else if (vm->map.lost != slot) {
+        if (!aliases)
+            span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
+        index_give(&vm->map, slot->backend.index);
+    }
     return status;
 }
 
@@ -214,6 +224,9 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the mapping");
     slot->backend = (backend_slot){
         .ram = &ram->backend, .gpa = gpa, .offset = offset, .length = length, .flags = flags};
+    slot->entry = (gpa_entry){
+        .at = {gpa, length}, .data = (uint8_t *)ram->backend.memory + offset, .slot = slot};
+    slot->in_ram = (span){offset, length};
     slot->ram = ram;
     refs_init(&slot->refs);
     atomic_init(&slot->flags, flags);
@@ -234,18 +247,13 @@ vsdk_status vsdk_vm_map(vsdk_vm *vm, uint64_t gpa, vsdk_ram *ram, uint64_t offse
 static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length, const char *operation,
                            vsdk_error *error)
 {
-    const gpa_entry *entry = gpa_map_find(snapshot_live(&vm->map.entries), gpa);
+    const gpa_entry *entry = gpa_map_find(span_map_root(&vm->map.entries), gpa);
 
-    if (entry && entry->gpa == gpa && entry->length == length)
+    if (entry && entry->at.first == gpa && entry->at.length == length)
         return entry->slot;
     error_set(error, VSDK_ERROR_NOT_FOUND, operation,
               "no mapping has exactly %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
     return NULL;
-}
-
-static int is_of_slot(const void *entry, void *slot)
-{
-    return ((const gpa_entry *)entry)->slot == slot;
 }
 
 vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error *error)
@@ -269,7 +277,9 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
     slot->unmapped = !status;
     lock_give(&vm->serial);
     if (!status) {
-        snapshot_remove(&vm->map.entries, &vm->readers, sizeof(gpa_entry), is_of_slot, slot);
+        span_map_take(&vm->map.entries, &vm->readers, &slot->entry.at);
+        if (!(vm->host->backend.ops->traits & BACKEND_RAM_ALIAS))
+            span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
         vm->map.mapped -= length;
         index_give(&vm->map, slot->backend.index);
         gpa_slot_put(slot);

@@ -70,52 +70,36 @@ vsdk_status bus_check_reserved(vsdk_vm *vm, vsdk_space space, uint64_t address, 
     return VSDK_OK;
 }
 
-/* How many ranges begin at or before an address. */
-static uint32_t index_of(const snapshot *s, uint64_t address)
+/* A span in a table of ranges is the range's first member. */
+static const bus_range *overlap_find(const vsdk_vm *vm, vsdk_space space, uint64_t address,
+                                     uint64_t length)
 {
-    uint32_t low = 0, high = snapshot_count(s);
+    const span_node *root = span_map_root(&vm->bus.ranges[space]);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (((const bus_range *)s->items)[middle].first <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return (const bus_range *)span_map_overlap(root, address, length);
 }
 
-static const bus_range *overlap_find(const vsdk_vm *vm, vsdk_space space, uint64_t first,
-                                     uint64_t last)
+static vsdk_status overlap_error(const bus_range *range, const char *operation, vsdk_error *error)
 {
-    const snapshot *s = snapshot_live(&vm->bus.ranges[space]);
-    uint32_t index = index_of(s, last);
+    const char *space = vsdk_space_name(range->space);
+    uint64_t last = range->at.first + (range->at.length - 1);
 
-    if (!index)
-        return NULL;
-    const bus_range *range = (const bus_range *)s->items + index - 1;
-    return range->last >= first ? range : NULL;
-}
-
-static vsdk_status overlap_error(const bus_range *range, vsdk_space space, const char *operation,
-                                 vsdk_error *error)
-{
     if (range->device)
         return error_set(error, VSDK_ERROR_EXISTS, operation,
-                         "device %s has %s %#" PRIx64 " to %#" PRIx64, range->device->name,
-                         vsdk_space_name(space), range->first, range->last);
+                         "device %s has %s %#" PRIx64 " to %#" PRIx64, range->device->name, space,
+                         range->at.first, last);
     return error_set(error, VSDK_ERROR_EXISTS, operation,
                      "the range with tag %#" PRIx64 " has %s %#" PRIx64 " to %#" PRIx64, range->tag,
-                     vsdk_space_name(space), range->first, range->last);
+                     space, range->at.first, last);
 }
 
 vsdk_status bus_check_memory(vsdk_vm *vm, uint64_t gpa, uint64_t length, const char *operation,
                              vsdk_error *error)
 {
-    const bus_range *range = overlap_find(vm, VSDK_SPACE_MMIO, gpa, gpa + length - 1);
+    const bus_range *range = overlap_find(vm, VSDK_SPACE_MMIO, gpa, length);
 
     if (range)
-        return overlap_error(range, VSDK_SPACE_MMIO, operation, error);
+        return overlap_error(range, operation, error);
     if (doorbell_within(vm, gpa, length))
         return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "a doorbell lies in %#" PRIx64 " bytes at %#" PRIx64, length, gpa);
@@ -140,7 +124,6 @@ static vsdk_status range_check(vsdk_space space, uint64_t address, uint64_t leng
 vsdk_status bus_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
                           const bus_range *wanted, const char *operation, vsdk_error *error)
 {
-    bus_range range = *wanted;
     vsdk_status status = range_check(space, address, length, operation, error);
 
     if (!status && atomic_load(&vm->gone))
@@ -149,62 +132,72 @@ vsdk_status bus_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint6
         status = bus_check_reserved(vm, space, address, length, operation, error);
     if (status)
         return status;
-    range.first = address;
-    range.last = address + length - 1;
-    const bus_range *other = overlap_find(vm, space, range.first, range.last);
+    const bus_range *other = overlap_find(vm, space, address, length);
     if (other)
-        return overlap_error(other, space, operation, error);
+        return overlap_error(other, operation, error);
     if (space == VSDK_SPACE_MMIO && gpa_map_overlaps(vm, address, length))
         return error_set(error, VSDK_ERROR_EXISTS, operation,
                          "there is guest memory in %#" PRIx64 " bytes at %#" PRIx64, length,
                          address);
-    snapshot_box *box = &vm->bus.ranges[space];
-    if (!snapshot_insert(box, &vm->readers, sizeof range, index_of(snapshot_live(box), range.first),
-                         &range))
+    bus_range *range = alloc_zeroed(sizeof *range);
+    if (range) {
+        *range = *wanted;
+        range->at = (span){address, length};
+        range->space = space;
+    }
+    if (!range || !span_map_add(&vm->bus.ranges[space], &vm->readers, &range->at)) {
+        alloc_free(range);
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
                          "no memory for the table of ranges");
+    }
+    if (range->device) {
+        range->next = range->device->ranges;
+        range->link = &range->device->ranges;
+        if (range->next)
+            range->next->link = &range->next;
+        range->device->ranges = range;
+    }
     return VSDK_OK;
 }
 
-static int is_of_device(const void *range, void *device)
+static void range_remove(vsdk_vm *vm, bus_range *range)
 {
-    return ((const bus_range *)range)->device == device;
+    if (range->link) {
+        *range->link = range->next;
+        if (range->next)
+            range->next->link = range->link;
+    }
+    span_map_take(&vm->bus.ranges[range->space], &vm->readers, &range->at);
+    alloc_free(range);
 }
 
-uint32_t bus_remove_ranges(vsdk_vm *vm, vsdk_device *device)
+void bus_remove_ranges(vsdk_device *device)
 {
-    uint32_t removed = 0;
-
-    for (uint32_t space = 0; space < 2; space++)
-        removed += snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range),
-                                   is_of_device, device);
-    return removed;
+    while (device->ranges)
+        range_remove(device->vm, device->ranges);
 }
 
-typedef struct range_key {
-    uint64_t first;
-    vsdk_device *device;
-} range_key;
-
-static int is_range(const void *item, void *context)
+int bus_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_device *device)
 {
-    const bus_range *range = item;
-    const range_key *key = context;
+    const span_node *root = span_map_root(&vm->bus.ranges[space]);
+    bus_range *range = (bus_range *)span_map_find(root, address);
 
-    return range->first == key->first && range->device == key->device;
+    if (!range || range->at.first != address || range->device != device)
+        return 0;
+    range_remove(vm, range);
+    return 1;
 }
 
-uint32_t bus_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_device *device)
+/* The devices that had ranges have none by now; what is left is tagged. */
+static void range_free(const span *at)
 {
-    range_key key = {address, device};
-
-    return snapshot_remove(&vm->bus.ranges[space], &vm->readers, sizeof(bus_range), is_range, &key);
+    alloc_free((bus_range *)at);
 }
 
 void bus_clear(vsdk_vm *vm)
 {
     for (uint32_t space = 0; space < 2; space++) {
-        snapshot_clear(&vm->bus.ranges[space], &vm->readers);
+        span_map_clear(&vm->bus.ranges[space], &vm->readers, range_free);
         snapshot_clear(&vm->bus.bells[space], &vm->readers);
     }
 }

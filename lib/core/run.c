@@ -7,6 +7,7 @@
 #include "base/record.h"
 #include "base/sys.h"
 #include "core/callback.h"
+#include "core/counters.h"
 #include "core/dispatch.h"
 #include "core/log.h"
 #include "core/vcpu_state.h"
@@ -209,7 +210,7 @@ static uint64_t exits_now(const struct vm_run *run)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < run->count; i++)
-        sum += __atomic_load_n(&run->runners[i].vcpu->counters.exits, __ATOMIC_RELAXED);
+        sum += counters_exits(run->runners[i].vcpu);
     return sum;
 }
 

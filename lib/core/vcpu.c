@@ -43,6 +43,8 @@ static vsdk_vcpu *vcpu_alloc(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config
     vcpu->backend.sync_regs = config->flags & VSDK_VCPU_SYNC_GENERAL ? &vcpu->regs : NULL;
     vcpu->backend.sync_sregs = config->flags & VSDK_VCPU_SYNC_SREGS ? &vcpu->sregs : NULL;
     atomic_init(&vcpu->backend.requests, REQUEST_HOLD);
+    lock_init(&vcpu->loan.lock, RANK_LEAF);
+    vcpu->frame = (callback_frame){.vm = vm, .vcpu = vcpu};
     return vcpu;
 }
 
@@ -74,6 +76,7 @@ static void publish(vsdk_vm *vm, vsdk_vcpu *vcpu)
     uint32_t index = vcpu->backend.index;
 
     vm_keep(vm);
+    readers_add_slot(&vm->readers, &vcpu->reading);
     lock_take(&vm->life.lock);
     vm->backend.vcpus[index] = &vcpu->backend;
     __atomic_store_n(&vm->vcpus[index], vcpu, __ATOMIC_RELEASE); /* vsdk_vm_send_msi looks */
@@ -102,6 +105,7 @@ static vsdk_status create(vsdk_vm *vm, uint32_t index, const vsdk_vcpu_config *c
     status = vm->backend.host->ops->vcpu_create(&vcpu->backend, error);
     lock_give(&vm->serial);
     if (status) {
+        lock_destroy(&vcpu->loan.lock);
         alloc_free(vcpu);
         return status;
     }

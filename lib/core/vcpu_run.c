@@ -57,7 +57,6 @@ static int run_is_over(vsdk_vcpu *vcpu)
 {
     if (vcpu->backend.exit->reason == VSDK_EXIT_KICKED)
         return kick_ends_run(vcpu);
-    atomic_store_explicit(&vcpu->pending, 0, memory_order_relaxed);
     if (exit_dispatch(vcpu))
         return 0;
     counter_add(&vcpu->counters.returned, 1);

@@ -24,10 +24,12 @@ static inline void vcpu_step_aside(vsdk_vcpu *vcpu)
         life_changed(vcpu->vm);
 }
 
-/* Back on the way to the guest: requests are looked at after it. */
+/* Back on the way to the guest: requests are looked at after it. The fence is the light half of
+ * vcpu_request's. */
 static inline void vcpu_step_back(vsdk_vcpu *vcpu)
 {
-    atomic_store(&vcpu->place, PLACE_BUSY);
+    atomic_store_explicit(&vcpu->place, PLACE_BUSY, memory_order_release);
+    fence_light();
 }
 
 /* Keeps the record of an unfinished access that another exit is about to cover; brings it back. */

@@ -313,6 +313,7 @@ static const char *const harmless[] = {
     "pthread_mutex_init",
     "pthread_mutex_lock",
     "pthread_mutex_unlock",
+    "pthread_once",
     "pthread_self",
     "pthread_sigmask",
     "readdir64",

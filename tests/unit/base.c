@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/fence.h"
 #include "base/process.h"
 #include "base/readers.h"
 #include "base/record.h"
@@ -287,51 +286,6 @@ Test(base, a_writer_sleeps_until_readers_have_left)
     readers_leave(token);
     readers_wait(&waited);
     readers_destroy(&waited);
-}
-
-static _Atomic unsigned flags[2], looks[2], rounds_done[2];
-static unsigned both_missed;
-enum { ROUNDS = 2000 };
-
-static void meet(unsigned self, unsigned round)
-{
-    atomic_store(&rounds_done[self], round);
-    while (atomic_load(&rounds_done[1 - self]) < round)
-        sched_yield();
-}
-
-/* The one passes light, the other heavy: of two that store and then look one sees the other. */
-static void *store_and_look(void *argument)
-{
-    unsigned self = argument != NULL;
-
-    for (unsigned round = 1; round < ROUNDS; round += 2) {
-        meet(self, round);
-        atomic_store_explicit(&flags[self], round, memory_order_relaxed);
-        if (self)
-            fence_heavy();
-        else
-            fence_light();
-        atomic_store_explicit(&looks[self],
-                              atomic_load_explicit(&flags[1 - self], memory_order_relaxed),
-                              memory_order_relaxed);
-        meet(self, round + 1);
-        if (self && looks[0] != round && looks[1] != round)
-            both_missed++;
-    }
-    return NULL;
-}
-
-Test(base, one_of_two_sees_the_other_across_fences)
-{
-    pthread_t threads[2];
-
-    fence_prepare();
-    pthread_create(&threads[0], NULL, store_and_look, NULL);
-    pthread_create(&threads[1], NULL, store_and_look, &both_missed);
-    for (unsigned i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    cr_assert_eq(both_missed, 0);
 }
 
 static int child_knows_itself(pid_t parent)

@@ -27,7 +27,7 @@ def growth(tools, what, few, many, per_item=False):
     return counted("times", round(costs[1] / costs[0], 2), instructions=[round(cost) for cost in costs], n=[few, many])
 
 
-def scale(tools, pairs, counts, what, text, few=100, many=1000, per_item=False, backend="mock"):
+def scale(tools, pairs, counts, what, text, few=1, many=5000, per_item=False, backend="mock"):
     grows = {"growth": growth(tools, what, few, many, per_item)}
     rounds = 5 if pairs < 100 else 20
     timings = {} if counts else times(tools, what, backend, SIZES, rounds)
@@ -36,19 +36,19 @@ def scale(tools, pairs, counts, what, text, few=100, many=1000, per_item=False, 
 
 def scale_pause(tools, pairs, counts):
     """Pause and resume with n devices; growth is per device."""
-    return scale(tools, pairs, counts, "pause", scale_pause.__doc__, per_item=True)
+    return scale(tools, pairs, counts, "pause", scale_pause.__doc__, few=100, many=1000, per_item=True)
 
 
 def scale_map(tools, pairs, counts):
-    """One more slot with n slots, and away again; raw: KVM's own call. Growth on the mock, 20 to 200."""
+    """One more slot with n slots, and away again; raw: KVM's own call. Growth on the mock, without the kernel's."""
     if not have_kvm():
         counts = True
-    return scale(tools, pairs, counts, "map", scale_map.__doc__, few=20, many=200, backend="kvm")
+    return scale(tools, pairs, counts, "map", scale_map.__doc__, backend="kvm")
 
 
 def scale_watch(tools, pairs, counts):
     """One more watch with n watches, and closed again; raw: epoll's own call."""
-    return scale(tools, pairs, counts, "watch", scale_watch.__doc__)
+    return scale(tools, pairs, counts, "watch", scale_watch.__doc__, few=100, many=1000)
 
 
 def scale_attach(tools, pairs, counts):

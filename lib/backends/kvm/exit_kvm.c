@@ -18,29 +18,28 @@ static struct kvm_run *run_of(const vcpu_kvm *v)
     return atomic_load_explicit(&v->run, memory_order_relaxed);
 }
 
-static void copy_element(void *to, const void *from, uint32_t width)
+static inline void copy_element(void *to, const void *from, uint32_t width)
 {
-    switch (width) {
-    case 1:
+    if (__builtin_expect(width == 1, 1))
         memcpy(to, from, 1);
-        break;
-    case 2:
-        memcpy(to, from, 2);
-        break;
-    case 4:
+    else if (width == 4)
         memcpy(to, from, 4);
-        break;
-    default:
+    else if (width == 2)
+        memcpy(to, from, 2);
+    else
         memcpy(to, from, 8);
-    }
+}
+
+/* The record's flag for what came with the exit. */
+static inline uint32_t synced(const vcpu_kvm *v)
+{
+    return v->in_run ? kvm_regs_deliver(v) : 0;
 }
 
 static vsdk_exit *begin(vcpu_kvm *v, vsdk_exit_reason reason)
 {
     vsdk_exit *x = v->vcpu->exit;
-    memset(x, 0, sizeof *x);
-    x->reason = reason;
-    x->flags = v->in_run ? kvm_regs_deliver(v) : 0;
+    *x = (vsdk_exit){.reason = reason, .flags = synced(v)};
     return x;
 }
 
@@ -62,37 +61,57 @@ void kvm_exit_memory_fault(vcpu_kvm *v)
     x->detail = fault.flags;
 }
 
-static void show_element(vcpu_kvm *v, vsdk_exit *x, void *element)
+/* Read: the value that the record will have goes to an element of the kernel's. */
+static inline void answer_later(vcpu_kvm *v, vsdk_exit *x, void *element)
 {
-    x->count = 1;
-    x->data = (uintptr_t)&x->value;
-    if (x->direction == VSDK_DIRECTION_WRITE) {
-        copy_element(&x->value, element, x->width);
-        return;
-    }
     x->value = UINT64_MAX;
+    v->unanswered = 1;
     v->answer = element;
     v->answer_width = x->width;
 }
 
-static int pio(vcpu_kvm *v)
+/* Elements stay where the kernel has them. */
+OFF_EXIT_PATH static int pio_string(vcpu_kvm *v)
 {
     struct kvm_run *run = run_of(v);
     void *data = (char *)run + run->io.data_offset;
     vsdk_exit *x = begin(v, VSDK_EXIT_PIO);
+
     v->pending = 1;
     x->address = run->io.port;
     x->width = run->io.size;
     x->direction = run->io.direction;
-    if (run->io.count == 1) {
-        x->flags |= x->direction == VSDK_DIRECTION_WRITE ? VSDK_EXIT_REGS_SETTABLE : 0;
-        show_element(v, x, data);
-        return 1;
-    }
     x->count = run->io.count;
     x->data = (uintptr_t)data;
     if (x->direction == VSDK_DIRECTION_READ)
         memset(data, 0xff, (size_t)x->count * x->width);
+    return 1;
+}
+
+/* What comes most often: the record is written in one pass. */
+static inline int pio(vcpu_kvm *v)
+{
+    struct kvm_run *run = run_of(v);
+    vsdk_exit *x = v->vcpu->exit;
+    void *element = (char *)run + run->io.data_offset;
+    uint32_t width = run->io.size;
+
+    if (__builtin_expect(run->io.count != 1, 0))
+        return pio_string(v);
+    *x = (vsdk_exit){.reason = VSDK_EXIT_PIO,
+                     .flags = synced(v),
+                     .address = run->io.port,
+                     .data = (uintptr_t)&x->value,
+                     .count = 1,
+                     .width = (uint16_t)width,
+                     .direction = run->io.direction};
+    v->pending = 1;
+    if (run->io.direction == KVM_EXIT_IO_OUT) {
+        x->flags |= VSDK_EXIT_REGS_SETTABLE;
+        copy_element(&x->value, element, width);
+    } else {
+        answer_later(v, x, element);
+    }
     return 1;
 }
 
@@ -112,8 +131,14 @@ static int mmio_part(vcpu_kvm *v)
     x->address = run->mmio.phys_addr + v->mmio_done;
     x->width = part_width(run->mmio.len - v->mmio_done);
     x->direction = run->mmio.is_write ? VSDK_DIRECTION_WRITE : VSDK_DIRECTION_READ;
-    show_element(v, x, run->mmio.data + v->mmio_done);
+    x->count = 1;
+    x->data = (uintptr_t)&x->value;
+    if (x->direction == VSDK_DIRECTION_WRITE)
+        copy_element(&x->value, run->mmio.data + v->mmio_done, x->width);
+    else
+        answer_later(v, x, run->mmio.data + v->mmio_done);
     v->mmio_done += x->width;
+    v->unanswered = 1;
     return 1;
 }
 
@@ -127,17 +152,14 @@ static int mmio(vcpu_kvm *v)
     return mmio_part(v);
 }
 
-EXIT_PATH void kvm_exit_answer(vcpu_kvm *v)
-{
-    const vsdk_exit *x = v->vcpu->exit;
-    if (v->answer)
-        copy_element(v->answer, &x->value, v->answer_width);
-    v->answer = NULL;
-}
-
-EXIT_PATH int kvm_exit_next_part(vcpu_kvm *v)
+EXIT_PATH int kvm_exit_answer(vcpu_kvm *v)
 {
     const struct kvm_run *run = run_of(v);
+
+    if (v->answer)
+        copy_element(v->answer, &v->vcpu->exit->value, v->answer_width);
+    v->answer = NULL;
+    v->unanswered = 0;
     if (run->exit_reason != KVM_EXIT_MMIO || v->mmio_done >= run->mmio.len)
         return 0;
     return mmio_part(v);
@@ -206,12 +228,9 @@ OFF_EXIT_PATH static int other(vcpu_kvm *v)
 
 EXIT_PATH int kvm_exit_fill(vcpu_kvm *v)
 {
-    switch (run_of(v)->exit_reason) {
-    case KVM_EXIT_IO:
+    uint32_t reason = run_of(v)->exit_reason;
+
+    if (__builtin_expect(reason == KVM_EXIT_IO, 1))
         return pio(v);
-    case KVM_EXIT_MMIO:
-        return mmio(v);
-    default:
-        return other(v);
-    }
+    return reason == KVM_EXIT_MMIO ? mmio(v) : other(v);
 }

@@ -99,13 +99,14 @@ typedef struct vcpu_kvm {
     backend_vcpu *vcpu;
     int fd;
     uint32_t run_bytes;
-    uint32_t pending;       /* the kernel waits for KVM_RUN to finish an access */
-    uint32_t started;       /* it has executed, or is the boot processor */
-    uint32_t may_be_halted; /* its last KVM_RUN was interrupted */
-    uint32_t synced;        /* KVM_SYNC_X86_ classes that come with each exit */
-    uint32_t in_run;        /* those of them in kvm_run that are the vCPU's now */
-    uint32_t sregs_known;   /* `sregs` is what KVM_GET_SREGS would say */
-    void *answer;           /* where the record's value goes, NULL: nowhere */
+    uint32_t pending;      /* the kernel waits for KVM_RUN to finish an access */
+    uint32_t unanswered;   /* of that access there is something to do before the next KVM_RUN */
+    uint32_t synced;       /* KVM_SYNC_X86_ classes that come with each exit */
+    uint32_t in_run;       /* those of them in kvm_run that are the vCPU's now */
+    uint8_t started;       /* it has executed, or is the boot processor */
+    uint8_t may_be_halted; /* its last KVM_RUN was interrupted */
+    uint8_t sregs_known;   /* `sregs` is what KVM_GET_SREGS would say */
+    void *answer;          /* where the record's value goes, NULL: nowhere */
     uint32_t answer_width;
     uint32_t mmio_done;   /* bytes of the pending MMIO access that records have shown */
     _Atomic uint32_t nmi; /* inject one before the next entry */
@@ -154,9 +155,9 @@ int kvm_kick_take(vcpu_kvm *v);
 
 /* exit_kvm.c: fills the record from kvm_run; 0 if there is nothing for anybody to see. */
 int kvm_exit_fill(vcpu_kvm *v);
-/* The next part of an access whose width is no power of two; 0 if there is none. */
-int kvm_exit_next_part(vcpu_kvm *v);
-void kvm_exit_answer(vcpu_kvm *v);
+/* What is unanswered: the record's value goes to the kernel. 1 if the record then shows the next
+ * part of an access whose width is no power of two. */
+int kvm_exit_answer(vcpu_kvm *v);
 void kvm_exit_none(vcpu_kvm *v);
 void kvm_exit_kicked(vcpu_kvm *v, vsdk_kick_detail detail);
 void kvm_exit_memory_fault(vcpu_kvm *v);

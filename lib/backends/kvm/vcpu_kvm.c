@@ -148,19 +148,22 @@ void kvm_vcpu_destroy(backend_vcpu *vcpu)
     vcpu->data = NULL;
 }
 
-static int must_leave(const vcpu_kvm *v)
+static inline int must_leave(const vcpu_kvm *v)
 {
     return atomic_load_explicit(&v->vcpu->requests, memory_order_seq_cst) | v->kick.expired;
 }
 
-static int kvm_run(vcpu_kvm *v)
+static inline int kvm_run(vcpu_kvm *v)
 {
     int r = sys_ioctl(v->fd, KVM_RUN, 0);
     v->in_run = v->synced;
     v->sregs_known = 0;
-    if (r >= 0)
-        v->started = 1;
-    v->may_be_halted = r < 0; /* a halt is left by a signal, an interrupt or new registers only */
+    if (__builtin_expect(r < 0, 0)) {
+        v->may_be_halted = 1; /* a halt is left by a signal, an interrupt or new registers only */
+        return r;
+    }
+    v->started = 1;
+    v->may_be_halted = 0;
     return r;
 }
 
@@ -214,6 +217,7 @@ OFF_EXIT_PATH vsdk_status kvm_vcpu_forget(vcpu_kvm *v, vsdk_error *error)
     struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
     int r = 0;
     v->answer = NULL;
+    v->unanswered = 0;
     do
         r = finish_access(v);
     while (r > 0);
@@ -284,11 +288,8 @@ static vsdk_status run_guest(vcpu_kvm *v, vsdk_error *error)
 EXIT_PATH vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
-    if (v->pending) {
-        kvm_exit_answer(v);
-        if (kvm_exit_next_part(v))
-            return VSDK_OK;
-    }
+    if (v->unanswered && kvm_exit_answer(v))
+        return VSDK_OK;
     if (vcpu->deadline_ns && vcpu->deadline_ns != v->kick.armed && !v->kick.expired) {
         vsdk_status status = kvm_kick_arm(v, error);
         if (status)
@@ -300,11 +301,8 @@ EXIT_PATH vsdk_status kvm_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 vsdk_status kvm_vcpu_complete(backend_vcpu *vcpu, vsdk_error *error)
 {
     vcpu_kvm *v = vcpu->data;
-    if (v->pending) {
-        kvm_exit_answer(v);
-        if (kvm_exit_next_part(v))
-            return VSDK_OK;
-    }
+    if (v->unanswered && kvm_exit_answer(v))
+        return VSDK_OK;
     int r = finish_access(v);
     if (r < 0)
         return run_failed(v, r, error);

@@ -14,7 +14,7 @@
 #include "backends/mock/turn.h"
 #include "core/backend.h"
 
-enum { MOCK_VCPUS_MAX = 127, MOCK_SLOTS_MAX = 256, MOCK_DOORBELLS_MAX = 64 };
+enum { MOCK_VCPUS_MAX = 127, MOCK_SLOTS_MAX = 8192, MOCK_DOORBELLS_MAX = 64 };
 
 /* `native` of an exit. */
 enum mock_native {
@@ -58,7 +58,8 @@ typedef struct mock_vm {
     uint32_t tracked;                /* slots whose memory wants to know of writes */
     _Atomic uint32_t doorbell_count; /* so that a processor looks at none without a lock */
     uint64_t generation;             /* grows when the memory map changes */
-    mock_slot slots[MOCK_SLOTS_MAX]; /* by address */
+    mock_slot *slots;                /* by address; there is room for slot_room */
+    uint32_t slot_room;
     mock_doorbell doorbells[MOCK_DOORBELLS_MAX];
     _Atomic(mock_vcpu *) *vcpus;
 

@@ -120,6 +120,23 @@ static mock_slot *find(mock_vm *vm, const backend_slot *slot)
     return after && vm->slots[after - 1].gpa == slot->gpa ? &vm->slots[after - 1] : NULL;
 }
 
+static int make_room(mock_vm *vm)
+{
+    uint32_t room = vm->slot_room ? 2 * vm->slot_room : 8;
+
+    if (vm->slot_count < vm->slot_room)
+        return 1;
+    mock_slot *slots = alloc_array(room, sizeof *slots);
+    if (!slots)
+        return 0;
+    if (vm->slot_count)
+        memcpy(slots, vm->slots, vm->slot_count * sizeof *slots);
+    alloc_free(vm->slots);
+    vm->slots = slots;
+    vm->slot_room = room;
+    return 1;
+}
+
 vsdk_status mock_vm_map(backend_vm *backend, backend_slot *slot, vsdk_error *error)
 {
     mock_vm *vm = mock_vm_of(backend);
@@ -130,6 +147,10 @@ vsdk_status mock_vm_map(backend_vm *backend, backend_slot *slot, vsdk_error *err
     if (vm->slot_count == MOCK_SLOTS_MAX) {
         status = error_set(error, VSDK_ERROR_LIMIT, "vsdk_vm_map",
                            "the mock has %u mappings at most", MOCK_SLOTS_MAX);
+        goto out;
+    }
+    if (!make_room(vm)) {
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vm_map", "no memory for the mapping");
         goto out;
     }
     uint32_t at = position(vm, slot->gpa);

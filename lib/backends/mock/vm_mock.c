@@ -79,6 +79,7 @@ void mock_vm_free(backend_vm *backend)
 
     backend->data = NULL;
     turn_free(&vm->turn);
+    alloc_free(vm->slots);
     alloc_free(vm->vcpus);
     alloc_free(vm);
 }
