@@ -433,7 +433,7 @@ void vsdk_device_leave(vsdk_device *device);
  *   INVALID_ARGUMENT  device or needed is NULL, or bytes is NULL with a capacity
  *   STATE             the device is not stopped, or called in a forked child
  *   BUSY              called from a callback of this virtual machine
- *   UNSUPPORTED       the device has no save callback, but a load callback or no reset
+ *   UNSUPPORTED       the device has a load callback, but no save callback
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: while its save callback runs. From callbacks: no: VSDK_ERROR_BUSY from a
@@ -456,7 +456,7 @@ vsdk_status vsdk_device_save(vsdk_device *device, void *bytes, uint64_t capacity
  *                     can't have
  *   STATE             the device is not stopped, or called in a forked child
  *   BUSY              called from a callback of this virtual machine
- *   UNSUPPORTED       the device has no load callback
+ *   UNSUPPORTED       the device has a save callback, but no load callback
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: while its load callback runs. From callbacks: no: VSDK_ERROR_BUSY from a
