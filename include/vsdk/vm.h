@@ -281,6 +281,11 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
  * When the time is over before that, the guest goes on: it is RUNNING, and devices that had stopped
  * have been started again.
  *
+ * A device is told to stop when no callback of it runs and no thread is between vsdk_device_enter
+ * and vsdk_device_leave. The wait for that ends with the time too. What the time does not end is a
+ * start or stop callback that runs at that moment, and with VSDK_PAUSE_SETTLE the callbacks that
+ * the rest of an access needs.
+ *
  * A device whose stop is pending may need its loop. Where that is the virtual machine's own and
  * nobody dispatches it, pause does while it waits.
  *

@@ -19,7 +19,12 @@
 
 struct loop_source;
 
-enum { DEVICE_DRAIN = 1u << 31 }; /* of count: who leaves last wakes */
+/* Of count, beside the threads that are inside or wait for their turn. */
+enum {
+    DEVICE_DRAIN = 1u << 31,   /* who leaves last wakes count */
+    DEVICE_AWAITED = 1u << 30, /* who leaves last tells the mover that stops the devices */
+    DEVICE_FLAGS = DEVICE_DRAIN | DEVICE_AWAITED
+};
 
 enum device_phase {
     DEVICE_IDLE,
@@ -38,6 +43,7 @@ struct vsdk_device {
     _Atomic uint32_t count; /* a futex for who drains */
     _Atomic uint32_t gate;  /* turns given to those who wait; a futex */
     _Atomic uint32_t phase; /* device_phase; a futex */
+    uint32_t lingers; /* it has been told to stop, and callbacks of it may still run: the mover's */
     vsdk_device_ops ops;
     const vsdk_device_ops *kind;
     void *user;
@@ -49,9 +55,9 @@ struct vsdk_device {
     uint32_t listed;
     _Atomic uint32_t attached; /* read without it */
 
-    lock lock;                   /* RANK_SOURCES */
+    lock lock;                    /* RANK_SOURCES */
     struct device_entry *entries; /* of a concurrent one: threads between enter and leave */
-    struct loop_source *sources; /* its timers, watches and work */
+    struct loop_source *sources;  /* its timers, watches and work */
 };
 
 /* Raises count: 1 if the caller is in, else device_wait must follow. */
@@ -59,21 +65,23 @@ static inline int device_claim(vsdk_device *device)
 {
     uint32_t before = atomic_fetch_add(&device->count, 1);
 
-    return (before & ~(uint32_t)DEVICE_DRAIN) == 0 || device->concurrent;
+    return (before & ~(uint32_t)DEVICE_FLAGS) == 0 || device->concurrent;
 }
 void device_wait(vsdk_device *device);
 
 /* device_gate.c: others wait, for their turn or for the last one to leave. */
-void device_leave_others(vsdk_device *device, uint32_t before, int concurrent);
+void device_leave_others(vsdk_device *device, vsdk_vm *vm, uint32_t before, int concurrent);
 
-/* Who drains may free the device as soon as count is 0: nothing of it is read after that. */
+/* Who drains may free the device as soon as count is 0: nothing of it is read after that. The
+ * caller keeps the virtual machine's memory. */
 static inline void device_leave(vsdk_device *device)
 {
     int concurrent = (int)device->concurrent;
+    vsdk_vm *vm = device->vm;
     uint32_t before = atomic_fetch_sub(&device->count, 1);
 
     if (before != 1)
-        device_leave_others(device, before, concurrent);
+        device_leave_others(device, vm, before, concurrent);
 }
 
 static inline void device_enter(vsdk_device *device)
@@ -95,6 +103,13 @@ static inline int device_serves(const vsdk_device *device)
     return atomic_load(&device->phase) > DEVICE_STARTING;
 }
 
+/* Its stop has begun, and it will be told as soon as nobody is inside. */
+static inline int device_stop_is_due(const vsdk_device *device)
+{
+    return atomic_load(&device->phase) == DEVICE_STARTED &&
+           !atomic_load(&device->vm->devices.running);
+}
+
 /* device_gate.c: waiting for a device's callbacks, or for its gate, where that ends. A wait is
  * listed while it lasts; one that would close a circle of threads that wait for each other's
  * callbacks is refused with VSDK_ERROR_BUSY. */
@@ -108,6 +123,10 @@ vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char 
                               vsdk_error *error);
 /* Returns when no thread is in a callback of the device; ends the wait. */
 void device_wait_drained(drain_wait *wait);
+/* Enters if nobody is inside, or else never waits: 0, and who leaves last tells the mover. */
+int device_enter_idle(vsdk_device *device);
+/* Whether nobody is inside; told of as above. */
+int device_is_empty(vsdk_device *device);
 /* Enters as device_enter does, from a thread that may be in other callbacks. */
 vsdk_status device_enter_checked(vsdk_device *device, const char *operation, vsdk_error *error);
 
@@ -127,14 +146,16 @@ void devices_end(vsdk_vm *vm);
 /* A stop is pending no more: whoever waits for it is told. */
 void device_stop_is_over(vsdk_vm *vm);
 
-/* device_run.c. start and stop of one device: what is not due does nothing. */
+/* device_run.c. The start of one device: what is not due does nothing. */
 void device_start(vsdk_device *device);
-void device_stop(vsdk_device *device, vsdk_stop_mode mode);
-/* Of all that are attached. After devices_stop devices.stops says how many are pending. */
+/* Of all that are attached; a mover's. */
 void devices_start(vsdk_vm *vm);
-void devices_stop(vsdk_vm *vm, vsdk_stop_mode mode);
-/* Waits for the callbacks of devices that have stopped: who says so may not be who runs them. */
-void devices_drain(vsdk_vm *vm);
+/* Tells all that are to stop, but for those that a thread is inside of: it waits for nobody. 1 when
+ * all have stopped and no callback of theirs runs. Else it is called again once devices.look is
+ * set. */
+int devices_stop(vsdk_vm *vm, vsdk_stop_mode mode);
+/* For an end that may wait: every device is told. Stops may be pending after it. */
+void devices_stop_all(vsdk_vm *vm);
 void devices_reset(vsdk_vm *vm);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/device.h"
+#include "core/life_wait.h"
 
 void device_wait(vsdk_device *device)
 {
@@ -21,10 +22,24 @@ void device_wait(vsdk_device *device)
     }
 }
 
-void device_leave_others(vsdk_device *device, uint32_t before, int concurrent)
+/* The mover goes on where it waits, also where that is inside a run. No device is touched. */
+static void tell_mover(vsdk_vm *vm)
 {
-    if ((before & ~(uint32_t)DEVICE_DRAIN) == 1) {
-        sys_futex_wake(&device->count);
+    atomic_store(&vm->devices.look, 1);
+    lock_take(&vm->life.lock);
+    if (vm->life.stopping)
+        vm_request(vm, REQUEST_LOOK);
+    life_changed(vm);
+    lock_give(&vm->life.lock);
+}
+
+void device_leave_others(vsdk_device *device, vsdk_vm *vm, uint32_t before, int concurrent)
+{
+    if ((before & ~(uint32_t)DEVICE_FLAGS) == 1) {
+        if (before & DEVICE_DRAIN)
+            sys_futex_wake(&device->count);
+        if (before & DEVICE_AWAITED)
+            tell_mover(vm);
     } else if (!concurrent) {
         atomic_fetch_add(&device->gate, 1); /* whoever waits is counted: the device is there */
         sys_futex_wake_one(&device->gate);
@@ -99,7 +114,7 @@ void device_wait_drained(drain_wait *wait)
 {
     vsdk_device *device = wait->device;
     uint32_t count = atomic_fetch_or(&device->count, DEVICE_DRAIN) | DEVICE_DRAIN;
-    while (count & ~(uint32_t)DEVICE_DRAIN) {
+    while (count & ~(uint32_t)DEVICE_FLAGS) {
         sys_futex_wait(&device->count, count, 0);
         count = atomic_fetch_or(&device->count, DEVICE_DRAIN) | DEVICE_DRAIN;
     }
@@ -113,10 +128,31 @@ static int try_enter(vsdk_device *device)
 
     if (device->concurrent)
         return device_claim(device);
-    while (!(count & ~(uint32_t)DEVICE_DRAIN))
+    while (!(count & ~(uint32_t)DEVICE_FLAGS))
         if (atomic_compare_exchange_weak(&device->count, &count, count + 1))
             return 1;
     return 0;
+}
+
+/* The flag comes first: who leaves before it is seen gone, who leaves after it tells. */
+int device_enter_idle(vsdk_device *device)
+{
+    if (!try_enter(device)) {
+        atomic_fetch_or(&device->count, DEVICE_AWAITED);
+        if (!try_enter(device))
+            return 0;
+    }
+    atomic_fetch_and(&device->count, ~(uint32_t)DEVICE_AWAITED);
+    return 1;
+}
+
+int device_is_empty(vsdk_device *device)
+{
+    uint32_t count = atomic_load(&device->count);
+
+    if (count & ~(uint32_t)DEVICE_FLAGS)
+        count = atomic_fetch_or(&device->count, DEVICE_AWAITED);
+    return !(count & ~(uint32_t)DEVICE_FLAGS);
 }
 
 /* The wait is listed before this thread is counted: one that is refused leaves nothing behind. */

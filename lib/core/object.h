@@ -81,7 +81,7 @@ typedef struct device_list {
     vsdk_device *first, *last; /* under bus.lock */
     _Atomic uint32_t running;  /* devices with ranges are, or become, started */
     _Atomic uint32_t stops;    /* whose stop is pending */
-    _Atomic uint32_t pended;   /* a stop was: the callbacks that it left running are waited for */
+    _Atomic uint32_t look;     /* a stop under way may be nearer to its end: look again */
     uint32_t ended;            /* under bus.lock: no device is made any more */
     lock drain;
     struct drain_wait *waits; /* under drain: see device_gate.h */

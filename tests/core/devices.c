@@ -120,7 +120,7 @@ static void a_pause_waits_for_a_locked_device(void)
     tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING,
         "a pause is asked for while a line's callback runs");
     pthread_create(&pauser, NULL, pause_it, &r);
-    PUPPET_WAIT((atomic_load(&r.device->count) & ~(uint32_t)DEVICE_DRAIN) == 2);
+    PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_AWAITED);
     tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops) && !atomic_load(&locked_over),
         "a pause waits for who entered a device");
     atomic_store(&go_on, 1);
