@@ -53,7 +53,10 @@ struct vsdk_device {
     /* Written under bus.lock. */
     vsdk_device *next, *previous;
     uint32_t listed;
-    _Atomic uint32_t attached; /* read without it */
+    uint32_t attached;     /* it has had a range: the virtual machine keeps it */
+    uint32_t wants_part;   /* from its creation, or first thing after a detach, to a detach */
+    uint32_t detaching;    /* threads inside a detach of it: */
+    _Atomic uint32_t part; /* wants_part, and nobody detaches; read without the lock */
 
     lock lock;                    /* RANK_SOURCES */
     struct device_entry *entries; /* of a concurrent one: threads between enter and leave */
@@ -135,9 +138,12 @@ void device_put(vsdk_device *device);
 void device_memory_put(vsdk_device *device);
 /* The first device, or the next one; a reference to it is taken, that to `at` is dropped. */
 vsdk_device *device_next(vsdk_vm *vm, vsdk_device *at);
+/* bus.lock held: it hears of starts and stops from now on, or when a detach of it is over. */
+void device_take_part(vsdk_device *device);
 /* The two halves of a detach. Ranges, timers, watches and work go: 1 if it was attached. Then, when
  * no callback runs any more, it is as if it had never started, and the attachment's reference goes.
- */
+ * Between the two it takes no part, even if another thread gives it a range: a start for that is
+ * never taken for one of before. */
 int device_take(vsdk_device *device);
 void device_forget(vsdk_device *device, int attached);
 /* No device is made any more, those that there are are detached. */
@@ -148,7 +154,7 @@ void device_stop_is_over(vsdk_vm *vm);
 
 /* device_run.c. The start of one device: what is not due does nothing. */
 void device_start(vsdk_device *device);
-/* Of all that are attached; a mover's. */
+/* Of all that take part; a mover's. */
 void devices_start(vsdk_vm *vm);
 /* Tells all that are to stop, but for those that a thread is inside of: it waits for nobody. 1 when
  * all have stopped and no callback of theirs runs. Else it is called again once devices.look is

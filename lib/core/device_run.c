@@ -29,7 +29,7 @@ void device_stop_is_over(vsdk_vm *vm)
 
 static int start_is_due(const vsdk_device *device)
 {
-    return atomic_load(&device->attached) && atomic_load(&device->vm->devices.running);
+    return atomic_load(&device->part) && atomic_load(&device->vm->devices.running);
 }
 
 /* Inside the gate. A start that finds that it is not due gives the phase back and looks once more:
@@ -99,7 +99,7 @@ static void device_stop(vsdk_device *device, vsdk_stop_mode mode)
     uint32_t started = DEVICE_STARTED;
 
     callback_enter(&frame);
-    if (atomic_load(&device->attached) &&
+    if (atomic_load(&device->part) &&
         atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING))
         stop_call(device, mode);
     device_leave(device);
@@ -194,7 +194,7 @@ void devices_reset(vsdk_vm *vm)
             continue;
         callback_enter(&frame);
         device_enter(device);
-        if (atomic_load(&device->attached))
+        if (atomic_load(&device->part))
             device->ops.reset(device->user, device);
         device_leave(device);
         callback_leave(&frame);

@@ -79,7 +79,7 @@ struct vsdk_vcpu {
 /* Every device that has not been released, in the order of creation. */
 typedef struct device_list {
     vsdk_device *first, *last; /* under bus.lock */
-    _Atomic uint32_t running;  /* devices with ranges are, or become, started */
+    _Atomic uint32_t running;  /* devices that take part are, or become, started */
     _Atomic uint32_t stops;    /* whose stop is pending */
     _Atomic uint32_t look;     /* a stop under way may be nearer to its end: look again */
     uint32_t ended;            /* under bus.lock: no device is made any more */
