@@ -134,18 +134,6 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
     return status;
 }
 
-/* Whether it takes part now. bus.lock held. */
-static void part_changed(vsdk_device *device)
-{
-    atomic_store(&device->part, device->wants_part && !device->detaching);
-}
-
-void device_take_part(vsdk_device *device)
-{
-    device->wants_part = 1;
-    part_changed(device);
-}
-
 /* No thread is in it. Nobody waits for a stop of it any more. */
 static void forget_phase(vsdk_device *device)
 {
@@ -190,7 +178,7 @@ int device_take(vsdk_device *device)
     bus_remove_ranges(device->vm, device);
     device->attached = device->wants_part = 0;
     device->detaching++;
-    part_changed(device);
+    device_part_changed(device);
     lock_give(&device->vm->bus.lock);
     sources_end(device);
     return attached;
@@ -201,7 +189,7 @@ void device_forget(vsdk_device *device, int attached)
     forget_phase(device);
     lock_take(&device->vm->bus.lock);
     device->detaching--;
-    part_changed(device);
+    device_part_changed(device);
     lock_give(&device->vm->bus.lock);
     if (attached)
         device_put(device);

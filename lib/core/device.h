@@ -93,6 +93,19 @@ static inline void device_enter(vsdk_device *device)
         device_wait(device);
 }
 
+/* bus.lock held. */
+static inline void device_part_changed(vsdk_device *device)
+{
+    atomic_store(&device->part, device->wants_part && !device->detaching);
+}
+
+/* The same lock: it hears of starts and stops from now on, or when a detach of it is over. */
+static inline void device_take_part(vsdk_device *device)
+{
+    device->wants_part = 1;
+    device_part_changed(device);
+}
+
 /* May it make DMA, interrupts, completions? */
 static inline int device_acts(const vsdk_device *device)
 {
@@ -138,8 +151,7 @@ void device_put(vsdk_device *device);
 void device_memory_put(vsdk_device *device);
 /* The first device, or the next one; a reference to it is taken, that to `at` is dropped. */
 vsdk_device *device_next(vsdk_vm *vm, vsdk_device *at);
-/* bus.lock held: it hears of starts and stops from now on, or when a detach of it is over. */
-void device_take_part(vsdk_device *device);
+
 /* The two halves of a detach. Ranges, timers, watches and work go: 1 if it was attached. Then, when
  * no callback runs any more, it is as if it had never started, and the attachment's reference goes.
  * Between the two it takes no part, even if another thread gives it a range: a start for that is

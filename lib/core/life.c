@@ -78,6 +78,7 @@ void life_end(vsdk_vm *vm, const vsdk_exit *end)
             .detail = end->detail,
             .native = end->native,
         };
+        vm->life.ends++;
         atomic_store(&vm->life.due, DUE_END);
         state_set(vm, VSDK_VM_STOPPED);
         life_clock_stop(vm);

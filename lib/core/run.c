@@ -10,6 +10,7 @@
 #include "core/dispatch.h"
 #include "core/log.h"
 #include "core/vcpu_state.h"
+#include "core/vm_state.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -31,8 +32,10 @@ typedef struct runner {
 struct vm_run {
     vsdk_vm *vm;
     vsdk_run_config config;
-    uint32_t count;   /* vCPUs */
-    uint32_t started; /* threads that were made */
+    uint32_t count;         /* vCPUs */
+    uint32_t started;       /* threads that were made */
+    uint64_t ends;          /* life.ends when it was claimed */
+    _Atomic uint32_t begun; /* the guest was resumed: the threads run their vCPUs; a futex */
     _Atomic uint32_t quit;
     _Atomic uint32_t reported; /* `status`, `end` and `error` are set, by the first */
     lock lock;                 /* RANK_RUN */
@@ -130,6 +133,7 @@ static int go_on(runner *r, vsdk_exit *exit, uint32_t *looked)
     return 0;
 }
 
+/* Not before the resume: until then the end of a suspended guest would be returned once more. */
 static void *run_vcpu(void *argument)
 {
     runner *r = argument;
@@ -138,6 +142,10 @@ static void *run_vcpu(void *argument)
     vsdk_status status;
     vsdk_error error;
 
+    while (!atomic_load(&r->run->begun))
+        sys_futex_wait(&r->run->begun, 0, 0);
+    if (atomic_load(&r->run->quit))
+        return NULL;
     do
         status = vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, &error);
     while (!status && go_on(r, r->vcpu->backend.exit, &looked));
@@ -165,11 +173,18 @@ static vsdk_status start_threads(struct vm_run *run, vsdk_error *error)
                            "no thread for vCPU number %u", run->started);
 }
 
+static void begin_threads(struct vm_run *run)
+{
+    atomic_store(&run->begun, 1);
+    sys_futex_wake(&run->begun);
+}
+
 static void end_threads(struct vm_run *run)
 {
     vsdk_vm *vm = run->vm;
 
     atomic_store(&run->quit, 1);
+    begin_threads(run);
     lock_take(&vm->life.lock);
     if (!atomic_load(&vm->gone))
         vm_request(vm, REQUEST_LEAVE);
@@ -312,11 +327,11 @@ static vsdk_status pause_at_end(vsdk_vm *vm, vsdk_error *error)
 
 /* The run was claimed in a state that it may begin in. One that began in RUNNING has processors at
  * work already: where they have ended the guest meanwhile, or somebody else has, that is the run's
- * end and no failure. */
-static vsdk_status resume_claimed(vsdk_vm *vm, vsdk_error *error)
+ * end and no failure. So is a SUSPEND, which a resume would lead out of unseen. */
+static vsdk_status resume_claimed(vsdk_vm *vm, uint64_t ends, vsdk_error *error)
 {
     vsdk_error why;
-    vsdk_status status = vsdk_vm_resume(vm, &why);
+    vsdk_status status = vm_resume_unless_ended(vm, ends, &why);
 
     if (!status || status == VSDK_ERROR_STATE)
         return VSDK_OK;
@@ -333,8 +348,9 @@ static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_err
     if (!status)
         status = start_threads(run, error);
     if (!status)
-        status = resume_claimed(run->vm, error);
+        status = resume_claimed(run->vm, run->ends, error);
     if (!status) {
+        begin_threads(run);
         wait_for_end(run, deadline);
         status = pause_at_end(run->vm, error);
     }
@@ -383,6 +399,7 @@ static vsdk_status claim(vsdk_vm *vm, struct vm_run *run, vsdk_error *error)
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "the virtual machine is being run already");
     vm->run = run;
+    run->ends = vm->life.ends;
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
         if (vm->vcpus[i])
             run->runners[run->count++] = (runner){.run = run, .vcpu = vm->vcpus[i]};

@@ -2,6 +2,7 @@
 /* Resume, pause, reset and stop: the functions with which an embedder moves a virtual machine from
  * state to state. What is allowed is life_table.h; how it is done is life.c; here threads wait for
  * each other until it is done. */
+#include "core/vm_state.h"
 #include "base/error.h"
 #include "base/record.h"
 #include "base/sys.h"
@@ -76,11 +77,18 @@ static vsdk_status may_resume(vsdk_vm *vm, const char *operation, vsdk_error *er
     return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
 }
 
+/* Of vm_resume_unless_ended: whatever has happened before. */
+enum { ANY_END = -1 };
+
 /* life.lock held: one look. 1 when all is said, 0 to look again after a change. */
-static int resume_once(vsdk_vm *vm, const char *operation, vsdk_status *status, vsdk_error *error)
+static int resume_once(vsdk_vm *vm, uint64_t ends, const char *operation, vsdk_status *status,
+                       vsdk_error *error)
 {
     int running = atomic_load(&vm->life.state) == VSDK_VM_RUNNING;
 
+    *status = VSDK_OK;
+    if (ends != (uint64_t)ANY_END && ends != vm->life.ends && !atomic_load(&vm->gone))
+        return 1;
     *status = may_resume(vm, operation, error);
     if (*status)
         return 1;
@@ -118,19 +126,16 @@ static vsdk_status withdraw_inside(vsdk_vm *vm, const char *operation, vsdk_erro
     return status ? callback_busy(operation, error) : VSDK_OK;
 }
 
-vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
+static vsdk_status resume(vsdk_vm *vm, uint64_t ends, vsdk_error *error)
 {
     const char *operation = "vsdk_vm_resume";
-
-    if (vm && !vm_is_foreign(vm) && callback_in_vm(vm))
-        return withdraw_inside(vm, operation, error);
     vsdk_status status = transition_begin(vm, operation, error);
     if (status)
         return status;
     lock_take(&vm->life.lock);
     for (;;) {
         uint32_t seen = atomic_load(&vm->life.changes);
-        if (resume_once(vm, operation, &status, error))
+        if (resume_once(vm, ends, operation, &status, error))
             break;
         if (!life_settle_once(vm))
             transition_sleep(vm, seen, 0, operation);
@@ -140,6 +145,18 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
     lock_give(&vm->life.lock);
     vm_leave(vm);
     return status;
+}
+
+vsdk_status vm_resume_unless_ended(vsdk_vm *vm, uint64_t ends, vsdk_error *error)
+{
+    return resume(vm, ends, error);
+}
+
+vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
+{
+    if (vm && !vm_is_foreign(vm) && callback_in_vm(vm))
+        return withdraw_inside(vm, "vsdk_vm_resume", error);
+    return resume(vm, (uint64_t)ANY_END, error);
 }
 
 /* life.lock held, given back meanwhile; a pause that settles, nobody stops before it is done. 1
