@@ -149,6 +149,11 @@ EXIT_PATH bus_answer bus_access(vsdk_vm *vm, vsdk_vcpu *vcpu, vsdk_exit *exit)
         return BUS_UNCLAIMED;
     }
     bus_range range = *found;
+    /* One that starts, or has not, is not waited for at its gate, where no kick ends the wait. */
+    if (range.device && !device_serves(range.device)) {
+        readers_leave(token);
+        return BUS_DEFERRED;
+    }
     int entered = range.device ? device_claim(range.device) : 0;
     readers_leave(token);
     if (!range.device) {
