@@ -180,6 +180,7 @@ int device_take(vsdk_device *device)
     device->detaching++;
     device_part_changed(device);
     lock_give(&device->vm->bus.lock);
+    devices_changed(device->vm);
     sources_end(device);
     return attached;
 }

@@ -161,6 +161,9 @@ void device_forget(vsdk_device *device, int attached);
 /* No device is made any more, those that there are are detached. */
 void devices_end(vsdk_vm *vm);
 
+/* A device has started, or a range has gone: an access that waits for its device is tried again. */
+void devices_changed(vsdk_vm *vm);
+
 /* A stop is pending no more: whoever waits for it is told. */
 void device_stop_is_over(vsdk_vm *vm);
 

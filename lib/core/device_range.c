@@ -55,6 +55,8 @@ vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint
                            "no range of device %s begins at %s %#" PRIx64, device->name,
                            vsdk_space_name(space), address);
     lock_give(&device->vm->bus.lock);
+    if (!status)
+        devices_changed(device->vm);
     return status;
 }
 

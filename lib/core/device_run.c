@@ -20,6 +20,16 @@ static void phase_set(vsdk_device *device, uint32_t phase)
     sys_futex_wake(&device->phase);
 }
 
+void devices_changed(vsdk_vm *vm)
+{
+    atomic_fetch_add(&vm->devices.changes, 1);
+    if (!atomic_load(&vm->devices.waiting))
+        return;
+    lock_take(&vm->life.lock);
+    vm_request(vm, REQUEST_LOOK);
+    lock_give(&vm->life.lock);
+}
+
 void device_stop_is_over(vsdk_vm *vm)
 {
     if (atomic_fetch_sub(&vm->devices.stops, 1) == 1)
@@ -68,8 +78,10 @@ void device_start(vsdk_device *device)
     if (!inside)
         device_leave(device);
     callback_leave(&frame);
-    if (starts)
-        sources_revive(device);
+    if (!starts)
+        return;
+    devices_changed(device->vm);
+    sources_revive(device);
 }
 
 /* Inside the gate, in phase STOPPING. What a device does until its stop is over, and what runs in a
