@@ -343,9 +343,10 @@ vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint
  *
  * Its ranges go, and its timers, watches and work are over for good. When it returns none of the
  * device's callbacks is running and none will start. A device that was started is not told: the
- * caller knows. It may be given ranges and timers anew, and then starts as a new one does. A range
- * that another thread gives it meanwhile is kept; when all detaches that are under way are over it
- * starts for that, once.
+ * caller knows. Of an access of several elements of which the device has answered some, the
+ * embedder gets the others (vsdk_exit, detail). It may be given ranges and timers anew, and then
+ * starts as a new one does. A range that another thread gives it meanwhile is kept; when all
+ * detaches that are under way are over it starts for that, once.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL

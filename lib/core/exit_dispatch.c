@@ -21,8 +21,10 @@ static int access_give(vsdk_vcpu *vcpu, vsdk_exit *exit)
     bus_answer answer = bus_access(vcpu->vm, vcpu, exit);
 
     vcpu->deferred = answer == BUS_DEFERRED;
-    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED)
+    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED) {
+        exit->detail = vcpu->element; /* those before it a device has answered, and then it went */
         return 0;
+    }
     vcpu->claimed = 1;
     if (answer == BUS_CLAIMED)
         counter_add(&vcpu->counters.claimed, 1);

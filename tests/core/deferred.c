@@ -173,12 +173,58 @@ static void an_access_whose_range_goes(int autonomous)
     rig_close(&r);
 }
 
+static uint8_t elements[ELEMENTS] = {1, 2, 3, 4, 5, 6};
+static uint64_t sum;
+
+static enum puppet_act write_string_once(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1))
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT, 0);
+    exit->count = ELEMENTS;
+    exit->data = (uintptr_t)elements;
+    return PUPPET_EXIT;
+}
+
+/* With the second element it has enough. */
+static void kicking_write(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    sum += access->value;
+    if (access->value == 2)
+        vsdk_vcpu_kick(access->vcpu, NULL);
+}
+
+/* The device goes between two elements of one access. */
+static void an_access_whose_device_goes_in_its_midst(int autonomous)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = kicking_write};
+    rig r = {.host = puppet_open(autonomous)};
+
+    label = autonomous ? "autonomous" : "driven";
+    puppet_script = write_string_once;
+    atomic_store(&turn, 0);
+    sum = 0;
+    r.vm = puppet_vm(r.host, 1, &r.vcpu);
+    vsdk_device_create(r.vm, &ops, NULL, NULL, &r.device, NULL);
+    vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    const vsdk_exit *exit = vsdk_vcpu_record(r.vcpu);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
+    tap(exit->reason == VSDK_EXIT_KICKED && sum == 3, "%s: a kick between two elements", label);
+    vsdk_device_detach(r.device, NULL);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
+    tap(exit->reason == VSDK_EXIT_PIO && exit->count == ELEMENTS && exit->detail == 2 && sum == 3,
+        "%s: the record says how many a device that went has answered", label);
+    rig_close(&r);
+}
+
 int main(void)
 {
     for (int autonomous = 0; autonomous < 2; autonomous++) {
         an_access_waits_for_a_start(autonomous, 0);
         an_access_waits_for_a_start(autonomous, VSDK_DEVICE_CONCURRENT);
         an_access_whose_range_goes(autonomous);
+        an_access_whose_device_goes_in_its_midst(autonomous);
     }
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
