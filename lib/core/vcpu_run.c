@@ -92,27 +92,29 @@ static int wait_for_device(vsdk_vcpu *vcpu, uint32_t changes)
 }
 
 /* A part of an access that waited for its device: 1 when the run is over, because it, or what
- * follows of it, is the embedder's, or because the time is over. Not before one element was tried:
- * a guest whose runs are short goes on, too. A device that does not serve took none: this thread
- * sleeps until that may be otherwise. */
-OFF_EXIT_PATH static int deferred_is_over(vsdk_vcpu *vcpu)
+ * follows of it, is the embedder's, or because the time is over. The first thing in a run
+ * one element is tried whatever the time: a guest whose runs are short goes on, too. A device that
+ * does not serve took none: this thread sleeps until that may be otherwise. */
+OFF_EXIT_PATH static int deferred_is_over(vsdk_vcpu *vcpu, int first)
 {
     uint32_t changes = atomic_load(&vcpu->vm->devices.changes), given = vcpu->element;
     uint64_t deadline = vcpu->backend.deadline_ns;
 
+    if (!first && deadline && sys_clock() >= deadline) {
+        vcpu_fill_kicked(vcpu, VSDK_KICK_DEADLINE);
+        return 1;
+    }
     vcpu_step_aside(vcpu);
-    int over = !exit_dispatch(vcpu);
-    if (over) {
+    if (!exit_dispatch(vcpu)) {
         counter_add(&vcpu->counters.returned, 1);
         return 1;
     }
     vcpu_step_back(vcpu);
-    if (!vcpu->deferred)
+    if (!vcpu->deferred || vcpu->element != given)
         return 0;
-    int signal = vcpu->element == given && wait_for_device(vcpu, changes) == -EINTR;
-    if (!signal && (!deadline || sys_clock() < deadline))
+    if (wait_for_device(vcpu, changes) != -EINTR)
         return 0;
-    vcpu_fill_kicked(vcpu, signal ? VSDK_KICK_SIGNAL : VSDK_KICK_DEADLINE);
+    vcpu_fill_kicked(vcpu, VSDK_KICK_SIGNAL);
     return 1;
 }
 
@@ -131,7 +133,7 @@ static vsdk_status run_loop(vsdk_vcpu *vcpu, vsdk_error *error)
                 continue;
         }
         if (vcpu->deferred) {
-            if (deferred_is_over(vcpu))
+            if (deferred_is_over(vcpu, first))
                 return VSDK_OK;
             continue;
         }
