@@ -11,11 +11,17 @@
  * of its virtual machine, and holds none.
  *
  * Start and stop. A device starts when its virtual machine enters RUNNING, also the first time, and
- * stops when it leaves RUNNING, also into STOPPED. A device with a range that is made while the
- * virtual machine is RUNNING starts when it gets its first range. From stop to start it makes no
- * DMA, no interrupt and no completion: DMA, lines and messages answer VSDK_ERROR_STATE, its timers,
- * watches and work do not run, and vsdk_device_enter is refused. Its state then belongs to who
- * paused.
+ * stops when it leaves RUNNING, also into STOPPED. That holds for every device from its creation to
+ * its detach, whatever it owns: ranges, a doorbell, a timer, a line, or nothing.
+ *
+ * A device that is made while the virtual machine is RUNNING starts when it gets its first range.
+ * One without a range starts before the first callback of its timers, watches and work, or at the
+ * next entry into RUNNING. A detached device starts again as a new one does, when it has got a
+ * range, a timer, a watch or work.
+ *
+ * From stop to start it makes no DMA, no interrupt and no completion: DMA, lines and messages
+ * answer VSDK_ERROR_STATE, its timers, watches and work do not run, and vsdk_device_enter is
+ * refused. Its state then belongs to who paused.
  *
  * A stop may take time: the callback answers VSDK_STOP_PENDING and the device calls
  * vsdk_device_stopped later, from any thread. Until then its DMA, its timers, watches and work go
@@ -54,8 +60,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * A device. Counted; keeps the memory of its virtual machine's handle, not the guest. While it has
- * a range the virtual machine keeps it. Since 0.1.
+ * A device. Counted; keeps the memory of its virtual machine's handle, not the guest. The virtual
+ * machine keeps it from its first range to a detach. Since 0.1.
  */
 typedef struct vsdk_device vsdk_device;
 
@@ -142,7 +148,8 @@ typedef void (*vsdk_device_write_fn)(void *user, vsdk_device *device, const vsdk
  *   device  (inout) The device; borrowed.
  *
  * Runs on: The thread that makes the transition: inside resume, reset, vsdk_vm_run, pause (which
- * gives up), or vsdk_device_add_range in RUNNING.
+ * gives up), vsdk_device_add_range or vsdk_device_detach in RUNNING, or the dispatch of a loop in
+ * RUNNING.
  * May call: everything but pause, resume, reset, destroy and run.
  * Since 0.1.
  */
@@ -276,7 +283,8 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
 /*
  * Drop a reference to a device.
  *
- * A device that has a range stays: detach it to take it away.
+ * A device that has had a range stays: detach it to take it away. One without a range is released
+ * by the last close, without a stop before it.
  *
  *   device  (may be NULL) The reference to drop.
  *
@@ -289,7 +297,7 @@ void vsdk_device_close(vsdk_device *device);
  * Let a device answer a range.
  *
  * A device may have any number of ranges in both spaces. The first one that it gets in RUNNING
- * starts it.
+ * starts it; while another thread detaches it, the end of that detach does.
  *
  *   space    Ports or guest physical addresses.
  *   address  First.
@@ -335,7 +343,10 @@ vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint
  *
  * Its ranges go, and its timers, watches and work are over for good. When it returns none of the
  * device's callbacks is running and none will start. A device that was started is not told: the
- * caller knows. It may be given ranges and timers anew, and then starts as a new one does.
+ * caller knows. Of an access of several elements of which the device has answered some, the
+ * embedder gets the others (vsdk_exit, detail). It may be given ranges and timers anew, and then
+ * starts as a new one does. A range that another thread gives it meanwhile is kept; when all
+ * detaches that are under way are over it starts for that, once.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
@@ -433,7 +444,7 @@ void vsdk_device_leave(vsdk_device *device);
  *   INVALID_ARGUMENT  device or needed is NULL, or bytes is NULL with a capacity
  *   STATE             the device is not stopped, or called in a forked child
  *   BUSY              called from a callback of this virtual machine
- *   UNSUPPORTED       the device has no save callback, but a load callback or no reset
+ *   UNSUPPORTED       the device has a load callback, but no save callback
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: while its save callback runs. From callbacks: no: VSDK_ERROR_BUSY from a
@@ -456,7 +467,7 @@ vsdk_status vsdk_device_save(vsdk_device *device, void *bytes, uint64_t capacity
  *                     can't have
  *   STATE             the device is not stopped, or called in a forked child
  *   BUSY              called from a callback of this virtual machine
- *   UNSUPPORTED       the device has no load callback
+ *   UNSUPPORTED       the device has a save callback, but no load callback
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  * Threads: any. Blocks: while its load callback runs. From callbacks: no: VSDK_ERROR_BUSY from a

@@ -228,8 +228,7 @@ vsdk_status vsdk_serial_create(vsdk_vm *vm, const vsdk_serial_config *config, vs
  * loop looks for them (vsdk_vm_loop): where nobody dispatches it, there are no interrupts. Timer
  * and loop are made when a guest first asks for one (where new descriptors are forbidden once the
  * guest runs, call vsdk_vm_loop before); the timer stands while an interrupt is unanswered, and
- * ends with a detach. The portable machine's tables say that it has no such clock, so that guests
- * which believe them neither ask nor wait for it.
+ * ends with a detach. The portable machine has this clock, and its tables do not deny it.
  *
  *   config  NULL for all defaults.
  *   device  Out, new reference.
@@ -440,7 +439,8 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
  * An IOAPIC with 24 pins, the controller of 24 interrupt lines.
  *
  * A rising edge of an unmasked pin becomes an edge-triggered message (vsdk_vm_send_msi); so does
- * unmasking a pin whose line is high.
+ * unmasking a pin whose line is high. An edge that comes while its pin is masked is kept, also when
+ * the line falls again: unmasking the pin sends it, once however many came.
  *
  * Level entries are the same: the end of an interrupt can't be reported to an IOAPIC outside the
  * hypervisor everywhere (Xen never does), so a level entry is sent once when its line rises, and

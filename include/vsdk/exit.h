@@ -21,7 +21,10 @@
  * are all ones until they are answered, by writing there before the next run; for a write they are
  * the guest's data. A count above 1 occurs for PIO only and is never promised: the same string
  * instruction may come as one exit of count n or n exits of count 1. Elements are in the order of
- * execution. An access wider than 8 bytes comes in ascending parts.
+ * execution. detail is 0, but where a device was detached, or its range removed, between two
+ * elements of one access: then it says how many of the elements, from the first, that device has
+ * answered. Only the others are the embedder's. An access wider than 8 bytes comes in ascending
+ * parts.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.

@@ -183,6 +183,12 @@ void vsdk_vcpu_close(vsdk_vcpu *vcpu);
 /*
  * Where this vCPU's exit record is.
  *
+ * What the record shows stays until the next vsdk_vcpu_run or vsdk_vcpu_complete of this vCPU, or a
+ * pause with VSDK_PAUSE_SETTLE while its access is unanswered, by any thread. So who reads it after
+ * a run makes sure that no other thread does one of these. A pause without that flag, a reset, a
+ * stop and a destroy leave it as it is. After a reset an access in it is forgotten: what is written
+ * there has no effect.
+ *
  * Returns the record: the same address for the vCPU's life (borrowed).
  * Given NULL: returns NULL.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -230,15 +236,18 @@ vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *erro
  *
  * Afterwards registers are exact. Without an unfinished access it does nothing. An access that
  * crosses a page comes in fragments: the next one goes to the device that claims it, as in a run;
- * else the record shows it, and the call is repeated. Needs VSDK_CAPABILITY_COMPLETE_EXACT.
+ * else the record shows it, and the call is repeated. A fragment whose device has stopped waits for
+ * the start of the device: the answer is VSDK_ERROR_STATE, and the next run after the start goes on
+ * with it. Needs VSDK_CAPABILITY_COMPLETE_EXACT.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vcpu is NULL
  *   UNSUPPORTED       the backend has no exact completion
+ *   STATE             a further fragment of the access is for a device that has stopped, or called
+ *                     in a forked child
  *   BUSY              another thread is inside run, or called from a callback
  *   GONE              the virtual machine was destroyed
  *   SYSTEM            the hypervisor refused
- *   STATE             called in a forked child
  * Threads: any; one at a time a vCPU. Blocks: while devices answer further fragments. From
  * callbacks: no: VSDK_ERROR_BUSY. States: any but IN_GUEST, which is BUSY. Backends: kvm, mock.
  * Since 0.1.

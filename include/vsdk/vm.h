@@ -261,7 +261,8 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error);
  *
  * Starts the devices, then runs that wait inside vsdk_vcpu_run proceed. Does nothing in RUNNING. A
  * pause that was requested and has not come to be is withdrawn. Where the hypervisor refuses the
- * state is what it was, and the devices have been stopped again.
+ * state is what it was, and the devices have been stopped again. While it waits for a device whose
+ * stop is pending it dispatches the virtual machine's own loop, where nobody else does.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
@@ -269,10 +270,10 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error);
  *   GONE              it was destroyed
  *   BUSY              called from a callback of this virtual machine
  *   SYSTEM            the hypervisor refused
- * Threads: any. Blocks: until a pause that is under way has finished. From callbacks:
- * VSDK_ERROR_BUSY from a callback of this virtual machine, unless it only withdraws a pause
- * request. States: CREATED, PAUSED, RUNNING, STOPPED with VSDK_EXIT_SUSPEND; needs at least one
- * vCPU. Backends: all. Since 0.1.
+ * Threads: any. Blocks: until a pause that is under way has finished; after SUSPEND also until the
+ * devices have stopped for that end. From callbacks: VSDK_ERROR_BUSY from a callback of this
+ * virtual machine, unless it only withdraws a pause request. States: CREATED, PAUSED, RUNNING,
+ * STOPPED with VSDK_EXIT_SUSPEND; needs at least one vCPU. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
 
@@ -286,6 +287,11 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
  *
  * When the time is over before that, the guest goes on: it is RUNNING, and devices that had stopped
  * have been started again.
+ *
+ * A device is told to stop when no callback of it runs and no thread is between vsdk_device_enter
+ * and vsdk_device_leave. The wait for that ends with the time too. What the time does not end is a
+ * start or stop callback that runs at that moment, and with VSDK_PAUSE_SETTLE the callbacks that
+ * the rest of an access needs.
  *
  * A device whose stop is pending may need its loop. Where that is the virtual machine's own and
  * nobody dispatches it, pause does while it waits.
@@ -333,11 +339,16 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
  *
  * Processors and controllers become what they were when they were created, each device's reset
  * callback runs, the clock is 0, pending accesses are forgotten and so is how the guest ended: it
- * is CREATED. Memory and its contents, devices and what they are attached to stay. A guest is
- * loaded anew and resumed, or its processors get the registers to begin with.
+ * is CREATED. The exit records stay as they are (vsdk_vcpu_record). Memory and its contents,
+ * devices and what they are attached to stay. A guest is loaded anew and resumed, or its processors
+ * get the registers to begin with.
  *
- *   timeout_ns  (ns) Longest wait for devices whose stop is pending, and for threads inside a run
- *               that waits.
+ * A thread that waits inside run in CREATED or PAUSED stays there: it goes on with the new guest.
+ * In STOPPED a thread that is inside run returns the terminal exit first; the reset waits for that.
+ * A device whose stop is pending may need the virtual machine's own loop: where nobody dispatches
+ * it, the reset does while it waits.
+ *
+ *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  vm is NULL
@@ -347,9 +358,9 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error);
  *   NO_MEMORY         the hypervisor has no memory
  *   GONE              it was destroyed
  *   SYSTEM            the hypervisor refused; the guest is as it was or STOPPED
- * Threads: any. Blocks: until no thread is inside run and every device has stopped. From callbacks:
- * no: VSDK_ERROR_BUSY from a callback of this virtual machine. States: CREATED, PAUSED, STOPPED.
- * Backends: all. Since 0.1.
+ * Threads: any. Blocks: until every device has stopped, and in STOPPED until the runs that are
+ * inside have returned. From callbacks: no: VSDK_ERROR_BUSY from a callback of this virtual
+ * machine. States: CREATED, PAUSED, STOPPED. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error);
 

@@ -78,7 +78,7 @@ OFF_EXIT_PATH static int elements_give(vsdk_vcpu *vcpu, vsdk_device *device, con
 {
     uint8_t *data = (uint8_t *)(uintptr_t)exit->data + (size_t)vcpu->element * exit->width;
 
-    while (vcpu->element < exit->count && device_serves(device)) {
+    while (vcpu->element < exit->count && device_answers(device)) {
         element_give(device, exit, access, data);
         data += exit->width;
         if (++vcpu->element < exit->count && vcpu_is_due(vcpu))
@@ -104,7 +104,7 @@ static inline bus_answer device_call(vsdk_vcpu *vcpu, const bus_found *found, co
     if (__builtin_expect(exit->count != 1, 0)) {
         if (elements_give(vcpu, device, exit, &access))
             answer = BUS_CLAIMED;
-    } else if (__builtin_expect(device_serves(device), 1)) {
+    } else if (__builtin_expect(device_answers(device), 1)) {
         element_give(device, exit, &access, (uint8_t *)(uintptr_t)exit->data);
         answer = BUS_CLAIMED;
     }
@@ -186,6 +186,11 @@ EXIT_PATH __attribute__((noinline)) static bus_answer look_up(vsdk_vm *vm, vsdk_
     if (!range->device) {
         answer = BUS_TAGGED;
         exit->tag = range->tag;
+        goto out;
+    }
+    /* One that starts, or has not, is not waited for at its gate, where no kick ends the wait. */
+    if (!device_answers(range->device)) {
+        answer = BUS_DEFERRED;
         goto out;
     }
     answer = BUS_CLAIMED;

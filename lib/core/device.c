@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device's life: made, listed, attached by its first range, detached, released. The list has
  * every device that has not been released, in the order of creation, so that a walk that holds a
- * reference to the one it is at always finds the next. */
+ * reference to the one it is at always finds the next.
+ *
+ * Two things are told apart. A device takes part in starts and stops from its creation to a detach,
+ * whatever it owns: a doorbell, a timer, a line, or nothing but DMA. It is attached, which means
+ * that the virtual machine keeps it, from its first range to a detach. */
 #include "core/device.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -54,6 +58,7 @@ static vsdk_status list_add(vsdk_device *device, const char *operation, vsdk_err
             vm->devices.first = device;
         vm->devices.last = device;
         device->listed = 1;
+        device_take_part(device);
     }
     lock_give(&vm->bus.lock);
     return status;
@@ -129,12 +134,26 @@ vsdk_status vsdk_device_create(vsdk_vm *vm, const vsdk_device_ops *ops, void *us
     return status;
 }
 
+/* No thread is in it. Nobody waits for a stop of it any more. */
+static void forget_phase(vsdk_device *device)
+{
+    uint32_t phase = atomic_load(&device->phase);
+
+    while ((phase == DEVICE_STARTED || phase == DEVICE_PENDING) &&
+           !atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_IDLE))
+        ;
+    if (phase == DEVICE_PENDING)
+        device_stop_is_over(device->vm);
+}
+
+/* One without a range may be started, or its stop pending: who closes it knows. */
 void device_put(vsdk_device *device)
 {
     if (!refs_put(&device->refs))
         return;
     list_remove(device);
     sources_end(device);
+    forget_phase(device);
     if (device->ops.release)
         device->ops.release(device->user);
     device_memory_put(device);
@@ -157,21 +176,22 @@ int device_take(vsdk_device *device)
     lock_take(&device->vm->bus.lock);
     int attached = (int)device->attached;
     bus_remove_ranges(device);
-    device->attached = 0;
+    device->attached = device->wants_part = 0;
+    device->detaching++;
+    device_part_changed(device);
     lock_give(&device->vm->bus.lock);
+    devices_changed(device->vm);
     sources_end(device);
     return attached;
 }
 
 void device_forget(vsdk_device *device, int attached)
 {
-    uint32_t phase = atomic_load(&device->phase);
-
-    while ((phase == DEVICE_STARTED || phase == DEVICE_PENDING) &&
-           !atomic_compare_exchange_weak(&device->phase, &phase, DEVICE_IDLE))
-        ;
-    if (phase == DEVICE_PENDING)
-        device_stop_is_over(device->vm);
+    forget_phase(device);
+    lock_take(&device->vm->bus.lock);
+    device->detaching--;
+    device_part_changed(device);
+    lock_give(&device->vm->bus.lock);
     if (attached)
         device_put(device);
 }

@@ -25,8 +25,14 @@
 
 struct loop_source;
 
-/* Of count: who leaves last wakes; lent to a vCPU; the rest are the threads. */
-enum { DEVICE_DRAIN = 1u << 31, DEVICE_LENT = 1u << 30, DEVICE_THREADS = DEVICE_LENT - 1 };
+/* Of count. The rest are the threads that are inside or wait for their turn. */
+enum {
+    DEVICE_DRAIN = 1u << 31,   /* who leaves last wakes count */
+    DEVICE_AWAITED = 1u << 30, /* who leaves last tells the mover that stops the devices */
+    DEVICE_LENT = 1u << 29,    /* lent to a vCPU, which may be inside without being counted */
+    DEVICE_FLAGS = DEVICE_DRAIN | DEVICE_AWAITED,
+    DEVICE_THREADS = DEVICE_LENT - 1
+};
 
 /* Accesses in a row by one vCPU that earn a loan: what a recall costs, they have paid before. A
  * checked build lends soon, so that what tests do meets loans. */
@@ -58,6 +64,7 @@ struct vsdk_device {
     uint32_t streak;
     _Atomic uint32_t gate;  /* turns given to those who wait; a futex */
     _Atomic uint32_t phase; /* device_phase; a futex */
+    uint32_t lingers; /* it has been told to stop, and callbacks of it may still run: the mover's */
     vsdk_device_ops ops;
     const vsdk_device_ops *kind;
     void *user;
@@ -67,8 +74,11 @@ struct vsdk_device {
     /* Written under bus.lock. */
     vsdk_device *next, *previous;
     uint32_t listed;
-    _Atomic uint32_t attached; /* read without it */
     bus_range *ranges;
+    uint32_t attached;     /* it has had a range: the virtual machine keeps it */
+    uint32_t wants_part;   /* from its creation, or first thing after a detach, to a detach */
+    uint32_t detaching;    /* threads inside a detach of it: */
+    _Atomic uint32_t part; /* wants_part, and nobody detaches; read without the lock */
 
     lock lock;                    /* RANK_SOURCES */
     struct device_entry *entries; /* of a concurrent one: threads between enter and leave */
@@ -79,7 +89,7 @@ struct vsdk_device {
 int device_recall(vsdk_device *device, uint32_t before);
 int device_loan_settle(device_loan *loan);
 /* Others wait, for their turn or for the last one to leave. */
-void device_leave_others(vsdk_device *device, uint32_t before, int concurrent);
+void device_leave_others(vsdk_device *device, vsdk_vm *vm, uint32_t before, int concurrent);
 
 /* Raises count: 1 if the caller is in, else device_wait must follow. */
 static inline int device_claim(vsdk_device *device)
@@ -92,14 +102,16 @@ static inline int device_claim(vsdk_device *device)
 }
 void device_wait(vsdk_device *device);
 
-/* Who drains may free the device as soon as count is 0: nothing of it is read after that. */
+/* Who drains may free the device as soon as count is 0: nothing of it is read after that. The
+ * caller keeps the virtual machine's memory. */
 static inline void device_leave(vsdk_device *device)
 {
     int concurrent = (int)device->concurrent;
+    vsdk_vm *vm = device->vm;
     uint32_t before = atomic_fetch_sub(&device->count, 1);
 
     if (before != 1)
-        device_leave_others(device, before, concurrent);
+        device_leave_others(device, vm, before, concurrent);
 }
 
 /* The vCPU's thread is out of the device that was lent to it, or comes in otherwise. 1 if somebody
@@ -141,6 +153,19 @@ static inline void device_enter(vsdk_device *device)
         device_wait(device);
 }
 
+/* bus.lock held. */
+static inline void device_part_changed(vsdk_device *device)
+{
+    atomic_store(&device->part, device->wants_part && !device->detaching);
+}
+
+/* The same lock: it hears of starts and stops from now on, or when a detach of it is over. */
+static inline void device_take_part(vsdk_device *device)
+{
+    device->wants_part = 1;
+    device_part_changed(device);
+}
+
 /* May it make DMA, interrupts, completions? */
 static inline int device_acts(const vsdk_device *device)
 {
@@ -148,10 +173,24 @@ static inline int device_acts(const vsdk_device *device)
            atomic_load(&device->vm->life.state) != VSDK_VM_STOPPED;
 }
 
-/* May its callbacks run for the guest and for loops? Not before its start has returned. */
+/* May it be given an access? Not before its start has returned, nor once its stop has begun: what is
+ * left of an access then waits for the next start. */
+static inline int device_answers(const vsdk_device *device)
+{
+    return atomic_load(&device->phase) == DEVICE_STARTED;
+}
+
+/* May its callbacks run for loops, and may a thread enter it? A stop that is pending needs them. */
 static inline int device_serves(const vsdk_device *device)
 {
     return atomic_load(&device->phase) > DEVICE_STARTING;
+}
+
+/* Its stop has begun, and it will be told as soon as nobody is inside. */
+static inline int device_stop_is_due(const vsdk_device *device)
+{
+    return atomic_load(&device->phase) == DEVICE_STARTED &&
+           !atomic_load(&device->vm->devices.running);
 }
 
 /* device_gate.c: waiting for a device's callbacks, or for its gate, where that ends. A wait is
@@ -167,6 +206,10 @@ vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char 
                               vsdk_error *error);
 /* Returns when no thread is in a callback of the device; ends the wait. */
 void device_wait_drained(drain_wait *wait);
+/* Enters if nobody is inside, or else never waits: 0, and who leaves last tells the mover. */
+int device_enter_idle(vsdk_device *device);
+/* Whether nobody is inside; told of as above. */
+int device_is_empty(vsdk_device *device);
 /* Enters as device_enter does, from a thread that may be in other callbacks. */
 vsdk_status device_enter_checked(vsdk_device *device, const char *operation, vsdk_error *error);
 
@@ -175,25 +218,32 @@ void device_put(vsdk_device *device);
 void device_memory_put(vsdk_device *device);
 /* The first device, or the next one; a reference to it is taken, that to `at` is dropped. */
 vsdk_device *device_next(vsdk_vm *vm, vsdk_device *at);
+
 /* The two halves of a detach. Ranges, timers, watches and work go: 1 if it was attached. Then, when
  * no callback runs any more, it is as if it had never started, and the attachment's reference goes.
- */
+ * Between the two it takes no part, even if another thread gives it a range: a start for that is
+ * never taken for one of before. */
 int device_take(vsdk_device *device);
 void device_forget(vsdk_device *device, int attached);
 /* No device is made any more, those that there are are detached. */
 void devices_end(vsdk_vm *vm);
 
+/* A device has started, or a range has gone: an access that waits for its device is tried again. */
+void devices_changed(vsdk_vm *vm);
+
 /* A stop is pending no more: whoever waits for it is told. */
 void device_stop_is_over(vsdk_vm *vm);
 
-/* device_run.c. start and stop of one device: what is not due does nothing. */
+/* device_run.c. The start of one device: what is not due does nothing. */
 void device_start(vsdk_device *device);
-void device_stop(vsdk_device *device, vsdk_stop_mode mode);
-/* Of all that are attached. After devices_stop devices.stops says how many are pending. */
+/* Of all that take part; a mover's. */
 void devices_start(vsdk_vm *vm);
-void devices_stop(vsdk_vm *vm, vsdk_stop_mode mode);
-/* Waits for the callbacks of devices that have stopped: who says so may not be who runs them. */
-void devices_drain(vsdk_vm *vm);
+/* Tells all that are to stop, but for those that a thread is inside of: it waits for nobody. 1 when
+ * all have stopped and no callback of theirs runs. Else it is called again once devices.look is
+ * set. */
+int devices_stop(vsdk_vm *vm, vsdk_stop_mode mode);
+/* For an end that may wait: every device is told. Stops may be pending after it. */
+void devices_stop_all(vsdk_vm *vm);
 void devices_reset(vsdk_vm *vm);
 
 #endif

@@ -64,9 +64,9 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
     }
     vsdk_status status = device_enter_checked(device, operation, error);
     /* A detach that has taken the ranges waits for who came in before, and nobody comes in after.
-     */
-    if (!status &&
-        !(atomic_load(&device->attached) && device_acts(device) && device_serves(device))) {
+     * Nor before a stop that waits until the device is empty. */
+    if (!status && !(atomic_load(&device->part) && device_acts(device) && device_serves(device) &&
+                     !device_stop_is_due(device))) {
         device_leave(device);
         status =
             error_set(error, VSDK_ERROR_STATE, operation, "device %s is stopped", device->name);

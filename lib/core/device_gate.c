@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/device.h"
+#include "core/life_wait.h"
 
 void device_wait(vsdk_device *device)
 {
@@ -28,22 +29,34 @@ void device_wait(vsdk_device *device)
     }
 }
 
-void device_leave_others(vsdk_device *device, uint32_t before, int concurrent)
+/* The mover goes on where it waits, also where that is inside a run. No device is touched. */
+static void tell_mover(vsdk_vm *vm)
 {
-    if ((before & DEVICE_THREADS) == 1) {
-        sys_futex_wake(&device->count);
+    atomic_store(&vm->devices.look, 1);
+    lock_take(&vm->life.lock);
+    if (vm->life.stopping)
+        vm_request(vm, REQUEST_LOOK);
+    life_changed(vm);
+    lock_give(&vm->life.lock);
+}
+
+void device_leave_others(vsdk_device *device, vsdk_vm *vm, uint32_t before, int concurrent)
+{
+    if ((before & ~(uint32_t)DEVICE_FLAGS) == 1) {
+        if (before & DEVICE_DRAIN)
+            sys_futex_wake(&device->count);
+        if (before & DEVICE_AWAITED)
+            tell_mover(vm);
     } else if (!concurrent) {
         atomic_fetch_add(&device->gate, 1); /* whoever waits is counted: the device is there */
         sys_futex_wake_one(&device->gate);
     }
 }
 
-/* Raised count while the device was lent. The first one recalls it, and is in unless the vCPU is;
- * for the others it is no different from a device that is not lent. */
-int device_recall(vsdk_device *device, uint32_t before)
+/* Who raised count while the device was lent, as the first one, recalls it and is in: 1, unless the
+ * vCPU is. Then the count stays raised, for a wait, or goes to the vCPU. */
+static int recall(vsdk_device *device, int waits)
 {
-    if (before & DEVICE_THREADS)
-        return 0;
     device_loan *loan = atomic_load(&device->lent);
     lock_take(&loan->lock);
     atomic_store(&device->lent, NULL);
@@ -52,9 +65,16 @@ int device_recall(vsdk_device *device, uint32_t before)
     int inside = atomic_load(&loan->inside) == device;
     if (inside)
         loan->counted = device;
-    atomic_fetch_sub(&device->count, inside ? DEVICE_LENT - 1 : DEVICE_LENT);
+    atomic_fetch_sub(&device->count, inside && waits ? DEVICE_LENT - 1 : DEVICE_LENT);
     lock_give(&loan->lock);
     return !inside;
+}
+
+/* Raised count while the device was lent. For others than the first one it is no different from a
+ * device that is not lent. */
+int device_recall(vsdk_device *device, uint32_t before)
+{
+    return before & DEVICE_THREADS ? 0 : recall(device, 1);
 }
 
 int device_loan_settle(device_loan *loan)
@@ -165,24 +185,49 @@ void device_wait_drained(drain_wait *wait)
         device_leave(device);
         count = atomic_load(&device->count);
     }
-    while (count & ~(uint32_t)DEVICE_DRAIN) {
+    while (count & ~(uint32_t)DEVICE_FLAGS) {
         sys_futex_wait(&device->count, count, 0);
         count = atomic_fetch_or(&device->count, DEVICE_DRAIN) | DEVICE_DRAIN;
     }
     wait_end(wait);
 }
 
-/* In at once, when nobody is. */
+/* In at once, when nobody is; else not counted. */
 static int try_enter(vsdk_device *device)
 {
     uint32_t count = atomic_load(&device->count);
 
     if (device->concurrent)
         return device_claim(device);
-    while (!(count & ~(uint32_t)DEVICE_DRAIN))
+    while (!(count & DEVICE_THREADS))
         if (atomic_compare_exchange_weak(&device->count, &count, count + 1))
-            return 1;
+            return count & DEVICE_LENT ? recall(device, 0) : 1;
     return 0;
+}
+
+/* The flag comes first: who leaves before it is seen gone, who leaves after it tells. */
+int device_enter_idle(vsdk_device *device)
+{
+    if (!try_enter(device)) {
+        atomic_fetch_or(&device->count, DEVICE_AWAITED);
+        if (!try_enter(device))
+            return 0;
+    }
+    atomic_fetch_and(&device->count, ~(uint32_t)DEVICE_AWAITED);
+    return 1;
+}
+
+/* A device that is lent is entered to learn it. With the flag it is not lent again. */
+int device_is_empty(vsdk_device *device)
+{
+    uint32_t count = atomic_fetch_or(&device->count, DEVICE_AWAITED);
+
+    if (count & DEVICE_THREADS || (count & DEVICE_LENT && !try_enter(device)))
+        return 0;
+    atomic_fetch_and(&device->count, ~(uint32_t)DEVICE_AWAITED);
+    if (count & DEVICE_LENT)
+        device_leave(device);
+    return 1;
 }
 
 /* The wait is listed before this thread is counted: one that is refused leaves nothing behind. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ranges of a device. The first one attaches it: the virtual machine keeps it from then on
- * until it is detached, and it takes part in starts and stops. */
+ * until it is detached. In RUNNING it also starts it. */
 #include "base/error.h"
 #include "core/device.h"
 #include <inttypes.h>
@@ -23,11 +23,12 @@ vsdk_status vsdk_device_add_range(vsdk_device *device, vsdk_space space, uint64_
     int first = !status && !device->attached;
     if (first) {
         device->attached = 1;
+        device_take_part(device);
         refs_get(&device->refs);
     }
     lock_give(&device->vm->bus.lock);
     /* A guest that has ended may still have its devices started; who enters RUNNING after this look
-     * finds the device attached. */
+     * finds that the device takes part. */
     if (first && atomic_load(&device->vm->life.state) == VSDK_VM_RUNNING)
         device_start(device);
     return status;
@@ -54,6 +55,8 @@ vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint
                            "no range of device %s begins at %s %#" PRIx64, device->name,
                            vsdk_space_name(space), address);
     lock_give(&device->vm->bus.lock);
+    if (!status)
+        devices_changed(device->vm);
     return status;
 }
 

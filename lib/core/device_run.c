@@ -20,27 +20,26 @@ static void phase_set(vsdk_device *device, uint32_t phase)
     sys_futex_wake(&device->phase);
 }
 
-/* A start or stop of this device that another thread is at ends by itself. */
-static uint32_t phase_at_rest(vsdk_device *device)
+void devices_changed(vsdk_vm *vm)
 {
-    uint32_t phase = atomic_load(&device->phase);
-
-    while (phase == DEVICE_STARTING || phase == DEVICE_STOPPING || phase == DEVICE_STOPPED_SOON) {
-        sys_futex_wait(&device->phase, phase, 0);
-        phase = atomic_load(&device->phase);
-    }
-    return phase;
+    atomic_fetch_add(&vm->devices.changes, 1);
+    if (!atomic_load(&vm->devices.waiting))
+        return;
+    lock_take(&vm->life.lock);
+    vm_request(vm, REQUEST_LOOK);
+    lock_give(&vm->life.lock);
 }
 
 void device_stop_is_over(vsdk_vm *vm)
 {
-    atomic_fetch_sub(&vm->devices.stops, 1);
+    if (atomic_fetch_sub(&vm->devices.stops, 1) == 1)
+        atomic_store(&vm->devices.look, 1);
     life_changed(vm);
 }
 
 static int start_is_due(const vsdk_device *device)
 {
-    return atomic_load(&device->attached) && atomic_load(&device->vm->devices.running);
+    return atomic_load(&device->part) && atomic_load(&device->vm->devices.running);
 }
 
 /* Inside the gate. A start that finds that it is not due gives the phase back and looks once more:
@@ -79,11 +78,14 @@ void device_start(vsdk_device *device)
     if (!inside)
         device_leave(device);
     callback_leave(&frame);
-    if (starts)
-        sources_revive(device);
+    if (!starts)
+        return;
+    devices_changed(device->vm);
+    sources_revive(device);
 }
 
-/* Inside the gate, in phase STOPPING. */
+/* Inside the gate, in phase STOPPING. What a device does until its stop is over, and what runs in a
+ * concurrent one just now, is waited for afterwards. */
 static void stop_call(vsdk_device *device, vsdk_stop_mode mode)
 {
     vsdk_stop_answer answer = VSDK_STOP_DONE;
@@ -92,9 +94,9 @@ static void stop_call(vsdk_device *device, vsdk_stop_mode mode)
     atomic_fetch_add(&device->vm->devices.stops, 1);
     if (device->ops.stop)
         answer = device->ops.stop(device->user, device, mode);
+    device->lingers = device->concurrent || answer == VSDK_STOP_PENDING;
     if (answer == VSDK_STOP_PENDING &&
         atomic_compare_exchange_strong(&device->phase, &stopping, DEVICE_PENDING)) {
-        atomic_store(&device->vm->devices.pended, 1);
         sys_futex_wake(&device->phase);
     } else {
         phase_set(device, DEVICE_IDLE);
@@ -102,24 +104,18 @@ static void stop_call(vsdk_device *device, vsdk_stop_mode mode)
     }
 }
 
-void device_stop(vsdk_device *device, vsdk_stop_mode mode)
+/* Inside the gate, which is left. */
+static void device_stop(vsdk_device *device, vsdk_stop_mode mode)
 {
     callback_frame frame = {.vm = device->vm, .device = device};
     uint32_t started = DEVICE_STARTED;
-    drain_wait wait;
 
-    if (phase_at_rest(device) != DEVICE_STARTED)
-        return;
     callback_enter(&frame);
-    device_enter(device);
-    int stops = atomic_load(&device->attached) &&
-                atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING);
-    if (stops)
+    if (atomic_load(&device->part) &&
+        atomic_compare_exchange_strong(&device->phase, &started, DEVICE_STOPPING))
         stop_call(device, mode);
     device_leave(device);
     callback_leave(&frame);
-    if (stops && device->concurrent && !device_wait_begin(&wait, device, "vsdk_vm_pause", NULL))
-        device_wait_drained(&wait);
 }
 
 vsdk_status vsdk_device_stopped(vsdk_device *device, vsdk_error *error)
@@ -148,27 +144,55 @@ void devices_start(vsdk_vm *vm)
     vsdk_device *device = NULL;
 
     atomic_store(&vm->devices.running, 1);
-    while ((device = device_next(vm, device)))
-        device_start(device);
+    while ((device = device_next(vm, device))) {
+        atomic_fetch_and(&device->count, ~(uint32_t)DEVICE_AWAITED);
+        device->lingers = 0;
+        /* One that a pause which gives up has not told may have a thread inside. */
+        if (atomic_load(&device->phase) != DEVICE_STARTED)
+            device_start(device);
+    }
 }
 
-void devices_stop(vsdk_vm *vm, vsdk_stop_mode mode)
+/* A device at rest that has not started is not told; one whose start another thread is at has that
+ * thread inside. */
+static int stop_or_look(vsdk_device *device, vsdk_stop_mode mode)
+{
+    uint32_t phase = atomic_load(&device->phase);
+
+    if (phase == DEVICE_STARTED || phase == DEVICE_STARTING) {
+        if (!device_enter_idle(device))
+            return 0;
+        device_stop(device, mode);
+    }
+    if (atomic_load(&device->phase) == DEVICE_PENDING)
+        return 0;
+    if (device->lingers && !device_is_empty(device))
+        return 0;
+    device->lingers = 0;
+    return 1;
+}
+
+int devices_stop(vsdk_vm *vm, vsdk_stop_mode mode)
+{
+    vsdk_device *device = NULL;
+    int all = 1;
+
+    atomic_store(&vm->devices.look, 0);
+    atomic_store(&vm->devices.running, 0);
+    while ((device = device_next(vm, device)))
+        all &= stop_or_look(device, mode);
+    return all;
+}
+
+void devices_stop_all(vsdk_vm *vm)
 {
     vsdk_device *device = NULL;
 
     atomic_store(&vm->devices.running, 0);
-    while ((device = device_next(vm, device)))
-        device_stop(device, mode);
-}
-
-void devices_drain(vsdk_vm *vm)
-{
-    vsdk_device *device = NULL;
-    drain_wait wait;
-
-    while ((device = device_next(vm, device)))
-        if (atomic_load(&device->count) && !device_wait_begin(&wait, device, "vsdk_vm_pause", NULL))
-            device_wait_drained(&wait);
+    while ((device = device_next(vm, device))) {
+        device_enter(device);
+        device_stop(device, VSDK_STOP_FINISH);
+    }
 }
 
 /* All are stopped. */
@@ -182,7 +206,7 @@ void devices_reset(vsdk_vm *vm)
             continue;
         callback_enter(&frame);
         device_enter(device);
-        if (atomic_load(&device->attached))
+        if (atomic_load(&device->part))
             device->ops.reset(device->user, device);
         device_leave(device);
         callback_leave(&frame);

@@ -36,8 +36,10 @@ static inline int access_give(vsdk_vcpu *vcpu, vsdk_exit *exit)
         counter_add(&vcpu->counters.claimed, 1);
         return 1;
     }
-    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED)
+    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED) {
+        exit->detail = vcpu->element; /* those before it a device has answered, and then it went */
         return 0;
+    }
     vcpu->claimed = 1;
     vcpu->deferred = answer == BUS_DEFERRED;
     return 1;

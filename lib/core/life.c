@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one place where a virtual machine changes its state.
  *
- * A stop of the devices has two halves, because a device may take its time: a mover tells them all
- * (stop_begin), and when none is pending any more the next thread that looks makes the new state
- * (stop_finish). Between the halves life.stopping is set and no other transition begins, but for
- * giving the pause up. One mover at a time: life.moving is set while it has given life.lock back.
+ * A stop of the devices takes several steps, because it may take its time: a device may have a
+ * thread inside, and one that was told may be pending. A mover tells those that it can
+ * (stop_begin), whoever comes after a change tells the others (stop_devices), and when all have
+ * stopped the next thread that looks makes the new state (stop_finish). From the first step to the
+ * last life.stopping is set and no other transition begins, but for giving the pause up. So nobody
+ * waits for a device inside a step, and a thread whose time is over can leave between two.
+ *
+ * One mover at a time: life.moving is set while it has given life.lock back.
  */
 #include "base/error.h"
 #include "core/callback.h"
@@ -75,6 +79,7 @@ void life_end(vsdk_vm *vm, const vsdk_exit *end)
             .detail = end->detail,
             .native = end->native,
         };
+        vm->life.ends++;
         atomic_store(&vm->life.due, DUE_END);
         state_set(vm, VSDK_VM_STOPPED);
         life_clock_stop(vm);
@@ -108,30 +113,44 @@ static void withdraw(vsdk_vm *vm)
     life_changed(vm);
 }
 
-/* The mover's half of a stop, with life.lock given back meanwhile. A guest that does not stop at
- * its end is left to destroy; one that does not stop for a pause goes on. */
+/* life.lock is given back meanwhile. Tells devices to stop as far as no thread is inside of them.
+ */
+static void stop_devices(vsdk_vm *vm)
+{
+    vm->life.moving = 1;
+    lock_give(&vm->life.lock);
+    int all = devices_stop(vm, vm->life.mode);
+    lock_take(&vm->life.lock);
+    vm->life.moving = 0;
+    vm->life.stopped = all != 0;
+    life_changed(vm);
+}
+
+/* A stop begins, with life.lock given back meanwhile. A guest that does not stop at its end is left
+ * to destroy; one that does not stop for a pause goes on. */
 static void stop_begin(vsdk_vm *vm)
 {
     int pauses = state_of(vm) == VSDK_VM_RUNNING;
-    vsdk_stop_mode mode = pauses && vm->life.parks ? VSDK_STOP_PARK : VSDK_STOP_FINISH;
     uint32_t pausers = vm->life.pausers;
     vsdk_error why;
 
+    vm->life.mode = pauses && vm->life.parks ? VSDK_STOP_PARK : VSDK_STOP_FINISH;
     vm->life.moving = 1;
     life_clock_stop(vm);
     lock_give(&vm->life.lock);
     vsdk_status status = guest_want(vm, 0, &why);
     if (status && (!pauses || !pausers))
         host_log(vm->host, VSDK_LOG_ERROR, "the guest does not stop: %s", why.message);
-    if (!status || !pauses) {
+    if (!status || !pauses)
         console_finish(vm);
-        devices_stop(vm, mode);
-    }
     lock_take(&vm->life.lock);
-    vm->life.moving = 0;
     if (!status || !pauses) {
         vm->life.stopping = 1;
-    } else if (state_of(vm) == VSDK_VM_RUNNING) {
+        stop_devices(vm);
+        return;
+    }
+    vm->life.moving = 0;
+    if (state_of(vm) == VSDK_VM_RUNNING) {
         vm->life.refusal = why;
         vm->life.refusals++;
         life_clock_start(vm);
@@ -176,15 +195,10 @@ int life_settle_once(vsdk_vm *vm)
     if (vm->life.moving || atomic_load(&vm->gone))
         return 0;
     if (vm->life.stopping) {
-        if (atomic_load(&vm->devices.stops))
-            return 0;
-        if (atomic_exchange(&vm->devices.pended, 0)) {
-            vm->life.moving = 1;
-            lock_give(&vm->life.lock);
-            devices_drain(vm);
-            lock_take(&vm->life.lock);
-            vm->life.moving = 0;
-            life_changed(vm);
+        if (!vm->life.stopped) {
+            if (!atomic_load(&vm->devices.look))
+                return 0;
+            stop_devices(vm);
             return 1;
         }
         /* The guest ended while devices stopped for a pause: they have stopped for its end too. */
@@ -244,12 +258,14 @@ vsdk_status life_start(vsdk_vm *vm, vsdk_error *error)
     lock_give(&vm->life.lock);
     devices_start(vm);
     vsdk_status status = guest_want(vm, 1, error);
-    if (status)
-        devices_stop(vm, VSDK_STOP_FINISH);
     lock_take(&vm->life.lock);
-    vm->life.moving = 0;
     if (status) {
         vm->life.stopping = 1;
+        vm->life.mode = VSDK_STOP_FINISH;
+        stop_devices(vm);
+    }
+    vm->life.moving = 0;
+    if (status) {
         life_clock_stop(vm);
         if (state_of(vm) == VSDK_VM_RUNNING)
             state_set(vm, before);

@@ -34,15 +34,18 @@ typedef struct life {
     _Atomic uint32_t due;         /* written under lock */
 
     /* Under lock. */
-    vsdk_exit end;      /* in STOPPED, the terminal exit */
-    uint32_t moving;    /* a mover is at work */
-    uint32_t destroyed; /* vsdk_vm_destroy is done */
-    uint32_t stopping; /* a pause or an end has told the devices; it is over when none is pending */
-    uint32_t pausers;  /* threads inside vsdk_vm_pause */
-    uint32_t parks;    /* of them, those that want VSDK_STOP_PARK */
-    uint32_t settlers; /* of them, those that finish accesses first: no stop begins before */
-    uint64_t pauses;   /* that came to be */
-    uint64_t refusals; /* that the hypervisor refused, the last one for this: */
+    vsdk_exit end;       /* in STOPPED, the terminal exit */
+    uint32_t moving;     /* a mover is at work */
+    uint32_t destroyed;  /* vsdk_vm_destroy is done */
+    uint32_t stopping;   /* a pause or an end has begun to stop the devices... */
+    uint32_t stopped;    /* ... and that is done */
+    vsdk_stop_mode mode; /* ... in this mode */
+    uint32_t pausers;    /* threads inside vsdk_vm_pause */
+    uint32_t parks;      /* of them, those that want VSDK_STOP_PARK */
+    uint32_t settlers;   /* of them, those that finish accesses first: no stop begins before */
+    uint64_t ends;       /* of the guest: how often it became STOPPED */
+    uint64_t pauses;     /* that came to be */
+    uint64_t refusals;   /* that the hypervisor refused, the last one for this: */
     vsdk_error refusal;
     uint64_t clock_ns;    /* up to clock_since */
     uint64_t clock_since; /* CLOCK_MONOTONIC of the start, 0: it stands */

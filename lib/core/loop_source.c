@@ -62,6 +62,7 @@ vsdk_status source_link(loop_source *source, const char *operation, vsdk_error *
         source->device_link = &device->sources;
         device->sources = source;
         lock_give(&device->lock);
+        device_take_part(device); /* after a detach: it starts before this fires */
     }
     lock_give(&device->vm->bus.lock);
     return status;

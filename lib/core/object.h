@@ -86,10 +86,13 @@ struct vsdk_vcpu {
 /* Every device that has not been released, in the order of creation. */
 typedef struct device_list {
     vsdk_device *first, *last; /* under bus.lock */
-    _Atomic uint32_t running;  /* devices with ranges are, or become, started */
+    _Atomic uint32_t running;  /* devices that take part are, or become, started */
     _Atomic uint32_t stops;    /* whose stop is pending */
-    _Atomic uint32_t pended;   /* a stop was: the callbacks that it left running are waited for */
-    uint32_t ended;            /* under bus.lock: no device is made any more */
+    _Atomic uint32_t
+        changes; /* grows when a device starts or a range goes: for deferred accesses */
+    _Atomic uint32_t waiting; /* vCPUs whose access waits for such a change */
+    _Atomic uint32_t look;    /* a stop under way may be nearer to its end: look again */
+    uint32_t ended;           /* under bus.lock: no device is made any more */
     lock drain;
     struct drain_wait *waits; /* under drain: see device_gate.h */
 } device_list;

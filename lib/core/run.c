@@ -11,6 +11,7 @@
 #include "core/dispatch.h"
 #include "core/log.h"
 #include "core/vcpu_state.h"
+#include "core/vm_state.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -32,8 +33,10 @@ typedef struct runner {
 struct vm_run {
     vsdk_vm *vm;
     vsdk_run_config config;
-    uint32_t count;   /* vCPUs */
-    uint32_t started; /* threads that were made */
+    uint32_t count;         /* vCPUs */
+    uint32_t started;       /* threads that were made */
+    uint64_t ends;          /* life.ends when it was claimed */
+    _Atomic uint32_t begun; /* the guest was resumed: the threads run their vCPUs; a futex */
     _Atomic uint32_t quit;
     _Atomic uint32_t reported; /* `status`, `end` and `error` are set, by the first */
     lock lock;                 /* RANK_RUN */
@@ -131,6 +134,7 @@ static int go_on(runner *r, vsdk_exit *exit, uint32_t *looked)
     return 0;
 }
 
+/* Not before the resume: until then the end of a suspended guest would be returned once more. */
 static void *run_vcpu(void *argument)
 {
     runner *r = argument;
@@ -139,6 +143,10 @@ static void *run_vcpu(void *argument)
     vsdk_status status;
     vsdk_error error;
 
+    while (!atomic_load(&r->run->begun))
+        sys_futex_wait(&r->run->begun, 0, 0);
+    if (atomic_load(&r->run->quit))
+        return NULL;
     do
         status = vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, &error);
     while (!status && go_on(r, r->vcpu->backend.exit, &looked));
@@ -166,11 +174,18 @@ static vsdk_status start_threads(struct vm_run *run, vsdk_error *error)
                            "no thread for vCPU number %u", run->started);
 }
 
+static void begin_threads(struct vm_run *run)
+{
+    atomic_store(&run->begun, 1);
+    sys_futex_wake(&run->begun);
+}
+
 static void end_threads(struct vm_run *run)
 {
     vsdk_vm *vm = run->vm;
 
     atomic_store(&run->quit, 1);
+    begin_threads(run);
     lock_take(&vm->life.lock);
     if (!atomic_load(&vm->gone))
         vm_request(vm, REQUEST_LEAVE);
@@ -313,33 +328,16 @@ static vsdk_status pause_at_end(vsdk_vm *vm, vsdk_error *error)
 
 /* The run was claimed in a state that it may begin in. One that began in RUNNING has processors at
  * work already: where they have ended the guest meanwhile, or somebody else has, that is the run's
- * end and no failure. */
-static vsdk_status resume_claimed(vsdk_vm *vm, vsdk_error *error)
+ * end and no failure. So is a SUSPEND, which a resume would lead out of unseen. */
+static vsdk_status resume_claimed(vsdk_vm *vm, uint64_t ends, vsdk_error *error)
 {
     vsdk_error why;
-    vsdk_status status = vsdk_vm_resume(vm, &why);
+    vsdk_status status = vm_resume_unless_ended(vm, ends, &why);
 
     if (!status || status == VSDK_ERROR_STATE)
         return VSDK_OK;
     if (error)
         *error = why;
-    return status;
-}
-
-/* Threads that wait find the guest at once when it goes on. In STOPPED a processor's run does not
- * wait but tells of the end: a guest that suspended itself goes on before they come. */
-static vsdk_status set_going(struct vm_run *run, vsdk_error *error)
-{
-    int suspended = atomic_load(&run->vm->life.state) == VSDK_VM_STOPPED;
-    vsdk_status status = suspended ? resume_claimed(run->vm, error) : VSDK_OK;
-
-    if (status)
-        return status;
-    status = start_threads(run, error);
-    if (!status && !suspended)
-        status = resume_claimed(run->vm, error);
-    if (status && suspended)
-        vsdk_vm_pause(run->vm, 0, STOP_WAIT, NULL);
     return status;
 }
 
@@ -349,8 +347,11 @@ static vsdk_status run_threads(struct vm_run *run, uint64_t timeout_ns, vsdk_err
     vsdk_status status = vm_need_loop(run->vm, operation, error);
 
     if (!status)
-        status = set_going(run, error);
+        status = start_threads(run, error);
+    if (!status)
+        status = resume_claimed(run->vm, run->ends, error);
     if (!status) {
+        begin_threads(run);
         wait_for_end(run, deadline);
         status = pause_at_end(run->vm, error);
     }
@@ -399,6 +400,7 @@ static vsdk_status claim(vsdk_vm *vm, struct vm_run *run, vsdk_error *error)
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "the virtual machine is being run already");
     vm->run = run;
+    run->ends = vm->life.ends;
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
         if (vm->vcpus[i])
             run->runners[run->count++] = (runner){.run = run, .vcpu = vm->vcpus[i]};

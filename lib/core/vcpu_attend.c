@@ -117,7 +117,9 @@ static int finishes_first(const vsdk_vcpu *vcpu, uint32_t requests)
         return 0;
     if (!(requests & REQUEST_HOLD))
         return !(vcpu->deferred && requests);
-    return (vcpu->claimed && !vcpu->deferred) || requests & REQUEST_SETTLE;
+    if (vcpu->deferred) /* its device may not serve for long: a kick ends that wait, too */
+        return requests & REQUEST_SETTLE && !(requests & (REQUEST_KICK | REQUEST_LEAVE));
+    return vcpu->claimed || requests & REQUEST_SETTLE;
 }
 
 vcpu_verdict vcpu_attend(vsdk_vcpu *vcpu, uint32_t requests, const char *operation,

@@ -10,7 +10,9 @@
 #include "core/callback.h"
 #include "core/console.h"
 #include "core/counters.h"
+#include "core/device.h"
 #include "core/vcpu_state.h"
+#include <errno.h>
 
 static const char operation[] = "vsdk_vcpu_run";
 
@@ -72,28 +74,49 @@ static int access_comes_first(const vsdk_vcpu *vcpu, uint32_t requests)
            vcpu->backend.vm->host->ops->traits & BACKEND_AUTONOMOUS;
 }
 
-/* A part of an access that waited for its device: 1 when it, or what follows of it, is the
- * embedder's. */
-OFF_EXIT_PATH static int deferred_is_over(vsdk_vcpu *vcpu)
+/* Place BUSY before and after: until something is asked of the vCPU, a device has started or a
+ * range has gone since `changes`, or the time is over. A pause that settles asks for the access
+ * itself. -EINTR for a signal. */
+static int wait_for_device(vsdk_vcpu *vcpu, uint32_t changes)
 {
-    vcpu_step_aside(vcpu);
-    int over = !exit_dispatch(vcpu);
-    if (over)
-        counter_add(&vcpu->counters.returned, 1);
-    else
-        vcpu_step_back(vcpu);
-    return over;
+    const uint32_t for_this = REQUEST_HOLD | REQUEST_SETTLE;
+    device_list *devices = &vcpu->vm->devices;
+    int result = 0;
+
+    atomic_store(&vcpu->place, PLACE_WAIT);
+    atomic_fetch_add(&devices->waiting, 1);
+    uint32_t requests = atomic_load(&vcpu->backend.requests);
+    if (atomic_load(&devices->changes) == changes && !(requests & ~for_this))
+        result = sys_futex_wait(&vcpu->backend.requests, requests, vcpu->backend.deadline_ns);
+    atomic_fetch_sub(&devices->waiting, 1);
+    vcpu_step_back(vcpu);
+    return result;
 }
 
-/* The time of this run is over while elements wait for their device. Not before one was given to
- * it: a guest whose runs are short goes on, too. */
-OFF_EXIT_PATH static int deferred_is_late(vsdk_vcpu *vcpu)
+/* A part of an access that waited for its device: 1 when the run is over, because it, or what
+ * follows of it, is the embedder's, or because the time is over. The first thing in a run
+ * one element is tried whatever the time: a guest whose runs are short goes on, too. A device that
+ * does not serve took none: this thread sleeps until that may be otherwise. */
+OFF_EXIT_PATH static int deferred_is_over(vsdk_vcpu *vcpu, int first)
 {
+    uint32_t changes = atomic_load(&vcpu->vm->devices.changes), given = vcpu->element;
     uint64_t deadline = vcpu->backend.deadline_ns;
 
-    if (!deadline || sys_clock() < deadline)
+    if (!first && deadline && sys_clock() >= deadline) {
+        vcpu_fill_kicked(vcpu, VSDK_KICK_DEADLINE);
+        return 1;
+    }
+    vcpu_step_aside(vcpu);
+    if (!exit_dispatch(vcpu)) {
+        counter_add(&vcpu->counters.returned, 1);
+        return 1;
+    }
+    vcpu_step_back(vcpu);
+    if (!vcpu->deferred || vcpu->element != given)
         return 0;
-    vcpu_fill_kicked(vcpu, VSDK_KICK_DEADLINE);
+    if (wait_for_device(vcpu, changes) != -EINTR)
+        return 0;
+    vcpu_fill_kicked(vcpu, VSDK_KICK_SIGNAL);
     return 1;
 }
 
@@ -112,9 +135,7 @@ static vsdk_status run_loop(vsdk_vcpu *vcpu, vsdk_error *error)
                 continue;
         }
         if (vcpu->deferred) {
-            if (!first && deferred_is_late(vcpu))
-                return VSDK_OK;
-            if (deferred_is_over(vcpu))
+            if (deferred_is_over(vcpu, first))
                 return VSDK_OK;
             continue;
         }

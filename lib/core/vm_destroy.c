@@ -111,7 +111,7 @@ vsdk_status vsdk_vm_destroy(vsdk_vm *vm, vsdk_error *error)
     lock_give(&vm->life.lock);
     if (!mine)
         return VSDK_OK;
-    devices_stop(vm, VSDK_STOP_FINISH);
+    devices_stop_all(vm);
     drain_devices(vm);
     end_parts(vm);
     lock_take(&vm->life.lock);

@@ -2,6 +2,7 @@
 /* Resume, pause, reset and stop: the functions with which an embedder moves a virtual machine from
  * state to state. What is allowed is life_table.h; how it is done is life.c; here threads wait for
  * each other until it is done. */
+#include "core/vm_state.h"
 #include "base/error.h"
 #include "base/record.h"
 #include "base/sys.h"
@@ -9,7 +10,6 @@
 #include "core/device.h"
 #include "core/dispatch.h"
 #include "core/vcpu_state.h"
-#include <string.h>
 
 /* What every transition begins with. Ends with vm_leave. */
 static vsdk_status transition_begin(vsdk_vm *vm, const char *operation, vsdk_error *error)
@@ -28,6 +28,44 @@ static vsdk_status transition_begin(vsdk_vm *vm, const char *operation, vsdk_err
     return vm_gone(operation, error);
 }
 
+/* The loop that a transition may dispatch, with a reference, or NULL. A destroy may take it
+ * meanwhile. */
+static vsdk_loop *own_loop(vsdk_vm *vm, const char *operation)
+{
+    vsdk_loop *loop = NULL;
+    vm_use use;
+
+    if (!vm->life.stopping || callback_top() || vm_use_begin(vm, &use, operation, NULL))
+        return NULL;
+    loop = vsdk_loop_ref(atomic_load(&vm->loop));
+    vm_use_end(use);
+    return loop;
+}
+
+/* life.lock held, given back meanwhile: 0 when the time is over. Devices whose stop is pending may
+ * need the virtual machine's own loop, and this thread may be the only one that there is: so
+ * whoever waits for a stop dispatches it. What else the thread waits for wakes that loop. */
+static int transition_sleep(vsdk_vm *vm, uint32_t seen, uint64_t deadline, const char *operation)
+{
+    vsdk_loop *loop = own_loop(vm, operation);
+    uint64_t now = sys_clock(), left = VSDK_FOREVER;
+
+    if (!loop)
+        return life_wait(vm, seen, deadline);
+    if (deadline)
+        left = now < deadline ? deadline - now : 0;
+    lock_give(&vm->life.lock); /* the loop's lock comes before it */
+    int dispatches = loop_may_dispatch(loop);
+    if (dispatches) {
+        loop_dispatch_until(vm, loop, seen, left);
+        if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
+            readers_wait(&vm->readers);
+    }
+    vsdk_loop_close(loop);
+    lock_take(&vm->life.lock);
+    return dispatches ? left != 0 : life_wait(vm, seen, deadline);
+}
+
 /* life.lock held. */
 static vsdk_status may_resume(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
@@ -39,11 +77,18 @@ static vsdk_status may_resume(vsdk_vm *vm, const char *operation, vsdk_error *er
     return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
 }
 
+/* Of vm_resume_unless_ended: whatever has happened before. */
+enum { ANY_END = -1 };
+
 /* life.lock held: one look. 1 when all is said, 0 to look again after a change. */
-static int resume_once(vsdk_vm *vm, const char *operation, vsdk_status *status, vsdk_error *error)
+static int resume_once(vsdk_vm *vm, uint64_t ends, const char *operation, vsdk_status *status,
+                       vsdk_error *error)
 {
     int running = atomic_load(&vm->life.state) == VSDK_VM_RUNNING;
 
+    *status = VSDK_OK;
+    if (ends != (uint64_t)ANY_END && ends != vm->life.ends && !atomic_load(&vm->gone))
+        return 1;
     *status = may_resume(vm, operation, error);
     if (*status)
         return 1;
@@ -81,28 +126,37 @@ static vsdk_status withdraw_inside(vsdk_vm *vm, const char *operation, vsdk_erro
     return status ? callback_busy(operation, error) : VSDK_OK;
 }
 
-vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
+static vsdk_status resume(vsdk_vm *vm, uint64_t ends, vsdk_error *error)
 {
     const char *operation = "vsdk_vm_resume";
-
-    if (vm && !vm_is_foreign(vm) && callback_in_vm(vm))
-        return withdraw_inside(vm, operation, error);
     vsdk_status status = transition_begin(vm, operation, error);
     if (status)
         return status;
     lock_take(&vm->life.lock);
     for (;;) {
         uint32_t seen = atomic_load(&vm->life.changes);
-        if (resume_once(vm, operation, &status, error))
+        if (resume_once(vm, ends, operation, &status, error))
             break;
         if (!life_settle_once(vm))
-            life_wait(vm, seen, 0);
+            transition_sleep(vm, seen, 0, operation);
     }
     while (life_settle_once(vm))
         ;
     lock_give(&vm->life.lock);
     vm_leave(vm);
     return status;
+}
+
+vsdk_status vm_resume_unless_ended(vsdk_vm *vm, uint64_t ends, vsdk_error *error)
+{
+    return resume(vm, ends, error);
+}
+
+vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
+{
+    if (vm && !vm_is_foreign(vm) && callback_in_vm(vm))
+        return withdraw_inside(vm, "vsdk_vm_resume", error);
+    return resume(vm, (uint64_t)ANY_END, error);
 }
 
 /* life.lock held, given back meanwhile; a pause that settles, nobody stops before it is done. 1
@@ -159,43 +213,6 @@ static int pause_is_over(vsdk_vm *vm, pause_wait *w, const char *operation, vsdk
            !vm->life.stopping; /* as it does after a resume that was refused */
 }
 
-/* The loop that a pause may dispatch, with a reference, or NULL. A destroy may take it meanwhile.
- */
-static vsdk_loop *own_loop(vsdk_vm *vm)
-{
-    vsdk_loop *loop = NULL;
-    vm_use use;
-
-    if (!vm->life.stopping || callback_top() || vm_use_begin(vm, &use, "vsdk_vm_pause", NULL))
-        return NULL;
-    loop = vsdk_loop_ref(atomic_load(&vm->loop));
-    vm_use_end(use);
-    return loop;
-}
-
-/* The same lock, given back meanwhile: 0 when the time is over. Devices whose stop is pending may
- * need the virtual machine's own loop. What else this thread waits for wakes that loop. */
-static int pause_sleep(vsdk_vm *vm, uint32_t seen, const pause_wait *w)
-{
-    vsdk_loop *loop = own_loop(vm);
-    uint64_t now = sys_clock(), left = VSDK_FOREVER;
-
-    if (!loop)
-        return life_wait(vm, seen, w->deadline);
-    if (w->deadline)
-        left = now < w->deadline ? w->deadline - now : 0;
-    lock_give(&vm->life.lock); /* the loop's lock comes before it */
-    int dispatches = loop_may_dispatch(loop);
-    if (dispatches) {
-        loop_dispatch_until(vm, loop, seen, left);
-        if (atomic_load(&vm->gone)) /* else the virtual machine keeps the descriptor open */
-            readers_wait(&vm->readers);
-    }
-    vsdk_loop_close(loop);
-    lock_take(&vm->life.lock);
-    return dispatches ? left != 0 : life_wait(vm, seen, w->deadline);
-}
-
 static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operation,
                                   vsdk_error *error)
 {
@@ -213,7 +230,7 @@ static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operat
                 continue;
             }
         }
-        if (life_settle_once(vm) || pause_sleep(vm, seen, w))
+        if (life_settle_once(vm) || transition_sleep(vm, seen, w->deadline, operation))
             continue;
         if (pause_is_over(vm, w, operation, &status, error))
             return status;
@@ -299,12 +316,15 @@ vsdk_status vsdk_vm_pause_request(vsdk_vm *vm, vsdk_error *error)
     return status;
 }
 
-/* Locks all vCPUs' places (NULL), or none: then it is the vCPU that stands in the way. */
+/* life.lock held. Locks all vCPUs' places (NULL), or none: then it is the vCPU that stands in the
+ * way. A thread that waits inside run stays there and goes on with the new guest; but when the old
+ * one has ended it is about to return with that end, and does so first. */
 static vsdk_vcpu *lock_vcpus(vsdk_vm *vm)
 {
     uint32_t n = 0, count = vm->backend.config.vcpus_max;
+    int parked_too = atomic_load(&vm->life.state) != VSDK_VM_STOPPED;
 
-    while (n < count && (!vm->vcpus[n] || vcpu_lock_place(vm->vcpus[n], 1)))
+    while (n < count && (!vm->vcpus[n] || vcpu_lock_place(vm->vcpus[n], parked_too)))
         n++;
     if (n == count)
         return NULL;
@@ -322,6 +342,7 @@ static void unlock_vcpus(vsdk_vm *vm)
             vcpu_unlock_place(vm->vcpus[i]);
 }
 
+/* The records stay as they are: the thread whose run returned one may be reading it. */
 static void forget_exits(vsdk_vm *vm)
 {
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
@@ -330,13 +351,11 @@ static void forget_exits(vsdk_vm *vm)
             continue;
         atomic_store(&vcpu->pending, 0);
         vcpu->kept = vcpu->deferred = vcpu->claimed = vcpu->settable = 0;
-        memset(vcpu->backend.exit, 0, sizeof *vcpu->backend.exit);
         vcpu_unlock_place(vcpu);
     }
 }
 
-/* life.lock held, given back meanwhile; all vCPUs' places are locked until the backend is done. A
- * callback may close the last handle of one: records are not touched after that. */
+/* life.lock held, given back meanwhile; all vCPUs' places are locked until the backend is done. */
 static vsdk_status reset_now(vsdk_vm *vm, const char *operation, vsdk_error *error)
 {
     const backend_ops *ops = vm->backend.host->ops;
@@ -401,7 +420,7 @@ vsdk_status vsdk_vm_reset(vsdk_vm *vm, uint64_t timeout_ns, vsdk_error *error)
                 continue;
             }
         }
-        if (!life_wait(vm, seen, deadline)) {
+        if (!transition_sleep(vm, seen, deadline, operation)) {
             status = error_set(error, VSDK_ERROR_TIMEOUT, operation,
                                "a thread is inside run, or a device has not stopped");
             break;

@@ -43,7 +43,6 @@ static void expect_power_on(void)
     cr_assert_eq(info.clock_ns, 0);
     ok(vsdk_vcpu_get_phase(m.vcpu, &phase, E));
     cr_assert_eq(phase, VSDK_VCPU_HELD);
-    cr_assert_eq(m.exit->reason, VSDK_EXIT_NONE);
     ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof regs, E));
     ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_SREGS, &sregs, sizeof sregs, E));
     cr_assert_eq(regs.rip, 0xfff0);
@@ -226,7 +225,7 @@ static vsdk_device *attach(char *name, uint64_t port)
     return device;
 }
 
-/* Each device that is attached hears of it once, after its stop and without a start. */
+/* Each device that was not detached hears of it once, after its stop and without a start. */
 Test(reset, tells_each_device)
 {
     static char a[] = "a", b[] = "b", c[] = "c";
@@ -235,14 +234,14 @@ Test(reset, tells_each_device)
     machine_start(&m, &guest_spin, NULL);
     ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     reset();
-    cr_assert_str_eq(text, "a+ b+ a- b- ar br ", "%s", text);
+    cr_assert_str_eq(text, "a+ b+ c+ a- b- c- ar br cr ", "%s", text);
     cr_assert_eq(entered_in_reset, VSDK_ERROR_STATE, "it acts in its reset");
     text[0] = 0;
     ok(vsdk_device_detach(devices[0], E));
     machine_start(&m, &guest_spin, NULL);
     ok(vsdk_vm_stop(m.vm, VSDK_EXIT_STOP, 0, 0, E));
     reset();
-    cr_assert_str_eq(text, "b+ b- br ", "%s", text);
+    cr_assert_str_eq(text, "b+ c+ b- c- br cr ", "%s", text);
     for (int i = 0; i < 3; i++)
         vsdk_device_close(devices[i]);
 }

@@ -230,13 +230,28 @@ Test(start, stopped_while_nobody_is_inside_then_destroyed)
     vsdk_device_close(device);
 }
 
-/* A device without a range takes no part; with its first one it does, also in RUNNING. */
-Test(start, comes_with_the_first_range)
+/* Whatever the device owns: here it is nothing. */
+Test(start, needs_no_range)
 {
     static struct told a;
     vsdk_device *device = make_told(&a, 'a');
 
     machine_start(&m, &guest_spin, NULL);
+    expect("a+ ");
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
+    expect("");
+    ok(pause_now());
+    expect("a- ");
+    vsdk_device_close(device);
+}
+
+/* One that is made in RUNNING starts with its first range. */
+Test(start, comes_with_the_first_range)
+{
+    static struct told a;
+
+    machine_start(&m, &guest_spin, NULL);
+    vsdk_device *device = make_told(&a, 'a');
     expect("");
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 1, 0, E));
     expect("a+ ");

@@ -120,7 +120,7 @@ static void a_pause_waits_for_a_locked_device(void)
     tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING,
         "a pause is asked for while a line's callback runs");
     pthread_create(&pauser, NULL, pause_it, &r);
-    PUPPET_WAIT((atomic_load(&r.device->count) & ~(uint32_t)DEVICE_DRAIN) == 2);
+    PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_AWAITED);
     tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops) && !atomic_load(&locked_over),
         "a pause waits for who entered a device");
     atomic_store(&go_on, 1);
@@ -437,8 +437,8 @@ static vsdk_stop_answer checked_stop(void *user, vsdk_device *device, vsdk_stop_
 }
 
 /* A thread that dawdles wherever it gives a lock back, and one that stays there. */
-static _Thread_local int dawdles, stays;
-static _Atomic unsigned may_move;
+static _Thread_local int dawdles, stays, stays_after; /* so many unlocks */
+static _Atomic unsigned may_move, has_stayed;
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 
@@ -448,6 +448,10 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 
     if (dawdles)
         puppet_nap();
+    if (stays_after && !--stays_after) {
+        stays = 1;
+        atomic_store(&has_stayed, 1);
+    }
     while (stays && !atomic_load(&may_move))
         puppet_nap();
     return result;
@@ -504,6 +508,45 @@ static void no_callback_begins_after_detach(void)
     tap(!atomic_load(&late), "no start or stop begins after a detach; they come in turn");
     vsdk_vm_resume(r.vm, NULL);
     tap(atomic_load(&starts) == 1, "at last it is started");
+    rig_close(&r);
+}
+
+static _Atomic unsigned detaches_over;
+
+static void *detach_slowly(void *argument)
+{
+    rig *r = argument;
+
+    /* Listing the wait, taking the ranges, ending the sources, and then when nobody is inside. */
+    stays_after = 4;
+    vsdk_device_detach(r->device, NULL);
+    atomic_store(&detaches_over, 1);
+    return NULL;
+}
+
+/* Two threads detach, one of them is fast and attaches the device again. */
+static void a_late_detach_forgets_no_new_start(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .start = on_start, .stop = on_stop};
+    pthread_t slow;
+    rig r;
+
+    rig_open(&r, idle, &ops);
+    atomic_store(&may_move, 0);
+    atomic_store(&has_stayed, 0);
+    atomic_store(&detaches_over, 0);
+    vsdk_vm_resume(r.vm, NULL);
+    pthread_create(&slow, NULL, detach_slowly, &r);
+    PUPPET_WAIT(atomic_load(&has_stayed));
+    vsdk_device_detach(r.device, NULL);
+    vsdk_device_add_range(r.device, VSDK_SPACE_PIO, PORT, 8, 1, NULL);
+    atomic_store(&may_move, 1);
+    pthread_join(slow, NULL);
+    tap(atomic_load(&detaches_over) && atomic_load(&starts) == 2 &&
+            atomic_load(&r.device->phase) == DEVICE_STARTED,
+        "a device that is attached again during a late detach starts once");
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    tap(atomic_load(&stops) == 1, "and hears of the next stop");
     rig_close(&r);
 }
 
@@ -686,6 +729,7 @@ int main(void)
 {
     parts_of_an_access_go_to_whom_they_belong();
     no_callback_begins_after_detach();
+    a_late_detach_forgets_no_new_start();
     a_pause_waits_for_a_locked_device();
     leaving_makes_no_pause();
     a_device_is_called_while_a_pause_settles();

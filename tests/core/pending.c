@@ -260,7 +260,7 @@ static void a_callback_lasts_longer(int autonomous, vsdk_status (*inside_it)(rig
     call_start(&other, inside_it, &r);
     PUPPET_WAIT(atomic_load(&in_work));
     vsdk_device_stopped(r.device, NULL);
-    PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_DRAIN || atomic_load(&pauser.done));
+    PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_AWAITED || atomic_load(&pauser.done));
     tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&pauser.done),
         "%s: a pause waits for a callback that runs after the word", label);
     atomic_store(&go_on, 1);

@@ -56,7 +56,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_vcpu_close", "0.1", 0, 0, "any", ""},
     {"vsdk_vcpu_record", "0.1", 0, 1, "any", ""},
     {"vsdk_vcpu_run", "0.1", 1, 1, "any; waits in CREATED and PAUSED", "INVALID_ARGUMENT BUSY GONE LIMIT SYSTEM STATE"},
-    {"vsdk_vcpu_complete", "0.1", 1, 1, "any but IN_GUEST, which is BUSY", "INVALID_ARGUMENT UNSUPPORTED BUSY GONE SYSTEM STATE"},
+    {"vsdk_vcpu_complete", "0.1", 1, 1, "any but IN_GUEST, which is BUSY", "INVALID_ARGUMENT UNSUPPORTED STATE BUSY GONE SYSTEM"},
     {"vsdk_vcpu_kick", "0.1", 1, 1, "any", "INVALID_ARGUMENT GONE STATE"},
     {"vsdk_vcpu_get_phase", "0.1", 1, 2, "any", "INVALID_ARGUMENT GONE STATE"},
     {"vsdk_vcpu_get_state", "0.1", 1, 2, "AT_EXIT, HELD", "INVALID_ARGUMENT STATE UNSUPPORTED NO_MEMORY GONE SYSTEM"},

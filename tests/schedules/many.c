@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { THREADS_MOST = 4, STEPS = 60, MAP_BYTES = 0x4000, MICROSECOND = 1000 };
+enum { THREADS_MOST = 4, STEPS = 60, WORKS = 32, MAP_BYTES = 0x4000, MICROSECOND = 1000 };
 
 typedef struct many many;
 
@@ -23,6 +23,9 @@ typedef struct player {
     many *of;
     vsdk_device *handle;
     vsdk_irq *irq;
+    _Atomic(vsdk_work *) work; /* the last of all of its own */
+    vsdk_work *all[WORKS];
+    unsigned works;
     unsigned number;
     pthread_mutex_t topology; /* live, attach, detach */
     _Atomic int live;         /* callbacks may come */
@@ -185,6 +188,20 @@ static void access_begin(player *p, vsdk_device *device)
     hold(m, atomic_load(&p->started), "a stop during an access", p->number);
 }
 
+/* Also of a device without a range; while its stop is pending, too. */
+static void on_work(void *user, vsdk_work *work)
+{
+    player *p = user;
+
+    (void)work;
+    callback_begin(p);
+    hold(p->of, atomic_load(&p->started) || atomic_load(&p->pending), "work of a stopped device",
+         p->number);
+    if (below(&own_seed, 4) == 0)
+        call_inside(p);
+    callback_end(p);
+}
+
 static uint64_t on_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     (void)access;
@@ -293,6 +310,25 @@ static void do_run(many *m)
           ALSO(VSDK_ERROR_BUSY));
 }
 
+/* The work of before stays until the end: another thread may be posting it. */
+static void make_work(many *m, player *p)
+{
+    vsdk_work *made = NULL;
+
+    if (p->works == WORKS || vsdk_work_create(m->loop, p->handle, on_work, p, NULL, &made, NULL))
+        return;
+    p->all[p->works++] = made;
+    atomic_store(&p->work, made);
+}
+
+static void do_post(player *p)
+{
+    vsdk_work *work = atomic_load(&p->work);
+
+    if (work)
+        vsdk_work_post(work, NULL);
+}
+
 static void do_attach(many *m, player *p)
 {
     since before = look(m);
@@ -300,6 +336,8 @@ static void do_attach(many *m, player *p)
     if (in_callback ? pthread_mutex_trylock(&p->topology) : pthread_mutex_lock(&p->topology))
         return;
     int was = atomic_exchange(&p->live, 1);
+    if (!was && !in_callback) /* the detach has ended that of before*/
+        make_work(m, p);
     vsdk_status status =
         vsdk_device_add_range(p->handle, VSDK_SPACE_PIO, world_port(p->number), 1, p->number, NULL);
     judge(m, before, "add_range", status, was ? ALSO(VSDK_ERROR_EXISTS) : 0);
@@ -639,6 +677,11 @@ static void step(many *m)
     case 24:
         do_info(m);
         break;
+    case 29:
+    case 30:
+    case 31:
+        do_post(p);
+        break;
     case 25:
         if (below(&own_seed, OFTEN * 2) == 0) {
             int answer = child_of_fork(&m->w, p->handle, &p->released);
@@ -728,6 +771,8 @@ static void make(many *m, const char *backend, uint64_t number, uint64_t seed)
         line.device = p->handle;
         status = vsdk_irq_create(m->w.vm, &line, &p->irq, NULL);
         hold(m, !status, "irq_create", status);
+        atomic_store(&p->live, 1);
+        make_work(m, p);
         if (below(&own_seed, 3))
             do_attach(m, p);
     }
@@ -740,8 +785,11 @@ static void end(many *m)
 
     if (destroys)
         do_destroy(m);
-    for (int i = 0; i < DEVICES; i++)
+    for (int i = 0; i < DEVICES; i++) {
         vsdk_irq_close(m->players[i].irq);
+        for (unsigned n = 0; n < m->players[i].works; n++)
+            vsdk_work_close(m->players[i].all[n]);
+    }
     if (vm_first) {
         vsdk_vm_close(m->w.vm);
         for (int i = 0; i < DEVICES; i++) {

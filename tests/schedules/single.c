@@ -35,6 +35,7 @@ enum op {
     UNMAP,
     INTERRUPT,
     ENTER,
+    POST,
     DMA,
     STOPPED,
     DISPATCH,
@@ -45,10 +46,11 @@ enum op {
     OPS
 };
 
-static const char *const names[OPS] = {
-    "pause",  "pause_request", "resume",  "reset",    "stop",     "run",    "complete", "kick",
-    "attach", "remove",        "detach",  "close",    "create",   "map",    "unmap",    "interrupt",
-    "enter",  "dma",           "stopped", "dispatch", "pending?", "a plan", "fork",     "destroy"};
+static const char *const names[OPS] = {"pause",     "pause_request", "resume", "reset",  "stop",
+                                       "run",       "complete",      "kick",   "attach", "remove",
+                                       "detach",    "close",         "create", "map",    "unmap",
+                                       "interrupt", "enter",         "post",   "dma",    "stopped",
+                                       "dispatch",  "pending?",      "a plan", "fork",   "destroy"};
 
 /* What a device has been told, by itself and by the model. */
 typedef struct told {
@@ -63,9 +65,13 @@ struct actor {
     vsdk_device *handle; /* NULL: closed, or not made */
     vsdk_irq *irq;
     vsdk_msi *msi;
+    vsdk_work *work;
     unsigned number;
     int made, attached, ranged, phase;
-    int pends; /* its next stops: 1 pending, 2 pending but done at once */
+    int part; /* it hears of starts and stops: from its creation to a detach */
+    unsigned worked;
+    int posted, work_over; /* its work is due; a detach has ended it */
+    int pends;             /* its next stops: 1 pending, 2 pending but done at once */
     told told, model;
     _Atomic unsigned released;
     int plan_where, plan_op; /* one call from its next callback there; OUTSIDE: none */
@@ -90,7 +96,7 @@ struct single {
     int next; /* the guest's next access: device 0 or 1; -1: unknown */
     actor actors[DEVICES];
     /* While a call is under way. */
-    int moving, pausing;
+    int moving, pausing, dispatching;
     int to_run;        /* a resume begins RUNNING when it has made the stops that were due */
     int request_again; /* asked for in a start callback */
     int late_kick;
@@ -136,7 +142,7 @@ static void model_start_all(single *s)
 {
     for (int i = 0; i < DEVICES; i++) {
         actor *a = &s->actors[i];
-        if (!a->attached || a->phase == STARTED)
+        if (!a->part || a->phase == STARTED)
             continue;
         a->phase = STARTED;
         a->model.starts++;
@@ -204,7 +210,7 @@ static void callback_begin(actor *a, enum where where)
 
     expect(s, "callbacks at once", s->overlap++, 0);
     expect(s, "calls after release", (long)a->told.releases, 0);
-    if (a->plan_where != (int)where)
+    if (where == OUTSIDE || a->plan_where != (int)where)
         return;
     a->plan_where = OUTSIDE;
     call_from(s, where, a, (enum op)a->plan_op);
@@ -215,6 +221,36 @@ static void callback_end(actor *a)
     a->of->overlap--;
 }
 
+/* One that was made in RUNNING and has no range, before its work. */
+static void starts_in_dispatch(actor *a)
+{
+    single *s = a->of;
+
+    expect(s, "whether a device that starts in a dispatch takes part", a->part, 1);
+    expect(s, "its phase", a->phase, IDLE);
+    expect(s, "whether its work was posted", a->posted, 1);
+    expect(s, "the state", (long)s->state, VSDK_VM_RUNNING);
+    expect(s, "a stop that is due", s->request || s->due || s->stopping, 0);
+    a->phase = STARTED;
+    a->model.starts++;
+}
+
+static void on_work(void *user, vsdk_work *work)
+{
+    actor *a = user;
+    single *s = a->of;
+
+    (void)work;
+    expect(s, "whether the work that runs was posted", a->posted, 1);
+    expect(s, "whether its device is stopped", a->phase == IDLE, 0);
+    a->posted = 0;
+    a->worked++;
+    /* A pause or a reset that waits for a stop dispatches too: what is foretold of it is its own.
+     */
+    callback_begin(a, s->dispatching ? IN_ACCESS : OUTSIDE);
+    callback_end(a);
+}
+
 static void on_start(void *user, vsdk_device *device)
 {
     actor *a = user;
@@ -222,6 +258,8 @@ static void on_start(void *user, vsdk_device *device)
     (void)device;
     a->told.starts++;
     model_run(a->of);
+    if (a->of->dispatching)
+        starts_in_dispatch(a);
     callback_begin(a, IN_START);
     callback_end(a);
 }
@@ -325,6 +363,7 @@ static void do_create(single *s, actor *a)
     atomic_store(&a->released, 0);
     a->phase = IDLE;
     a->attached = a->ranged = a->pends = a->plan_where = 0;
+    a->part = a->posted = a->work_over = 0;
     vsdk_status status = vsdk_device_create(s->w.vm, &device_ops, a, NULL, &a->handle, NULL);
     expect(s, "device_create", status, gone_or(s, VSDK_OK));
     a->made = 1;
@@ -332,6 +371,8 @@ static void do_create(single *s, actor *a)
         a->model.releases = 1;
         return;
     }
+    a->part = 1;
+    vsdk_work_create(s->loop, a->handle, on_work, a, NULL, &a->work, NULL);
     line.device = message.device = a->handle;
     vsdk_irq_create(s->w.vm, &line, &a->irq, NULL);
     vsdk_msi_create(s->w.vm, &message, &a->msi, NULL);
@@ -343,12 +384,26 @@ static void do_close(actor *a)
         return;
     vsdk_irq_close(a->irq);
     vsdk_msi_close(a->msi);
+    vsdk_work_close(a->work);
     vsdk_device_close(a->handle);
     a->handle = NULL;
     a->irq = NULL;
     a->msi = NULL;
-    if (!a->attached)
-        a->model.releases = 1;
+    a->work = NULL;
+    a->posted = 0;
+    if (a->attached)
+        return;
+    a->model.releases = 1;
+    a->part = 0;
+    a->phase = IDLE; /* nobody waits for its stop */
+}
+
+static void do_post(single *s, actor *a)
+{
+    if (!a->work)
+        return;
+    expect(s, "post", vsdk_work_post(a->work, NULL), VSDK_OK);
+    a->posted = !a->work_over;
 }
 
 static void do_attach(single *s, enum where where, actor *a)
@@ -358,8 +413,9 @@ static void do_attach(single *s, enum where where, actor *a)
     if (!a->handle)
         return;
     if (!should) {
-        int starts = !a->attached && s->state == VSDK_VM_RUNNING && !s->stopping;
-        a->ranged = a->attached = 1;
+        int starts =
+            !a->attached && a->phase == IDLE && s->state == VSDK_VM_RUNNING && !s->stopping;
+        a->ranged = a->attached = a->part = 1;
         a->phase = starts ? STARTED : a->phase;
         a->model.starts += (unsigned)starts;
     }
@@ -394,7 +450,8 @@ static void do_detach(single *s, const actor *self, actor *a)
     expect(s, "detach", status, gone_or(s, a == self ? VSDK_ERROR_BUSY : VSDK_OK));
     if (s->gone || a == self)
         return;
-    a->attached = a->ranged = 0;
+    a->attached = a->ranged = a->part = a->posted = 0;
+    a->work_over = 1;
     a->phase = IDLE;
 }
 
@@ -614,7 +671,7 @@ static void do_reset(single *s)
     }
     expect(s, "reset", status, VSDK_OK);
     for (int i = 0; i < DEVICES; i++)
-        s->actors[i].model.resets += s->actors[i].attached != 0;
+        s->actors[i].model.resets += s->actors[i].part != 0;
     s->state = VSDK_VM_CREATED;
     s->request = s->due = s->unanswered = s->next = 0;
     s->kick = s->kick ? 2 : 0;
@@ -704,12 +761,31 @@ static void do_destroy(single *s)
             actor *a = &s->actors[i];
             if (a->attached && !a->handle)
                 a->model.releases = 1;
-            a->attached = a->ranged = 0;
+            a->attached = a->ranged = a->part = a->posted = 0;
+            a->work_over = 1;
             a->phase = IDLE;
         }
         return;
     }
     expect(s, "a second destroy", vsdk_vm_destroy(s->w.vm, NULL), VSDK_OK);
+}
+
+/* What was posted before runs, for devices that have started or may. */
+static void do_dispatch(single *s)
+{
+    unsigned before[DEVICES];
+
+    for (int i = 0; i < DEVICES; i++)
+        before[i] = s->actors[i].worked + (s->actors[i].posted != 0);
+    s->dispatching = 1;
+    s->moving = 0;
+    expect(s, "dispatch", vsdk_loop_dispatch(s->loop, 0, NULL, NULL), VSDK_OK);
+    s->dispatching = 0;
+    if (s->state == VSDK_VM_RUNNING && !s->request && !s->stopping && !s->gone)
+        for (int i = 0; i < DEVICES; i++)
+            if (s->actors[i].work && !s->actors[i].work_over)
+                expect(s, "work that a dispatch left", s->actors[i].worked < before[i], 0);
+    model_settle(s, 0);
 }
 
 static void outside(single *s, enum op op)
@@ -733,8 +809,7 @@ static void outside(single *s, enum op op)
         do_complete(s);
         break;
     case DISPATCH:
-        expect(s, "dispatch", vsdk_loop_dispatch(s->loop, 0, NULL, NULL), VSDK_OK);
-        model_settle(s, 0);
+        do_dispatch(s);
         break;
     default:
         do_destroy(s);
@@ -846,6 +921,9 @@ static void call_from(single *s, enum where where, actor *self, enum op op)
     case ENTER:
         do_enter(s, self, a);
         break;
+    case POST:
+        do_post(s, a);
+        break;
     case DMA:
         do_dma(s, where, self, a);
         break;
@@ -901,11 +979,11 @@ static void compare(single *s)
 static enum op next_op(single *s)
 {
     static const unsigned char weights[OPS] = {
-        [PAUSE] = 10, [REQUEST] = 4,  [RESUME] = 14,  [RESET] = 5,  [STOP] = 3,
-        [RUN] = 14,   [KICK] = 3,     [ATTACH] = 9,   [REMOVE] = 2, [DETACH] = 4,
-        [CLOSE] = 2,  [CREATE] = 4,   [MAP] = 2,      [UNMAP] = 2,  [INTERRUPT] = 2,
-        [ENTER] = 2,  [DMA] = 1,      [STOPPED] = 3,  [PEND] = 3,   [PLAN] = 8,
-        [FORK] = 1,   [COMPLETE] = 2, [DISPATCH] = 3, [DESTROY] = 0};
+        [PAUSE] = 10, [REQUEST] = 4, [RESUME] = 14,  [RESET] = 5,    [STOP] = 3,
+        [RUN] = 14,   [KICK] = 3,    [ATTACH] = 9,   [REMOVE] = 2,   [DETACH] = 4,
+        [CLOSE] = 2,  [CREATE] = 4,  [MAP] = 2,      [UNMAP] = 2,    [INTERRUPT] = 2,
+        [ENTER] = 2,  [POST] = 5,    [DMA] = 1,      [STOPPED] = 3,  [PEND] = 3,
+        [PLAN] = 8,   [FORK] = 1,    [COMPLETE] = 2, [DISPATCH] = 6, [DESTROY] = 0};
     unsigned sum = 0;
 
     if (below(&s->seed, 150) == 0)
@@ -930,8 +1008,10 @@ static void end(single *s)
         actor *a = &s->actors[i];
         vsdk_irq_close(a->irq);
         vsdk_msi_close(a->msi);
+        vsdk_work_close(a->work);
         a->irq = NULL;
         a->msi = NULL;
+        a->work = NULL;
     }
     int first = (int)below(&s->seed, 2);
     s->gone = 1;

@@ -101,6 +101,7 @@ void storm_make(struct storm *storm, vsdk_host *host, unsigned vcpus, uint32_t d
     rig_make(&storm->rig, host, vcpus, vcpus > 1 ? &guest_hammers : &guest_hammer, vcpus == 1);
     if (vcpus > 1)
         rig_second(&storm->rig, &guest_hammers_second);
+    atomic_store(&storm->attached, 1); /* it hears of starts from its creation */
     must(vsdk_device_create(storm->rig.vm, &ops, storm, &config, &storm->device, E));
 }
 

@@ -211,21 +211,29 @@ OFF_EXIT_PATH static vsdk_status run_failed(vcpu_kvm *v, int result, vsdk_error 
 }
 
 /* The kernel waits for an answer, and would finish the access at the next entry: so it gets ones,
- * as the record has them, for each part. An element of a string read ends in memory even so. */
+ * as the record has them, for each part. An element of a string read ends in memory even so. The
+ * record is left to the thread that may be reading it: the parts go where nobody looks. */
 OFF_EXIT_PATH vsdk_status kvm_vcpu_forget(vcpu_kvm *v, vsdk_error *error)
 {
     struct kvm_run *run = atomic_load_explicit(&v->run, memory_order_relaxed);
     int r = 0;
-    v->answer = NULL;
-    v->unanswered = 0;
-    do
+    backend_vcpu *own = v->vcpu;
+    vsdk_exit unseen = {.reason = VSDK_EXIT_NONE};
+    backend_vcpu aside = {.vm = own->vm, .index = own->index, .flags = own->flags, .exit = &unseen};
+    uint32_t synced = v->synced;
+    v->synced = 0; /* `aside` has nowhere to put registers */
+    v->vcpu = &aside;
+    do {
+        v->answer = NULL;
+        v->unanswered = 0;
         r = finish_access(v);
-    while (r > 0);
+    } while (r > 0);
+    v->vcpu = own;
+    v->synced = synced;
     if (r < 0)
         return kvm_error(error, r, "KVM_RUN", "the pending access can't be dropped");
     run->kvm_dirty_regs = 0;
     v->in_run = 0;
-    kvm_exit_none(v);
     v->sregs_known = 0;
     v->may_be_halted = 0;
     v->started = v->vcpu->index == 0;
