@@ -45,6 +45,8 @@ MADE = [
     ("return f(\"a, b\");", ["return (void)(f(\"a, b\")), 0;"]),
     ("return 0;", ["return 1;"]),
     ("break;", [";"]),
+    ("    return f(a);", [";", "return (void)(f(a)), 0;"]),
+    ("    return VSDK_ERROR_STATE;", [";", "return 0;", "return VSDK_ERROR_INVALID_ARGUMENT;"]),
     ("x = -1;", ["x = -0;", ";"]),
     ("mask |= 0x10;", ["mask |= 0x11;", ";"]),
     ("_Static_assert(sizeof a == 4, \"a\");", []),
@@ -143,6 +145,7 @@ with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as wor
            "an untested line survives, and is shown", said)
     result(re.search(r"x.c:21 negated: equal", said), "a change that the compiler does not see", said)
     result(re.search(r"return: invalid", said), "a change that does not build", said)
+    result("16 operator: survived no test comes here" in said, "and it is said that no test comes there", said)
     first = said[said.rindex(" mutants: "):]
     status, said = mutate(root, work)
     result(", 0 to try" in said and said[said.rindex(" mutants: "):] == first, "a second run goes on from there", said)

@@ -23,11 +23,10 @@ import builds  # noqa: E402
 import tap  # noqa: E402
 
 ROOMS = ["lib/core", "lib/base", "lib/boot", "lib/backends/kvm"]
-SUITES = {"unit", "core", "contract", "mock", "mock-autonomous"}
-KVM_SUITES = SUITES | {"host-kvm"}
+SUITES = {"unit", "core", "contract", "faults", "mock", "mock-autonomous", "host-kvm"}
 SLOW = 60  # seconds: a test that takes longer is none of the fast ones; the slower come last
-CHANCE = 5  # seconds that a test may take beside ten times its own
-PATIENCE = 20  # and, if it did not end in that time, once more and alone, before it is believed
+CHANCE = 5  # seconds of processor time that a test may take beside ten times its own
+PATIENCE = 20  # seconds without any work after which a test hangs
 FILE_LIMIT = 64 << 20
 
 
@@ -39,6 +38,7 @@ def arguments(words):
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--minutes", type=float, metavar="M")
     parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "vsdk-mutate"))
     parser.add_argument("--root", default=builds.ROOT, help=argparse.SUPPRESS)
     return parser.parse_args(words)
@@ -69,10 +69,27 @@ def every_mutant(root, wanted):
 
 
 def sampled(every, options):
-    if options.sample and options.sample < len(every):
-        chosen = set(random.Random(options.seed).sample([m.id for m in every], options.sample))
-        return [m for m in every if m.id in chosen]
-    return every
+    """N of them, from all files and kinds alike: in turn from each file, and there from each kind."""
+    if not options.sample or options.sample >= len(every):
+        return every
+    chance, piles = random.Random(options.seed), {}
+    for mutant in every:
+        piles.setdefault(mutant.file, {}).setdefault(mutant.kind, []).append(mutant)
+    for kinds in piles.values():
+        for pile in kinds.values():
+            chance.shuffle(pile)
+    chosen = set()
+    files = sorted(piles)
+    while len(chosen) < options.sample:
+        chance.shuffle(files)
+        for file in files[:options.sample - len(chosen)]:
+            kinds = piles[file]
+            kind = chance.choice(sorted(kinds))
+            chosen.add(kinds[kind].pop().id)
+            if not kinds[kind]:
+                del kinds[kind]
+        files = [file for file in files if piles[file]]
+    return [m for m in every if m.id in chosen]
 
 
 class Results:
@@ -136,16 +153,48 @@ def confine():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def group_time(leader):
+    """(seconds of processor time, whether one runs) of the processes of a session."""
+    ticks, awake = 0, False
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                words = file.read().rpartition(") ")[2].split()
+        except OSError:
+            continue
+        if int(words[3]) == leader:
+            ticks += sum(map(int, words[11:15]))
+            awake = awake or words[0] == "R"
+    return ticks / os.sysconf("SC_CLK_TCK"), awake
+
+
+class Hang:
+    """Whether a program hangs, told by the work that it does: other programs may have the processors."""
+
+    def __init__(self, leader, limit):
+        self.leader, self.limit = leader, limit
+        self.end = time.monotonic() + limit + 6 * PATIENCE
+        self.used, self.since = -1, time.monotonic()
+
+    def seen(self):
+        now, (used, awake) = time.monotonic(), group_time(self.leader)
+        if awake or used != self.used:
+            self.used, self.since = used, now
+        return used > self.limit or now - self.since > PATIENCE or now > self.end
+
+
 def run_group(command, limit, env, folder):
-    """(output, status) of a program in a group of its own, which ends with it; 124: out of time."""
+    """(output, status) of a program in a group of its own, which ends with it; 124: it hangs."""
     with tempfile.TemporaryFile() as output:
         run = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
                                stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=confine)
         running.add(run)
-        try:
-            status = run.wait(limit)
-        except subprocess.TimeoutExpired:
-            status = 124
+        hang, status = Hang(run.pid, limit), None
+        while status is None:
+            try:
+                status = run.wait(1)
+            except subprocess.TimeoutExpired:
+                status = 124 if hang.seen() else None
         signal_group(run, signal.SIGKILL)
         run.wait()
         running.discard(run)
@@ -159,8 +208,9 @@ class Lab:
     def __init__(self, options):
         self.root, self.jobs = options.root, options.jobs
         self.tree, self.build = os.path.join(options.work, "tree"), os.path.join(options.work, "build")
+        self.reached = os.path.join(options.work, "reach")
         self.copy()
-        self.configure()
+        self.configure(self.build, "-Dc_args=-O1")
         self.objects = {}
 
     def copy(self):
@@ -187,12 +237,13 @@ class Lab:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(source, target)
 
-    def configure(self):
-        if not os.path.exists(os.path.join(self.build, "build.ninja")):
-            builds.quiet(["meson", "setup", self.build, self.tree, "--prefix=/usr/local",
-                          f"--libdir={builds.LIBDIR}", "-Dbuildtype=plain", "-Dc_args=-O1", "-Dxen=disabled",
-                          "-Dcommand=disabled"], env={**os.environ, "CC": "gcc"})
-        builds.quiet(["ninja", "-C", self.build])
+    def configure(self, build, *more):
+        if not os.path.exists(os.path.join(build, "build.ninja")):
+            builds.quiet(["meson", "setup", build, self.tree, "--prefix=/usr/local",
+                          f"--libdir={builds.LIBDIR}", "-Dbuildtype=plain", "-Dchecked=true",
+                          "-Dxen=disabled", "-Dcommand=disabled", *more], env={**os.environ, "CC": "gcc"})
+        builds.quiet(["ninja", "-C", build, *sorted({t for test in asked(build) for t in targets(test, build)}),
+                      "build.ninja"])
 
     def path(self, name):
         return os.path.join(self.tree, name)
@@ -217,6 +268,19 @@ class Lab:
             return built.read()
 
 
+def asked(build):
+    """The tests that a mutant may be shown to, before it is known which are fast."""
+    for test in builds.tests(build):
+        program = test.command[0].startswith(build) or not test.command[0].endswith("python3")
+        if test.suites & SUITES and program:
+            if "host-kvm" not in test.suites or os.path.exists("/dev/kvm"):
+                yield test
+
+
+def targets(test, build):
+    return [os.path.relpath(word, build) for word in test.command if word.startswith(build)]
+
+
 class Test:
     """One fast test, how long it takes when nothing is broken, and what it is linked from."""
 
@@ -225,7 +289,7 @@ class Test:
         self.kills = {}
 
     def targets(self):
-        return [os.path.relpath(word, self.build) for word in self.test.command if word.startswith(self.build)]
+        return targets(self.test, self.build)
 
     def run(self, limit):
         """'' when it passed, else what went wrong."""
@@ -240,12 +304,7 @@ class Test:
 
 def fast_tests(lab):
     """Those that pass as the tree is, and are fast; quickest first."""
-    found = []
-    for test in builds.tests(lab.build):
-        program = test.command[0].startswith(lab.build) or not test.command[0].endswith("python3")
-        if test.suites & KVM_SUITES and program:
-            if "host-kvm" not in test.suites or os.path.exists("/dev/kvm"):
-                found.append(Test(test, lab.build))
+    found = [Test(test, lab.build) for test in asked(lab.build)]
     with concurrent.futures.ThreadPoolExecutor(lab.jobs) as pool:
         wrong = list(pool.map(lambda test: test.run(SLOW * 3), found))
     kept = []
@@ -258,17 +317,76 @@ def fast_tests(lab):
     return sorted(kept, key=lambda test: test.seconds)
 
 
-def relevant(tests, mutant):
-    suites = KVM_SUITES if mutant.file.startswith("lib/backends/kvm/") else SUITES
-    fitting = [test for test in tests if test.test.suites & suites
-               and (suites is KVM_SUITES or "host-kvm" not in test.test.suites)]
+class Reach:
+    """Which tests come to which lines, from a build that counts them: where a test does not come, it can't
+    notice a change. A test, or a file, that changed since is taken to be reached; what a test does in a
+    process that is killed is not counted, so --again asks all."""
+
+    def __init__(self, lab, results):
+        self.lab, self.results = lab, results
+        self.path = os.path.join(os.path.dirname(results.path), "reach")
+        self.known = json.loads(read(self.path)) if os.path.exists(self.path) else {}
+
+    def digest(self, test):
+        text = hashlib.sha1()
+        for name in [*targets(test, self.lab.reached), "lib/libvsdk.so"]:
+            path = os.path.join(self.lab.reached, name)
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    text.update(file.read())
+        return text.hexdigest()
+
+    def counters(self):
+        for folder, _, names in os.walk(os.path.join(self.lab.reached, "lib")):
+            yield from (os.path.join(folder, name) for name in names if name.endswith(".gcda"))
+
+    def measure(self, names):
+        """Runs what is new, each test alone, and keeps its lines."""
+        self.lab.configure(self.lab.reached, "-Dc_args=-O0", "-Db_coverage=true")
+        for test in asked(self.lab.reached):
+            digest = self.digest(test)
+            if test.name in names and self.known.get(test.name, {}).get("digest") != digest:
+                for path in self.counters():
+                    os.unlink(path)
+                run_group(test.command, SLOW * 3, {**os.environ, **test.env}, self.lab.reached)
+                self.known[test.name] = {"digest": digest, "files": self.lines()}
+                write(self.path, json.dumps(self.known))
+
+    def lines(self):
+        """{file: [its digest, lines that ran, lines that could]}"""
+        found, paths = {}, sorted(self.counters())
+        done = subprocess.run(["gcov", "--json-format", "--stdout", *paths], capture_output=True, text=True,
+                              cwd=self.lab.reached)
+        for text in filter(None, done.stdout.splitlines() if paths else []):
+            for entry in json.loads(text)["files"]:
+                name = os.path.relpath(os.path.join(self.lab.reached, entry["file"]), self.lab.tree)
+                if any(name.startswith(room + "/") for room in ROOMS) and name.endswith(".c"):
+                    ran = [line["line_number"] for line in entry["lines"] if line["count"]]
+                    found[name] = [self.results.digest(name), ran, [line["line_number"] for line in entry["lines"]]]
+        return found
+
+    def comes(self, test, mutant):
+        files = self.known.get(test.test.name, {}).get("files")
+        if not files:
+            return True
+        if mutant.file not in files:
+            return False
+        digest, ran, could = files[mutant.file]
+        if digest != self.results.digest(mutant.file):
+            return True
+        if not set(mutant.lines) & set(could):  # the compiler keeps no count of such a line
+            return bool(ran)
+        return bool(set(mutant.lines) & set(ran))
+
+
+def relevant(tests, mutant, reach):
     def order(test):
         here, anywhere = test.kills.get(mutant.file, 0), sum(test.kills.values())
         return (-here, test.seconds / (1 + anywhere))
-    return sorted(fitting, key=order)
+    return sorted((test for test in tests if not reach or reach.comes(test, mutant)), key=order)
 
 
-def judge(lab, tests, mutant, source, code):
+def judge(lab, tests, mutant, source, code, reach):
     """(outcome, note) of one mutant; the source in the lab is as it was afterwards."""
     path = lab.path(mutant.file)
     write(path, mutant.apply(source))
@@ -277,7 +395,8 @@ def judge(lab, tests, mutant, source, code):
             return "invalid", ""
         if lab.code(mutant.file) == code:
             return "equal", ""
-        return ask(lab, relevant(tests, mutant), mutant)
+        some = relevant(tests, mutant, reach)
+        return ask(lab, some, mutant) if some else ("survived", "no test comes here")
     finally:
         write(path, source)
 
@@ -291,8 +410,6 @@ def ask(lab, tests, mutant):
                 return "invalid", "does not link"
             notes = list(pool.map(lambda test: test.run(CHANCE + 10 * test.seconds), some))
             for test, note in zip(some, notes):
-                if note == "out of time":
-                    note = test.run(PATIENCE + 10 * test.seconds)
                 if note:
                     test.kills[mutant.file] = test.kills.get(mutant.file, 0) + 1
                     return "killed", f"{test.test.name}: {note}" if note == "out of time" else note
@@ -309,18 +426,26 @@ def stop(number, _frame):
 
 
 def run(options, todo, results):
-    lab = Lab(options)
+    lab, begin = Lab(options), time.monotonic()
     print("the tests as the tree is:", flush=True)
     tests = fast_tests(lab)
     print(f"  {len(tests)} fast tests, {sum(test.seconds for test in tests):.0f} s", flush=True)
-    file, source, code = None, "", b""
+    reach = None
+    if not options.again and shutil.which("gcov"):
+        reach = Reach(lab, results)
+        reach.measure({test.test.name for test in tests})
+        print(f"  where they come is known after {time.monotonic() - begin:.0f} s", flush=True)
+    codes = {}
     for number, mutant in enumerate(todo, 1):
-        if mutant.file != file:
-            file, source = mutant.file, read(lab.path(mutant.file))
-            if not lab.make([lab.object_of(file)]):
-                raise SystemExit(f"mutate: {file} does not build")
-            code = lab.code(file)
-        outcome, note = judge(lab, tests, mutant, source, code)
+        if options.minutes and time.monotonic() - begin > 60 * options.minutes:
+            print(f"{options.minutes:g} minutes are over", flush=True)
+            break
+        source = read(lab.path(mutant.file))
+        if mutant.file not in codes:
+            if not lab.make([lab.object_of(mutant.file)]):
+                raise SystemExit(f"mutate: {mutant.file} does not build")
+            codes[mutant.file] = lab.code(mutant.file)
+        outcome, note = judge(lab, tests, mutant, source, codes[mutant.file], reach)
         results.add(mutant, outcome, note)
         print(f"{number}/{len(todo)} {mutant.file}:{mutant.line} {mutant.kind}: {outcome} {note}", flush=True)
 
@@ -361,9 +486,12 @@ def main(words=None):
             print(f"{mutant.file}:{mutant.line} {mutant.kind}\n    {mutant.before}\n    {mutant.after}")
         print(f"{len(chosen)} mutants")
         return 0
+    os.nice(19)
     results, argued = Results(options.root), read_argued(options.root)
     todo = [mutant for mutant in chosen if not results.of(mutant)
             or (options.again and results.of(mutant)["outcome"] == "survived")]
+    if options.sample:
+        random.Random(options.seed).shuffle(todo)  # a run that ends early has seen some of all
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     print(f"{len(every)} mutants, {len(chosen)} chosen, {len(todo)} to try", flush=True)
