@@ -116,7 +116,7 @@ MESON = """project('tiny', 'c', meson_version: '>= 1.0.0')
 lib = static_library('tiny', 'lib/core/x.c')
 test('tiny', executable('tiny_test', 'tests/t.c', link_with: lib), protocol: 'tap', suite: 'unit', timeout: 20)
 """
-OPTIONS = "option('xen', type: 'feature')\noption('command', type: 'feature')\n"
+OPTIONS = "option('xen', type: 'feature')\noption('command', type: 'feature')\noption('checked', type: 'boolean')\n"
 
 
 def put(root, name, text):

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 
+import found
 import mutants
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -37,8 +38,11 @@ def arguments(words):
     parser.add_argument("--file", action="append", metavar="F")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--found", action="store_true")
+    parser.add_argument("--page", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--budget", type=float, metavar="SECONDS")
     parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "vsdk-mutate"))
     parser.add_argument("--root", default=builds.ROOT, help=argparse.SUPPRESS)
     return parser.parse_args(words)
@@ -210,8 +214,11 @@ class Lab:
         self.tree, self.build = os.path.join(options.work, "tree"), os.path.join(options.work, "build")
         self.reached = os.path.join(options.work, "reach")
         self.copy()
-        self.configure(self.build, "-Dc_args=-O1")
         self.objects = {}
+
+    def prepare(self):
+        self.configure(self.build, asked, "-Dc_args=-O1")
+        self.libraries = libraries(self.build)
 
     def copy(self):
         """What git knows or would, as it lies in the tree now; a file that did not change keeps its time."""
@@ -237,13 +244,14 @@ class Lab:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(source, target)
 
-    def configure(self, build, *more):
+    def configure(self, build, wanted, *more):
+        """Later options go over earlier ones."""
         if not os.path.exists(os.path.join(build, "build.ninja")):
             builds.quiet(["meson", "setup", build, self.tree, "--prefix=/usr/local",
                           f"--libdir={builds.LIBDIR}", "-Dbuildtype=plain", "-Dchecked=true",
                           "-Dxen=disabled", "-Dcommand=disabled", *more], env={**os.environ, "CC": "gcc"})
-        builds.quiet(["ninja", "-C", build, *sorted({t for test in asked(build) for t in targets(test, build)}),
-                      "build.ninja"])
+        found = {name for test in wanted(build) for name in targets(test, build)}
+        builds.quiet(["ninja", "-C", build, *sorted(found), *libraries(build)])
 
     def path(self, name):
         return os.path.join(self.tree, name)
@@ -277,8 +285,17 @@ def asked(build):
                 yield test
 
 
+def libraries(build):
+    """What tests load while they run."""
+    kinds = {"shared library", "shared module"}
+    return sorted(os.path.relpath(name, build)
+                  for target in json.loads(builds.quiet(["meson", "introspect", "--targets", build]))
+                  if target["type"] in kinds for name in target["filename"])
+
+
 def targets(test, build):
-    return [os.path.relpath(word, build) for word in test.command if word.startswith(build)]
+    return [os.path.relpath(word, build) for word in test.command
+            if word.startswith(build + "/") and not os.path.isdir(word)]
 
 
 class Test:
@@ -302,14 +319,37 @@ class Test:
         return failed[0].name if failed else ""
 
 
-def fast_tests(lab):
+def digest_of(test, build):
+    """Of a test's program and of what is always loaded: the same, and it does the same."""
+    text = hashlib.sha1()
+    for name in [*targets(test, build), "lib/libvsdk.so"]:
+        path = os.path.join(build, name)
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                text.update(file.read())
+    return text.hexdigest()
+
+
+def fast_tests(lab, results):
     """Those that pass as the tree is, and are fast; quickest first."""
-    found = [Test(test, lab.build) for test in asked(lab.build)]
+    path = os.path.join(os.path.dirname(results.path), "baseline")
+    known = json.loads(read(path)) if os.path.exists(path) else {}
+    digests = {test.name: digest_of(test, lab.build) for test in asked(lab.build)}
+    every = [Test(test, lab.build) for test in asked(lab.build)]
+
+    def measure(test):
+        name = test.test.name
+        if known.get(name, {}).get("digest") != digests[name]:
+            why = test.run(SLOW * 3)
+            known[name] = {"digest": digests[name], "why": why, "seconds": test.took}
+        test.seconds = known[name]["seconds"]
+        return known[name]["why"]
+
     with concurrent.futures.ThreadPoolExecutor(lab.jobs) as pool:
-        wrong = list(pool.map(lambda test: test.run(SLOW * 3), found))
+        wrong = list(pool.map(measure, every))
+    write(path, json.dumps(known))
     kept = []
-    for test, why in zip(found, wrong):
-        test.seconds = test.took
+    for test, why in zip(every, wrong):
         if why or test.seconds > SLOW:
             print(f"  left out: {test.test.name}: {why or f'{test.seconds:.0f} s'}", flush=True)
         else:
@@ -327,24 +367,16 @@ class Reach:
         self.path = os.path.join(os.path.dirname(results.path), "reach")
         self.known = json.loads(read(self.path)) if os.path.exists(self.path) else {}
 
-    def digest(self, test):
-        text = hashlib.sha1()
-        for name in [*targets(test, self.lab.reached), "lib/libvsdk.so"]:
-            path = os.path.join(self.lab.reached, name)
-            if os.path.exists(path):
-                with open(path, "rb") as file:
-                    text.update(file.read())
-        return text.hexdigest()
-
     def counters(self):
-        for folder, _, names in os.walk(os.path.join(self.lab.reached, "lib")):
+        for folder, folders, names in os.walk(self.lab.reached):
+            folders[:] = [name for name in folders if name not in ("tests", "examples")]
             yield from (os.path.join(folder, name) for name in names if name.endswith(".gcda"))
 
     def measure(self, names):
         """Runs what is new, each test alone, and keeps its lines."""
-        self.lab.configure(self.lab.reached, "-Dc_args=-O0", "-Db_coverage=true")
+        self.lab.configure(self.lab.reached, asked, "-Dc_args=-O0", "-Db_coverage=true")
         for test in asked(self.lab.reached):
-            digest = self.digest(test)
+            digest = digest_of(test, self.lab.reached)
             if test.name in names and self.known.get(test.name, {}).get("digest") != digest:
                 for path in self.counters():
                     os.unlink(path)
@@ -379,14 +411,19 @@ class Reach:
         return bool(set(mutant.lines) & set(ran))
 
 
-def relevant(tests, mutant, reach):
+def relevant(tests, mutant, reach, budget):
     def order(test):
         here, anywhere = test.kills.get(mutant.file, 0), sum(test.kills.values())
         return (-here, test.seconds / (1 + anywhere))
-    return sorted((test for test in tests if not reach or reach.comes(test, mutant)), key=order)
+    spent, some = 0, []
+    for test in sorted((test for test in tests if not reach or reach.comes(test, mutant)), key=order):
+        if not budget or spent + test.seconds <= budget:
+            spent += test.seconds
+            some.append(test)
+    return some
 
 
-def judge(lab, tests, mutant, source, code, reach):
+def judge(lab, tests, mutant, source, code, reach, budget):
     """(outcome, note) of one mutant; the source in the lab is as it was afterwards."""
     path = lab.path(mutant.file)
     write(path, mutant.apply(source))
@@ -395,7 +432,7 @@ def judge(lab, tests, mutant, source, code, reach):
             return "invalid", ""
         if lab.code(mutant.file) == code:
             return "equal", ""
-        some = relevant(tests, mutant, reach)
+        some = relevant(tests, mutant, reach, budget)
         return ask(lab, some, mutant) if some else ("survived", "no test comes here")
     finally:
         write(path, source)
@@ -406,7 +443,8 @@ def ask(lab, tests, mutant):
     with concurrent.futures.ThreadPoolExecutor(lab.jobs) as pool:
         for begin in range(0, len(tests), lab.jobs):
             some = tests[begin:begin + lab.jobs]
-            if not lab.make(sorted({target for test in some for target in test.targets()})):
+            wanted = {target for test in some for target in test.targets()}
+            if not lab.make([*lab.libraries, *sorted(wanted)]):
                 return "invalid", "does not link"
             notes = list(pool.map(lambda test: test.run(CHANCE + 10 * test.seconds), some))
             for test, note in zip(some, notes):
@@ -427,8 +465,9 @@ def stop(number, _frame):
 
 def run(options, todo, results):
     lab, begin = Lab(options), time.monotonic()
+    lab.prepare()
     print("the tests as the tree is:", flush=True)
-    tests = fast_tests(lab)
+    tests = fast_tests(lab, results)
     print(f"  {len(tests)} fast tests, {sum(test.seconds for test in tests):.0f} s", flush=True)
     reach = None
     if not options.again and shutil.which("gcov"):
@@ -445,9 +484,38 @@ def run(options, todo, results):
             if not lab.make([lab.object_of(mutant.file)]):
                 raise SystemExit(f"mutate: {mutant.file} does not build")
             codes[mutant.file] = lab.code(mutant.file)
-        outcome, note = judge(lab, tests, mutant, source, codes[mutant.file], reach)
+        outcome, note = judge(lab, tests, mutant, source, codes[mutant.file], reach, options.budget)
         results.add(mutant, outcome, note)
         print(f"{number}/{len(todo)} {mutant.file}:{mutant.line} {mutant.kind}: {outcome} {note}", flush=True)
+
+
+def check_found(options):
+    """Undoes each mend that found.toml names, and asks the test that it names; how many did not notice."""
+    wanted = [entry for entry in found.entries() if "file" in entry and
+              (not options.file or entry["file"] in options.file)]
+    lab, unnoticed = Lab(options), 0
+    build = os.path.join(options.work, "found")
+    lab.configure(build, lambda folder: (), "-Dc_args=-O1", "-Dxen=enabled", "-Dcommand=enabled")
+    builds.quiet(["ninja", "-C", build, "meson-test-prereq"])
+    tests, loaded = {test.name: test for test in builds.tests(build)}, libraries(build)
+    for entry in wanted:
+        test, path = tests[entry["test"]], lab.path(entry["file"])
+        source = read(path)
+        without = found.undo(source, entry)
+        if without is None:
+            outcome = "the mend is written otherwise now"
+        else:
+            write(path, without)
+            done = subprocess.run(["ninja", "-C", build, *loaded, *targets(test, build)], capture_output=True)
+            text, status = run_group(test.command, PATIENCE + SLOW, {**os.environ, **test.env}, build) \
+                if done.returncode == 0 else ("", None)
+            write(path, source)
+            outcome = "does not build" if status is None else "noticed" if status == 124 or found.notices(
+                entry, tap.of_run(text, status, test.name)) else "NOT noticed"
+        unnoticed += outcome != "noticed"
+        print(f"{outcome}: {entry['item']} ({entry['test']}: {entry['name']})", flush=True)
+    print(f"{len(wanted)} mends undone, {len(wanted) - unnoticed} noticed")
+    return unnoticed
 
 
 def report(chosen, results, argued, whole):
@@ -479,6 +547,12 @@ def report(chosen, results, argued, whole):
 
 def main(words=None):
     options = arguments(words)
+    if options.page:
+        print(found.page(), end="")
+        return 0
+    if options.found:
+        os.nice(19)
+        return 1 if check_found(options) else 0
     every = every_mutant(options.root, options.file)
     chosen = sampled(every, options)
     if options.list:
