@@ -13,6 +13,7 @@ import tempfile
 ROOT = os.path.abspath(sys.argv[1])
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tools", "mutate.d"))
+import found  # noqa: E402
 import main  # noqa: E402
 import mutants  # noqa: E402
 
@@ -165,5 +166,14 @@ with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as wor
     one, two = mutate(root, work, "--sample", "4", "--seed", "3", "--list"), mutate(root, work, "--sample", "4", "--seed", "3", "--list")
     result(one == two and "4 mutants" in one[1], "a sample is the same for the same seed", one)
     result("0 mutants" in mutate(root, work, "--file", "lib/base", "--list")[1], "--file takes a folder")
+with open(os.path.join(ROOT, "docs", "found.md"), encoding="utf-8") as file:
+    result(file.read() == found.page(), "docs/found.md is what tools/mutate --page prints")
+stale = []
+for entry in found.entries():
+    if "file" in entry:
+        with open(os.path.join(ROOT, entry["file"]), encoding="utf-8") as file:
+            if found.undo(file.read(), entry) is None:
+                stale.append(f"{entry['file']}: {entry['item']}")
+result(not stale, "each mend of tools/mutate.d/found.toml is written as it says", "\n".join(stale))
 print(f"1..{number}")
 sys.exit(failed != 0)

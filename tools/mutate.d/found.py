@@ -32,7 +32,8 @@ def page():
             part = entry["by"]
             text += TABLE.format(part)
         place = f"`{entry['file']}`: {entry['undone']}" if "file" in entry else entry["undone"]
-        text += f"| {entry['item']} | {place} | {entry['test']}: {entry['name']} |\n"
+        holder = "none" if entry["test"] == "-" else f"{entry['test']}: {entry['name']}"
+        text += f"| {entry['item']} | {place} | {holder} |\n"
     return text
 
 

@@ -373,16 +373,20 @@ class Reach:
             yield from (os.path.join(folder, name) for name in names if name.endswith(".gcda"))
 
     def measure(self, names):
-        """Runs what is new, each test alone, and keeps its lines."""
+        """Runs what is new, each test alone, and keeps its lines. What is new the plain build tells: of one
+        source it makes the same bytes again."""
+        now = {test.name: digest_of(test, self.lab.build) for test in asked(self.lab.build)}
+        new = {name for name in names if self.known.get(name, {}).get("digest") != now[name]}
+        if not new:
+            return
         self.lab.configure(self.lab.reached, asked, "-Dc_args=-O0", "-Db_coverage=true")
         for test in asked(self.lab.reached):
-            digest = digest_of(test, self.lab.reached)
-            if test.name in names and self.known.get(test.name, {}).get("digest") != digest:
+            if test.name in new:
                 for path in self.counters():
                     os.unlink(path)
                 run_group(test.command, SLOW * 3, {**os.environ, **test.env}, self.lab.reached)
-                self.known[test.name] = {"digest": digest, "files": self.lines()}
-                write(self.path, json.dumps(self.known))
+                self.known[test.name] = {"digest": now[test.name], "files": self.lines()}
+        write(self.path, json.dumps(self.known))
 
     def lines(self):
         """{file: [its digest, lines that ran, lines that could]}"""
@@ -491,6 +495,8 @@ def run(options, todo, results):
 
 def check_found(options):
     """Undoes each mend that found.toml names, and asks the test that it names; how many did not notice."""
+    global FILE_LIMIT
+    FILE_LIMIT = 1 << 40  # the fake of Xen has a guest's memory in a file; nothing of it is written
     wanted = [entry for entry in found.entries() if "file" in entry and
               (not options.file or entry["file"] in options.file)]
     lab, unnoticed = Lab(options), 0
