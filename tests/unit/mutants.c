@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What mutations of the core's parts showed to be untested, from the inside. */
+#include "base/error.h"
+#include "base/sys.h"
 #include "core/device.h"
+#include "core/host.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/ram.h"
 #include "core_rig.h"
@@ -19,6 +23,15 @@ static void begin(void)
 static void end(void)
 {
     rig_end(&rig);
+}
+
+/* The mock with another operation or two. */
+static void begin_with(backend_ops *ops)
+{
+    rig_end(&rig);
+    ok(host_open_with(ops, NULL, &rig.host, NULL));
+    ok(vsdk_vm_create(rig.host, NULL, &rig.vm, NULL));
+    ok(vsdk_vcpu_create(rig.vm, 0, NULL, &rig.vcpu, NULL));
 }
 
 TestSuite(mutants, .init = begin, .fini = end);
@@ -50,6 +63,33 @@ Test(mutants, read_only_waits_for_who_writes)
     vsdk_ram_close(ram);
 }
 
+static readers late;
+
+static void *wait_for_readers(void *unused)
+{
+    readers_wait(&late);
+    atomic_store(&is_over, 1);
+    return unused;
+}
+
+/* A reader looks at the phase, a writer passes, and then the reader counts itself: of the phase
+ * that the next writer leaves alone at first. */
+Test(mutants, writer_waits_for_a_reader_of_either_phase)
+{
+    pthread_t thread;
+
+    readers_init(&late);
+    readers_token reader = readers_enter(&late);
+    atomic_fetch_add(&late.phase, 1);
+    cr_assert_eq(pthread_create(&thread, NULL, wait_for_readers, NULL), 0);
+    while (!atomic_load(&is_over) && !(atomic_load(reader) & READERS_WAITED))
+        sched_yield();
+    cr_assert(!atomic_load(&is_over), "the writer did not wait for the reader");
+    readers_leave(reader);
+    pthread_join(thread, NULL);
+    readers_destroy(&late);
+}
+
 static void never(void *user, vsdk_timer *timer)
 {
 }
@@ -68,4 +108,72 @@ Test(mutants, timer_that_is_not_made_is_not_counted)
     cr_assert_eq(loop->timers, 0);
     vsdk_device_close(device);
     vsdk_loop_close(loop);
+}
+
+/* Two devices that a thread is in are left in any order. */
+Test(mutants, devices_are_left_in_the_order_of_entering)
+{
+    struct notes notes[2] = {{0}, {0}};
+    vsdk_device *first = rig_device(&rig, &notes[0], 0), *second = rig_device(&rig, &notes[1], 0);
+
+    ok(vsdk_device_add_range(first, VSDK_SPACE_PIO, 0x100, 1, 0, NULL));
+    ok(vsdk_device_add_range(second, VSDK_SPACE_PIO, 0x200, 1, 0, NULL));
+    rig_run(&rig);
+    ok(vsdk_device_enter(first, NULL));
+    ok(vsdk_device_enter(second, NULL));
+    vsdk_device_leave(first);
+    fails(BUSY, vsdk_device_enter(second, E));
+    fails(BUSY, vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, E));
+    vsdk_device_leave(second);
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    vsdk_device_close(first);
+    vsdk_device_close(second);
+}
+
+Test(mutants, messages_are_counted_anew_each_second)
+{
+    log_limit limit = {0};
+
+    atomic_store(&limit.second, sys_clock() / 1000000000u - 2);
+    atomic_store(&limit.used, 2);
+    cr_assert(log_allowed(&limit, 2));
+    cr_assert_lt(atomic_load(&limit.used), 2);
+}
+
+static vsdk_status talkative(backend_host *host, vsdk_capability capability,
+                             vsdk_capability_info *info, vsdk_error *error)
+{
+    info->answer = VSDK_ANSWER_NO;
+    memset(info->reason, 'x', sizeof info->reason);
+    return VSDK_OK;
+}
+
+Test(mutants, reason_of_a_backend_ends)
+{
+    backend_ops ops = *backend_mock();
+    vsdk_capability_info info = {.size = sizeof info};
+    vsdk_host *host;
+
+    ops.host_query = talkative;
+    ok(host_open_with(&ops, NULL, &host, NULL));
+    ok(vsdk_host_query(host, VSDK_CAPABILITY_FPU, &info, NULL));
+    cr_assert_eq(strnlen(info.reason, sizeof info.reason), sizeof info.reason - 1);
+    vsdk_host_close(host);
+}
+
+static vsdk_status refuse(backend_vcpu *vcpu, vsdk_error *error)
+{
+    return error_set(error, VSDK_ERROR_SYSTEM, "complete", "refused");
+}
+
+Test(mutants, complete_that_fails_is_told)
+{
+    backend_ops ops = *backend_mock();
+
+    ops.vcpu_complete = refuse;
+    begin_with(&ops);
+    atomic_store(&rig.vcpu->pending, 1);
+    fails(SYSTEM, vsdk_vcpu_complete(rig.vcpu, E));
+    cr_assert(atomic_load(&rig.vcpu->pending), "and the access is still to be finished");
+    atomic_store(&rig.vcpu->pending, 0);
 }
