@@ -56,9 +56,10 @@ Test(mutants, read_only_waits_for_who_writes)
     cr_assert_eq(pthread_create(&thread, NULL, protect, NULL), 0);
     while (!atomic_load(&is_over) && !(atomic_load(writer) & READERS_WAITED))
         sched_yield();
-    cr_assert(!atomic_load(&is_over), "the mapping became read-only while somebody wrote");
+    int too_early = atomic_load(&is_over);
     readers_leave(writer);
     pthread_join(thread, NULL);
+    cr_assert(!too_early, "the mapping became read-only while somebody wrote");
     ok(status);
     vsdk_ram_close(ram);
 }
@@ -84,9 +85,10 @@ Test(mutants, writer_waits_for_a_reader_of_either_phase)
     cr_assert_eq(pthread_create(&thread, NULL, wait_for_readers, NULL), 0);
     while (!atomic_load(&is_over) && !(atomic_load(reader) & READERS_WAITED))
         sched_yield();
-    cr_assert(!atomic_load(&is_over), "the writer did not wait for the reader");
+    int too_early = atomic_load(&is_over);
     readers_leave(reader);
     pthread_join(thread, NULL);
+    cr_assert(!too_early, "the writer did not wait for the reader");
     readers_destroy(&late);
 }
 
@@ -97,7 +99,7 @@ static void never(void *user, vsdk_timer *timer)
 /* A loop has room for each of its timers, and for no other. */
 Test(mutants, timer_that_is_not_made_is_not_counted)
 {
-    struct notes notes = {0};
+    static struct notes notes;
     vsdk_device *device = rig_device(&rig, &notes, 0);
     vsdk_timer *timer;
     vsdk_loop *loop;
@@ -113,7 +115,7 @@ Test(mutants, timer_that_is_not_made_is_not_counted)
 /* Two devices that a thread is in are left in any order. */
 Test(mutants, devices_are_left_in_the_order_of_entering)
 {
-    struct notes notes[2] = {{0}, {0}};
+    static struct notes notes[2];
     vsdk_device *first = rig_device(&rig, &notes[0], 0), *second = rig_device(&rig, &notes[1], 0);
 
     ok(vsdk_device_add_range(first, VSDK_SPACE_PIO, 0x100, 1, 0, NULL));
@@ -150,7 +152,9 @@ static vsdk_status talkative(backend_host *host, vsdk_capability capability,
 
 Test(mutants, reason_of_a_backend_ends)
 {
-    backend_ops ops = *backend_mock();
+    static backend_ops ops;
+
+    ops = *backend_mock();
     vsdk_capability_info info = {.size = sizeof info};
     vsdk_host *host;
 
@@ -168,7 +172,9 @@ static vsdk_status refuse(backend_vcpu *vcpu, vsdk_error *error)
 
 Test(mutants, complete_that_fails_is_told)
 {
-    backend_ops ops = *backend_mock();
+    static backend_ops ops;
+
+    ops = *backend_mock();
 
     ops.vcpu_complete = refuse;
     begin_with(&ops);
