@@ -989,6 +989,7 @@ Test(load, checks_its_configuration)
     REFUSES((c.memory = wrong, c.memory_count = 2), VSDK_ERROR_INVALID_ARGUMENT);
     REFUSES((c.memory = wraps, c.memory_count = 1), VSDK_ERROR_INVALID_ARGUMENT);
     REFUSES(c.flags = 4, VSDK_ERROR_INVALID_ARGUMENT);
+    REFUSES(c.reserved[0] = 1, VSDK_ERROR_UNSUPPORTED);
     REFUSES(c.reserved[1] = 1, VSDK_ERROR_UNSUPPORTED);
     REFUSES(c.module_count = 65, VSDK_ERROR_LIMIT);
     REFUSES(c.module_count = 1, VSDK_ERROR_INVALID_ARGUMENT);

@@ -183,3 +183,16 @@ Test(mutants, complete_that_fails_is_told)
     cr_assert(atomic_load(&rig.vcpu->pending), "and the access is still to be finished");
     atomic_store(&rig.vcpu->pending, 0);
 }
+
+/* Of vsdk_vm_run too: what one vCPU's thread was told is what the caller is told. */
+Test(mutants, run_that_fails_is_told)
+{
+    static backend_ops ops;
+    vsdk_exit end;
+
+    ops = *backend_mock();
+    ops.vcpu_run = refuse;
+    begin_with(&ops);
+    rig_run(&rig);
+    fails(SYSTEM, vsdk_vm_run(rig.vm, NULL, VSDK_FOREVER, &end, E));
+}
