@@ -8,8 +8,12 @@
 #include "core/loop.h"
 #include "core/ram.h"
 #include "core_rig.h"
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { P = 4096 };
 
@@ -195,4 +199,49 @@ Test(mutants, run_that_fails_is_told)
     begin_with(&ops);
     rig_run(&rig);
     fails(SYSTEM, vsdk_vm_run(rig.vm, NULL, VSDK_FOREVER, &end, E));
+}
+
+/* A device may answer more than was asked for. */
+Test(mutants, answer_fills_its_width_only)
+{
+    static struct notes notes;
+    vsdk_device *device = rig_device(&rig, &notes, 0);
+
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x100, 8, 0, NULL));
+    rig_run(&rig);
+    notes.answer = 0x1122334455667788;
+    rig_read(&rig, VSDK_SPACE_PIO, 0x100, 1);
+    cr_assert_eq(rig.exit.value, 0xffffffffffffff88);
+    rig_read(&rig, VSDK_SPACE_PIO, 0x100, 2);
+    cr_assert_eq(rig.exit.value, 0xffffffffffff7788);
+    rig_read(&rig, VSDK_SPACE_PIO, 0x100, 4);
+    cr_assert_eq(rig.exit.value, 0xffffffff55667788);
+    vsdk_device_close(device);
+}
+
+static void unwanted(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
+{
+    cr_assert_fail("nothing is ready");
+}
+
+/* Who waits for room is not woken by bytes that have come. */
+Test(mutants, watch_for_writing_is_quiet_about_reading)
+{
+    const char bytes[4096] = {0};
+    vsdk_watch *watch;
+    vsdk_loop *loop;
+    int ends[2];
+
+    ok(vsdk_loop_create(&loop, NULL));
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    while (write(ends[0], bytes, sizeof bytes) > 0)
+        ;
+    cr_assert_eq(write(ends[1], bytes, 1), 1);
+    ok(vsdk_watch_create(loop, NULL, ends[0], VSDK_LOOP_WRITE, unwanted, NULL, NULL, &watch, NULL));
+    struct pollfd due = {.fd = vsdk_loop_descriptor(loop), .events = POLLIN};
+    cr_assert_eq(poll(&due, 1, 0), 0);
+    vsdk_watch_close(watch);
+    close(ends[0]);
+    close(ends[1]);
+    vsdk_loop_close(loop);
 }

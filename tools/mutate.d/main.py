@@ -76,19 +76,19 @@ def sampled(every, options):
     """N of them, from all files and kinds alike: in turn from each file, and there from each kind."""
     if not options.sample or options.sample >= len(every):
         return every
-    chance, piles = random.Random(options.seed), {}
+    piles, chances, chosen = {}, {}, set()
     for mutant in every:
         piles.setdefault(mutant.file, {}).setdefault(mutant.kind, []).append(mutant)
-    for kinds in piles.values():
-        for pile in kinds.values():
-            chance.shuffle(pile)
-    chosen = set()
+    for file, kinds in piles.items():  # a change of one file changes nothing of the others
+        chances[file] = random.Random(f"{options.seed} {file}")
+        for kind in sorted(kinds):
+            chances[file].shuffle(kinds[kind])
     files = sorted(piles)
+    random.Random(options.seed).shuffle(files)
     while len(chosen) < options.sample:
-        chance.shuffle(files)
         for file in files[:options.sample - len(chosen)]:
             kinds = piles[file]
-            kind = chance.choice(sorted(kinds))
+            kind = chances[file].choice(sorted(kinds))
             chosen.add(kinds[kind].pop().id)
             if not kinds[kind]:
                 del kinds[kind]
@@ -571,8 +571,9 @@ def main(words=None):
         return 0
     os.nice(19)
     results, argued = Results(options.root), read_argued(options.root)
-    todo = [mutant for mutant in chosen if not results.of(mutant)
-            or (options.again and results.of(mutant)["outcome"] == "survived")]
+    tried = {mutant.id: results.of(mutant) for mutant in chosen}
+    todo = [mutant for mutant in chosen if not options.again and not tried[mutant.id]
+            or options.again and tried[mutant.id] and tried[mutant.id]["outcome"] == "survived"]
     if options.sample:
         random.Random(options.seed).shuffle(todo)  # a run that ends early has seen some of all
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
