@@ -513,6 +513,17 @@ TEST(no_more_descriptors)
     rig_close(&r);
 }
 
+/* What the caller can do something about has a code of its own and advice. */
+TEST(codes_of_failed_requests)
+{
+    vsdk_error error = {0};
+    CHECK(kvm_error(&error, -ENOMEM, "request", "failed") == VSDK_ERROR_NO_MEMORY && error.hint[0]);
+    CHECK(kvm_error(&error, -EMFILE, "request", "failed") == VSDK_ERROR_LIMIT && error.hint[0]);
+    CHECK(kvm_error(&error, -EBUSY, "request", "failed") == VSDK_ERROR_SYSTEM && !error.hint[0]);
+    CHECK(kvm_error(&error, -EINVAL, "request", "failed") == VSDK_ERROR_SYSTEM && !error.hint[0]);
+    CHECK(error.os_errno == EINVAL && error.code == VSDK_ERROR_SYSTEM);
+}
+
 /* The kernel says ENOSPC, which is true of its page tables and tells nobody anything. */
 TEST(machine_without_memory)
 {
@@ -561,6 +572,7 @@ int main(void)
     RUN(capabilities);
     RUN(host_configurations);
     RUN(no_more_descriptors);
+    RUN(codes_of_failed_requests);
     RUN(machine_without_memory);
     return rig_finish();
 }

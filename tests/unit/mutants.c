@@ -12,6 +12,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -244,4 +246,25 @@ Test(mutants, watch_for_writing_is_quiet_about_reading)
     close(ends[0]);
     close(ends[1]);
     vsdk_loop_close(loop);
+}
+
+static unsigned long pages_mapped(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    cr_assert_eq(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    return pages;
+}
+
+/* The place of a file that can't be mapped is given back. */
+Test(mutants, mapping_that_fails_leaves_nothing)
+{
+    enum { MIB = 1 << 20 };
+    unsigned long before = pages_mapped();
+
+    for (int i = 0; i < 64; i++)
+        cr_assert_null(sys_map_file(-1, 0, MIB, P, MAP_SHARED));
+    cr_assert_lt(pages_mapped(), before + 64 * MIB / P / 2);
 }

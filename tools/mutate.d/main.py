@@ -498,8 +498,9 @@ def run(options, todo, results):
 
 def check_found(options):
     """Undoes each mend that found.toml names, and asks the test that it names; how many did not notice."""
-    global FILE_LIMIT
+    global FILE_LIMIT, PATIENCE
     FILE_LIMIT = 1 << 40  # the fake of Xen has a guest's memory in a file; nothing of it is written
+    PATIENCE = 150  # the command's tests wait for guests that end by themselves, or not
     wanted = [entry for entry in found.entries() if "file" in entry and
               (not options.file or entry["file"] in options.file)]
     lab, unnoticed = Lab(options), 0
