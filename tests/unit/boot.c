@@ -183,6 +183,23 @@ Test(bzimage, initrd_stays_below_its_limit)
     cr_assert(eq(u64, peek(0x7000 + 0x218, 8), 0));
 }
 
+/* The last of these ranges has room enough, but not from a page's begin. */
+Test(bzimage, initrd_lies_where_a_page_begins)
+{
+    static const vsdk_memory_range ranges[] = {{0, 0xa0000, VSDK_MEMORY_RAM, 0},
+                                               {0x100000, 0x300000, VSDK_MEMORY_RAM, 0},
+                                               {0x500800, 0x1000, VSDK_MEMORY_RAM, 0}};
+    static const uint8_t initrd[0x900];
+
+    image_bzimage(&img);
+    config.memory = ranges;
+    config.memory_count = sizeof ranges / sizeof *ranges;
+    config.initrd = initrd;
+    config.initrd_length = sizeof initrd;
+    loads();
+    cr_assert(eq(u64, entry.initrd, 0x3ff000));
+}
+
 Test(bzimage, command_line_has_a_limit)
 {
     image_bzimage(&img);

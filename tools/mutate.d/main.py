@@ -574,7 +574,8 @@ def main(words=None):
     results, argued = Results(options.root), read_argued(options.root)
     tried = {mutant.id: results.of(mutant) for mutant in chosen}
     todo = [mutant for mutant in chosen if not options.again and not tried[mutant.id]
-            or options.again and tried[mutant.id] and tried[mutant.id]["outcome"] == "survived"]
+            or options.again and tried[mutant.id] and tried[mutant.id]["outcome"] == "survived"
+            and (mutant.file, mutant.before, mutant.after) not in argued]
     if options.sample:
         random.Random(options.seed).shuffle(todo)  # a run that ends early has seen some of all
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
