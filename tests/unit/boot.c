@@ -980,6 +980,16 @@ Test(load, probes)
     cr_assert(eq(i32, vsdk_boot_probe("x", 1, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
 }
 
+Test(load, output_that_is_too_small_loads_nothing)
+{
+    image_bzimage(&img);
+    config.image = img.bytes;
+    config.image_length = img.length;
+    entry.size = 8;
+    cr_assert(eq(i32, vsdk_boot_load(&vm, &config, &entry, &error), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(u64, peek(0x7000 + 0x1fe, 2), 0));
+}
+
 Test(load, checks_its_configuration)
 {
     const vsdk_memory_range wrong[] = {{0x1000, 0x2000, 1, 0}, {0x2000, 0x1000, 1, 0}};
