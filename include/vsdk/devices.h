@@ -461,7 +461,8 @@ vsdk_status vsdk_pvpanic_create(vsdk_vm *vm, const vsdk_pvpanic_config *config,
  *   EXISTS            guest memory or another device is there, or a controller has one of these
  *                     lines
  *   RESERVED          the hypervisor serves these addresses itself
- *   UNSUPPORTED       the configuration has a later version's field
+ *   UNSUPPORTED       the configuration has a later version's field, or the virtual machine has no
+ *                     local APIC
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  *   STATE             called in a forked child

@@ -24,12 +24,13 @@
  *
  * Structs whose kind is configuration or output begin with size and flags. The caller sets size to
  * the sizeof that it was compiled with; zero in any later field means the default. A size below 8
- * and an unknown flag are VSDK_ERROR_INVALID_ARGUMENT. A configuration may be shorter than the
- * library knows: the rest counts as zero. It may be longer if its tail is zero; a tail or a
- * reserved field that is not zero is VSDK_ERROR_UNSUPPORTED, a later version's field. An output
- * that is shorter than in the first version that had it is VSDK_ERROR_INVALID_ARGUMENT too; what
- * the library does not know of a longer one becomes zero. All other structures are frozen. Later
- * versions add values to enums: a caller tolerates those that it does not know.
+ * or above 4096 (one that was not set) and an unknown flag are VSDK_ERROR_INVALID_ARGUMENT. A
+ * configuration may be shorter than the library knows: the rest counts as zero. It may be longer if
+ * its tail is zero; a tail or a reserved field that is not zero is VSDK_ERROR_UNSUPPORTED, a later
+ * version's field. An output that is shorter than in the first version that had it is
+ * VSDK_ERROR_INVALID_ARGUMENT too; what the library does not know of a longer one becomes zero. All
+ * other structures are frozen. Later versions add values to enums: a caller tolerates those that it
+ * does not know.
  *
  * After fork the child may only close handles. A close there does nothing: it touches no virtual
  * machine and calls no release. Every other call that has a status answers VSDK_ERROR_STATE there.

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Structs that begin with size and flags. The size is the caller's word for how much memory there
+ * is, so it is looked at before a byte is read or written by it. */
 #include "base/record.h"
 #include "base/error.h"
 #include <inttypes.h>
@@ -14,10 +16,13 @@ static int is_zero(const unsigned char *bytes, size_t length)
     return 1;
 }
 
-static vsdk_status too_small(uint32_t size, size_t least, const char *operation, vsdk_error *error)
+/* A size that was forgotten is whatever was in that place: nothing may be read or written by it. */
+static vsdk_status size_check(uint32_t size, size_t least, const char *operation, vsdk_error *error)
 {
+    if (size >= least && size <= RECORD_MOST)
+        return VSDK_OK;
     error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-              "size %" PRIu32 " of the structure is below %zu", size, least);
+              "size %" PRIu32 " of the structure is not from %zu to %d", size, least, RECORD_MOST);
     return error_hint(error, VSDK_ERROR_INVALID_ARGUMENT,
                       "set its size to sizeof of the structure before the call");
 }
@@ -40,8 +45,9 @@ vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t kn
     if (!given)
         return VSDK_OK;
     memcpy(&size, given, sizeof size);
-    if (size < HEAD)
-        return too_small(size, HEAD, operation, error);
+    vsdk_status status = size_check(size, HEAD, operation, error);
+    if (status)
+        return status;
     memcpy(&flags, (const char *)given + sizeof size, sizeof flags);
     if (flags & ~known_flags)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
@@ -72,8 +78,10 @@ vsdk_status record_write(void *given, const void *result, size_t known, size_t l
     uint32_t size;
 
     memcpy(&size, given, sizeof size);
-    if (size < least || size < sizeof size)
-        return too_small(size, least, operation, error);
+    vsdk_status status =
+        size_check(size, least > sizeof size ? least : sizeof size, operation, error);
+    if (status)
+        return status;
     memcpy((char *)given + sizeof size, (const char *)result + sizeof size,
            (size < known ? size : known) - sizeof size);
     if (size > known)

@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <vsdk/types.h>
 
+/* More than any version of a structure will have. */
+enum { RECORD_MOST = 4096 };
+
 /* Copies a caller's configuration (NULL: all zero) into `copy` of `known` bytes. Shorter than known
  * is zero-extended; longer is accepted when the tail is zero; `size` of the copy becomes `known`.
  * Flags outside `known_flags` are VSDK_ERROR_INVALID_ARGUMENT. */
@@ -13,7 +16,8 @@ vsdk_status record_read(void *copy, size_t known, const void *given, uint32_t kn
                         const char *operation, vsdk_error *error);
 
 /* Copies `known` bytes of a result to a caller's output record as far as its size allows, keeping
- * its `size`; a size below `least`, what the first version had, is VSDK_ERROR_INVALID_ARGUMENT. */
+ * its `size`; a size below `least`, what the first version had, or above RECORD_MOST is
+ * VSDK_ERROR_INVALID_ARGUMENT. */
 vsdk_status record_write(void *given, const void *result, size_t known, size_t least,
                          const char *operation, vsdk_error *error);
 

@@ -210,6 +210,18 @@ static ioapic *ioapic_alloc(const vsdk_ioapic_config *config)
     return io;
 }
 
+/* Its messages go to local APICs: without them nothing would ever arrive. */
+static vsdk_status ioapic_check_vm(vsdk_vm *vm, const char *operation, vsdk_error *error)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    if (vsdk_vm_get_info(vm, &info, NULL) || info.irqchip != VSDK_IRQCHIP_NONE)
+        return VSDK_OK;
+    error_set(error, VSDK_ERROR_UNSUPPORTED, operation, "the virtual machine has no local APIC");
+    return error_hint(error, VSDK_ERROR_UNSUPPORTED,
+                      "set irqchip to VSDK_IRQCHIP_PORTABLE in vsdk_vm_config");
+}
+
 vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vsdk_device **device,
                                vsdk_error *error)
 {
@@ -222,6 +234,8 @@ vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vs
     if (!status)
         status = device_read_config(&c, sizeof c, offsetof(vsdk_ioapic_config, reserved), config,
                                     __func__, error);
+    if (!status)
+        status = ioapic_check_vm(vm, __func__, error);
     if (status)
         return status;
     if (c.id > 15)

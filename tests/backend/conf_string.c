@@ -151,6 +151,29 @@ Test(string, kick_comes_between_writes)
     vsdk_device_close(device);
 }
 
+/* What a device had not been given when it went away is the embedder's: no element is lost. */
+Test(string, rest_is_the_embedders_when_the_device_is_gone)
+{
+    vsdk_device *device = attach(kick);
+    uint32_t given = 0;
+
+    load_writes();
+    ok(vsdk_vm_resume(m.vm, E));
+    ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
+    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    ok(vsdk_device_detach(device, E));
+    for (;;) {
+        ok(vsdk_vcpu_run(m.vcpu, VSDK_FOREVER, E));
+        cr_assert_eq(m.exit->reason, VSDK_EXIT_PIO, "%s", vsdk_exit_reason_name(m.exit->reason));
+        if (m.exit->address != PORT_WIDE)
+            break;
+        given += m.exit->count;
+    }
+    cr_assert_eq(m.exit->address, PORT_END);
+    cr_assert_geq(given + (uint32_t)atomic_load(&slow.seen), ALL);
+    vsdk_device_close(device);
+}
+
 Test(string, kick_comes_between_reads)
 {
     vsdk_device *device = attach(kick);

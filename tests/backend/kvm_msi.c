@@ -119,8 +119,11 @@ TEST(lines_stay)
     CHECK(ioctl(k->fd, KVM_SET_IRQCHIP, &chip) == 0);
     CHECK(rig_ops->irq_set_line(&r.vm, 20, 1, &r.error) == VSDK_OK);
     CHECK(arrives(0x85));
+    struct kvm_irqchip pic = {.chip_id = KVM_IRQCHIP_PIC_SLAVE};
+    CHECK(ioctl(k->fd, KVM_GET_IRQCHIP, &pic) == 0);
+    CHECK(!(pic.chip.pic.irr >> 4 & 1)); /* the IOAPIC alone has lines above 15 */
     CHECK(rig_ops->irq_set_line(&r.vm, 20, 0, &r.error) == VSDK_OK);
-    struct kvm_irqchip pic = {.chip_id = KVM_IRQCHIP_PIC_MASTER};
+    pic.chip_id = KVM_IRQCHIP_PIC_MASTER;
     CHECK(rig_ops->irq_set_line(&r.vm, 4, 1, &r.error) == VSDK_OK);
     CHECK(ioctl(k->fd, KVM_GET_IRQCHIP, &pic) == 0);
     CHECK(pic.chip.pic.irr >> 4 & 1);

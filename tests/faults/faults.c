@@ -63,6 +63,17 @@ static void check_error(vsdk_status status, const vsdk_error *error, int injecte
         problem("os_errno %d", error->os_errno);
 }
 
+/* One code for one cause. */
+static void check_no_memory(vsdk_status status, const char *function)
+{
+    static const char *const allocations[] = {"malloc",         "calloc", "realloc",
+                                              "posix_memalign", "strdup", "strndup"};
+
+    for (size_t i = 0; function && i < sizeof allocations / sizeof *allocations; i++)
+        if (strcmp(function, allocations[i]) == 0 && status != VSDK_ERROR_NO_MEMORY)
+            problem("an allocation failed and the status is %s", vsdk_status_name(status));
+}
+
 /* A step that failed is done again: a failing function changes nothing. */
 static int do_step(struct scenario *s, const struct scenario_step *step, int injected)
 {
@@ -79,6 +90,7 @@ static int do_step(struct scenario *s, const struct scenario_step *step, int inj
     if (!seam_failed().function)
         problem("%s: %s without a fault", vsdk_status_name(status), error.message);
     check_error(status, &error, injected);
+    check_no_memory(status, seam_failed().function);
     if (step->run(s, &again) == VSDK_OK)
         return 1;
     problem("again: %s: %s: %s (first %s: %s)", vsdk_status_name(again.code), again.operation,

@@ -13,6 +13,7 @@ import tempfile
 ROOT = os.path.abspath(sys.argv[1])
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "tools", "mutate.d"))
+import found  # noqa: E402
 import main  # noqa: E402
 import mutants  # noqa: E402
 
@@ -45,6 +46,8 @@ MADE = [
     ("return f(\"a, b\");", ["return (void)(f(\"a, b\")), 0;"]),
     ("return 0;", ["return 1;"]),
     ("break;", [";"]),
+    ("    return f(a);", [";", "return (void)(f(a)), 0;"]),
+    ("    return VSDK_ERROR_STATE;", [";", "return 0;", "return VSDK_ERROR_INVALID_ARGUMENT;"]),
     ("x = -1;", ["x = -0;", ";"]),
     ("mask |= 0x10;", ["mask |= 0x11;", ";"]),
     ("_Static_assert(sizeof a == 4, \"a\");", []),
@@ -114,7 +117,7 @@ MESON = """project('tiny', 'c', meson_version: '>= 1.0.0')
 lib = static_library('tiny', 'lib/core/x.c')
 test('tiny', executable('tiny_test', 'tests/t.c', link_with: lib), protocol: 'tap', suite: 'unit', timeout: 20)
 """
-OPTIONS = "option('xen', type: 'feature')\noption('command', type: 'feature')\n"
+OPTIONS = "option('xen', type: 'feature')\noption('command', type: 'feature')\noption('checked', type: 'boolean')\n"
 
 
 def put(root, name, text):
@@ -143,6 +146,7 @@ with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as wor
            "an untested line survives, and is shown", said)
     result(re.search(r"x.c:21 negated: equal", said), "a change that the compiler does not see", said)
     result(re.search(r"return: invalid", said), "a change that does not build", said)
+    result("16 operator: survived no test comes here" in said, "and it is said that no test comes there", said)
     first = said[said.rindex(" mutants: "):]
     status, said = mutate(root, work)
     result(", 0 to try" in said and said[said.rindex(" mutants: "):] == first, "a second run goes on from there", said)
@@ -162,5 +166,14 @@ with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as wor
     one, two = mutate(root, work, "--sample", "4", "--seed", "3", "--list"), mutate(root, work, "--sample", "4", "--seed", "3", "--list")
     result(one == two and "4 mutants" in one[1], "a sample is the same for the same seed", one)
     result("0 mutants" in mutate(root, work, "--file", "lib/base", "--list")[1], "--file takes a folder")
+with open(os.path.join(ROOT, "docs", "found.md"), encoding="utf-8") as file:
+    result(file.read() == found.page(), "docs/found.md is what tools/mutate --page prints")
+stale = []
+for entry in found.entries():
+    if "file" in entry:
+        with open(os.path.join(ROOT, entry["file"]), encoding="utf-8") as file:
+            if found.undo(file.read(), entry) is None:
+                stale.append(f"{entry['file']}: {entry['item']}")
+result(not stale, "each mend of tools/mutate.d/found.toml is written as it says", "\n".join(stale))
 print(f"1..{number}")
 sys.exit(failed != 0)

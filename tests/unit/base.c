@@ -127,6 +127,26 @@ Test(base, results_go_as_far_as_there_is_room)
     cr_assert(given.known.b == 8 && given.later == 0);
 }
 
+Test(base, a_forgotten_size_is_refused)
+{
+    const struct sample result = {sizeof result, 0, 7, 8};
+    unsigned char given[RECORD_MOST + 8];
+    const uint32_t sizes[] = {RECORD_MOST + 4, 0x55555555, UINT32_MAX};
+    struct sample copy;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        memset(given, 0, sizeof given);
+        memcpy(given, &sizes[i], sizeof sizes[i]);
+        given[sizeof given - 1] = 1;
+        cr_assert_eq(record_write(given, &result, sizeof result, 16, "op", NULL),
+                     VSDK_ERROR_INVALID_ARGUMENT);
+        cr_assert_eq(record_read(&copy, sizeof copy, given, 0, "op", NULL),
+                     VSDK_ERROR_INVALID_ARGUMENT);
+        for (size_t at = sizeof sizes[i]; at < sizeof given; at++)
+            cr_assert_eq(given[at], at == sizeof given - 1);
+    }
+}
+
 Test(base, lengths_do_not_wrap)
 {
     uint64_t out;

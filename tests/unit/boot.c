@@ -183,6 +183,23 @@ Test(bzimage, initrd_stays_below_its_limit)
     cr_assert(eq(u64, peek(0x7000 + 0x218, 8), 0));
 }
 
+/* The last of these ranges has room enough, but not from a page's begin. */
+Test(bzimage, initrd_lies_where_a_page_begins)
+{
+    static const vsdk_memory_range ranges[] = {{0, 0xa0000, VSDK_MEMORY_RAM, 0},
+                                               {0x100000, 0x300000, VSDK_MEMORY_RAM, 0},
+                                               {0x500800, 0x1000, VSDK_MEMORY_RAM, 0}};
+    static const uint8_t initrd[0x900];
+
+    image_bzimage(&img);
+    config.memory = ranges;
+    config.memory_count = sizeof ranges / sizeof *ranges;
+    config.initrd = initrd;
+    config.initrd_length = sizeof initrd;
+    loads();
+    cr_assert(eq(u64, entry.initrd, 0x3ff000));
+}
+
 Test(bzimage, command_line_has_a_limit)
 {
     image_bzimage(&img);
@@ -963,6 +980,16 @@ Test(load, probes)
     cr_assert(eq(i32, vsdk_boot_probe("x", 1, NULL, NULL), VSDK_ERROR_INVALID_ARGUMENT));
 }
 
+Test(load, output_that_is_too_small_loads_nothing)
+{
+    image_bzimage(&img);
+    config.image = img.bytes;
+    config.image_length = img.length;
+    entry.size = 8;
+    cr_assert(eq(i32, vsdk_boot_load(&vm, &config, &entry, &error), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(u64, peek(0x7000 + 0x1fe, 2), 0));
+}
+
 Test(load, checks_its_configuration)
 {
     const vsdk_memory_range wrong[] = {{0x1000, 0x2000, 1, 0}, {0x2000, 0x1000, 1, 0}};
@@ -989,6 +1016,7 @@ Test(load, checks_its_configuration)
     REFUSES((c.memory = wrong, c.memory_count = 2), VSDK_ERROR_INVALID_ARGUMENT);
     REFUSES((c.memory = wraps, c.memory_count = 1), VSDK_ERROR_INVALID_ARGUMENT);
     REFUSES(c.flags = 4, VSDK_ERROR_INVALID_ARGUMENT);
+    REFUSES(c.reserved[0] = 1, VSDK_ERROR_UNSUPPORTED);
     REFUSES(c.reserved[1] = 1, VSDK_ERROR_UNSUPPORTED);
     REFUSES(c.module_count = 65, VSDK_ERROR_LIMIT);
     REFUSES(c.module_count = 1, VSDK_ERROR_INVALID_ARGUMENT);

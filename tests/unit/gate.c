@@ -332,3 +332,20 @@ Test(gate, memory_outlives_all_else)
     fails(GONE, vsdk_ram_create(rig.vm, P, NULL, &ram, E));
     cr_assert_null(ram);
 }
+
+/* A writer also holds the mapping, and with it the memory; a reader holds the memory alone. */
+Test(gate, a_pin_for_reading_keeps_its_bytes)
+{
+    vsdk_ram *ram = rig_ram(&rig, 0x10000, P, 0);
+    vsdk_dma_view view = {.size = sizeof view};
+    uint8_t bytes[16] = {1, 2, 3};
+
+    ok(vsdk_vm_write(rig.vm, 0x10010, bytes, sizeof bytes, NULL));
+    ok(vsdk_dma_map(device, 0x10010, sizeof bytes, VSDK_DMA_FROM_GUEST, &view, NULL));
+    ok(vsdk_vm_unmap(rig.vm, 0x10000, P, NULL));
+    vsdk_ram_close(ram);
+    cr_assert_arr_eq(view.data, bytes, sizeof bytes);
+    ok(vsdk_vm_destroy(rig.vm, NULL));
+    cr_assert_arr_eq(view.data, bytes, sizeof bytes);
+    vsdk_dma_unmap(&view);
+}

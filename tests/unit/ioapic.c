@@ -153,3 +153,14 @@ Test(ioapic, serves_a_serial_port)
     cr_assert(eq(u32, vm.messages, 1));
     cr_assert(eq(u32, vm.message[0].data, 0x41));
 }
+
+Test(ioapic, needs_local_apics)
+{
+    vsdk_device *device;
+    vsdk_error error;
+
+    vm.irqchip = VSDK_IRQCHIP_NONE;
+    cr_assert(eq(i32, vsdk_ioapic_create(&vm, NULL, &device, &error), VSDK_ERROR_UNSUPPORTED));
+    cr_assert_null(device);
+    cr_assert(error.code == VSDK_ERROR_UNSUPPORTED && error.hint[0]);
+}

@@ -368,3 +368,18 @@ BOTH(guests, device_trace)
     rig_expect_end(&r, 0);
     rig_close(&r);
 }
+
+/* INT is for gates that the level may call, whatever their handler's level. */
+Test(guests, a_gate_of_level_0_is_not_called_from_level_3)
+{
+    const uint64_t stack_of_level_0 = STACKS;
+    rig r = {0};
+
+    rig_open(&r, 0);
+    rig_load(&r, &guest_software_interrupt, 3, 0);
+    memcpy(r.memory + TSS + 4, &stack_of_level_0, sizeof stack_of_level_0);
+    rig_start(&r);
+    rig_run(&r, 0);
+    cr_assert_eq(r.exit->reason, VSDK_EXIT_CRASH, "%s", vsdk_exit_reason_name(r.exit->reason));
+    rig_close(&r);
+}

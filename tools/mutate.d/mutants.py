@@ -17,11 +17,14 @@ CONTROL = re.compile(r"^\s*(?:\} )?(if|else|while|for|do|switch)\b")
 SKIPPED = re.compile(r"^\s*(#|\}(?! else if| while)|\w+:$|(case .*|default):$)")
 RETURN = re.compile(r"^\s*return\b(.*);$", re.S)
 NOTHING = {"0", "VSDK_OK", "NULL"}
+STATUS = re.compile(r"\bVSDK_ERROR_[A-Z_]+\b")
+NESTED = 8  # columns: a return that stands deeper than its function's body is an early one
 
 
 class Mutant:
-    def __init__(self, file, line, kind, before, after, start, end, text, twin):
+    def __init__(self, file, line, kind, before, after, start, end, text, twin, lines):
         self.file, self.line, self.kind = file, line, kind
+        self.lines = lines  # those of the whole statement
         self.before, self.after = " ".join(before.split()), " ".join(after.split())
         self.start, self.end, self.text = start, end, text  # what goes instead of [start, end)
         key = f"{file}|{kind}|{self.before}|{self.after}|{twin}"
@@ -120,9 +123,14 @@ def of_statement(code, start, end):
         if declares and before.endswith("["):
             continue  # how long an array is
         yield "constant", start + match.start(1), start + match.end(1), changed_number(match[1])
+    for match in STATUS.finditer(text):
+        other = "STATE" if match[0].endswith("INVALID_ARGUMENT") else "INVALID_ARGUMENT"
+        yield "status", start + match.start(), start + match.end(), "VSDK_ERROR_" + other
     indent = len(text) - len(text.lstrip())
     returned = RETURN.match(text)
     if returned:
+        if indent >= NESTED and returned[1].strip():
+            yield "early", start + indent, end, ";"
         value = returned[1].strip()
         if not value:
             yield "return", start + indent, end, ";"
@@ -151,7 +159,8 @@ def of_file(file, source):
                 key = kind, " ".join(source[start:stop].split()), " ".join(after.split())
                 twins[key] = twins.get(key, -1) + 1
                 line = source[:at].count("\n") + 1
-                found.append(Mutant(file, line, kind, source[start:stop], after, at, to, text, twins[key]))
+                lines = range(source[:start].count("\n") + 1, source[:stop].rstrip().count("\n") + 2)
+                found.append(Mutant(file, line, kind, source[start:stop], after, at, to, text, twins[key], lines))
     return found
 
 
