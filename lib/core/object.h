@@ -65,6 +65,7 @@ struct vsdk_vcpu {
     refs refs;
     _Atomic uint32_t closed;  /* the last handle, and the record is at home; a futex */
     _Atomic uint32_t place;   /* a futex while LOCKED */
+    _Atomic uint32_t settles; /* odd while a pause finishes its access, in place BUSY */
     _Atomic uint32_t pending; /* the last access is unfinished */
     uint32_t settable;        /* of that access: VSDK_EXIT_REGS_SETTABLE */
     uint32_t claimed;         /* a device has answered it */

@@ -135,6 +135,7 @@ vsdk_status vcpu_settle(vsdk_vcpu *vcpu, const char *operation, vsdk_error *erro
     if (!atomic_load_explicit(&vcpu->pending, memory_order_relaxed))
         return VSDK_OK;
     int counted = vcpu_keep_record(vcpu);
+    atomic_fetch_add(&vcpu->settles, 1);
     if (!vcpu_come_in(vcpu)) {
         status = busy(vcpu, operation, error);
     } else {
@@ -147,8 +148,9 @@ vsdk_status vcpu_settle(vsdk_vcpu *vcpu, const char *operation, vsdk_error *erro
                                "vCPU %u has a further part of its access, which no device answers",
                                vcpu->backend.index);
         atomic_store(&vcpu->place, PLACE_OUT);
-        life_changed(vcpu->vm);
     }
+    atomic_fetch_add(&vcpu->settles, 1);
+    life_changed(vcpu->vm);
     if (counted)
         vsdk_vcpu_close(vcpu);
     return status;

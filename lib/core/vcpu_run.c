@@ -165,6 +165,26 @@ static vsdk_status run_inside(vsdk_vcpu *vcpu, vsdk_error *error)
     return status;
 }
 
+/* Somebody else is inside. A pause that finishes the access is waited for: it has not asked for the
+ * vCPU, and who runs one vCPU by one thread need not know of it. */
+OFF_EXIT_PATH static int come_in_after_settling(vsdk_vcpu *vcpu)
+{
+    vsdk_vm *vm = vcpu->vm;
+
+    for (;;) {
+        uint32_t settles = atomic_load(&vcpu->settles);
+        if (vcpu_come_in(vcpu))
+            return 1;
+        lock_take(&vm->life.lock);
+        uint32_t seen = atomic_load(&vm->life.changes), now = atomic_load(&vcpu->settles);
+        if (now & 1)
+            life_wait(vm, seen, 0);
+        lock_give(&vm->life.lock);
+        if (now == settles && !(now & 1))
+            return 0;
+    }
+}
+
 EXIT_PATH vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_error *error)
 {
     if (!vcpu)
@@ -177,7 +197,7 @@ EXIT_PATH vsdk_status vsdk_vcpu_run(vsdk_vcpu *vcpu, uint64_t timeout_ns, vsdk_e
     if (!vm_enter(vm))
         return vm_gone(operation, error);
     vsdk_status status;
-    if (vcpu_come_in(vcpu)) {
+    if (vcpu_come_in(vcpu) || come_in_after_settling(vcpu)) {
         vcpu->backend.deadline_ns = sys_deadline(timeout_ns);
         status = run_inside(vcpu, error);
         vcpu_go_out(vcpu);
