@@ -35,7 +35,8 @@ static vsdk_loop *own_loop(vsdk_vm *vm, const char *operation)
     vsdk_loop *loop = NULL;
     vm_use use;
 
-    if (!vm->life.stopping || callback_top() || vm_use_begin(vm, &use, operation, NULL))
+    if (!vm->life.stopping || !atomic_load(&vm->devices.stops) || callback_top() ||
+        vm_use_begin(vm, &use, operation, NULL))
         return NULL;
     loop = vsdk_loop_ref(atomic_load(&vm->loop));
     vm_use_end(use);
