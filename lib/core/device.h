@@ -114,7 +114,8 @@ static inline int device_loan_end(device_loan *loan)
     return 0;
 }
 
-/* To be asked after the thread has said that it comes in, by loan->inside. */
+/* To be asked after the thread has said that it comes in, by loan->inside, and where the device is
+ * there all the same. */
 static inline int device_is_lent_to(const vsdk_device *device, const device_loan *loan)
 {
     return atomic_load_explicit(&device->lent, memory_order_relaxed) == loan;
@@ -126,7 +127,11 @@ static inline int device_claim_by(vsdk_device *device, device_loan *loan)
     if (device_is_lent_to(device, loan)) {
         atomic_store_explicit(&loan->inside, device, memory_order_relaxed);
         fence_none();
-        if (device_is_lent_to(device, loan) || device_loan_end(loan))
+        if (device_is_lent_to(device, loan)) {
+            loan->held = device;
+            return 1;
+        }
+        if (device_loan_end(loan))
             return 1;
     }
     return device_claim(device);

@@ -4,11 +4,12 @@
  * waits: the threads that are listed wait for each other in no circle.
  *
  * A loan: while DEVICE_LENT is set nobody is counted, but who recalls or waits for that, and the
- * vCPU that has it comes in by saying so in its loan->inside. It says so, and then looks at `lent`;
- * who recalls clears `lent`, passes a heavy fence, and then looks at inside. So one of them sees
- * the other. If the thread is inside, the recall counts it: it is then the one that is in. It
- * learns of that when it leaves: it takes inside back and then looks at `recalled`, which was set
- * before the heavy fence. What the recall did is then read under the loan's lock. */
+ * vCPU that has it comes in by saying so in its loan->inside. It says so, and then looks at `lent`,
+ * or at its own `recalled` where the device may be gone (loan->held is lent to it unless something
+ * was recalled). Who recalls changes both, passes a heavy fence, and then looks at inside. So one
+ * of them sees the other. If the thread is inside, the recall counts it: it is then the one that is
+ * in. It learns of that when it leaves: it takes inside back and then looks at `recalled`, which
+ * was set before the heavy fence. What the recall did is then read under the loan's lock. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/sys.h"
@@ -62,6 +63,7 @@ int device_loan_settle(device_loan *loan)
     lock_take(&loan->lock);
     int counted = loan->counted != NULL;
     loan->counted = NULL;
+    loan->held = NULL;
     atomic_store(&loan->recalled, 0);
     lock_give(&loan->lock);
     return counted;
@@ -85,8 +87,10 @@ void device_leave_by(vsdk_device *device, device_loan *loan)
     }
     device->streak = 0;
     atomic_store(&device->lent, loan);
-    if (atomic_compare_exchange_strong(&device->count, &alone, DEVICE_LENT))
+    if (atomic_compare_exchange_strong(&device->count, &alone, DEVICE_LENT)) {
+        loan->held = device;
         return;
+    }
     atomic_store(&device->lent, NULL);
     device_leave(device);
 }
