@@ -150,10 +150,12 @@ Test(callbacks, enter_is_like_one)
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device;
     vsdk_vcpu *vcpu;
+    vsdk_pool *pool;
     uint8_t byte;
 
     ok(vsdk_host_open("mock", NULL, &host, E));
     ok(vsdk_vm_create(host, NULL, &vm, E));
+    ok(vsdk_pool_create(NULL, &pool, E));
     ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
     ok(vsdk_device_create(vm, &ops, NULL, NULL, &device, E));
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
@@ -167,6 +169,7 @@ Test(callbacks, enter_is_like_one)
     fails(BUSY, vsdk_vcpu_run(vcpu, 0, E));
     fails(BUSY, vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
     fails(BUSY, vsdk_vm_destroy(vm, E));
+    fails(BUSY, vsdk_pool_stop(pool, E)); /* a thread of it may wait for the device */
     fails(RANGE, vsdk_dma_read(device, 0, &byte, 1, E)); /* it is started; there is no memory */
     vsdk_device_leave(device);
     ok(vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
@@ -174,6 +177,8 @@ Test(callbacks, enter_is_like_one)
     ok(vsdk_vm_resume(vm, E));
     ok(vsdk_device_enter(device, E));
     vsdk_device_leave(device);
+    ok(vsdk_pool_stop(pool, E));
+    vsdk_pool_close(pool);
     vsdk_vcpu_close(vcpu);
     vsdk_vm_close(vm);
     fails(GONE, vsdk_device_enter(device, E));
