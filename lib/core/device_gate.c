@@ -12,8 +12,19 @@
  * was set before the heavy fence. What the recall did is then read under the loan's lock. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "core/device.h"
+
+/* The threads that wait, for devices of whatever virtual machine: a circle may go through several.
+ * Each process has a list of its own, because a fork may leave the lock taken for ever. */
+typedef struct drain_list {
+    lock lock; /* RANK_DRAIN */
+    drain_wait *waits;
+    uint32_t process;
+} drain_list;
+
+__attribute__((section(".data"))) static _Atomic(drain_list *) known;
 
 void device_wait(vsdk_device *device)
 {
@@ -95,6 +106,25 @@ void device_leave_by(vsdk_device *device, device_loan *loan)
     device_leave(device);
 }
 
+int device_waits_prepare(void)
+{
+    drain_list *list = atomic_load(&known), *made;
+    uint32_t process = process_id();
+
+    if (list && list->process == process)
+        return 1;
+    made = alloc_zeroed(sizeof *made);
+    if (!made)
+        return 0;
+    lock_init(&made->lock, RANK_DRAIN);
+    made->process = process;
+    if (!atomic_compare_exchange_strong(&known, &list, made)) { /* another thread was first */
+        lock_destroy(&made->lock);
+        alloc_free(made);
+    }
+    return 1;
+}
+
 static int frames_have(const callback_frame *frame, const vsdk_device *device)
 {
     for (; frame; frame = frame->outer) {
@@ -121,19 +151,19 @@ static int waits_for(const drain_wait *waits, const vsdk_device *device,
 vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char *operation,
                               vsdk_error *error)
 {
-    device_list *list = &device->vm->devices;
+    drain_list *list = atomic_load(&known);
 
     *wait = (drain_wait){callback_top(), device, NULL};
     if (frames_have(wait->frames, device))
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "called from a callback of device %s itself", device->name);
-    lock_take(&list->drain);
+    lock_take(&list->lock);
     int circle = waits_for(list->waits, device, wait->frames);
     if (!circle) {
         wait->next = list->waits;
         list->waits = wait;
     }
-    lock_give(&list->drain);
+    lock_give(&list->lock);
     if (circle)
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "a callback of device %s waits for this one to end", device->name);
@@ -142,10 +172,10 @@ vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char 
 
 static void wait_end(const drain_wait *wait)
 {
-    device_list *list = &wait->device->vm->devices;
+    drain_list *list = atomic_load(&known);
     int others = 0;
 
-    lock_take(&list->drain);
+    lock_take(&list->lock);
     for (drain_wait **at = &list->waits; *at;) {
         if (*at == wait) {
             *at = wait->next;
@@ -156,7 +186,7 @@ static void wait_end(const drain_wait *wait)
     }
     if (!others)
         atomic_fetch_and(&wait->device->count, ~(uint32_t)DEVICE_DRAIN);
-    lock_give(&list->drain);
+    lock_give(&list->lock);
 }
 
 void device_wait_drained(drain_wait *wait)

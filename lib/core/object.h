@@ -90,14 +90,11 @@ typedef struct device_list {
     _Atomic uint32_t stops;    /* whose stop is pending */
     _Atomic uint32_t pended;   /* a stop was: the callbacks that it left running are waited for */
     uint32_t ended;            /* under bus.lock: no device is made any more */
-    lock drain;
-    struct drain_wait *waits; /* under drain: see device_gate.h */
 } device_list;
 
 /* Of console.c. What is here was taken at one side and had no room at the other. */
 typedef struct vm_console {
     vsdk_stream *stream; /* counted; NULL: what the guest writes is dropped */
-    _Atomic uint32_t serving;
     uint32_t out_held, in_held;
     uint8_t out[256], in[256];
 } vm_console;
