@@ -104,7 +104,7 @@ typedef struct vsdk_acpi_pm_config {
 } vsdk_acpi_pm_config;
 
 /*
- * How to make a exit-port port.
+ * How to make an exit port.
  *
  * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
  */

@@ -151,7 +151,8 @@ typedef uint32_t vsdk_host_flags;
 
 /*
  * Receives the library's messages. Messages that a guest can cause are limited in rate. The library
- * writes nowhere else.
+ * writes nowhere else. Some come while a lock is held: in a language with a collector, no handle is
+ * closed meanwhile.
  *
  *   user   (may be NULL) The pointer given with the callback.
  *   level  Severity.

@@ -241,8 +241,8 @@ const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value);
  *                     multiple of 4096, memory_max is less than memory, the processors have an exit
  *                     record, or as vsdk_ram_create and vsdk_pc_add_node
  *   RESERVED          the hypervisor serves the exit port's ports or a node's resources itself
- *   UNSUPPORTED       the backend has no such interrupt controller, flag or memory, a configuration
- *                     has a later version's field, or as vsdk_pc_add_node
+ *   UNSUPPORTED       the backend has no such interrupt controller, flag or memory, or no console,
+ *                     a configuration has a later version's field, or as vsdk_pc_add_node
  *   RANGE             the exit port's 4 ports leave their space, or as vsdk_ram_create and
  *                     vsdk_pc_add_node
  *   LIMIT             more processors, memory or nodes than there may be, or there are no more
@@ -286,15 +286,16 @@ vsdk_vm *vsdk_pc_vm(vsdk_pc *pc);
  *
  * What was zero or NULL for a default is filled in. vcpu, ram and nodes point into the machine and
  * are valid as long as it is; nodes changes with vsdk_pc_add_node. A descriptor in ram is the
- * caller's, who may have closed it. serial and debug_output are NULL: streams are not described. So
- * another machine of the same kind can be made of it.
+ * caller's, who may have closed it. serial, debug_output and console are NULL: streams are not
+ * described. So another machine of the same kind can be made of it.
  *
  *   config  (out) Filled; its size is set by the caller.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or size is too small
  *   STATE             called in a forked child
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Threads: any; one at a time a machine. Blocks: no. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
  */
 vsdk_status vsdk_pc_get_config(vsdk_pc *pc, vsdk_pc_config *config, vsdk_error *error);
 

@@ -104,10 +104,12 @@ vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *err
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  pool is NULL
- *   BUSY              called from a thread of the pool
+ *   BUSY              called from a thread of the pool, from a callback of a device, or between
+ *                     enter and leave
  *   STATE             called in a forked child
  * Threads: any but the pool's own. Blocks: until the callbacks that run have returned. From
- * callbacks: no: VSDK_ERROR_BUSY from a thread of the pool. States: any. Backends: all. Since 0.1.
+ * callbacks: no: VSDK_ERROR_BUSY from a thread of the pool, and from a callback of a device, for
+ * which one of them may wait. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error);
 

@@ -14,9 +14,9 @@
  * order. The caller keeps a handle open for as long as a call on it lasts, also from callbacks of
  * that call.
  *
- * What a finalizer may meet, for every handle: a close waits for no other thread and calls no
- * start, stop, read or write of a device, and the last close of a virtual machine destroys it, with
- * the release callbacks that this means, on the closing thread.
+ * What a finalizer may meet, for every handle: a close waits for no callback and no run of another
+ * thread, and calls no start, stop, read or write of a device, and the last close of a virtual
+ * machine destroys it, with the release callbacks that this means, on the closing thread.
  *
  * Time is in nanoseconds. As a timeout 0 does not wait and VSDK_FOREVER has no end, in every
  * function. What the header of a function says of its threads holds while the library waits, too:
@@ -33,9 +33,10 @@
  * does not know.
  *
  * After fork the child may only close handles. A close there does nothing: it touches no virtual
- * machine and calls no release. Every other call that has a status answers VSDK_ERROR_STATE there.
- * The child's copies of the library's descriptors keep a guest of KVM in being, without anybody who
- * runs it, until the child has ended or executed another program.
+ * machine and calls no release. Every other call on a handle of the parent's that has a status
+ * answers VSDK_ERROR_STATE there. The child may open a host of its own. The child's copies of the
+ * library's descriptors keep a guest of KVM in being, without anybody who runs it, until the child
+ * has ended or executed another program.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.

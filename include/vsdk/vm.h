@@ -98,8 +98,8 @@ enum vsdk_vm_flags_values {
 typedef uint32_t vsdk_vm_flags;
 
 /*
- * All that a backend must know before the first vCPU. Dirty tracking, other clocks and CPUID modes
- * will be fields after these.
+ * All that a backend must know before the first vCPU. Other clocks and CPUID modes will be fields
+ * after these.
  *
  * The caller sets size to sizeof, and may leave the rest zero. 64 bytes. Since 0.1.
  */
@@ -113,7 +113,8 @@ typedef struct vsdk_vm_config {
     /*
      * An end of a stream, to be connected to the console that the hypervisor gives the guest
      * (VSDK_CAPABILITY_CONSOLE); the virtual machine takes a reference, and its handler place.
-     * NULL: what the guest writes there is dropped.
+     * Bytes go both ways while a thread is inside run of vCPU 0; what the guest wrote before it
+     * stopped is in the stream when that is told. NULL: what the guest writes there is dropped.
      */
     vsdk_stream *console;
     uint64_t reserved[4]; /* Zero */
@@ -294,7 +295,8 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error);
  * the rest of an access needs.
  *
  * A device whose stop is pending may need its loop. Where that is the virtual machine's own and
- * nobody dispatches it, pause does while it waits.
+ * nobody dispatches it, pause does while it waits. In a callback of any kind it does not, and
+ * nobody else may: give it a time there, or call vsdk_vm_pause_request.
  *
  * A run in a paused virtual machine waits inside until resume, kick, deadline or destroy.
  *

@@ -141,22 +141,23 @@ __attribute__((noinline)) static int bells_ring(const snapshot *bells, vsdk_vcpu
 }
 
 /* The access goes where the last one went, to a device that is lent to this vCPU: 1, and it is in.
- * The device is there as long as the tables are those in which it was found; from then on, since
- * whoever takes it away recalls it first, and sees that this thread comes in. */
+ * The device is there since whoever takes it away recalls it first, and sees that this thread comes
+ * in. One that is not lent, or was recalled, may be freed at any moment and is not looked at. */
 static inline int found_again(vsdk_vm *vm, vsdk_vcpu *vcpu, const bus_found *found,
                               const vsdk_exit *exit)
 {
     uint64_t offset = exit->address - found->first;
 
     if (__builtin_expect(found->reason != exit->reason || offset > found->most ||
-                             exit->width - 1u > found->most - offset,
+                             exit->width - 1u > found->most - offset ||
+                             vcpu->loan.held != found->device,
                          0))
         return 0;
     atomic_store_explicit(&vcpu->loan.inside, found->device, memory_order_relaxed);
     fence_none();
     if (__builtin_expect(atomic_load_explicit(&vm->readers.changes, memory_order_acquire) ==
                                  found->changes &&
-                             device_is_lent_to(found->device, &vcpu->loan),
+                             !atomic_load_explicit(&vcpu->loan.recalled, memory_order_relaxed),
                          1))
         return 1;
     return device_loan_end(&vcpu->loan);

@@ -36,6 +36,7 @@ typedef struct bus {
 typedef struct device_loan {
     _Atomic(vsdk_device *) inside; /* the lent device that the vCPU's thread is in, or comes to */
     _Atomic uint32_t recalled;     /* set by who recalls: the thread looks at `counted` */
+    const vsdk_device *held;       /* the thread's own: lent to it, if nothing was recalled since */
     vsdk_device *counted;          /* under lock: a recall found it inside, and has counted it */
     lock lock;                     /* RANK_LEAF */
 } device_loan;

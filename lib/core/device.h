@@ -126,7 +126,8 @@ static inline int device_loan_end(device_loan *loan)
     return 0;
 }
 
-/* To be asked after the thread has said that it comes in, by loan->inside. */
+/* To be asked after the thread has said that it comes in, by loan->inside, and where the device is
+ * there all the same. */
 static inline int device_is_lent_to(const vsdk_device *device, const device_loan *loan)
 {
     return atomic_load_explicit(&device->lent, memory_order_relaxed) == loan;
@@ -138,7 +139,11 @@ static inline int device_claim_by(vsdk_device *device, device_loan *loan)
     if (device_is_lent_to(device, loan)) {
         atomic_store_explicit(&loan->inside, device, memory_order_relaxed);
         fence_none();
-        if (device_is_lent_to(device, loan) || device_loan_end(loan))
+        if (device_is_lent_to(device, loan)) {
+            loan->held = device;
+            return 1;
+        }
+        if (device_loan_end(loan))
             return 1;
     }
     return device_claim(device);
@@ -202,6 +207,8 @@ typedef struct drain_wait {
     struct drain_wait *next;
 } drain_wait;
 
+/* Once in each process, before its first device; 0: no memory. */
+int device_waits_prepare(void);
 vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char *operation,
                               vsdk_error *error);
 /* Returns when no thread is in a callback of the device; ends the wait. */

@@ -4,16 +4,28 @@
  * waits: the threads that are listed wait for each other in no circle.
  *
  * A loan: while DEVICE_LENT is set nobody is counted, but who recalls or waits for that, and the
- * vCPU that has it comes in by saying so in its loan->inside. It says so, and then looks at `lent`;
- * who recalls clears `lent`, passes a heavy fence, and then looks at inside. So one of them sees
- * the other. If the thread is inside, the recall counts it: it is then the one that is in. It
- * learns of that when it leaves: it takes inside back and then looks at `recalled`, which was set
- * before the heavy fence. What the recall did is then read under the loan's lock. */
+ * vCPU that has it comes in by saying so in its loan->inside. It says so, and then looks at `lent`,
+ * or at its own `recalled` where the device may be gone (loan->held is lent to it unless something
+ * was recalled). Who recalls changes both, passes a heavy fence, and then looks at inside. So one
+ * of them sees the other. If the thread is inside, the recall counts it: it is then the one that is
+ * in. It learns of that when it leaves: it takes inside back and then looks at `recalled`, which
+ * was set before the heavy fence. What the recall did is then read under the loan's lock. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "core/device.h"
 #include "core/life_wait.h"
+
+/* The threads that wait, for devices of whatever virtual machine: a circle may go through several.
+ * Each process has a list of its own, because a fork may leave the lock taken for ever. */
+typedef struct drain_list {
+    lock lock; /* RANK_DRAIN */
+    drain_wait *waits;
+    uint32_t process;
+} drain_list;
+
+__attribute__((section(".data"))) static _Atomic(drain_list *) known;
 
 void device_wait(vsdk_device *device)
 {
@@ -82,6 +94,7 @@ int device_loan_settle(device_loan *loan)
     lock_take(&loan->lock);
     int counted = loan->counted != NULL;
     loan->counted = NULL;
+    loan->held = NULL;
     atomic_store(&loan->recalled, 0);
     lock_give(&loan->lock);
     return counted;
@@ -105,10 +118,31 @@ void device_leave_by(vsdk_device *device, device_loan *loan)
     }
     device->streak = 0;
     atomic_store(&device->lent, loan);
-    if (atomic_compare_exchange_strong(&device->count, &alone, DEVICE_LENT))
+    if (atomic_compare_exchange_strong(&device->count, &alone, DEVICE_LENT)) {
+        loan->held = device;
         return;
+    }
     atomic_store(&device->lent, NULL);
     device_leave(device);
+}
+
+int device_waits_prepare(void)
+{
+    drain_list *list = atomic_load(&known), *made;
+    uint32_t process = process_id();
+
+    if (list && list->process == process)
+        return 1;
+    made = alloc_zeroed(sizeof *made);
+    if (!made)
+        return 0;
+    lock_init(&made->lock, RANK_DRAIN);
+    made->process = process;
+    if (!atomic_compare_exchange_strong(&known, &list, made)) { /* another thread was first */
+        lock_destroy(&made->lock);
+        alloc_free(made);
+    }
+    return 1;
 }
 
 static int frames_have(const callback_frame *frame, const vsdk_device *device)
@@ -137,19 +171,19 @@ static int waits_for(const drain_wait *waits, const vsdk_device *device,
 vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char *operation,
                               vsdk_error *error)
 {
-    device_list *list = &device->vm->devices;
+    drain_list *list = atomic_load(&known);
 
     *wait = (drain_wait){callback_top(), device, NULL};
     if (frames_have(wait->frames, device))
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "called from a callback of device %s itself", device->name);
-    lock_take(&list->drain);
+    lock_take(&list->lock);
     int circle = waits_for(list->waits, device, wait->frames);
     if (!circle) {
         wait->next = list->waits;
         list->waits = wait;
     }
-    lock_give(&list->drain);
+    lock_give(&list->lock);
     if (circle)
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "a callback of device %s waits for this one to end", device->name);
@@ -158,10 +192,10 @@ vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char 
 
 static void wait_end(const drain_wait *wait)
 {
-    device_list *list = &wait->device->vm->devices;
+    drain_list *list = atomic_load(&known);
     int others = 0;
 
-    lock_take(&list->drain);
+    lock_take(&list->lock);
     for (drain_wait **at = &list->waits; *at;) {
         if (*at == wait) {
             *at = wait->next;
@@ -172,7 +206,7 @@ static void wait_end(const drain_wait *wait)
     }
     if (!others)
         atomic_fetch_and(&wait->device->count, ~(uint32_t)DEVICE_DRAIN);
-    lock_give(&list->drain);
+    lock_give(&list->lock);
 }
 
 void device_wait_drained(drain_wait *wait)

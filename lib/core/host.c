@@ -7,6 +7,7 @@
 #include "base/fence.h"
 #include "base/process.h"
 #include "base/record.h"
+#include "core/device.h"
 #include "core/log.h"
 #include <signal.h>
 #include <stdio.h>
@@ -155,7 +156,7 @@ static vsdk_status open_checked(const backend_ops *ops, const char *name,
 
     if (status)
         return status;
-    vsdk_host *host = host_alloc(config);
+    vsdk_host *host = device_waits_prepare() ? host_alloc(config) : NULL;
     if (!host)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the host");
     if (ops)

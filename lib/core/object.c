@@ -48,7 +48,6 @@ void vm_free(vsdk_vm *vm)
     lock_destroy(&vm->irq.lock);
     alloc_free(vm->bus.reserved);
     lock_destroy(&vm->bus.lock);
-    lock_destroy(&vm->devices.drain);
     lock_destroy(&vm->life.lock);
     lock_destroy(&vm->serial);
     readers_destroy(&vm->readers);

@@ -89,19 +89,16 @@ typedef struct device_list {
     vsdk_device *first, *last; /* under bus.lock */
     _Atomic uint32_t running;  /* devices that take part are, or become, started */
     _Atomic uint32_t stops;    /* whose stop is pending */
-    _Atomic uint32_t
-        changes; /* grows when a device starts or a range goes: for deferred accesses */
+    /* Grows when a device starts or a range goes: for accesses that wait for their device. */
+    _Atomic uint32_t changes;
     _Atomic uint32_t waiting; /* vCPUs whose access waits for such a change */
     _Atomic uint32_t look;    /* a stop under way may be nearer to its end: look again */
     uint32_t ended;           /* under bus.lock: no device is made any more */
-    lock drain;
-    struct drain_wait *waits; /* under drain: see device_gate.h */
 } device_list;
 
 /* Of console.c. What is here was taken at one side and had no room at the other. */
 typedef struct vm_console {
     vsdk_stream *stream; /* counted; NULL: what the guest writes is dropped */
-    _Atomic uint32_t serving;
     uint32_t out_held, in_held;
     uint8_t out[256], in[256];
 } vm_console;

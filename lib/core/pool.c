@@ -284,6 +284,8 @@ vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)
         return vm_forked(operation, error);
     if (pool_of_thread == pool)
         return error_set(error, VSDK_ERROR_BUSY, operation, "called from a thread of the pool");
+    if (callback_in_some_device())
+        return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback of a device");
     lock_take(&pool->lock);
     int first = !atomic_exchange(&pool->ending, 1);
     lock_give(&pool->lock);

@@ -117,7 +117,6 @@ static vsdk_vm *vm_alloc(vsdk_host *host, const vsdk_vm_config *config)
     readers_init(&vm->readers);
     lock_init(&vm->serial, RANK_SERIAL);
     lock_init(&vm->life.lock, RANK_LIFE);
-    lock_init(&vm->devices.drain, RANK_DRAIN);
     lock_init(&vm->bus.lock, RANK_TOPOLOGY);
     lock_init(&vm->irq.lock, RANK_CONTROLLERS);
     return vm;

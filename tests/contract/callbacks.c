@@ -2,6 +2,7 @@
 /* What may be called from a callback, and is not what a device does every day. */
 #include "check.h"
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <vsdk/vsdk.h>
 
 static vsdk_host *host;
@@ -150,10 +151,12 @@ Test(callbacks, enter_is_like_one)
     const vsdk_device_ops ops = {.size = sizeof ops};
     vsdk_device *device;
     vsdk_vcpu *vcpu;
+    vsdk_pool *pool;
     uint8_t byte;
 
     ok(vsdk_host_open("mock", NULL, &host, E));
     ok(vsdk_vm_create(host, NULL, &vm, E));
+    ok(vsdk_pool_create(NULL, &pool, E));
     ok(vsdk_vcpu_create(vm, 0, NULL, &vcpu, E));
     ok(vsdk_device_create(vm, &ops, NULL, NULL, &device, E));
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, 0x500, 4, 0, E));
@@ -167,6 +170,7 @@ Test(callbacks, enter_is_like_one)
     fails(BUSY, vsdk_vcpu_run(vcpu, 0, E));
     fails(BUSY, vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
     fails(BUSY, vsdk_vm_destroy(vm, E));
+    fails(BUSY, vsdk_pool_stop(pool, E)); /* a thread of it may wait for the device */
     fails(RANGE, vsdk_dma_read(device, 0, &byte, 1, E)); /* it is started; there is no memory */
     vsdk_device_leave(device);
     ok(vsdk_vm_pause(vm, 0, VSDK_FOREVER, E));
@@ -174,9 +178,61 @@ Test(callbacks, enter_is_like_one)
     ok(vsdk_vm_resume(vm, E));
     ok(vsdk_device_enter(device, E));
     vsdk_device_leave(device);
+    ok(vsdk_pool_stop(pool, E));
+    vsdk_pool_close(pool);
     vsdk_vcpu_close(vcpu);
     vsdk_vm_close(vm);
     fails(GONE, vsdk_device_enter(device, E));
     vsdk_device_close(device);
     vsdk_host_close(host);
+}
+
+static vsdk_device *pair[2];
+static pthread_barrier_t both_inside;
+
+/* Of one device into the other. */
+static void *enter_across(void *from)
+{
+    uint32_t self = from != &pair[0];
+    vsdk_error error;
+
+    ok(vsdk_device_enter(pair[self], &error));
+    pthread_barrier_wait(&both_inside);
+    vsdk_status status = vsdk_device_enter(pair[!self], &error);
+    if (!status)
+        vsdk_device_leave(pair[!self]);
+    vsdk_device_leave(pair[self]);
+    return status == VSDK_ERROR_BUSY ? from : NULL;
+}
+
+/* As the two ends of a cable do that send at one time: the virtual machines differ, and so do their
+ * hosts. */
+Test(callbacks, devices_of_two_machines_do_not_wait_for_each_other, .timeout = 60)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops};
+    vsdk_host *hosts[2];
+    vsdk_vm *vms[2];
+    vsdk_vcpu *vcpu;
+    pthread_t thread;
+    void *refused;
+
+    for (int i = 0; i < 2; i++) {
+        ok(vsdk_host_open("mock", NULL, &hosts[i], E));
+        ok(vsdk_vm_create(hosts[i], NULL, &vms[i], E));
+        ok(vsdk_vcpu_create(vms[i], 0, NULL, &vcpu, E));
+        vsdk_vcpu_close(vcpu);
+        ok(vsdk_device_create(vms[i], &ops, NULL, NULL, &pair[i], E));
+        ok(vsdk_device_add_range(pair[i], VSDK_SPACE_PIO, 0x500, 4, 0, E));
+        ok(vsdk_vm_resume(vms[i], E));
+    }
+    pthread_barrier_init(&both_inside, NULL, 2);
+    pthread_create(&thread, NULL, enter_across, &pair[1]);
+    int busy = enter_across(&pair[0]) != NULL;
+    pthread_join(thread, &refused);
+    cr_assert_eq(busy + (refused != NULL), 1);
+    for (int i = 0; i < 2; i++) {
+        vsdk_device_close(pair[i]);
+        vsdk_vm_close(vms[i]);
+        vsdk_host_close(hosts[i]);
+    }
 }

@@ -145,6 +145,31 @@ Test(loans, a_stopped_device_defers)
     cr_assert_eq(rig_write(&rig, PIO, PORT, 1, 0), BUS_CLAIMED);
 }
 
+/* A device that is not lent may be freed between two looks at it, since nobody recalls it: what the
+ * vCPU remembers of it is not followed. */
+static void only_looked_up(void)
+{
+    rig.vcpu->found.device = (vsdk_device *)(uintptr_t)64; /* nothing is there */
+    cr_assert_eq(rig_write(&rig, PIO, PORT, 1, 0), BUS_CLAIMED);
+    cr_assert_eq(rig.vcpu->found.device, device);
+}
+
+Test(loans, a_device_that_was_never_lent_is_not_looked_at)
+{
+    cr_assert_eq(rig_write(&rig, PIO, PORT, 1, 0), BUS_CLAIMED);
+    only_looked_up();
+}
+
+Test(loans, a_device_that_was_recalled_is_not_looked_at)
+{
+    lend();
+    cr_assert_eq(rig_write(&rig, PIO, PORT, 1, 0), BUS_CLAIMED);
+    ok(vsdk_device_enter(device, NULL));
+    vsdk_device_leave(device);
+    only_looked_up();
+    only_looked_up();
+}
+
 static vsdk_status detach_inside(struct notes *unused)
 {
     return vsdk_device_detach(device, NULL);

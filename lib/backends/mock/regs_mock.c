@@ -58,7 +58,7 @@ static vsdk_status reach(backend_vcpu *backend, const char *operation, vsdk_erro
 
 vsdk_status mock_vcpu_get_regs(backend_vcpu *backend, vsdk_x86_regs *regs, vsdk_error *error)
 {
-    vsdk_status status = reach(backend, "vsdk_vcpu_get_regs", error);
+    vsdk_status status = reach(backend, "vsdk_vcpu_get_state", error);
 
     if (status)
         return status;
@@ -88,7 +88,7 @@ static void end_halt(cpu *c)
 vsdk_status mock_vcpu_set_regs(backend_vcpu *backend, const vsdk_x86_regs *regs, vsdk_error *error)
 {
     mock_vcpu *vcpu = mock_vcpu_of(backend);
-    vsdk_status status = reach(backend, "vsdk_vcpu_set_regs", error);
+    vsdk_status status = reach(backend, "vsdk_vcpu_set_state", error);
 
     if (status)
         return status;
@@ -141,7 +141,7 @@ void mock_sregs_read(const cpu *c, vsdk_x86_sregs *sregs)
 
 vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_x86_sregs *sregs, vsdk_error *error)
 {
-    vsdk_status status = reach(backend, "vsdk_vcpu_get_sregs", error);
+    vsdk_status status = reach(backend, "vsdk_vcpu_get_state", error);
 
     if (status)
         return status;
@@ -152,7 +152,7 @@ vsdk_status mock_vcpu_get_sregs(backend_vcpu *backend, vsdk_x86_sregs *sregs, vs
 
 static vsdk_status check(const vsdk_x86_sregs *s, vsdk_error *error)
 {
-    static const char operation[] = "vsdk_vcpu_set_sregs";
+    static const char operation[] = "vsdk_vcpu_set_state";
 
     if ((s->cr0 & CR0_PG) && !(s->efer & EFER_LMA))
         return error_set(error, VSDK_ERROR_SYSTEM, operation,
@@ -183,7 +183,7 @@ vsdk_status mock_vcpu_set_sregs(backend_vcpu *backend, const vsdk_x86_sregs *sre
     vsdk_status status = check(sregs, error);
 
     if (!status)
-        status = reach(backend, "vsdk_vcpu_set_sregs", error);
+        status = reach(backend, "vsdk_vcpu_set_state", error);
     if (status)
         return status;
     write_segments(c, sregs);
@@ -201,7 +201,7 @@ vsdk_status mock_vcpu_set_sregs(backend_vcpu *backend, const vsdk_x86_sregs *sre
 
 vsdk_status mock_vcpu_get_fpu(backend_vcpu *backend, vsdk_x86_fpu *fpu, vsdk_error *error)
 {
-    vsdk_status status = reach(backend, "vsdk_vcpu_get_fpu", error);
+    vsdk_status status = reach(backend, "vsdk_vcpu_get_state", error);
 
     if (status)
         return status;
@@ -213,7 +213,7 @@ vsdk_status mock_vcpu_get_fpu(backend_vcpu *backend, vsdk_x86_fpu *fpu, vsdk_err
 vsdk_status mock_vcpu_set_fpu(backend_vcpu *backend, const vsdk_x86_fpu *fpu, vsdk_error *error)
 {
     cpu *c = &mock_vcpu_of(backend)->cpu;
-    vsdk_status status = reach(backend, "vsdk_vcpu_set_fpu", error);
+    vsdk_status status = reach(backend, "vsdk_vcpu_set_state", error);
 
     if (status)
         return status;

@@ -72,7 +72,7 @@ vsdk_status xen_vcpu_get_fpu(backend_vcpu *vcpu, vsdk_x86_fpu *fpu, vsdk_error *
     }
     bytes = alloc_aligned(64, MOST);
     if (!bytes)
-        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vcpu_get_fpu", "no memory");
+        return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_vcpu_get_state", "no memory");
     size = extended_get(made, bytes);
     if (size > 0)
         legacy_read(fpu, (const extended *)bytes);
@@ -121,7 +121,7 @@ vsdk_status xen_vcpu_set_fpu(backend_vcpu *vcpu, const vsdk_x86_fpu *fpu, vsdk_e
     }
     result = state_set(made, fpu);
     if (result == -ENODATA)
-        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_fpu",
+        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
                          "the processor has not been started");
     return result < 0 ? xen_failed(error, result, "XEN_DOMCTL_setvcpuextstate",
                                    "Xen refused the floating-point state")

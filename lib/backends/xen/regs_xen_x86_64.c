@@ -426,7 +426,7 @@ vsdk_status xen_vcpu_set_sregs(backend_vcpu *vcpu, const vsdk_x86_sregs *sregs, 
         return unfinished(error);
     result = set_one(made, sregs);
     if (result == -ENODATA)
-        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_sregs",
+        return error_set(error, VSDK_ERROR_STATE, "vsdk_vcpu_set_state",
                          "the processor is down: on Xen only INIT and SIPI start it");
     if (result == -EINVAL)
         return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, EINVAL,
