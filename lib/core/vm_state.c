@@ -36,7 +36,8 @@ static vsdk_status may_resume(vsdk_vm *vm, const char *operation, vsdk_error *er
     if (status || vm->vcpu_count)
         return status;
     error_set(error, VSDK_ERROR_STATE, operation, "the virtual machine has no vCPU");
-    return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
+    return error_hint(error, VSDK_ERROR_STATE,
+                      "call vsdk_vcpu_create first; of a vsdk_pc vsdk_pc_boot does it");
 }
 
 /* life.lock held: one look. 1 when all is said, 0 to look again after a change. */
