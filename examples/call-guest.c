@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; !status && i < 1000; i++)
         status = call(vcpu, sum, 3, i, &sum, &error);
     if (status)
-        fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint);
+        fprintf(stderr, "%s: %s\n  %s\n", error.operation, error.message, error.hint);
     else
         printf("1000 calls: %u\n", sum);
 

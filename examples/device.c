@@ -58,7 +58,7 @@ int main(int argc, char **argv)
         (status = vsdk_boot_load(vm, &image, &entry, &error)) ||
         (status = vsdk_boot_apply(vcpu, &entry, &error)) || (status = vsdk_vm_resume(vm, &error)) ||
         (status = vsdk_vcpu_run(vcpu, VSDK_FOREVER, &error)))
-        fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint);
+        fprintf(stderr, "%s: %s\n  %s\n", error.operation, error.message, error.hint);
     else
         printf("the guest wrote %llu to port %#llx\n",
                (unsigned long long)vsdk_vcpu_record(vcpu)->value,

@@ -84,7 +84,7 @@ int main(int argc, char **argv)
         pthread_create(&thread, NULL, work, NULL) || vsdk_vm_resume(vm, &error) ||
         vsdk_vcpu_run(vcpu, VSDK_FOREVER, &error) || vsdk_vm_pause(vm, 0, VSDK_FOREVER, &error) ||
         vsdk_vm_read(vm, BLOCK, block, LENGTH, &error))
-        return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
+        return fprintf(stderr, "%s: %s\n  %s\n", error.operation, error.message, error.hint), 1;
     printf("%.4s", block);
     quit = 1;
     return pthread_join(thread, NULL);

@@ -4,6 +4,7 @@
 
 The guest rings; a Python thread turns a block of guest memory to upper case, sets `done` and raises
 an interrupt. No compiler is needed: sizes and offsets are in the reference and in api.json.
+A function that returns a pointer or 64 bits, as vsdk_vcpu_record, needs its `restype`: ctypes takes int.
 
   dma_device.py [BACKEND]
 """
@@ -37,7 +38,7 @@ def config(size, fmt, *values):
 def call(name, *arguments):
     error = Error()
     if getattr(vsdk, name)(*arguments, c.byref(error)):
-        raise OSError(f"{error.operation.decode()}: {error.message.decode()} {error.hint.decode()}")
+        raise OSError(f"{error.operation.decode()}: {error.message.decode()}\n  {error.hint.decode()}")
 
 
 def made(name, *arguments):
@@ -91,7 +92,7 @@ def work():
             call("vsdk_device_stopped", device)
 
 
-worker = threading.Thread(target=work)
+worker = threading.Thread(target=work, daemon=True)
 worker.start()
 call("vsdk_vm_resume", vm)
 call("vsdk_vcpu_run", vcpu, u64(FOREVER))  # ctypes releases the interpreter's lock meanwhile

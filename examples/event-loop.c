@@ -66,7 +66,7 @@ int main(int argc, char **argv)
         vsdk_timer_create(vsdk_vm_loop(vm, &error), NULL, type_line, terminal, NULL, &timer,
                           &error) ||
         vsdk_timer_arm(timer, 0, 100000000, &error) || vsdk_vm_resume(vm, &error))
-        return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
+        return fprintf(stderr, "%s: %s\n  %s\n", error.operation, error.message, error.hint), 1;
     pthread_create(&thread, NULL, run, vcpu);
 
     struct pollfd wanted[] = {{vsdk_loop_descriptor(vsdk_vm_loop(vm, NULL)), POLLIN, 0},

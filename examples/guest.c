@@ -60,7 +60,7 @@ int main(int argc, char **argv)
         (status = vsdk_boot_load(vm, &image, &entry, &error)) ||
         (status = vsdk_boot_apply(vcpu, &entry, &error)) || (status = vsdk_vm_resume(vm, &error)) ||
         (status = run(vcpu, &error)))
-        fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint);
+        fprintf(stderr, "%s: %s\n  %s\n", error.operation, error.message, error.hint);
 
     vsdk_vcpu_close(vcpu); /* closing NULL does nothing */
     vsdk_ram_close(ram);

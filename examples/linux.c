@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     vsdk_stream *port, *terminal;
     vsdk_host *host;
     vsdk_pc *pc;
-    vsdk_watch *watch;
+    vsdk_watch *watch = NULL;
     vsdk_exit end;
     vsdk_error error;
 
@@ -66,10 +66,11 @@ int main(int argc, char **argv)
         vsdk_stream_set_handler(terminal, show, NULL, NULL, &error) ||
         (machine.serial = port, vsdk_host_open(argv[1], NULL, &host, &error)) ||
         vsdk_pc_create(host, &machine, &pc, &error) || vsdk_pc_boot(pc, &boot, &error) ||
-        vsdk_watch_create(vsdk_vm_loop(vsdk_pc_vm(pc), &error), NULL, 0, VSDK_LOOP_READ, typed,
-                          terminal, NULL, &watch, NULL) ||
+        (vsdk_watch_create(vsdk_vm_loop(vsdk_pc_vm(pc), &error), NULL, 0, VSDK_LOOP_READ, typed,
+                           terminal, NULL, &watch, NULL),
+         0) || /* a file or /dev/null can't be polled: the guest has no input then */
         vsdk_vm_run(vsdk_pc_vm(pc), NULL, VSDK_FOREVER, &end, &error))
-        return fprintf(stderr, "%s: %s %s\n", error.operation, error.message, error.hint), 1;
+        return fprintf(stderr, "%s: %s\n  %s\n", error.operation, error.message, error.hint), 1;
     printf("the guest ended: %s\n", vsdk_exit_reason_name(end.reason));
     vsdk_watch_close(watch);
     vsdk_pc_close(pc);

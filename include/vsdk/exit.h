@@ -76,7 +76,8 @@ enum vsdk_exit_reason_values {
     /*
      * The hypervisor could not go on (KVM_EXIT_INTERNAL_ERROR): most often there is no code where
      * the processor is, or an instruction that the hypervisor can't emulate (for KVM detail is 1
-     * then). The registers tell where.
+     * then). The registers tell where. Where VSDK_CAPABILITY_KERNEL_MODE is emulated much that a
+     * kernel does is such an instruction.
      */
     VSDK_EXIT_INTERNAL_ERROR = 13,
     VSDK_EXIT_FAIL_ENTRY = 14,     /* The processor refused the state (KVM_EXIT_FAIL_ENTRY) */

@@ -83,6 +83,12 @@ typedef struct vsdk_run_config {
  * Ends with the virtual machine STOPPED and its devices stopped, or PAUSED when something else
  * ended it. A device whose stop is pending is waited for, at most five seconds.
  *
+ * A guest whose processors have all halted with interrupts off ends with HALTED. An autonomous
+ * backend, such as Xen, tells it at once. Elsewhere the run looks for it: it is found some four
+ * seconds after the last exit, and within two minutes in a guest that was idle for long. A run with
+ * a shorter timeout_ns ends with KICKED. With VSDK_IRQCHIP_NONE there is nothing to look for: a
+ * halt is an exit.
+ *
  *   config      NULL for all defaults.
  *   timeout_ns  (ns) Longest time from now, in real time; 0 returns at once, VSDK_FOREVER has no
  *               end.

@@ -207,7 +207,8 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
  *
  * A processor that halts waits inside for an interrupt; VSDK_EXIT_HALT is for a machine without
  * interrupt controllers. One that halts with interrupts off waits for ever on KVM; on Xen it goes
- * down, and the last one to do so ends the guest with HALTED. vsdk_vm_run ends with HALTED on both.
+ * down, and the last one to do so ends the guest with HALTED. vsdk_vm_run ends with HALTED on both;
+ * on KVM it takes seconds to find out.
  *
  * With a deadline that has passed the run returns KICKED with VSDK_KICK_DEADLINE. On KVM a deadline
  * costs three system calls more a run: a program of many short runs may prefer one timer of its own

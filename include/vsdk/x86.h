@@ -46,7 +46,8 @@ enum vsdk_x86_state_class_values {
      * vsdk_x86_regs. With an access unfinished RIP and the destination of a read are unspecified,
      * and setting is VSDK_ERROR_STATE unless the exit has VSDK_EXIT_REGS_SETTABLE. With that flag
      * all but RIP may change: a RIP that differs from the one that is read is VSDK_ERROR_STATE too,
-     * so finish the access first (vsdk_vcpu_complete). Setting the registers of a processor that
+     * so finish the access first: by vsdk_vcpu_complete, or where VSDK_CAPABILITY_COMPLETE_EXACT is
+     * missing by vsdk_vm_pause with VSDK_PAUSE_SETTLE. Setting the registers of a processor that
      * has halted makes it runnable: it goes on at RIP.
      */
     VSDK_X86_REGS = 1,

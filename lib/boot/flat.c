@@ -11,6 +11,11 @@ static vsdk_status check_entry(boot_gate *gate, uint64_t begin)
     const vsdk_boot_config *config = gate->config;
     uint64_t top = config->mode == VSDK_BOOT_REAL ? REAL_TOP : PROTECTED_TOP;
 
+    if (!gate->image.length)
+        return error_hint(
+            gate->error,
+            error_set(gate->error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_boot_load", "image: empty"),
+            "the file has no bytes: was it written to its end?");
     if (begin < config->address || begin - config->address >= gate->image.length)
         return error_set(gate->error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_boot_load",
                          "entry: 0x%llx is not in the image of 0x%llx bytes at 0x%llx",

@@ -51,7 +51,7 @@ static const struct {
     {0, 4, "\x27\x05\x19\x56", "a U-Boot image", "take the kernel out of it: dumpimage"},
     {0, 4, "\xd0\x0d\xfe\xed", "a device tree or FIT image",
      "take the kernel out of it: dumpimage"},
-    {0, 2, "#!", "a script", "the image is a kernel, not a program"},
+    {0, 2, "#!", "a script", "give the image of a kernel"},
 };
 
 static vsdk_status refuse(boot_gate *gate, const char *what, const char *hint)
@@ -71,7 +71,7 @@ static vsdk_status refuse_x86(boot_gate *gate, const elf *e)
         elf_get(i, e, n, &segment);
         if (segment.type == ELF_INTERPRETER)
             return refuse(gate, "a program for an operating system (ELF with PT_INTERP)",
-                          "the image is a kernel, not a program");
+                          "give the image of a kernel");
     }
     elf_read_notes(i, e, &notes);
     if (notes.from_xen)

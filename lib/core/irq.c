@@ -124,8 +124,11 @@ static vsdk_status trigger_check(vsdk_vm *vm, const vsdk_irq_config *config, con
     uint32_t own = irq_own_lines(vm);
     vm_use_end(use);
     if (config->trigger == VSDK_IRQ_LEVEL && config->gsi >= own)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
-                         "line %u is not the hypervisor's: it is edge-triggered", config->gsi);
+        return error_hint(error,
+                          error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                                    "line %u is not the hypervisor's: it is edge-triggered",
+                                    config->gsi),
+                          "use VSDK_IRQ_EDGE, or a machine with VSDK_IRQCHIP_KERNEL");
     return VSDK_OK;
 }
 

@@ -16,8 +16,11 @@ static vsdk_status cannot_poll(int failure, int32_t fd, const char *operation, v
     if (failure == EMFILE || failure == ENFILE)
         return error_set_errno(error, VSDK_ERROR_LIMIT, failure, operation,
                                "no more descriptors for the watch");
-    return error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, failure, operation,
-                           "descriptor %d can't be polled", fd);
+    error_set_errno(error, VSDK_ERROR_INVALID_ARGUMENT, failure, operation,
+                    "descriptor %d can't be polled", fd);
+    return failure == EPERM ? error_hint(error, VSDK_ERROR_INVALID_ARGUMENT,
+                                         "a file is always ready: read it without a watch")
+                            : VSDK_ERROR_INVALID_ARGUMENT;
 }
 
 static vsdk_status arguments_check(const vsdk_loop *loop, uint32_t events, vsdk_watch_fn fn,

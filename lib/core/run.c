@@ -394,7 +394,8 @@ static vsdk_status claim(vsdk_vm *vm, struct vm_run *run, vsdk_error *error)
         return status;
     if (!vm->vcpu_count) {
         error_set(error, VSDK_ERROR_STATE, operation, "the virtual machine has no vCPU");
-        return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
+        return error_hint(error, VSDK_ERROR_STATE,
+                          "call vsdk_vcpu_create first; of a vsdk_pc vsdk_pc_boot does it");
     }
     if (vm->run || vm_any_at(vm, PLACES_INSIDE))
         return error_set(error, VSDK_ERROR_BUSY, operation,

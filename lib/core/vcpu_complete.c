@@ -81,7 +81,8 @@ static vsdk_status complete_inside(vsdk_vcpu *vcpu, const char *operation, vsdk_
     return error_hint(error,
                       error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                                 "this backend cannot finish an access without going on"),
-                      "ask vsdk_host_query for VSDK_CAPABILITY_COMPLETE_EXACT");
+                      "run the vCPU, or pause with VSDK_PAUSE_SETTLE: either finishes the access, "
+                      "and the guest may go on a little");
 }
 
 static vsdk_status busy(const vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)

@@ -75,7 +75,8 @@ static vsdk_status may_resume(vsdk_vm *vm, const char *operation, vsdk_error *er
     if (status || vm->vcpu_count)
         return status;
     error_set(error, VSDK_ERROR_STATE, operation, "the virtual machine has no vCPU");
-    return error_hint(error, VSDK_ERROR_STATE, "call vsdk_vcpu_create first");
+    return error_hint(error, VSDK_ERROR_STATE,
+                      "call vsdk_vcpu_create first; of a vsdk_pc vsdk_pc_boot does it");
 }
 
 /* Of vm_resume_unless_ended: whatever has happened before. */

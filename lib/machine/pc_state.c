@@ -21,6 +21,9 @@ vsdk_status pc_check_created(const vsdk_pc *pc, const char *operation, vsdk_erro
     vsdk_status status = vsdk_vm_get_info(pc->vm, &info, error);
 
     if (!status && info.state != VSDK_VM_CREATED)
-        status = error_set(error, VSDK_ERROR_STATE, operation, "the guest was started already");
+        status = error_hint(
+            error, error_set(error, VSDK_ERROR_STATE, operation, "the guest was started already"),
+            info.state == VSDK_VM_RUNNING ? "call vsdk_vm_pause and vsdk_vm_reset first"
+                                          : "call vsdk_vm_reset first");
     return status;
 }

@@ -99,6 +99,7 @@ Test(irq, arguments_are_checked)
     fails(INVALID_ARGUMENT, vsdk_irq_create(m.vm, &config, &irq, E));
     config.trigger = VSDK_IRQ_LEVEL; /* in the portable machine lines are edges */
     fails(UNSUPPORTED, vsdk_irq_create(m.vm, &config, &irq, E));
+    cr_assert(strstr(E->hint, "VSDK_IRQ_EDGE") != NULL, "%s", E->hint);
     fails(INVALID_ARGUMENT, vsdk_irq_raise(NULL, E));
     fails(INVALID_ARGUMENT, vsdk_irq_lower(NULL, E));
     fails(INVALID_ARGUMENT, vsdk_irq_pulse(NULL, E));

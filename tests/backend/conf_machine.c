@@ -613,6 +613,7 @@ Test(pc, boot_is_checked)
     fails(EXISTS, vsdk_pc_boot(pc, &config, E));
     ok(vsdk_vm_resume(vm, E));
     fails(STATE, vsdk_pc_boot(pc, &config, E));
+    cr_assert(strstr(E->hint, "vsdk_vm_reset") != NULL, "%s", E->hint);
     ok(vsdk_vm_destroy(vm, E));
     fails(GONE, vsdk_pc_boot(pc, &config, E));
     vsdk_vcpu_close(vcpu);

@@ -284,6 +284,30 @@ Test(regs, cannot_be_set_with_an_access_unfinished)
     expect_setting_refused(0);
 }
 
+/* What the advice names is there on this backend, and works. */
+Test(regs, rip_changes_after_what_the_hint_says)
+{
+    int exact = capability(m.host, VSDK_CAPABILITY_COMPLETE_EXACT) != VSDK_ANSWER_NO;
+    vsdk_x86_regs regs;
+
+    machine_start(&m, &guest_out_rax, &(vsdk_x86_regs){.rax = 7});
+    run_to_write(&m, PORT_OUT);
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    ok(vsdk_vcpu_get_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof regs, E));
+    regs.rip = CODE + 64;
+    fails(STATE, vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof regs, E));
+    cr_assert(strstr(E->hint, exact ? "vsdk_vcpu_complete" : "VSDK_PAUSE_SETTLE") != NULL, "%s",
+              E->hint);
+    if (exact) {
+        ok(vsdk_vcpu_complete(m.vcpu, E));
+    } else {
+        fails(UNSUPPORTED, vsdk_vcpu_complete(m.vcpu, E));
+        cr_assert(strstr(E->hint, "VSDK_PAUSE_SETTLE") != NULL, "%s", E->hint);
+        ok(vsdk_vm_pause(m.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, E));
+    }
+    ok(vsdk_vcpu_set_state(m.vcpu, VSDK_X86_REGS, &regs, sizeof regs, E));
+}
+
 Test(regs, can_be_changed_in_pause)
 {
     uint64_t here, there;

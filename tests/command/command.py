@@ -32,6 +32,9 @@ def statuses():
                       ["nonsense"], [], ["info", "--backend", "no"]]:
         end = vsdk(*arguments)
         result(end.returncode == 125 and end.stderr, f"125 for {' '.join(arguments) or 'nothing'}")
+    for option in ("--memory", "--vcpus", "--timeout"):
+        end = vsdk("run", option, "0", "x")
+        result(option.encode() + b" 0: give" in end.stderr, f"what to give in place of {option} 0: {end.stderr}")
     end = flat("exit7.bin", backend="nonsense")
     result(end.returncode == 125 and b"nonsense" in end.stderr, "125 and a word for no backend")
     end = vsdk("run", GUESTS)

@@ -732,6 +732,15 @@ Test(flat, entry_is_in_the_image_and_in_reach)
     cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
 }
 
+Test(flat, an_empty_image_is_called_that)
+{
+    flat(VSDK_BOOT_REAL, 0x7c00);
+    img.length = 0;
+    cr_assert(eq(i32, load(), VSDK_ERROR_INVALID_ARGUMENT));
+    cr_assert(eq(str, error.message, (char *)"image: empty"));
+    cr_assert(ne(str, error.hint, (char *)""));
+}
+
 /* Malformed images: one value changed, and the field that the message must name. */
 
 typedef struct spoiled {

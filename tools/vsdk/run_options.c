@@ -215,7 +215,7 @@ static int take(run_options *o, int option, const char *name)
     case TIMEOUT:
         if (seconds(name, optarg, &o->timeout_ns))
             return -1;
-        return o->timeout_ns ? 0 : (complain("--timeout is not 0"), -1);
+        return o->timeout_ns ? 0 : (complain("--timeout 0: give it more than 0 seconds"), -1);
     case SILENCE:
         return seconds(name, optarg, &o->silence_ns);
     case VERBOSE:
@@ -247,7 +247,9 @@ int run_options_parse(run_options *options, int argc, char **argv)
         return complain("one image only: %s", argv[optind]), -1;
     if (!options->image)
         return complain("no image; see vsdk run --help"), -1;
-    if (!options->memory || !options->vcpus)
-        return complain("--memory and --vcpus are not 0"), -1;
+    if (!options->memory)
+        return complain("--memory 0: give the guest 2M at least"), -1;
+    if (!options->vcpus)
+        return complain("--vcpus 0: give the guest 1 processor at least"), -1;
     return 0;
 }

@@ -74,7 +74,10 @@ static vsdk_status other_rip(const backend_vcpu *backend, uint64_t rip, vsdk_err
               "RIP is 0x%llx, not 0x%llx, while the access of vCPU %u is unfinished",
               (unsigned long long)mock_vcpu_of((backend_vcpu *)backend)->cpu.r[R_IP],
               (unsigned long long)rip, backend->index);
-    return error_hint(error, VSDK_ERROR_STATE, "finish it with vsdk_vcpu_complete first");
+    if (backend->vm->host->ops->traits & BACKEND_EXACT_COMPLETE)
+        return error_hint(error, VSDK_ERROR_STATE, "finish it with vsdk_vcpu_complete first");
+    return error_hint(error, VSDK_ERROR_STATE,
+                      "finish it by vsdk_vm_pause with VSDK_PAUSE_SETTLE first");
 }
 
 /* New registers are a new program, which begins to execute. */
