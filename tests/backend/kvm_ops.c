@@ -542,7 +542,8 @@ TEST(machine_without_memory)
     if (status == VSDK_OK)
         CHECK(exit.reason != VSDK_EXIT_MEMORY_FAULT && exit.reason != VSDK_EXIT_NONE);
     else
-        CHECK(status == VSDK_ERROR_SYSTEM && strstr(r.error.message, "no memory is mapped") &&
+        CHECK(status == VSDK_ERROR_SYSTEM && r.error.code == status &&
+              strstr(r.error.message, "no memory is mapped") &&
               strstr(r.error.hint, "vsdk_vm_map"));
     rig_ops->vm_destroy(&empty);
     rig_ops->vcpu_destroy(&vcpu);

@@ -319,9 +319,31 @@ TEST(time_begins_again)
     close_new();
 }
 
+static int fails; /* allocations */
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    return fails ? NULL : __real_calloc(count, bytes);
+}
+
+TEST(without_memory)
+{
+    open_new(VSDK_IRQCHIP_PORTABLE);
+    fails = 1;
+    vsdk_status status = rig_ops->vm_reset(&r.vm, &r.error);
+    fails = 0;
+    CHECK(status == VSDK_ERROR_NO_MEMORY && r.error.code == status);
+    reset();
+    expect_new(&r.vcpu);
+    close_new();
+}
+
 int main(void)
 {
     rig_begin();
+    RUN(without_memory);
     RUN(as_created_with_the_portable_controllers);
     RUN(as_created_with_the_kernels_controllers);
     RUN(as_created_without_controllers);
