@@ -12,7 +12,6 @@
 #define VSDK_CORE_BACKEND_H
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
 #include <vsdk/irq.h>

@@ -126,7 +126,7 @@ static uint32_t callbacks_run(vsdk_loop *loop, const struct epoll_event *events,
     uint64_t rings;
 
     for (int i = 0; i < count; i++)
-        if (loop_is_event(loop, events[i].data.ptr))
+        if (loop_is_event(events[i].data.ptr))
             sys_eventfd_read(loop->event, &rings);
     ran += work_run(loop);
     ran += timers_run(loop);

@@ -9,7 +9,6 @@
 #include "base/record.h"
 #include "core/log.h"
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char operation[] = "vsdk_host_open";

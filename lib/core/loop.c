@@ -13,7 +13,7 @@
 /* What epoll's data says of the loop's own descriptors; a watch's is its address. */
 static char of_event, of_timer;
 
-int loop_is_event(const vsdk_loop *loop, const void *data)
+int loop_is_event(const void *data)
 {
     return data == &of_event;
 }
@@ -46,9 +46,9 @@ static int descriptors_open(vsdk_loop *loop)
 
 static void descriptors_close(vsdk_loop *loop)
 {
-    sys_close(loop->timer < 0 ? -1 : loop->timer);
-    sys_close(loop->event < 0 ? -1 : loop->event);
-    sys_close(loop->epoll < 0 ? -1 : loop->epoll);
+    sys_close(loop->timer);
+    sys_close(loop->event);
+    sys_close(loop->epoll);
     loop->timer = loop->event = loop->epoll = -1;
 }
 

@@ -88,7 +88,7 @@ void loop_memory_put(vsdk_loop *loop);
 int loop_is_foreign(const vsdk_loop *loop);
 vsdk_status loop_forked(const char *operation, vsdk_error *error);
 void loop_wake(vsdk_loop *loop); /* async-signal-safe */
-int loop_is_event(const vsdk_loop *loop, const void *data);
+int loop_is_event(const void *data);
 int loop_is_own(const void *data);
 
 /* loop_heap.c, loop_poll.c, with loop->lock held. */

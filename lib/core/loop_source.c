@@ -5,7 +5,6 @@
  * revives it. The two meet: a source is parked before it looks at the phase again, a start changes
  * the phase before it looks for parked sources. So each sees the other or is seen. */
 #include "base/alloc.h"
-#include "base/error.h"
 #include "core/loop.h"
 
 void source_init(loop_source *source, source_kind kind, vsdk_loop *loop, vsdk_device *device,

@@ -208,7 +208,6 @@ int span_map_add(span_map *map, readers *r, const span *item)
         node_append(top, g.key, g.more);
         g.node = top;
     }
-    map->count++;
     publish(&c, r, g.node);
     return 1;
 }
@@ -250,7 +249,6 @@ void span_map_take(span_map *map, readers *r, const span *item)
         replace(&c, root);
         root = (span_node *)child;
     }
-    map->count--;
     publish(&c, r, root);
 }
 
@@ -278,5 +276,5 @@ void span_map_clear(span_map *map, readers *r, void (*give)(const span *item))
         map->kept = node->next;
         alloc_free(node);
     }
-    map->kept_count = map->count = 0;
+    map->kept_count = 0;
 }
