@@ -91,7 +91,7 @@ typedef struct device_list {
     _Atomic uint32_t pended;   /* a stop was: the callbacks that it left running are waited for */
     uint32_t ended;            /* under bus.lock: no device is made any more */
     lock drain;
-    struct drain_wait *waits; /* under drain: see device_gate.h */
+    struct drain_wait *waits; /* under drain: see device.h */
 } device_list;
 
 /* Of console.c. What is here was taken at one side and had no room at the other. */
@@ -147,7 +147,8 @@ static inline int vm_is_foreign(const vsdk_vm *vm)
 }
 
 /* A short use of a virtual machine by a public function: fails with STATE in a forked child and
- * with GONE after destroy. Nothing may wait for another thread inside, except for `serial`. */
+ * with GONE after destroy. It is a reader section: only locks of ranks above RANK_SOURCES are taken
+ * inside, for nobody waits for readers with one of those held. It waits for nothing else. */
 typedef readers_token vm_use;
 vsdk_status vm_use_begin(vsdk_vm *vm, vm_use *use, const char *operation, vsdk_error *error);
 static inline void vm_use_end(vm_use use)

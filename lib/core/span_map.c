@@ -142,7 +142,9 @@ typedef struct grown {
     uint64_t key;
 } grown;
 
-/* `node` with children in the place of the one at `at`, or before it where `at` is past `kept`. */
+/* A copy of `node` with `added` children in the place of those from `until` up to `from`, which may
+ * be none. More than fit into one node are shared between two, half and half; at the end the first
+ * stays full. */
 static grown node_grow(change *c, const span_node *node, uint32_t until, uint32_t from,
                        const uint64_t *keys, const void *const *children, uint32_t added)
 {
