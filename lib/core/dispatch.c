@@ -228,7 +228,7 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
     if (!loop)
         return error_null(error, operation, "loop");
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     if (callback_in_some_device())
         return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback of a device");
     if (!dispatch_begin(loop, &work_waits))

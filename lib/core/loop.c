@@ -57,11 +57,6 @@ int loop_is_foreign(const vsdk_loop *loop)
     return loop->process != process_id();
 }
 
-vsdk_status loop_forked(const char *operation, vsdk_error *error)
-{
-    return vm_forked(operation, error);
-}
-
 void loop_memory_put(vsdk_loop *loop)
 {
     if (!refs_put(&loop->memory))
@@ -145,7 +140,7 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error)
     if (!loop)
         return error_null(error, operation, "loop");
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     loop_wake(loop);
     return VSDK_OK;
 }

@@ -103,7 +103,7 @@ static void arm(loop_source *source)
 
     switch (source->kind) {
     case SOURCE_TIMER:
-        if (timer->armed && timer->place == LOOP_NEVER_PLACED)
+        if (timer->armed && timer->place == LOOP_NOT_IN_HEAP)
             timer_place(timer);
         timers_program(source->loop);
         break;
@@ -151,7 +151,7 @@ static int take_due(loop_source *source, const source_round *round)
         work_unqueue(work);
         return posted;
     }
-    if (timer->place == LOOP_NEVER_PLACED || timer->due > round->now || timer->order > round->order)
+    if (timer->place == LOOP_NOT_IN_HEAP || timer->due > round->now || timer->order > round->order)
         return 0;
     uint64_t clock = timer_clock(timer);
     timer_take_out(timer);

@@ -157,6 +157,7 @@ static inline void vm_use_end(vm_use use)
 }
 
 vsdk_status vm_gone(const char *operation, vsdk_error *error);
+/* Of any object: hosts, loops, streams and pools answer the same. */
 vsdk_status vm_forked(const char *operation, vsdk_error *error);
 
 static inline int vm_autonomous(const vsdk_vm *vm)
