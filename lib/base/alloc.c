@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The one place where the library takes memory, so that tests can make each allocation fail. calloc
+ * rather than malloc and memset: pages that are fresh from the kernel are zero already. */
 #include "base/alloc.h"
 #include <stdlib.h>
 #include <string.h>

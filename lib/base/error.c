@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The texts of errors. Invariants: a text that does not fit is cut between two characters and
+ * always ends; a record that is filled says nothing of an earlier error. */
 #include "base/error.h"
 #include <errno.h>
 #include <stdarg.h>

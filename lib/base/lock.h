@@ -3,8 +3,9 @@
  * build with VSDK_CHECKED each lock asserts that, and that it is given back by the thread that took
  * it. The ranks of all rooms stand here, so that the order is one list.
  *
- * A lock is never held over a callback of the embedder's. That of a device (core/device_gate.h) is
- * the exception that a device's callbacks are made of; it is no lock of this kind. */
+ * A lock is never held over a callback of the embedder's, but over the log function, which may call
+ * nothing of the library's. A device's gate (core/device.h) is held over its callbacks: it is no
+ * lock of this kind, and has no rank. */
 #ifndef VSDK_BASE_LOCK_H
 #define VSDK_BASE_LOCK_H
 

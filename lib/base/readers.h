@@ -2,9 +2,10 @@
 /* Readers and the writer of an immutable snapshot.
  *
  * A reader enters, loads the snapshot's pointer, uses it, leaves: two uncontended atomic
- * operations, no lock shared between threads, may nest, must not block. A writer publishes a new
- * snapshot and calls readers_wait: when it returns nobody uses the old one. Several writers may
- * wait at the same time, but never from inside a reader section.
+ * operations, no lock shared between threads, may nest. It must not wait for anything that may
+ * wait for readers: so a lock that is taken inside is never held around readers_wait. A writer
+ * publishes a new snapshot and calls readers_wait: when it returns nobody uses the old one. Several
+ * writers may wait at the same time, but never from inside a reader section.
  *
  * A thread that reads often may have a slot of its own. It is entered and left by plain stores and
  * does not nest; the writer pays for it with a heavy fence (fence.h). */

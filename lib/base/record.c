@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structs that begin with size and flags. The size is the caller's word for how much memory there
- * is, so it is looked at before a byte is read or written by it. */
+/* Structures of other versions than this library's. A caller's may be shorter or longer: a field
+ * that it lacks counts as zero, a field that this library does not know must be zero. Nothing
+ * beyond the caller's `size` is ever read or written. */
 #include "base/record.h"
 #include "base/error.h"
 #include <inttypes.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What all callers of one system call would have to do alike: -errno is returned, a new descriptor
+ * is CLOEXEC and above 2, and what a signal handler may call keeps errno. */
 #include "base/sys.h"
 #include "base/checked.h"
 #include "base/exit_path.h"

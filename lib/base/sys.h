@@ -12,7 +12,7 @@
 int sys_open(const char *path, int flags);
 int sys_dup(int fd);    /* CLOEXEC, >= 3 */
 int sys_high(int fd);   /* moves a descriptor to >= 3, CLOEXEC; closes the old */
-void sys_close(int fd); /* -1 is ignored; errno is kept */
+void sys_close(int fd); /* nothing below 0; errno is kept */
 /* A zeroed memfd of that size, which nobody can change; CLOEXEC, >= 3. */
 int sys_memfd(const char *name, uint64_t bytes);
 /* -EINVAL for what is no regular file. */

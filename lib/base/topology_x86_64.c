@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What each leaf says of one vCPU's place. APIC ids are two apart (topology_apic_id), so each count
+ * of ids here is twice the number of vCPUs. */
 #include "base/topology_x86_64.h"
 
 static uint32_t bits_of_ids(uint32_t vcpus)

@@ -12,7 +12,6 @@
 #define VSDK_CORE_BACKEND_H
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
 #include <vsdk/irq.h>
@@ -121,7 +120,7 @@ struct backend_ops {
                               vsdk_capability_info *info, vsdk_error *error);
     vsdk_status (*host_get_cpuid)(backend_host *host, vsdk_x86_cpuid_entry *entries,
                                   uint32_t capacity, uint32_t *needed, vsdk_error *error);
-    /* Optional: NULL where guests die with their owner. */
+    /* Both optional: NULL where guests die with their owner. */
     vsdk_status (*host_list_orphans)(backend_host *host, vsdk_orphan *orphans, uint32_t capacity,
                                      uint32_t *needed, vsdk_error *error);
     vsdk_status (*host_reap)(backend_host *host, uint64_t id, vsdk_error *error);
@@ -142,7 +141,7 @@ struct backend_ops {
     /* The vCPUs and the hypervisor's controllers become what they were when they were created:
      * vCPU 0 at the architecture's reset state, the others waiting for INIT and SIPI; a pending
      * access is dropped, a shutdown of the guest forgotten. Memory, slots, doorbells and message
-     * descriptors stay. The guest is paused or has ended, nobody is inside. */
+     * descriptors stay. The guest is paused or has ended, nobody is inside. Optional. */
     vsdk_status (*vm_reset)(backend_vm *vm, vsdk_error *error);
     vsdk_status (*vm_list_reserved)(backend_vm *vm, vsdk_vm_range *ranges, uint32_t capacity,
                                     uint32_t *needed, vsdk_error *error);
@@ -193,6 +192,7 @@ struct backend_ops {
     vsdk_status (*msi_assign)(backend_vm *vm, uint32_t id, uint64_t address, uint32_t data,
                               uint32_t device_id, int fd, vsdk_error *error);
     void (*msi_deassign)(backend_vm *vm, uint32_t id, int fd);
+    /* Optional. */
     vsdk_status (*vcpu_inject_nmi)(backend_vcpu *vcpu, vsdk_error *error);
 
     /* Both or none (VSDK_CAPABILITY_CONSOLE): the console that the hypervisor gives a guest.
@@ -238,7 +238,7 @@ struct backend_ops {
     /* State. The core has checked that the vCPU is AT_EXIT or HELD, and that the architecture has
      * such values. Setting general registers of a processor that halted makes it runnable again.
      * With an access pending, vcpu_set_regs comes only for non-string PIO writes and
-     * leaves RIP alone. */
+     * leaves RIP alone. Optional, but for CPUID. */
     vsdk_status (*vcpu_get_regs)(backend_vcpu *vcpu, vsdk_x86_regs *regs, vsdk_error *error);
     vsdk_status (*vcpu_set_regs)(backend_vcpu *vcpu, const vsdk_x86_regs *regs, vsdk_error *error);
     vsdk_status (*vcpu_get_sregs)(backend_vcpu *vcpu, vsdk_x86_sregs *sregs, vsdk_error *error);

@@ -25,20 +25,38 @@ vsdk_status host_ask(vsdk_host *host, vsdk_capability capability, vsdk_capabilit
     return VSDK_OK;
 }
 
+vsdk_status host_need_capability(vsdk_host *host, vsdk_capability capability, const char *what,
+                                 const char *operation, vsdk_error *error)
+{
+    vsdk_capability_info info;
+    vsdk_status status = host_ask(host, capability, &info, error);
+
+    if (status || info.answer != VSDK_ANSWER_NO)
+        return status;
+    return error_set(error, VSDK_ERROR_UNSUPPORTED, operation, "%s%s", what, info.reason);
+}
+
+vsdk_capability host_irqchip_capability(uint32_t irqchip)
+{
+    static const vsdk_capability capabilities[] = {
+        [VSDK_IRQCHIP_PORTABLE] = VSDK_CAPABILITY_IRQCHIP_PORTABLE,
+        [VSDK_IRQCHIP_KERNEL] = VSDK_CAPABILITY_IRQCHIP_KERNEL,
+        [VSDK_IRQCHIP_NONE] = VSDK_CAPABILITY_IRQCHIP_NONE,
+    };
+
+    return capabilities[irqchip];
+}
+
 void host_ask_limits(vsdk_host *host)
 {
-    static const vsdk_capability irqchips[] = {
-        VSDK_CAPABILITY_IRQCHIP_PORTABLE,
-        VSDK_CAPABILITY_IRQCHIP_KERNEL,
-        VSDK_CAPABILITY_IRQCHIP_NONE,
-    };
     vsdk_capability_info info;
 
     host->vcpus_max = 1;
     if (!host_ask(host, VSDK_CAPABILITY_VCPUS_MAX, &info, NULL) && info.value)
         host->vcpus_max = info.value > 4096 ? 4096 : (uint32_t)info.value;
-    for (unsigned i = 0; i < sizeof irqchips / sizeof irqchips[0]; i++)
-        if (host_ask(host, irqchips[i], &info, NULL) || info.answer == VSDK_ANSWER_NO)
+    for (uint32_t i = 0; i <= VSDK_IRQCHIP_NONE; i++)
+        if (host_ask(host, host_irqchip_capability(i), &info, NULL) ||
+            info.answer == VSDK_ANSWER_NO)
             host->irqchip_missing |= 1u << i;
 }
 

@@ -130,7 +130,7 @@ static uint32_t callbacks_run(vsdk_loop *loop, const struct epoll_event *events,
     uint64_t rings;
 
     for (int i = 0; i < count; i++)
-        if (loop_is_event(loop, events[i].data.ptr))
+        if (loop_is_event(events[i].data.ptr))
             sys_eventfd_read(loop->event, &rings);
     ran += work_run(loop);
     ran += timers_run(loop);
@@ -232,7 +232,7 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
     if (!loop)
         return error_null(error, operation, "loop");
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     if (callback_in_some_device())
         return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback of a device");
     if (!dispatch_begin(loop, &work_waits))

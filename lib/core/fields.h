@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State as named, typed fields: the writer and the reader behind vsdk_state_*. The format is in
- * state.h; the first field is the name of the device. */
+ * state.h; the first field, `kind`, says whose they are: for a device its name. */
 #ifndef VSDK_CORE_FIELDS_H
 #define VSDK_CORE_FIELDS_H
 

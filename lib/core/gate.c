@@ -43,8 +43,8 @@ static const gpa_entry *range_check(const span_node *entries, uint64_t gpa, uint
     return first;
 }
 
-/* The first page of an entry's memory object is not that of the entry. */
-static void written(const gpa_entry *entry, uint64_t offset, uint64_t length)
+/* Bytes of an entry were written; `offset` counts from the entry's first byte. */
+static void note_written(const gpa_entry *entry, uint64_t offset, uint64_t length)
 {
     vsdk_ram *ram = entry->slot->ram;
 
@@ -64,7 +64,7 @@ static void range_copy(const span_node *entries, const gpa_entry *entry, uint64_
             to += piece;
         } else {
             memcpy(entry->data + offset, from, piece);
-            written(entry, offset, piece);
+            note_written(entry, offset, piece);
             from += piece;
         }
         gpa += piece;

@@ -31,6 +31,5 @@ void gpa_map_destroy(vsdk_vm *vm)
         vm->map.lost = slot->next;
         gpa_slot_put(slot);
     }
-    alloc_free(vm->map.used);
-    vm->map.used = NULL;
+    numbers_free(&vm->map.indexes);
 }

@@ -6,6 +6,7 @@
 
 #include "base/refs.h"
 #include "core/backend.h"
+#include "core/numbers.h"
 #include "core/span_map.h"
 
 /* Guest physical addresses have at most 52 bits; a backend may allow less. */
@@ -36,9 +37,7 @@ typedef struct gpa_map {
     span_map entries; /* gpa_entry */
     uint64_t mapped;  /* bytes; the writer's */
     gpa_slot *lost;   /* that the hypervisor did not take back: kept to the end */
-    uint64_t *used;   /* a bit for each slot index that is taken; the writer's */
-    uint32_t used_words;
-    uint32_t free_word; /* no word before it has a free index */
+    numbers indexes;  /* of live slots; the writer's */
 } gpa_map;
 
 /* Drops all mappings, after the operations' vm_destroy; vm->gone is set. */

@@ -10,7 +10,6 @@
 #include "core/device.h"
 #include "core/log.h"
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char operation[] = "vsdk_host_open";

@@ -25,5 +25,10 @@ void host_ask_limits(vsdk_host *host);
 /* The answer of the backend, with a reason unless it is yes. */
 vsdk_status host_ask(vsdk_host *host, vsdk_capability capability, vsdk_capability_info *info,
                      vsdk_error *error);
+/* UNSUPPORTED with the reason, where the answer is no; `what` stands before it. */
+vsdk_status host_need_capability(vsdk_host *host, vsdk_capability capability, const char *what,
+                                 const char *operation, vsdk_error *error);
+/* The capability that says whether a host has an irqchip (vsdk_irqchip). */
+vsdk_capability host_irqchip_capability(uint32_t irqchip);
 
 #endif

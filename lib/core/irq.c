@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/record.h"
 #include "core/device.h"
-#include <inttypes.h>
 
 enum line_word { LINE_COUNT = (1 << 30) - 1, LINE_EDGE = 1 << 30 };
 #define LINE_BUSY (UINT32_C(1) << 31)

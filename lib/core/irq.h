@@ -5,6 +5,7 @@
 #define VSDK_CORE_IRQ_H
 
 #include "base/lock.h"
+#include "core/numbers.h"
 #include "core/snapshot.h"
 #include <stdatomic.h>
 #include <vsdk/irq.h>
@@ -23,8 +24,7 @@ typedef struct irq_router {
     _Atomic(irq_line *) lines[IRQ_BLOCKS]; /* made when a line of the block gets its first user */
     snapshot_box controllers;              /* irq_controller * */
     lock lock;                             /* RANK_CONTROLLERS: writers of it */
-    uint32_t *msi_used; /* under bus.lock: a bit for each number of an assigned message */
-    uint32_t msi_words;
+    numbers messages;                      /* under bus.lock: of those that are assigned */
 } irq_router;
 
 /* irq_controller.c. A change of a line goes to whoever serves it: VSDK_ERROR_NOT_FOUND if nobody

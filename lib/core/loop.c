@@ -13,7 +13,7 @@
 /* What epoll's data says of the loop's own descriptors; a watch's is its address. */
 static char of_event, of_timer;
 
-int loop_is_event(const vsdk_loop *loop, const void *data)
+int loop_is_event(const void *data)
 {
     return data == &of_event;
 }
@@ -46,20 +46,15 @@ static int descriptors_open(vsdk_loop *loop)
 
 static void descriptors_close(vsdk_loop *loop)
 {
-    sys_close(loop->timer < 0 ? -1 : loop->timer);
-    sys_close(loop->event < 0 ? -1 : loop->event);
-    sys_close(loop->epoll < 0 ? -1 : loop->epoll);
+    sys_close(loop->timer);
+    sys_close(loop->event);
+    sys_close(loop->epoll);
     loop->timer = loop->event = loop->epoll = -1;
 }
 
 int loop_is_foreign(const vsdk_loop *loop)
 {
     return loop->process != process_id();
-}
-
-vsdk_status loop_forked(const char *operation, vsdk_error *error)
-{
-    return vm_forked(operation, error);
 }
 
 void loop_memory_put(vsdk_loop *loop)
@@ -145,7 +140,7 @@ vsdk_status vsdk_loop_wake(vsdk_loop *loop, vsdk_error *error)
     if (!loop)
         return error_null(error, operation, "loop");
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     loop_wake(loop);
     return VSDK_OK;
 }

@@ -10,7 +10,7 @@
 
 #include "core/device.h"
 
-enum { LOOP_NEVER_PLACED = UINT32_MAX };
+enum { LOOP_NOT_IN_HEAP = UINT32_MAX };
 
 typedef enum source_kind { SOURCE_TIMER, SOURCE_WATCH, SOURCE_WORK } source_kind;
 
@@ -36,7 +36,7 @@ struct vsdk_timer {
     loop_source source;
     vsdk_timer_fn fn;
     uint32_t armed;
-    uint32_t place;    /* in the heap, or LOOP_NEVER_PLACED */
+    uint32_t place;    /* in the heap, or LOOP_NOT_IN_HEAP */
     uint64_t deadline; /* on its own clock */
     uint64_t period;
     uint64_t due; /* on CLOCK_MONOTONIC, and `order` where that is equal: the heap's key */
@@ -86,9 +86,9 @@ vsdk_status loop_make(vsdk_loop **loop, const char *operation, vsdk_error *error
 void loop_put(vsdk_loop *loop);
 void loop_memory_put(vsdk_loop *loop);
 int loop_is_foreign(const vsdk_loop *loop);
-vsdk_status loop_forked(const char *operation, vsdk_error *error);
 void loop_wake(vsdk_loop *loop); /* async-signal-safe */
-int loop_is_event(const vsdk_loop *loop, const void *data);
+/* Of what epoll tells: the eventfd; the eventfd or the timerfd. The rest are watches. */
+int loop_is_event(const void *data);
 int loop_is_own(const void *data);
 
 /* loop_heap.c, loop_poll.c, with loop->lock held. */

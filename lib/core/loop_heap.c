@@ -66,9 +66,9 @@ void timer_take_out(vsdk_timer *timer)
     vsdk_loop *loop = timer->source.loop;
     uint32_t place = timer->place;
 
-    if (place == LOOP_NEVER_PLACED)
+    if (place == LOOP_NOT_IN_HEAP)
         return;
-    timer->place = LOOP_NEVER_PLACED;
+    timer->place = LOOP_NOT_IN_HEAP;
     vsdk_timer *last = loop->heap[--loop->heap_count];
     if (last == timer)
         return;

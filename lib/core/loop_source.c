@@ -5,7 +5,6 @@
  * revives it. The two meet: a source is parked before it looks at the phase again, a start changes
  * the phase before it looks for parked sources. So each sees the other or is seen. */
 #include "base/alloc.h"
-#include "base/error.h"
 #include "core/loop.h"
 
 void source_init(loop_source *source, source_kind kind, vsdk_loop *loop, vsdk_device *device,
@@ -105,7 +104,7 @@ static void arm(loop_source *source)
 
     switch (source->kind) {
     case SOURCE_TIMER:
-        if (timer->armed && timer->place == LOOP_NEVER_PLACED)
+        if (timer->armed && timer->place == LOOP_NOT_IN_HEAP)
             timer_place(timer);
         timers_program(source->loop);
         break;
@@ -153,7 +152,7 @@ static int take_due(loop_source *source, const source_round *round)
         work_unqueue(work);
         return posted;
     }
-    if (timer->place == LOOP_NEVER_PLACED || timer->due > round->now || timer->order > round->order)
+    if (timer->place == LOOP_NOT_IN_HEAP || timer->due > round->now || timer->order > round->order)
         return 0;
     uint64_t clock = timer_clock(timer);
     timer_take_out(timer);

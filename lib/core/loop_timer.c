@@ -35,13 +35,13 @@ vsdk_status vsdk_timer_create(vsdk_loop *loop, vsdk_device *device, vsdk_timer_f
     if (!loop || !fn || !timer)
         status = error_null(error, operation, !loop ? "loop" : !fn ? "fn" : "timer");
     if (loop && loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     if (!status && !(made = alloc_zeroed(sizeof *made)))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the timer");
     if (!status) {
         source_init(&made->source, SOURCE_TIMER, loop, device, user, release);
         made->fn = fn;
-        made->place = LOOP_NEVER_PLACED;
+        made->place = LOOP_NOT_IN_HEAP;
         status = create(loop, device, made, operation, error);
     }
     if (status) {
@@ -64,7 +64,7 @@ vsdk_status vsdk_timer_arm(vsdk_timer *timer, uint64_t delay_ns, uint64_t period
         return error_null(error, operation, "timer");
     vsdk_loop *loop = timer->source.loop;
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     lock_take(&loop->lock);
     if (!timer->source.dead) {
         timer_take_out(timer);
@@ -87,7 +87,7 @@ vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
     if (!timer)
         return error_null(error, operation, "timer");
     if (loop_is_foreign(timer->source.loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     lock_take(&timer->source.loop->lock);
     timer->armed = 0;
     timer_take_out(timer);

@@ -63,7 +63,7 @@ vsdk_status vsdk_watch_create(vsdk_loop *loop, vsdk_device *device, int32_t desc
     if (watch)
         *watch = NULL;
     if (loop && loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     vsdk_status status = arguments_check(loop, events, fn, watch, operation, error);
     if (!status && !(made = alloc_zeroed(sizeof *made)))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the watch");
@@ -95,7 +95,7 @@ vsdk_status vsdk_watch_set_events(vsdk_watch *watch, uint32_t events, vsdk_error
         return error_null(error, operation, "watch");
     vsdk_loop *loop = watch->source.loop;
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     if (events & ~(uint32_t)EVENTS_KNOWN)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "events %#x are unknown",
                          events);

@@ -15,7 +15,7 @@ vsdk_status vsdk_work_create(vsdk_loop *loop, vsdk_device *device, vsdk_work_fn 
     if (work)
         *work = NULL;
     if (loop && loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     if (!loop || !fn || !work)
         status = error_null(error, operation, !loop ? "loop" : !fn ? "fn" : "work");
     else if (!(made = alloc_zeroed(sizeof *made)))
@@ -44,7 +44,7 @@ vsdk_status vsdk_work_post(vsdk_work *work, vsdk_error *error)
         return error_null(error, operation, "work");
     vsdk_loop *loop = work->source.loop;
     if (loop_is_foreign(loop))
-        return loop_forked(operation, error);
+        return vm_forked(operation, error);
     lock_take(&loop->lock);
     if (!work->source.dead && !work->posted) {
         work->posted = 1;

@@ -128,7 +128,7 @@ static void unassign(vsdk_msi *msi)
     lock_take(&vm->serial);
     vm->host->backend.ops->msi_deassign(&vm->backend, msi->id, msi->fd);
     lock_give(&vm->serial);
-    vm->irq.msi_used[msi->id / 32] &= ~(UINT32_C(1) << msi->id % 32);
+    numbers_give(&vm->irq.messages, msi->id - 1);
     msi->assigned = 0;
 }
 
@@ -148,27 +148,15 @@ void vsdk_msi_close(vsdk_msi *msi)
     vm_drop(vm);
 }
 
-/* With bus.lock held: a number that is free, or 0 when there is no memory. Number 0 is never given.
- */
-static uint32_t id_take(irq_router *router)
+/* With bus.lock held: 0 when there is no memory. The first id is 1. */
+static int id_take(vsdk_msi *msi)
 {
-    for (uint32_t id = 1;; id++) {
-        if (id / 32 >= router->msi_words) {
-            uint32_t words = router->msi_words ? 2 * router->msi_words : 4;
-            uint32_t *used = alloc_array(words, sizeof *used);
-            if (!used)
-                return 0;
-            for (uint32_t i = 0; i < router->msi_words; i++)
-                used[i] = router->msi_used[i];
-            alloc_free(router->msi_used);
-            router->msi_used = used;
-            router->msi_words = words;
-        }
-        if (!(router->msi_used[id / 32] & UINT32_C(1) << id % 32)) {
-            router->msi_used[id / 32] |= UINT32_C(1) << id % 32;
-            return id;
-        }
-    }
+    uint32_t number;
+
+    if (!numbers_take(&msi->vm->irq.messages, &number))
+        return 0;
+    msi->id = number + 1;
+    return 1;
 }
 
 /* With bus.lock held: the hypervisor learns what the descriptor sends now; nothing if there is none
@@ -183,7 +171,7 @@ static vsdk_status assign(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_e
         unassign(msi);
         return VSDK_OK;
     }
-    if (!msi->assigned && !(msi->id = id_take(&msi->vm->irq)))
+    if (!msi->assigned && !id_take(msi))
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_msi_descriptor",
                          "no memory for the table of messages");
     lock_take(&msi->vm->serial);
@@ -193,7 +181,7 @@ static vsdk_status assign(vsdk_msi *msi, uint64_t address, uint32_t data, vsdk_e
     if (!status)
         msi->assigned = 1;
     else if (!msi->assigned)
-        msi->vm->irq.msi_used[msi->id / 32] &= ~(UINT32_C(1) << msi->id % 32);
+        numbers_give(&msi->vm->irq.messages, msi->id - 1);
     return status;
 }
 

@@ -44,7 +44,7 @@ void vm_free(vsdk_vm *vm)
     alloc_free(vm->backend.vcpus);
     for (unsigned i = 0; i < IRQ_BLOCKS; i++)
         alloc_free(atomic_load(&vm->irq.lines[i]));
-    alloc_free(vm->irq.msi_used);
+    numbers_free(&vm->irq.messages);
     lock_destroy(&vm->irq.lock);
     alloc_free(vm->bus.reserved);
     lock_destroy(&vm->bus.lock);

@@ -149,7 +149,8 @@ static inline int vm_is_foreign(const vsdk_vm *vm)
 }
 
 /* A short use of a virtual machine by a public function: fails with STATE in a forked child and
- * with GONE after destroy. Nothing may wait for another thread inside, except for `serial`. */
+ * with GONE after destroy. It is a reader section: only locks of ranks above RANK_SOURCES are taken
+ * inside, for nobody waits for readers with one of those held. It waits for nothing else. */
 typedef readers_token vm_use;
 vsdk_status vm_use_begin(vsdk_vm *vm, vm_use *use, const char *operation, vsdk_error *error);
 static inline void vm_use_end(vm_use use)
@@ -158,6 +159,7 @@ static inline void vm_use_end(vm_use use)
 }
 
 vsdk_status vm_gone(const char *operation, vsdk_error *error);
+/* Of any object: hosts, loops, streams and pools answer the same. */
 vsdk_status vm_forked(const char *operation, vsdk_error *error);
 
 static inline int vm_autonomous(const vsdk_vm *vm)

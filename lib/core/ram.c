@@ -72,17 +72,6 @@ static vsdk_status read_config(const vsdk_ram_config *given, uint64_t bytes,
     return check_fields(config, bytes, error);
 }
 
-/* Of a backend that lacks it the reason is the capability's. */
-static vsdk_status need(vsdk_host *host, vsdk_capability needed, vsdk_error *error)
-{
-    vsdk_capability_info info = {.size = sizeof info};
-    vsdk_status status = host_ask(host, needed, &info, error);
-
-    if (status || info.answer != VSDK_ANSWER_NO)
-        return status;
-    return error_set(error, VSDK_ERROR_UNSUPPORTED, creating, "%s", info.reason);
-}
-
 static vsdk_status check_backend(vsdk_host *host, const vsdk_ram_config *config, vsdk_error *error)
 {
     vsdk_capability backing = VSDK_CAPABILITY_RAM_CALLER;
@@ -92,9 +81,9 @@ static vsdk_status check_backend(vsdk_host *host, const vsdk_ram_config *config,
         backing = config->sharing == VSDK_RAM_SHARED ? VSDK_CAPABILITY_RAM_SHARED
                                                      : VSDK_CAPABILITY_RAM_PRIVATE;
     if (config->backing != VSDK_RAM_ANONYMOUS)
-        status = need(host, backing, error);
+        status = host_need_capability(host, backing, "", creating, error);
     if (!status && config->flags & VSDK_RAM_TRACKED)
-        status = need(host, VSDK_CAPABILITY_DIRTY, error);
+        status = host_need_capability(host, VSDK_CAPABILITY_DIRTY, "", creating, error);
     return status;
 }
 

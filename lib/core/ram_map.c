@@ -74,38 +74,6 @@ static const gpa_slot *alias_find(const gpa_slot *slot)
     return other ? (const gpa_slot *)((const char *)other - offsetof(gpa_slot, in_ram)) : NULL;
 }
 
-/* A small number that no live slot has; 0 when there is no memory to note it. */
-static int index_take(gpa_map *map, uint32_t *index)
-{
-    for (uint32_t word = map->free_word;; word++) {
-        if (word == map->used_words) {
-            uint32_t words = map->used_words ? 2 * map->used_words : 1;
-            uint64_t *used = alloc_array(words, sizeof *used);
-            if (!used)
-                return 0;
-            for (uint32_t i = 0; i < map->used_words; i++)
-                used[i] = map->used[i];
-            alloc_free(map->used);
-            map->used = used;
-            map->used_words = words;
-        }
-        if (map->used[word] != UINT64_MAX) {
-            uint32_t bit = (uint32_t)__builtin_ctzll(~map->used[word]);
-            map->used[word] |= UINT64_C(1) << bit;
-            *index = 64 * word + bit;
-            map->free_word = word;
-            return 1;
-        }
-    }
-}
-
-static void index_give(gpa_map *map, uint32_t index)
-{
-    map->used[index / 64] &= ~(UINT64_C(1) << index % 64);
-    if (index / 64 < map->free_word)
-        map->free_word = index / 64;
-}
-
 static vsdk_status place_check(vsdk_vm *vm, const gpa_slot *wanted, const char *operation,
                                vsdk_error *error)
 {
@@ -183,11 +151,11 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *operation, 
 
     if (status)
         return status;
-    if (!index_take(&vm->map, &slot->backend.index))
+    if (!numbers_take(&vm->map.indexes, &slot->backend.index))
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
                          "no memory for the table of mappings");
     if (!aliases && !span_map_add(&slot->ram->placed, NULL, &slot->in_ram)) {
-        index_give(&vm->map, slot->backend.index);
+        numbers_give(&vm->map.indexes, slot->backend.index);
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation,
                          "no memory for the table of mappings");
     }
@@ -197,7 +165,7 @@ static vsdk_status slot_map(vsdk_vm *vm, gpa_slot *slot, const char *operation, 
     } else if (vm->map.lost != slot) {
         if (!aliases)
             span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
-        index_give(&vm->map, slot->backend.index);
+        numbers_give(&vm->map.indexes, slot->backend.index);
     }
     return status;
 }
@@ -281,7 +249,7 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
         if (!(vm->host->backend.ops->traits & BACKEND_RAM_ALIAS))
             span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
         vm->map.mapped -= length;
-        index_give(&vm->map, slot->backend.index);
+        numbers_give(&vm->map.indexes, slot->backend.index);
         gpa_slot_put(slot);
     }
     writer_end(vm);

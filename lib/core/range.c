@@ -32,15 +32,11 @@ static vsdk_status reserved_ask(vsdk_vm *vm, vsdk_error *error)
 
 static vsdk_status reserved_load(vsdk_vm *vm, vsdk_error *error)
 {
-    vsdk_status status = VSDK_OK;
-
     if (vm->bus.reserved_known)
         return VSDK_OK;
-    if (vm->host->backend.ops->vm_list_reserved) {
-        lock_take(&vm->serial);
-        status = reserved_ask(vm, error);
-        lock_give(&vm->serial);
-    }
+    lock_take(&vm->serial);
+    vsdk_status status = reserved_ask(vm, error);
+    lock_give(&vm->serial);
     if (status) {
         alloc_free(vm->bus.reserved);
         vm->bus.reserved = NULL;

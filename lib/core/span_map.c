@@ -142,7 +142,9 @@ typedef struct grown {
     uint64_t key;
 } grown;
 
-/* `node` with children in the place of the one at `at`, or before it where `at` is past `kept`. */
+/* A copy of `node` with `added` children in the place of those from `until` up to `from`, which may
+ * be none. More than fit into one node are shared between two, half and half; at the end the first
+ * stays full. */
 static grown node_grow(change *c, const span_node *node, uint32_t until, uint32_t from,
                        const uint64_t *keys, const void *const *children, uint32_t added)
 {
@@ -208,7 +210,6 @@ int span_map_add(span_map *map, readers *r, const span *item)
         node_append(top, g.key, g.more);
         g.node = top;
     }
-    map->count++;
     publish(&c, r, g.node);
     return 1;
 }
@@ -250,7 +251,6 @@ void span_map_take(span_map *map, readers *r, const span *item)
         replace(&c, root);
         root = (span_node *)child;
     }
-    map->count--;
     publish(&c, r, root);
 }
 
@@ -278,5 +278,5 @@ void span_map_clear(span_map *map, readers *r, void (*give)(const span *item))
         map->kept = node->next;
         alloc_free(node);
     }
-    map->kept_count = map->count = 0;
+    map->kept_count = 0;
 }

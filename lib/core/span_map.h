@@ -32,7 +32,6 @@ typedef struct span_map {
     _Atomic(span_node *) root; /* NULL is empty */
     span_node *kept;           /* the writer's, as are the rest */
     uint32_t kept_count;
-    uint32_t count;
 } span_map;
 
 /* Inside a reader section, or as the writer. */

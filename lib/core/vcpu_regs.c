@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and setting a vCPU's state, one class at a time or from the areas beside the record: who
- * may reach it and when. What a class
- * holds is the architecture's: x86_state.c. Nobody is inside the vCPU's run while its state is
- * reached, unless it is the thread that asks. */
+ * may reach it and when. What a class holds is the architecture's: x86_state.c. Nobody is inside
+ * the vCPU's run while its state is reached, unless it is the thread that asks. */
 #include "base/error.h"
 #include "core/callback.h"
 #include "core/vcpu_state.h"

@@ -31,16 +31,11 @@ static vsdk_status check_values(const vsdk_host *host, const vsdk_vm_config *con
 
 static vsdk_status check_irqchip(vsdk_host *host, const vsdk_vm_config *config, vsdk_error *error)
 {
-    static const vsdk_capability capabilities[] = {
-        VSDK_CAPABILITY_IRQCHIP_PORTABLE,
-        VSDK_CAPABILITY_IRQCHIP_KERNEL,
-        VSDK_CAPABILITY_IRQCHIP_NONE,
-    };
     vsdk_capability_info info;
 
     if (!(host->irqchip_missing & 1u << config->irqchip))
         return VSDK_OK;
-    if (host_ask(host, capabilities[config->irqchip], &info, NULL))
+    if (host_ask(host, host_irqchip_capability(config->irqchip), &info, NULL))
         info.reason[0] = 0;
     return error_set(error, VSDK_ERROR_UNSUPPORTED, creating, "no irqchip %s here: %s",
                      vsdk_irqchip_name(config->irqchip), info.reason);
@@ -59,19 +54,6 @@ static vsdk_status check_memory(vsdk_host *host, const vsdk_vm_config *config, v
                      config->memory_max, host->backend.ops->name, info.value);
 }
 
-static vsdk_status check_console(vsdk_host *host, const vsdk_vm_config *config,
-                                 const char *operation, vsdk_error *error)
-{
-    vsdk_capability_info info;
-
-    if (!config->console)
-        return VSDK_OK;
-    vsdk_status status = host_ask(host, VSDK_CAPABILITY_CONSOLE, &info, error);
-    if (status || info.answer != VSDK_ANSWER_NO)
-        return status;
-    return error_set(error, VSDK_ERROR_UNSUPPORTED, operation, "no console here: %s", info.reason);
-}
-
 static vsdk_status read_config(vsdk_host *host, const vsdk_vm_config *given, vsdk_vm_config *config,
                                vsdk_error *error)
 {
@@ -84,8 +66,9 @@ static vsdk_status read_config(vsdk_host *host, const vsdk_vm_config *given, vsd
         status = check_irqchip(host, config, error);
     if (!status)
         status = check_memory(host, config, error);
-    if (!status)
-        status = check_console(host, config, creating, error);
+    if (!status && config->console)
+        status = host_need_capability(host, VSDK_CAPABILITY_CONSOLE, "no console here: ", creating,
+                                      error);
     if (!config->vcpus_max)
         config->vcpus_max = 1;
     if (!config->memory_max)

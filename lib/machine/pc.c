@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/record.h"
 #include <stddef.h>
-#include <string.h>
 
 static const uint64_t MEMORY_DEFAULT = 256 << 20, MEMORY_LEAST = 2 << 20, PAGE = 4096;
 

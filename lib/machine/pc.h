@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine inside: what pc.c, pc_devices.c, pc_memory.c and pc_boot.c share. Every address and
- * interrupt number is here, once. */
+/* The machine inside: what the files pc*.c share. Every address and interrupt number that two of
+ * them need is here, once. */
 #ifndef VSDK_MACHINE_PC_H
 #define VSDK_MACHINE_PC_H
 
@@ -91,8 +91,8 @@ vsdk_status pc_check_free(const vsdk_pc *pc, const vsdk_pc_resource *resource, i
 vsdk_status pc_add_node(vsdk_pc *pc, const vsdk_pc_node *node, const char *operation,
                         vsdk_error *error);
 
-/* pc_memory.c: RAM, the memory map, tables and the reset stub in RAM. */
-/* What the tables are made of. */
+/* pc_memory.c: RAM, the memory map, tables and the reset stub in RAM. pc_describe_tables says what
+ * the tables are made of. */
 acpi_machine pc_describe_tables(const vsdk_pc *pc);
 uint32_t pc_list_ram(const vsdk_pc *pc, pc_block blocks[PC_BLOCKS]);
 vsdk_status pc_make_memory(vsdk_pc *pc, vsdk_error *error);

@@ -74,6 +74,8 @@ planted("a way that is cut", {"run.c": CHAIN["run.c"].replace("dispatch() + 1", 
 planted("a pointer that nobody calls any more", {}, "pointer helper : device_write\n", False,
         "none of them calls through a pointer")
 planted("a target that is gone", {}, "pointer run : hv_walk\n", False, "no function hv_walk")
+planted("a way through what is seldom", {}, "seldom over\nway exit 9 @hv_run device_write\n", False, "no way")
+planted("something seldom that is gone", {}, "seldom often\n", False, "seldom often: no such function")
 planted("a point between", {"dispatch.c": CHAIN["dispatch.c"], "device.c": CHAIN["device.c"]
                             + "int side(void); int side(void) { return device_write(); }"},
         "way exit 9 @hv_run side device_write\n", False, "no way")

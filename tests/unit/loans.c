@@ -207,13 +207,24 @@ static void *detach(void *unused)
     return unused;
 }
 
+static _Atomic unsigned begun;
+
 /* In the lent device, until the other thread has been counted beside this one; it is not in. */
 static vsdk_status wait_for_recall(struct notes *unused)
 {
+    atomic_store(&begun, 1);
     while ((atomic_load(&device->count) & DEVICE_THREADS) < 2)
         sched_yield();
     usleep(1000);
     return atomic_load(&came) ? VSDK_ERROR_SYSTEM : VSDK_OK;
+}
+
+/* Not before the vCPU is inside: who came and went earlier would never be counted beside it. */
+static void *recall_when_begun(void *recall)
+{
+    while (!atomic_load(&begun))
+        sched_yield();
+    return (*(void *(**)(void *))recall)(NULL);
 }
 
 static void recall_from_a_thread(void *(*recall)(void *))
@@ -224,7 +235,7 @@ static void recall_from_a_thread(void *(*recall)(void *))
     notes.inside = wait_for_recall;
     notes.status = VSDK_ERROR_SYSTEM;
     cr_assert(is_lent());
-    pthread_create(&thread, NULL, recall, NULL);
+    pthread_create(&thread, NULL, recall_when_begun, &recall);
     cr_assert_eq(rig_write(&rig, PIO, PORT, 1, 0), BUS_CLAIMED);
     pthread_join(thread, NULL);
     ok(notes.status);

@@ -17,7 +17,7 @@ class Table:
     """The ways and the calls through pointers."""
 
     def __init__(self, text):
-        self.pointers, self.ways = [], {}
+        self.pointers, self.ways, self.seldom = [], {}, set()
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split("#")[0].split()
             if not words:
@@ -27,6 +27,8 @@ class Table:
                 self.pointers.append((words[1:colon], words[colon + 1:]))
             elif words[0] == "way" and len(words) >= 5 and words[2].isdigit():
                 self.ways[words[1]] = (int(words[2]), words[3:])
+            elif words[0] == "seldom" and len(words) >= 2:
+                self.seldom.update(words[1:])
             else:
                 raise SystemExit(f"callgraph: ways, line {number}: {line}")
 
@@ -35,7 +37,8 @@ class Graph:
     """Functions by their plain names, and whom each calls. Of two static functions with one name
     the calls are told apart by their files."""
 
-    def __init__(self, every, pointers):
+    def __init__(self, every, table):
+        self.seldom = table.seldom
         defined = objects.owners(every)
         self.file, self.calls, self.stale = {}, collections.defaultdict(list), []
         self.by_plain = collections.defaultdict(list)
@@ -47,8 +50,10 @@ class Graph:
                 self.calls[name] += [callee for callee in function.calls if callee in defined]
                 if function.indirect:
                     indirect.add(name)
-        for callers, targets in pointers:
+        for callers, targets in table.pointers:
             self._pointer(callers, targets, indirect)
+        self.stale += [f"seldom {name}: no such function"
+                       for name in sorted(self.seldom) if not self.by_plain[name]]
 
     def _pointer(self, callers, targets, indirect):
         there = [name for caller in callers for name in self.by_plain[caller] if name in indirect]
@@ -71,7 +76,7 @@ class Graph:
                     name = before[name]
                 return steps
             for callee in self.calls.get(name, ()):
-                if callee not in before:
+                if callee not in before and plain(callee) not in self.seldom:
                     before[callee] = name
                     queue.append(callee)
         return None
@@ -184,7 +189,7 @@ def run(options, table, views):
     """Prints; the complaints."""
     levels, wrong = floors_of_core(), []
     for view, every in views:
-        graph = Graph(every, table.pointers)
+        graph = Graph(every, table)
         wrong += [f"{view}: {text}" for text in graph.stale]
         for name, (limit, points) in chosen(table, options.names).items():
             steps = graph.way(points)
