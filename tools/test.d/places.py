@@ -220,7 +220,7 @@ def lab_script(tests, backend, more=None, stretch=1):
         env.pop("LD_LIBRARY_PATH", None)  # of the build folder; the lab has its own
         words = " ".join(f"{key}={shlex.quote(value)}" for key, value in env.items())
         command = " ".join(shlex.quote(in_lab(word)) for word in test.command)
-        lines += [f"echo '### {lab_name(test, backend)}'",
+        lines += [f"echo {shlex.quote('### ' + lab_name(test, backend))}",
                   f"env LD_PRELOAD=/t/vsdk-shim.so {words} timeout {test.timeout * stretch} {command} 2>&1",
                   "status=$?"]
         if backend == "xen":
