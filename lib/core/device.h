@@ -207,8 +207,8 @@ typedef struct drain_wait {
     struct drain_wait *next;
 } drain_wait;
 
-/* Once in each process, before its first device; 0: no memory. */
-int device_waits_prepare(void);
+/* Before the first device of a process; does nothing after that. */
+void device_waits_prepare(void);
 vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char *operation,
                               vsdk_error *error);
 /* Returns when no thread is in a callback of the device; ends the wait. */

@@ -18,14 +18,14 @@
 #include "core/life_wait.h"
 
 /* The threads that wait, for devices of whatever virtual machine: a circle may go through several.
- * Each process has a list of its own, because a fork may leave the lock taken for ever. */
-typedef struct drain_list {
-    lock lock; /* RANK_DRAIN */
+ * A child of fork makes it anew, since a fork may leave the lock taken for ever. */
+__attribute__((section(".data"))) static struct drain_list {
+    _Atomic uint32_t owner; /* the process, with PREPARING while it makes this; a futex */
+    lock lock;              /* RANK_DRAIN */
     drain_wait *waits;
-    uint32_t process;
-} drain_list;
+} drain;
 
-__attribute__((section(".data"))) static _Atomic(drain_list *) known;
+#define PREPARING (UINT32_C(1) << 31) /* above every process's id */
 
 void device_wait(vsdk_device *device)
 {
@@ -126,23 +126,21 @@ void device_leave_by(vsdk_device *device, device_loan *loan)
     device_leave(device);
 }
 
-int device_waits_prepare(void)
+void device_waits_prepare(void)
 {
-    drain_list *list = atomic_load(&known), *made;
-    uint32_t process = process_id();
+    uint32_t mine = process_id(), owner = atomic_load(&drain.owner);
 
-    if (list && list->process == process)
-        return 1;
-    made = alloc_zeroed(sizeof *made);
-    if (!made)
-        return 0;
-    lock_init(&made->lock, RANK_DRAIN);
-    made->process = process;
-    if (!atomic_compare_exchange_strong(&known, &list, made)) { /* another thread was first */
-        lock_destroy(&made->lock);
-        alloc_free(made);
+    while (owner != mine) {
+        if (owner == (mine | PREPARING)) {
+            sys_futex_wait(&drain.owner, owner, 0);
+            owner = atomic_load(&drain.owner);
+        } else if (atomic_compare_exchange_weak(&drain.owner, &owner, mine | PREPARING)) {
+            lock_init(&drain.lock, RANK_DRAIN);
+            drain.waits = NULL;
+            atomic_store(&drain.owner, owner = mine);
+            sys_futex_wake(&drain.owner);
+        }
     }
-    return 1;
 }
 
 static int frames_have(const callback_frame *frame, const vsdk_device *device)
@@ -171,19 +169,17 @@ static int waits_for(const drain_wait *waits, const vsdk_device *device,
 vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char *operation,
                               vsdk_error *error)
 {
-    drain_list *list = atomic_load(&known);
-
     *wait = (drain_wait){callback_top(), device, NULL};
     if (frames_have(wait->frames, device))
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "called from a callback of device %s itself", device->name);
-    lock_take(&list->lock);
-    int circle = waits_for(list->waits, device, wait->frames);
+    lock_take(&drain.lock);
+    int circle = waits_for(drain.waits, device, wait->frames);
     if (!circle) {
-        wait->next = list->waits;
-        list->waits = wait;
+        wait->next = drain.waits;
+        drain.waits = wait;
     }
-    lock_give(&list->lock);
+    lock_give(&drain.lock);
     if (circle)
         return error_set(error, VSDK_ERROR_BUSY, operation,
                          "a callback of device %s waits for this one to end", device->name);
@@ -192,11 +188,10 @@ vsdk_status device_wait_begin(drain_wait *wait, vsdk_device *device, const char 
 
 static void wait_end(const drain_wait *wait)
 {
-    drain_list *list = atomic_load(&known);
     int others = 0;
 
-    lock_take(&list->lock);
-    for (drain_wait **at = &list->waits; *at;) {
+    lock_take(&drain.lock);
+    for (drain_wait **at = &drain.waits; *at;) {
         if (*at == wait) {
             *at = wait->next;
             continue;
@@ -206,7 +201,7 @@ static void wait_end(const drain_wait *wait)
     }
     if (!others)
         atomic_fetch_and(&wait->device->count, ~(uint32_t)DEVICE_DRAIN);
-    lock_give(&list->lock);
+    lock_give(&drain.lock);
 }
 
 void device_wait_drained(drain_wait *wait)

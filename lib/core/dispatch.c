@@ -156,14 +156,16 @@ static void settle_owner(vsdk_loop *loop)
     vm_leave(vm);
 }
 
-static int dispatch_begin(vsdk_loop *loop, int *work_waits)
+/* NONE: it is this thread now; else who it is. */
+static uint32_t dispatch_begin(vsdk_loop *loop, uint32_t dispatcher, int *work_waits)
 {
     lock_take(&loop->lock);
-    int free = !loop->dispatching;
-    loop->dispatching = 1;
+    uint32_t before = atomic_load(&loop->dispatching);
+    if (before == DISPATCHER_NONE)
+        atomic_store(&loop->dispatching, dispatcher);
     *work_waits = loop->work != NULL;
     lock_give(&loop->lock);
-    return free;
+    return before;
 }
 
 /* loop->lock held, given back at the end. */
@@ -171,10 +173,13 @@ static void dispatch_end(vsdk_loop *loop)
 {
     loop->calling = 0;
     timers_program(loop);
-    loop->dispatching = 0;
+    atomic_store(&loop->dispatching, DISPATCHER_NONE);
+    int wanted = loop->wanted != 0;
     loop_source *graves = loop->graves;
     loop->graves = NULL;
     lock_give(&loop->lock);
+    if (wanted)
+        sys_futex_wake(&loop->dispatching);
     while (graves) {
         loop_source *next = graves->grave;
         alloc_free(graves);
@@ -185,7 +190,7 @@ static void dispatch_end(vsdk_loop *loop)
 int loop_may_dispatch(vsdk_loop *loop)
 {
     lock_take(&loop->lock);
-    int may = !loop->dispatching && !loop->gone;
+    int may = !atomic_load(&loop->dispatching) && !loop->gone && !loop->wanted;
     lock_give(&loop->lock);
     return may;
 }
@@ -214,11 +219,32 @@ void loop_dispatch_until(vsdk_vm *vm, vsdk_loop *loop, uint32_t seen, uint64_t t
 
     atomic_store(&vm->life.loop_event, loop->event);
     atomic_fetch_add(&vm->life.dispatchers, 1);
-    if (dispatch_begin(loop, &work_waits)) {
+    if (!dispatch_begin(loop, DISPATCHER_TRANSITION, &work_waits)) {
         int changed = atomic_load(&vm->life.changes) != seen;
         dispatch_once(loop, work_waits || changed ? 0 : timeout_ns);
     }
     atomic_fetch_sub(&vm->life.dispatchers, 1);
+}
+
+/* A transition dispatches, and gives it up for who asks. 0 when the time is over. */
+static int wait_for_transition(vsdk_loop *loop, uint64_t deadline)
+{
+    lock_take(&loop->lock);
+    loop->wanted++;
+    lock_give(&loop->lock);
+    loop_wake(loop);
+    int result = sys_futex_wait(&loop->dispatching, DISPATCHER_TRANSITION, deadline);
+    lock_take(&loop->lock);
+    loop->wanted--;
+    lock_give(&loop->lock);
+    return result != -ETIMEDOUT;
+}
+
+static uint64_t time_left(uint64_t deadline)
+{
+    uint64_t now = sys_clock();
+
+    return !deadline ? VSDK_FOREVER : now < deadline ? deadline - now : 0;
 }
 
 vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
@@ -235,9 +261,17 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
         return vm_forked(operation, error);
     if (callback_in_some_device())
         return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback of a device");
-    if (!dispatch_begin(loop, &work_waits))
-        return error_set(error, VSDK_ERROR_BUSY, operation,
-                         "another thread dispatches this loop, or this is a callback of it");
+    uint64_t deadline = sys_deadline(timeout_ns);
+    uint32_t other = dispatch_begin(loop, DISPATCHER_CALLER, &work_waits);
+    while (other) {
+        if (other == DISPATCHER_CALLER || callback_top())
+            return error_set(error, VSDK_ERROR_BUSY, operation,
+                             "another thread dispatches this loop, or this is a callback of it");
+        if (!wait_for_transition(loop, deadline))
+            return VSDK_OK;
+        timeout_ns = time_left(deadline);
+        other = dispatch_begin(loop, DISPATCHER_CALLER, &work_waits);
+    }
     uint32_t ran = dispatch_once(loop, work_waits ? 0 : timeout_ns);
     if (dispatched)
         *dispatched = ran;

@@ -155,7 +155,8 @@ static vsdk_status open_checked(const backend_ops *ops, const char *name,
 
     if (status)
         return status;
-    vsdk_host *host = device_waits_prepare() ? host_alloc(config) : NULL;
+    device_waits_prepare();
+    vsdk_host *host = host_alloc(config);
     if (!host)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for the host");
     if (ops)

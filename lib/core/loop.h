@@ -61,6 +61,9 @@ struct vsdk_work {
     struct vsdk_work *next, **link;
 };
 
+/* Who hears of a loop's events: a transition that waits for devices does where nobody else does. */
+enum loop_dispatcher { DISPATCHER_NONE, DISPATCHER_CALLER, DISPATCHER_TRANSITION };
+
 struct vsdk_loop {
     refs refs;        /* handles, dispatchers */
     refs memory;      /* refs together, each source */
@@ -69,7 +72,9 @@ struct vsdk_loop {
 
     lock lock;   /* RANK_LOOP */
     vsdk_vm *vm; /* whose own loop it is, until that is destroyed; or NULL */
-    uint32_t gone, dispatching;
+    uint32_t gone;
+    _Atomic uint32_t dispatching; /* loop_dispatcher; a futex while TRANSITION */
+    uint32_t wanted;  /* threads that would dispatch it as soon as a transition does not */
     uint32_t calling; /* callbacks run; the timerfd is programmed after them */
     uint64_t order;   /* grows with each arming and each queueing */
 

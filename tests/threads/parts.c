@@ -42,10 +42,12 @@ static uint32_t next_random(uint32_t *seed)
     return *seed >> 16;
 }
 
-static void must(vsdk_status status)
+#define must(call) must_at(__LINE__, (call))
+
+static void must_at(int line, vsdk_status status)
 {
     if (status)
-        tap_bail("a call that must succeed gave %s", vsdk_status_name(status));
+        tap_bail("line %d: a call that must succeed gave %s", line, vsdk_status_name(status));
 }
 
 static void machine_make(void)

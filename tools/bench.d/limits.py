@@ -22,7 +22,7 @@ LIMITS = {
     # The 450 was of Pss where libc is shared by all; a program's own memory is some 25 KiB less
     # there (316 where Pss said 341), so 425 is the same goal, independent of who else runs.
     ("ram_overhead", "memory"): (OURS, 340, 425),
-    ("ram_overhead", "library"): (OURS, 190, 160),
+    ("ram_overhead", "library"): (OURS, 200, 160),
     ("linux_to_init", "exits without interrupts"): (OURS, 1900, 2890),
     ("linux_to_init", "page faults"): (OURS, 60, 47),
     ("linux_to_end", "time"): (RATIO, 0.95, 0.95),
