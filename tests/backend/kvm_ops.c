@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -403,15 +404,15 @@ TEST(cpuid)
     CHECK(rig_ops->vcpu_get_cpuid(&r.vcpu, 0xb, 1, &entry, &r.error) == VSDK_OK);
     CHECK(entry.ecx == 1 && entry.edx == 0);
     /* The kernel goes by the first of two entries for one leaf. */
-    struct {
-        struct kvm_cpuid2 head;
-        struct kvm_cpuid_entry2 entries[256];
-    } list = {.head.nent = 256};
-    CHECK(ioctl(((const vcpu_kvm *)r.vcpu.data)->fd, KVM_GET_CPUID2, &list) == 0);
+    enum { MOST = 256 };
+    struct kvm_cpuid2 *list = calloc(1, sizeof *list + MOST * sizeof list->entries[0]);
+    list->nent = MOST;
+    CHECK(ioctl(((const vcpu_kvm *)r.vcpu.data)->fd, KVM_GET_CPUID2, list) == 0);
     unsigned topologies = 0;
-    for (uint32_t i = 0; i < list.head.nent; i++)
-        topologies += list.entries[i].function == 0xb && list.entries[i].index == 0;
+    for (uint32_t i = 0; i < list->nent; i++)
+        topologies += list->entries[i].function == 0xb && list->entries[i].index == 0;
     CHECK(topologies == 1);
+    free(list);
     CHECK(rig_ops->vcpu_get_cpuid(&r.vcpu, 0x12345, 0, &entry, &r.error) == VSDK_ERROR_NOT_FOUND);
     rig_close(&r);
 }
