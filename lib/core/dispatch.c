@@ -240,13 +240,6 @@ static int wait_for_transition(vsdk_loop *loop, uint64_t deadline)
     return result != -ETIMEDOUT;
 }
 
-static uint64_t time_left(uint64_t deadline)
-{
-    uint64_t now = sys_clock();
-
-    return !deadline ? VSDK_FOREVER : now < deadline ? deadline - now : 0;
-}
-
 vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *dispatched,
                                vsdk_error *error)
 {
@@ -269,7 +262,8 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
                              "another thread dispatches this loop, or this is a callback of it");
         if (!wait_for_transition(loop, deadline))
             return VSDK_OK;
-        timeout_ns = time_left(deadline);
+        uint64_t now = sys_clock();
+        timeout_ns = !deadline ? VSDK_FOREVER : now < deadline ? deadline - now : 0;
         other = dispatch_begin(loop, DISPATCHER_CALLER, &work_waits);
     }
     uint32_t ran = dispatch_once(loop, work_waits ? 0 : timeout_ns);

@@ -112,7 +112,7 @@ static void read_field(vsdk_state_reader *reader, const plain_field *f)
 static void write_again(const uint8_t *bytes, size_t length, int count)
 {
     vsdk_state_writer writer;
-    uint64_t needed;
+    uint64_t needed = 0;
 
     if (strcmp(fields[0].name, "kind"))
         return;
