@@ -4,13 +4,15 @@
  * Bytes move at two moments: between two exits of vCPU 0, when the backend or the stream's other
  * end says that there is something to do; and when the guest has stopped, so that all it wrote is
  * in the stream when a pause or its end is told. At both the thread is not counted as in the guest,
- * as for a device, and no other thread can be here: the first keeps movers away, the second is a
- * mover's. A handler at the other end runs inside, so it is a callback of the virtual machine.
+ * as for a device, so both may come at once: one thread moves bytes at a time (busy). The first
+ * lets the other do it, the second waits. A handler at the other end runs inside, so it is a
+ * callback of the virtual machine.
  *
  * A turn is bounded and allocates nothing. What the stream has no room for stays with the guest,
  * but for the few bytes that were taken from it already; when it has stopped the stream has a
  * reserve. */
 #include "core/console.h"
+#include "base/sys.h"
 #include "core/callback.h"
 #include "core/life_wait.h"
 #include "core/stream.h"
@@ -111,11 +113,18 @@ static int move_input(vsdk_vm *vm, uint32_t turns)
     return c->stream != NULL;
 }
 
+static void console_leave(vsdk_vm *vm)
+{
+    atomic_store(&vm->console.busy, 0);
+    sys_futex_wake(&vm->console.busy);
+}
+
 void console_serve(vsdk_vm *vm)
 {
     callback_frame frame = {.vm = vm};
 
-    if (!atomic_load_explicit(&vm->backend.console_due, memory_order_relaxed))
+    if (!atomic_load_explicit(&vm->backend.console_due, memory_order_relaxed) ||
+        atomic_exchange(&vm->console.busy, 1))
         return;
     atomic_store(&vm->backend.console_due, 0);
     callback_enter(&frame);
@@ -124,6 +133,7 @@ void console_serve(vsdk_vm *vm)
     callback_leave(&frame);
     if (more)
         atomic_store(&vm->backend.console_due, 1);
+    console_leave(vm);
 }
 
 void console_finish(vsdk_vm *vm)
@@ -132,9 +142,12 @@ void console_finish(vsdk_vm *vm)
 
     if (!vm->backend.host->ops->console_output)
         return;
+    while (atomic_exchange(&vm->console.busy, 1))
+        sys_futex_wait(&vm->console.busy, 1, 0);
     callback_enter(&frame);
     move_output(vm, LAST_TURNS, 1);
     callback_leave(&frame);
     /* Input that came meanwhile, and what found no room, when it goes on. */
     atomic_store(&vm->backend.console_due, 1);
+    console_leave(vm);
 }

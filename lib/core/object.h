@@ -98,7 +98,8 @@ typedef struct device_list {
 
 /* Of console.c. What is here was taken at one side and had no room at the other. */
 typedef struct vm_console {
-    vsdk_stream *stream; /* counted; NULL: what the guest writes is dropped */
+    vsdk_stream *stream;   /* counted; NULL: what the guest writes is dropped */
+    _Atomic uint32_t busy; /* a thread moves bytes; a futex for who must */
     uint32_t out_held, in_held;
     uint8_t out[256], in[256];
 } vm_console;

@@ -19,6 +19,9 @@ enum { THREADS_MOST = 4, STEPS = 60, WORKS = 32, MAP_BYTES = 0x4000, MICROSECOND
 
 typedef struct many many;
 
+/* Of player.pending. TOLD: a worker has said that the stop is done, or is about to. */
+enum { PENDS = 1, TOLD = 2 };
+
 typedef struct player {
     many *of;
     vsdk_device *handle;
@@ -151,7 +154,7 @@ static vsdk_stop_answer on_stop(void *user, vsdk_device *device, vsdk_stop_mode 
         call_inside(p);
     if (below(&own_seed, 4) == 0) {
         answer = VSDK_STOP_PENDING;
-        atomic_store(&p->pending, 1);
+        atomic_store(&p->pending, PENDS);
     }
     callback_end(p);
     return answer;
@@ -188,7 +191,8 @@ static void access_begin(player *p, vsdk_device *device)
     hold(m, atomic_load(&p->started), "a stop during an access", p->number);
 }
 
-/* Also of a device without a range; while its stop is pending, too. */
+/* Also of a device without a range; while its stop is pending, too, and what has begun by then goes
+ * on until the pause returns. */
 static void on_work(void *user, vsdk_work *work)
 {
     player *p = user;
@@ -567,6 +571,8 @@ static void checkpoint(many *m)
         player *p = &m->players[i];
         hold(m, !atomic_load(&p->started), "started after a pause", i);
         hold(m, !atomic_load(&p->inside), "a callback runs after a pause", i);
+        int told = TOLD;
+        atomic_compare_exchange_strong(&p->pending, &told, 0);
         vsdk_status dma = vsdk_dma_read(p->handle, DATA, &word, sizeof word, NULL);
         hold(m, dma == (before.gone ? VSDK_ERROR_GONE : VSDK_ERROR_STATE), "dma after a pause",
              dma);
@@ -732,10 +738,10 @@ static void *work(void *argument)
     while (!atomic_load(&m->finished)) {
         for (int i = 0; i < DEVICES; i++) {
             player *p = &m->players[i];
-            if (!atomic_load(&p->pending) || below(&own_seed, 2))
+            int pends = PENDS;
+            if (below(&own_seed, 2) || !atomic_compare_exchange_strong(&p->pending, &pends, TOLD))
                 continue;
             /* A start that comes between makes it a call without a stop, which does nothing. */
-            atomic_store(&p->pending, 0);
             vsdk_status status = vsdk_device_stopped(p->handle, NULL);
             hold(m, !status, "device_stopped", status);
         }
