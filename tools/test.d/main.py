@@ -91,13 +91,14 @@ def show_differences(log, stage):
 
 
 def few_skipped(rows):
-    """At most a tenth of the conformance tests may be skipped on Xen."""
+    """At most an eighth of the conformance tests may be skipped on Xen: a whole program is, of written
+    pages, which Xen does not track yet."""
     results = [r for place, results, _ in rows if place == "lab-xen"
                for r in results if r.name.startswith("conf_")]
     skipped = count(results, "skip")
     print(f"conformance on Xen: {skipped} of {len(results)} skipped")
-    good = results and skipped * 10 <= len(results)
-    return [tap.Result("at most a tenth skipped on Xen", "pass" if good else "fail")]
+    good = results and skipped * 8 <= len(results)
+    return [tap.Result("at most an eighth skipped on Xen", "pass" if good else "fail")]
 
 
 def interrupted(number, _frame):
