@@ -26,22 +26,28 @@ OFF_EXIT_PATH static int dispatch_other(vsdk_vcpu *vcpu, const vsdk_exit *exit)
     return 1;
 }
 
+/* Nobody has answered, or not yet. */
+OFF_EXIT_PATH static int access_is_left(vsdk_vcpu *vcpu, bus_answer answer)
+{
+    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED) {
+        /* Of a string: those before it a device has answered, and then it went. */
+        vcpu->backend.exit->detail = vcpu->element;
+        return 0;
+    }
+    vcpu->claimed = 1;
+    vcpu->deferred = answer == BUS_DEFERRED;
+    return 1;
+}
+
 /* 1 when the access was somebody's. */
 static inline int access_give(vsdk_vcpu *vcpu, vsdk_exit *exit)
 {
     bus_answer answer = bus_access(vcpu->vm, vcpu, exit);
 
-    if (__builtin_expect(answer == BUS_CLAIMED, 1)) {
-        vcpu->claimed = 1;
-        counter_add(&vcpu->counters.claimed, 1);
-        return 1;
-    }
-    if (answer == BUS_UNCLAIMED || answer == BUS_TAGGED) {
-        exit->detail = vcpu->element; /* those before it a device has answered, and then it went */
-        return 0;
-    }
+    if (__builtin_expect(answer != BUS_CLAIMED, 0))
+        return access_is_left(vcpu, answer);
     vcpu->claimed = 1;
-    vcpu->deferred = answer == BUS_DEFERRED;
+    counter_add(&vcpu->counters.claimed, 1);
     return 1;
 }
 

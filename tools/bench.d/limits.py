@@ -11,7 +11,7 @@ LIMITS = {
     ("create", "time"): (RATIO, 1.05, 1.0),
     ("create_1000", "time"): (RATIO, 1.1, 1.0),
     ("ioctls_per_exit", "ioctls"): (OURS, 1, 1),
-    ("exit_pio", "instructions"): (OURS, 305, 280),
+    ("exit_pio", "instructions"): (OURS, 285, 280),
     ("exit_pio_bus", "time"): (OURS, 35, 20),
     ("exit_pio_bus", "instructions"): (OURS, 285, 280),
     ("exec_first_byte", "time"): (RATIO, 1.1, 1.06),
