@@ -6,39 +6,12 @@
  * The way is short for what comes most often, one element for the device of the last access, which
  * is lent to this vCPU: plain stores alone. */
 #include "core/bus.h"
+#include "base/element.h"
 #include "base/exit_path.h"
 #include "base/sys.h"
 #include "core/counters.h"
 #include "core/device.h"
 #include "core/doorbell.h"
-#include <string.h>
-
-static inline uint64_t element_get(const uint8_t *data, uint32_t width)
-{
-    uint64_t value = 0;
-
-    if (__builtin_expect(width == 1, 1))
-        return *data;
-    if (width == 4)
-        memcpy(&value, data, 4);
-    else if (width == 2)
-        memcpy(&value, data, 2);
-    else
-        memcpy(&value, data, 8);
-    return value;
-}
-
-static inline void element_put(uint8_t *data, uint32_t width, uint64_t value)
-{
-    if (__builtin_expect(width == 1, 1))
-        *data = (uint8_t)value;
-    else if (width == 4)
-        memcpy(data, &value, 4);
-    else if (width == 2)
-        memcpy(data, &value, 2);
-    else
-        memcpy(data, &value, 8);
-}
 
 /* The range that has all of an access, or NULL. A span in a table of ranges is its first member. */
 static const bus_range *range_find(const span_node *root, uint64_t address, uint32_t width)
@@ -67,8 +40,8 @@ static inline void element_give(vsdk_device *device, const vsdk_exit *exit, vsdk
         return;
     }
     access->value = 0;
-    element_put(data, exit->width,
-                device->ops.read ? device->ops.read(device->user, device, access) : UINT64_MAX);
+    uint64_t value = device->ops.read ? device->ops.read(device->user, device, access) : UINT64_MAX;
+    element_copy(data, &value, exit->width);
 }
 
 /* The rest of a string of elements, which is the guest's to make long: requests and the deadline
@@ -128,7 +101,7 @@ __attribute__((noinline)) static int bells_ring(const snapshot *bells, vsdk_vcpu
         if (doorbell_ring(bells, exit->address, width, value))
             counter_add(&vcpu->counters.doorbells, 1);
         else
-            element_put(data + (size_t)kept++ * width, width, value);
+            element_copy(data + (size_t)kept++ * width, &value, width);
     }
     if (!kept)
         return 1;

@@ -5,6 +5,7 @@
  * An answer is copied from the record to kvm_run at the next entry; elements of a string access
  * stay in kvm_run's pages, and the record points to them. */
 #include "backends/kvm/objects_kvm.h"
+#include "base/element.h"
 #include "base/exit_path.h"
 #include <string.h>
 
@@ -16,18 +17,6 @@ _Static_assert(sizeof(vsdk_exit) == 64, "the record");
 static struct kvm_run *run_of(const vcpu_kvm *v)
 {
     return atomic_load_explicit(&v->run, memory_order_relaxed);
-}
-
-static inline void copy_element(void *to, const void *from, uint32_t width)
-{
-    if (__builtin_expect(width == 1, 1))
-        memcpy(to, from, 1);
-    else if (width == 4)
-        memcpy(to, from, 4);
-    else if (width == 2)
-        memcpy(to, from, 2);
-    else
-        memcpy(to, from, 8);
 }
 
 /* The record's flag for what came with the exit. */
@@ -114,7 +103,7 @@ static inline int pio(vcpu_kvm *v)
     v->pending = 1;
     if (run->io.direction == KVM_EXIT_IO_OUT) {
         x->flags |= VSDK_EXIT_REGS_SETTABLE;
-        copy_element(&x->value, element, width);
+        element_copy(&x->value, element, width);
     } else {
         answer_later(v, x, element);
     }
@@ -140,7 +129,7 @@ static int mmio_part(vcpu_kvm *v)
     x->count = 1;
     x->data = (uintptr_t)&x->value;
     if (x->direction == VSDK_DIRECTION_WRITE)
-        copy_element(&x->value, run->mmio.data + v->mmio_done, x->width);
+        element_copy(&x->value, run->mmio.data + v->mmio_done, x->width);
     else
         answer_later(v, x, run->mmio.data + v->mmio_done);
     v->mmio_done += x->width;
@@ -163,7 +152,7 @@ EXIT_PATH int kvm_exit_answer(vcpu_kvm *v)
     const struct kvm_run *run = run_of(v);
 
     if (v->answer)
-        copy_element(v->answer, &v->vcpu->exit->value, v->answer_width);
+        element_copy(v->answer, &v->vcpu->exit->value, v->answer_width);
     v->answer = NULL;
     v->unanswered = 0;
     if (run->exit_reason != KVM_EXIT_MMIO || v->mmio_done >= run->mmio.len)
