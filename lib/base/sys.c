@@ -218,6 +218,15 @@ uint64_t sys_deadline(uint64_t timeout_ns)
     return timeout_ns == VSDK_FOREVER ? 0 : add_capped(sys_clock(), timeout_ns);
 }
 
+uint64_t sys_time_left(uint64_t deadline)
+{
+    uint64_t now = deadline ? sys_clock() : 0;
+
+    if (!deadline)
+        return VSDK_FOREVER;
+    return now < deadline ? deadline - now : 0;
+}
+
 int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns)
 {
     uint64_t end = deadline_ns ? deadline_ns : UINT64_MAX; /* without one signals may restart it */

@@ -36,6 +36,8 @@ void sys_unmap(void *address, size_t bytes);
 uint64_t sys_clock(void); /* CLOCK_MONOTONIC in ns */
 /* The moment at which a timeout of the API's ends: 0 for VSDK_FOREVER. */
 uint64_t sys_deadline(uint64_t timeout_ns);
+/* The timeout that is left until then: VSDK_FOREVER for 0. */
+uint64_t sys_time_left(uint64_t deadline);
 /* Waits while *word is `expected`, until a wake or the absolute deadline (0: none): 0, -EAGAIN,
  * -EINTR (with SA_RESTART too) or -ETIMEDOUT. Both keep errno and are async-signal-safe. */
 int sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);

@@ -54,7 +54,7 @@ static void tell_mover(vsdk_vm *vm)
 
 void device_leave_others(vsdk_device *device, vsdk_vm *vm, uint32_t before, int concurrent)
 {
-    if ((before & ~(uint32_t)DEVICE_FLAGS) == 1) {
+    if ((before & DEVICE_THREADS) == 1) {
         if (before & DEVICE_DRAIN)
             sys_futex_wake(&device->count);
         if (before & DEVICE_AWAITED)

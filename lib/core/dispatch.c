@@ -47,10 +47,7 @@ static int wait_for_events(const vsdk_loop *loop, struct epoll_event *events, ui
         int n = wait_once(loop->epoll, events, EVENTS, left);
         if (n != -EINTR)
             return n;
-        if (deadline) {
-            uint64_t now = sys_clock();
-            left = now < deadline ? deadline - now : 0;
-        }
+        left = sys_time_left(deadline);
     }
 }
 
@@ -254,16 +251,15 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
         return vm_forked(operation, error);
     if (callback_in_some_device())
         return error_set(error, VSDK_ERROR_BUSY, operation, "called from a callback of a device");
-    uint64_t deadline = sys_deadline(timeout_ns);
     uint32_t other = dispatch_begin(loop, DISPATCHER_CALLER, &work_waits);
+    uint64_t deadline = other ? sys_deadline(timeout_ns) : 0;
     while (other) {
         if (other == DISPATCHER_CALLER || callback_top())
             return error_set(error, VSDK_ERROR_BUSY, operation,
                              "another thread dispatches this loop, or this is a callback of it");
         if (!wait_for_transition(loop, deadline))
             return VSDK_OK;
-        uint64_t now = sys_clock();
-        timeout_ns = !deadline ? VSDK_FOREVER : now < deadline ? deadline - now : 0;
+        timeout_ns = sys_time_left(deadline);
         other = dispatch_begin(loop, DISPATCHER_CALLER, &work_waits);
     }
     uint32_t ran = dispatch_once(loop, work_waits ? 0 : timeout_ns);

@@ -197,15 +197,6 @@ static void end_threads(struct vm_run *run)
     lock_give(&vm->life.lock);
 }
 
-static uint64_t time_left(uint64_t deadline)
-{
-    uint64_t now = deadline ? sys_clock() : 0;
-
-    if (!deadline)
-        return VSDK_FOREVER;
-    return now < deadline ? deadline - now : 0;
-}
-
 static void set_kicked(struct vm_run *run, uint32_t detail)
 {
     lock_take(&run->lock);
@@ -271,7 +262,7 @@ static void wait_for_end(struct vm_run *run, uint64_t deadline)
         uint32_t seen = atomic_load(&vm->run_word);
         if (atomic_load(&run->reported))
             return;
-        uint64_t left = time_left(deadline);
+        uint64_t left = sys_time_left(deadline);
         if (atomic_exchange(&vm->run_cancelled, 0)) {
             set_kicked(run, VSDK_KICK_REQUEST);
             return;
@@ -280,10 +271,10 @@ static void wait_for_end(struct vm_run *run, uint64_t deadline)
             set_kicked(run, VSDK_KICK_DEADLINE);
             return;
         }
-        if (looks && !time_left(run->look_at))
+        if (looks && !sys_time_left(run->look_at))
             look_again(run);
-        if (looks && time_left(run->look_at) < left)
-            left = time_left(run->look_at);
+        if (looks && sys_time_left(run->look_at) < left)
+            left = sys_time_left(run->look_at);
         if (vsdk_loop_dispatch(loop, left, NULL, NULL))
             sys_futex_wait(&vm->run_word, seen, sys_deadline(left));
     }
@@ -297,7 +288,7 @@ static void wait_for_devices(vsdk_vm *vm)
     lock_take(&vm->life.lock);
     while (!atomic_load(&vm->gone) && (vm->life.stopping || atomic_load(&vm->life.due))) {
         uint32_t seen = atomic_load(&vm->life.changes);
-        uint64_t left = time_left(deadline);
+        uint64_t left = sys_time_left(deadline);
         if (life_settle_once(vm))
             continue;
         if (!left)

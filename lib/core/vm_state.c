@@ -49,12 +49,10 @@ static vsdk_loop *own_loop(vsdk_vm *vm, const char *operation)
 static int transition_sleep(vsdk_vm *vm, uint32_t seen, uint64_t deadline, const char *operation)
 {
     vsdk_loop *loop = own_loop(vm, operation);
-    uint64_t now = sys_clock(), left = VSDK_FOREVER;
 
     if (!loop)
         return life_wait(vm, seen, deadline);
-    if (deadline)
-        left = now < deadline ? deadline - now : 0;
+    uint64_t left = sys_time_left(deadline);
     lock_give(&vm->life.lock); /* the loop's lock comes before it */
     int dispatches = loop_may_dispatch(loop);
     if (dispatches) {
