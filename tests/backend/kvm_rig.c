@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The machine of kvm_rig.h, and the count of checks. Each test opens one and closes it. */
 #include "kvm_rig.h"
 #include <string.h>
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What the two mocks can do, and why not: one table by the numbers of vsdk_capability. A capability
+ * without a row is answered no. */
 #include "backends/mock/mock.h"
 #include <stdio.h>
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What instructions do with their operands beyond reading and writing them: a locked update of
+ * memory, the stack, conditions and flags. A step that can't go on has changed nothing. */
 #include "backends/mock/cpu_operand.h"
 
 static int lockable(uint64_t linear, unsigned size)

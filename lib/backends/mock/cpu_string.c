@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* String instructions. One element a step: a repeated instruction stays at its address until its
+ * count is used up, so interrupts, kicks and accesses that wait for an answer come between
+ * elements. Plain fills and copies in memory take a short run of elements at once. */
 #include "backends/mock/cpu_operand.h"
-
-/* One element a step: a repeated instruction stays at its address until its count is used up, so
- * interrupts, kicks and accesses that wait for an answer come between elements. Plain fills and
- * copies in memory take a short run of elements at once. */
 
 enum { RUN_MOST = 256 };
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The record of an exit, filled from the interpreter's access or from why it stands still, and the
+ * answer taken back. A single element lies in the record, the elements of a string in the
+ * processor's buffer; what is to be read is preset to ones. */
 #include "backends/mock/mock.h"
 #include <string.h>
 

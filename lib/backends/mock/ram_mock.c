@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Memory of the mocks, and where it is mapped. The slots of a virtual machine are sorted by address
+ * and never overlap; a change counts up the generation, by which processors forget what they know.
+ * The autonomous mock's memory is emptied with its guest, as a domain's is. */
 #include "backends/mock/mock.h"
 #include "base/alloc.h"
 #include "base/bits.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A processor's registers as the neutral records have them. What a record asks for is checked whole
+ * before any of it is taken. */
 #include "backends/mock/mock.h"
 #include "base/error.h"
 

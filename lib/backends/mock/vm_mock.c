@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Virtual machines of the mocks: made, given their power-on state, freed. Each has a schedule of
+ * its own, drawn from the host's seed and the number of machines before it, so that a run can be
+ * repeated. */
 #include "backends/mock/mock.h"
 #include "base/alloc.h"
 #include "base/error.h"

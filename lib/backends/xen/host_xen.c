@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Xen itself: its device nodes and libraries are opened, its version and abilities looked at. A
+ * host that can't be had says which of these is missing. Xen's libraries open descriptors without
+ * asking where: while one does, descriptors 0 to 2 are plugged, so that none of theirs becomes one.
+ */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
 #include "base/sys.h"

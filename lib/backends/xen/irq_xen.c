@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Lines, messages and NMIs by hypercall. Xen's device model handle is not for two threads:
+ * device_lock is around each call of it. Nothing is remembered here: Xen keeps the lines' levels.
+ */
 #include "backends/xen/xen.h"
 #include <errno.h>
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A processor of a domain as its thread sees it. The domain executes by itself; a run waits until
+ * an access was made, the guest has ended, or somebody asks for the thread, and shows the first of
+ * these in the record. It sleeps in one place (wait_for_event), and whatever it is woken by it
+ * looks at everything again. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
 #include "base/sys.h"
@@ -101,19 +105,13 @@ static void kicked(xen_vcpu *vcpu, uint64_t detail)
 /* How long to wait: NULL for ever. */
 static const struct timespec *patience(const xen_vcpu *vcpu, int busy, struct timespec *wait)
 {
-    uint64_t deadline = vcpu->vcpu->deadline_ns, left = UINT64_MAX;
-    struct timespec now;
+    uint64_t left = sys_time_left(vcpu->vcpu->deadline_ns);
 
-    if (deadline) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        left = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-        left = left < deadline ? deadline - left : 0;
-    }
     if (death_is_polled() && left > XEN_DEATH_POLL_MS * 1000000ull)
         left = XEN_DEATH_POLL_MS * 1000000ull;
     if (busy)
         left = 0;
-    if (left == UINT64_MAX)
+    if (left == VSDK_FOREVER)
         return NULL;
     *wait = (struct timespec){.tv_sec = (time_t)(left / 1000000000),
                               .tv_nsec = (long)(left % 1000000000)};
@@ -122,12 +120,7 @@ static const struct timespec *patience(const xen_vcpu *vcpu, int busy, struct ti
 
 static int deadline_passed(const xen_vcpu *vcpu)
 {
-    struct timespec now;
-
-    if (!vcpu->vcpu->deadline_ns)
-        return 0;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec >= vcpu->vcpu->deadline_ns;
+    return !sys_time_left(vcpu->vcpu->deadline_ns);
 }
 
 static void take_event(xen_vcpu *vcpu)
