@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The interpreter's way to guest memory: linear addresses, page tables, the TLB, and accesses of
- * any alignment. Memory is reached through the TLB's pointers alone, which a change of the map
- * empties; what is no memory becomes an access for the exit. Every store tells memory that wants to
- * know of its written pages, after it. */
+ * any alignment. A change of the map empties the TLB. What is no memory becomes an access for the
+ * exit. Every store tells memory that wants to know of its written pages, after it. */
 #include "backends/mock/cpu.h"
 #include "backends/mock/mock.h"
 #include <string.h>
