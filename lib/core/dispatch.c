@@ -257,8 +257,10 @@ vsdk_status vsdk_loop_dispatch(vsdk_loop *loop, uint64_t timeout_ns, uint32_t *d
         if (other == DISPATCHER_CALLER || callback_top())
             return error_set(error, VSDK_ERROR_BUSY, operation,
                              "another thread dispatches this loop, or this is a callback of it");
-        if (!wait_for_transition(loop, deadline))
+        if (!wait_for_transition(loop, deadline)) {
+            settle_owner(loop); /* the transition has let go of the loop for this thread */
             return VSDK_OK;
+        }
         timeout_ns = sys_time_left(deadline);
         other = dispatch_begin(loop, DISPATCHER_CALLER, &work_waits);
     }

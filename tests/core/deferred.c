@@ -74,9 +74,7 @@ static void rig_open(rig *r, int autonomous, uint32_t flags)
 static void rig_close(rig *r)
 {
     vsdk_device_close(r->device);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 typedef struct run_thread {

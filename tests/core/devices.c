@@ -55,16 +55,7 @@ static void rig_close(rig *r)
 {
     vsdk_irq_close(r->irq);
     vsdk_device_close(r->device);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
-}
-
-static vsdk_vm_state state_of(const rig *r)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(r->vm, &info, NULL) ? 99 : info.state;
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 static void waiting_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
@@ -117,17 +108,17 @@ static void a_pause_waits_for_a_locked_device(void)
     vsdk_vm_resume(r.vm, NULL);
     pthread_create(&thread, NULL, locked_raise, &r);
     PUPPET_WAIT(atomic_load(&in_callback));
-    tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING,
+    tap(!vsdk_vm_pause_request(r.vm, NULL) && puppet_state(r.vm) == VSDK_VM_RUNNING,
         "a pause is asked for while a line's callback runs");
     pthread_create(&pauser, NULL, pause_it, &r);
     PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_AWAITED);
-    tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops) && !atomic_load(&locked_over),
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING && !atomic_load(&stops) && !atomic_load(&locked_over),
         "a pause waits for who entered a device");
     atomic_store(&go_on, 1);
     tap(PUPPET_WAIT(atomic_load(&locked_over)), "an interrupt raised under a device's lock");
     pthread_join(thread, NULL);
     pthread_join(pauser, &status);
-    tap(!status && state_of(&r) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
+    tap(!status && puppet_state(r.vm) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
         "the pause is made when the device is left");
     for (unsigned i = 1; i < 6; i++)
         busy &= under_lock[i] == VSDK_ERROR_BUSY;
@@ -146,9 +137,10 @@ static void leaving_makes_no_pause(void)
     vsdk_device_enter(r.device, NULL);
     vsdk_vm_pause_request(r.vm, NULL);
     vsdk_device_leave(r.device);
-    tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops), "leaving a device makes no pause");
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING && !atomic_load(&stops),
+        "leaving a device makes no pause");
     vsdk_loop_dispatch(vsdk_vm_loop(r.vm, NULL), 0, NULL, NULL);
-    tap(state_of(&r) == VSDK_VM_PAUSED && atomic_load(&stops) == 1, "a dispatch does");
+    tap(puppet_state(r.vm) == VSDK_VM_PAUSED && atomic_load(&stops) == 1, "a dispatch does");
     rig_close(&r);
 }
 
@@ -201,8 +193,55 @@ static void a_device_is_called_while_a_pause_settles(void)
         "a part of an access goes to its device while a pause settles");
     pthread_join(thread, &status);
     tap(said[0] == -VSDK_ERROR_BUSY && said[1] == VSDK_OK, "a resume inside is BUSY");
-    tap(!status && state_of(&r) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
+    tap(!status && puppet_state(r.vm) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
         "the pause comes to be, the device stops after the access");
+    rig_close(&r);
+}
+
+static void waiting_write(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    atomic_store(&in_callback, 1);
+    PUPPET_WAIT(atomic_load(&go_on));
+}
+
+static _Atomic unsigned ran;
+
+static void *run_it(void *argument)
+{
+    rig *r = argument;
+    vsdk_status status = vsdk_vcpu_run(r->vcpu, VSDK_FOREVER, NULL);
+
+    atomic_store(&ran, 1);
+    return (void *)(intptr_t)status;
+}
+
+/* The thread that runs the vCPU comes back while another one's pause finishes its access: it is no
+ * second runner, and waits. */
+static void a_run_waits_while_a_pause_settles(void)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = waiting_write};
+    pthread_t pauser, runner;
+    void *paused, *status;
+    rig r;
+
+    atomic_store(&settle_over, 0);
+    atomic_store(&ran, 0);
+    rig_open(&r, write_once, &ops);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
+    atomic_store(&puppet_fragments, 1);
+    pthread_create(&pauser, NULL, settle, &r);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    pthread_create(&runner, NULL, run_it, &r);
+    for (int i = 0; i < 100 && !atomic_load(&ran); i++)
+        puppet_nap();
+    tap(!atomic_load(&ran) && !atomic_load(&settle_over), "a run waits while a pause settles");
+    atomic_store(&go_on, 1);
+    pthread_join(pauser, &paused);
+    tap(!paused && puppet_state(r.vm) == VSDK_VM_PAUSED, "which then comes to be");
+    vsdk_vcpu_kick(r.vcpu, NULL);
+    pthread_join(runner, &status);
+    tap(!status && vsdk_vcpu_record(r.vcpu)->reason == VSDK_EXIT_KICKED, "and the run goes on");
     rig_close(&r);
 }
 
@@ -220,7 +259,7 @@ static void a_stopped_device_is_not_called_to_settle(void)
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     atomic_store(&puppet_fragments, 1);
     tap(vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) == VSDK_ERROR_STATE &&
-            !atomic_load(&writes) && state_of(&r) == VSDK_VM_PAUSED,
+            !atomic_load(&writes) && puppet_state(r.vm) == VSDK_VM_PAUSED,
         "settling in PAUSED calls no device that has stopped");
     vsdk_vm_resume(r.vm, NULL);
     exit = vsdk_vcpu_record(r.vcpu);
@@ -411,7 +450,7 @@ static void a_resume_inside_withdraws(void)
     vsdk_status status = vsdk_vm_resume(r.vm, NULL);
     vsdk_device_leave(r.device);
     vsdk_loop_dispatch(vsdk_vm_loop(r.vm, NULL), 0, NULL, NULL);
-    tap(!status && state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops) &&
+    tap(!status && puppet_state(r.vm) == VSDK_VM_RUNNING && !atomic_load(&stops) &&
             atomic_load(&starts) == 1,
         "a resume inside a device takes a request back");
     rig_close(&r);
@@ -675,13 +714,14 @@ static void a_resume_is_for_no_later_pause(void)
     pthread_create(&other, NULL, slow_pause, r.vm);
     PUPPET_WAIT(pausers(r.vm));
     atomic_store(&go_on, 1);
-    PUPPET_WAIT(state_of(&r) == VSDK_VM_PAUSED);
+    PUPPET_WAIT(puppet_state(r.vm) == VSDK_VM_PAUSED);
     vsdk_vm_resume(r.vm, NULL);
-    tap(PUPPET_WAIT(atomic_load(&writes) == 2) && state_of(&r) == VSDK_VM_RUNNING,
+    tap(PUPPET_WAIT(atomic_load(&writes) == 2) && puppet_state(r.vm) == VSDK_VM_RUNNING,
         "a callback resumes a guest that runs");
     atomic_store(&may_move, 1);
     pthread_join(other, &status);
-    tap(!status && !vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) && state_of(&r) == VSDK_VM_PAUSED,
+    tap(!status && !vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) &&
+            puppet_state(r.vm) == VSDK_VM_PAUSED,
         "that is no resume after the next pause");
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vcpu_kick(r.vcpu, NULL);
@@ -718,7 +758,7 @@ static void nothing_fires_after_an_end_inside_a_resume(void)
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_loop_dispatch(loop, 0, &ended, NULL);
-    tap(running == 1 && !ended && state_of(&r) == VSDK_VM_STOPPED && atomic_load(&stops) == 2,
+    tap(running == 1 && !ended && puppet_state(r.vm) == VSDK_VM_STOPPED && atomic_load(&stops) == 2,
         "a guest that is stopped inside a resume has ended for its devices too");
     vsdk_watch_close(watch);
     close(ready);
@@ -733,6 +773,7 @@ int main(void)
     a_pause_waits_for_a_locked_device();
     leaving_makes_no_pause();
     a_device_is_called_while_a_pause_settles();
+    a_run_waits_while_a_pause_settles();
     a_stopped_device_is_not_called_to_settle();
     registers_are_there_in_a_pause();
     entering_is_refused(0);

@@ -3,6 +3,7 @@
  * then and no longer. Driven and autonomous. */
 #include "../contract/tap.h"
 #include "core/device.h"
+#include "core/loop.h"
 #include "puppet.h"
 #include <pthread.h>
 #include <string.h>
@@ -110,16 +111,7 @@ static void rig_close(rig *r)
     vsdk_irq_close(r->irq);
     vsdk_device_close(r->device);
     vsdk_ram_close(r->ram);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
-}
-
-static vsdk_vm_state state_of(const rig *r)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(r->vm, &info, NULL) ? 99 : info.state;
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 static int is_pending(const rig *r)
@@ -183,10 +175,11 @@ static void another_thread_finishes(int autonomous)
     call_start(&pauser, pause_it, &r);
     PUPPET_WAIT(is_pending(&r));
     do_all(&r);
-    tap(all_are(VSDK_OK) && state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&pauser.done),
+    tap(all_are(VSDK_OK) && puppet_state(r.vm) == VSDK_VM_RUNNING && !atomic_load(&pauser.done),
         "%s: what is under way can finish while a stop is pending", label);
     vsdk_device_stopped(r.device, NULL);
-    tap(!call_join(&pauser) && state_of(&r) == VSDK_VM_PAUSED, "%s: then it is PAUSED", label);
+    tap(!call_join(&pauser) && puppet_state(r.vm) == VSDK_VM_PAUSED, "%s: then it is PAUSED",
+        label);
     do_all(&r);
     tap(all_are(VSDK_ERROR_STATE), "%s: and the device does nothing any more", label);
     tap(!vsdk_device_stopped(r.device, NULL) && !atomic_load(&r.vm->devices.stops),
@@ -207,7 +200,7 @@ static void it_has_stopped_already(int autonomous)
 
     rig_open(&r, autonomous);
     says_so_inside = 1;
-    tap(!vsdk_vm_pause(r.vm, 0, 0, NULL) && state_of(&r) == VSDK_VM_PAUSED &&
+    tap(!vsdk_vm_pause(r.vm, 0, 0, NULL) && puppet_state(r.vm) == VSDK_VM_PAUSED &&
             !atomic_load(&r.vm->devices.stops),
         "%s: the word inside the callback counts", label);
     rig_close(&r);
@@ -261,10 +254,10 @@ static void a_callback_lasts_longer(int autonomous, vsdk_status (*inside_it)(rig
     PUPPET_WAIT(atomic_load(&in_work));
     vsdk_device_stopped(r.device, NULL);
     PUPPET_WAIT(atomic_load(&r.device->count) & DEVICE_AWAITED || atomic_load(&pauser.done));
-    tap(state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&pauser.done),
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING && !atomic_load(&pauser.done),
         "%s: a pause waits for a callback that runs after the word", label);
     atomic_store(&go_on, 1);
-    tap(!call_join(&pauser) && !atomic_load(&in_work) && state_of(&r) == VSDK_VM_PAUSED,
+    tap(!call_join(&pauser) && !atomic_load(&in_work) && puppet_state(r.vm) == VSDK_VM_PAUSED,
         "%s: and comes to be after it", label);
     tap(!call_join(&other), "%s: which was allowed", label);
     vsdk_loop_close(other_loop);
@@ -278,7 +271,7 @@ static void the_time_is_over(int autonomous)
 
     rig_open(&r, autonomous);
     tap(vsdk_vm_pause(r.vm, 0, 2000000, NULL) == VSDK_ERROR_TIMEOUT &&
-            state_of(&r) == VSDK_VM_RUNNING,
+            puppet_state(r.vm) == VSDK_VM_RUNNING,
         "%s: a stop that lasts too long", label);
     do_all(&r);
     tap(atomic_load(&stops) == 1 && atomic_load(&starts) == 2 && all_are(VSDK_OK) &&
@@ -305,7 +298,7 @@ static void the_pause_dispatches(int autonomous)
     PUPPET_WAIT(is_pending(&r));
     tap(!atomic_load(&worked), "%s: nothing was posted yet", label);
     vsdk_work_post(r.work, NULL);
-    tap(!call_join(&pauser) && atomic_load(&worked) == 1 && state_of(&r) == VSDK_VM_PAUSED &&
+    tap(!call_join(&pauser) && atomic_load(&worked) == 1 && puppet_state(r.vm) == VSDK_VM_PAUSED &&
             all_are(VSDK_OK),
         "%s: a pause dispatches the loop that the device needs", label);
     vsdk_work_post(r.work, NULL);
@@ -318,6 +311,44 @@ static void the_pause_dispatches(int autonomous)
 }
 
 /* Whatever takes the device away ends the wait for it. `loop`: the waiting thread dispatches. */
+static _Atomic unsigned dispatched;
+
+static vsdk_status dispatch_own(rig *r)
+{
+    vsdk_status status = VSDK_OK;
+    uint32_t count = 0;
+
+    while (!status && !count) /* a wake-up that was for others ends a dispatch, too */
+        status = vsdk_loop_dispatch(vsdk_vm_loop(r->vm, NULL), VSDK_FOREVER, &count, NULL);
+    atomic_store(&dispatched, count);
+    return status;
+}
+
+/* Who dispatches the loop of a virtual machine is not refused because a pause does just now: it
+ * gets the loop. */
+static void a_dispatch_waits_for_the_pause(int autonomous)
+{
+    call pauser, dispatcher;
+    vsdk_loop *loop;
+    rig r;
+
+    rig_open(&r, autonomous);
+    loop = vsdk_vm_loop(r.vm, NULL);
+    vsdk_work_create(loop, r.device, finish, &r, NULL, &r.work, NULL);
+    call_start(&pauser, pause_it, &r);
+    PUPPET_WAIT(atomic_load(&loop->dispatching) == DISPATCHER_TRANSITION);
+    tap(!vsdk_loop_dispatch(loop, 0, NULL, NULL) &&
+            PUPPET_WAIT(atomic_load(&loop->dispatching) == DISPATCHER_TRANSITION),
+        "%s: a pause dispatches again after who asked and did not wait", label);
+    call_start(&dispatcher, dispatch_own, &r);
+    tap(PUPPET_WAIT(atomic_load(&loop->dispatching) == DISPATCHER_CALLER),
+        "%s: the pause gives the loop to who dispatches", label);
+    vsdk_work_post(r.work, NULL);
+    tap(!call_join(&dispatcher) && atomic_load(&dispatched) == 1 && !call_join(&pauser),
+        "%s: which finishes what the pause waits for", label);
+    rig_close(&r);
+}
+
 static void it_is_taken_away(int autonomous, int loop)
 {
     call pauser;
@@ -331,7 +362,7 @@ static void it_is_taken_away(int autonomous, int loop)
     for (unsigned i = 0; i < 20; i++)
         puppet_nap(); /* until the pause waits in the loop */
     tap(!vsdk_device_detach(r.device, NULL) && !call_join(&pauser) &&
-            state_of(&r) == VSDK_VM_PAUSED && !atomic_load(&r.vm->devices.stops),
+            puppet_state(r.vm) == VSDK_VM_PAUSED && !atomic_load(&r.vm->devices.stops),
         "%s: a detach ends the wait for a stop%s", label, loop ? " in the loop" : "");
     rig_close(&r);
 }
@@ -346,19 +377,19 @@ static void the_guest_ends(int autonomous)
     call_start(&pauser, pause_it, &r);
     PUPPET_WAIT(is_pending(&r));
     vsdk_vm_stop(r.vm, VSDK_EXIT_STOP, 0, 0, NULL);
-    tap(call_join(&pauser) == VSDK_ERROR_STATE && state_of(&r) == VSDK_VM_STOPPED,
+    tap(call_join(&pauser) == VSDK_ERROR_STATE && puppet_state(r.vm) == VSDK_VM_STOPPED,
         "%s: a guest that ends while a stop is pending is STOPPED at once", label);
     uint8_t byte = 1;
     tap(vsdk_dma_write(r.device, GPA, &byte, 1, NULL) == VSDK_ERROR_STATE,
         "%s: DMA is refused at once too", label);
     tap(vsdk_vm_reset(r.vm, 1000000, NULL) == VSDK_ERROR_TIMEOUT && !atomic_load(&resets) &&
-            state_of(&r) == VSDK_VM_STOPPED,
+            puppet_state(r.vm) == VSDK_VM_STOPPED,
         "%s: a reset waits for the device, and gives up", label);
     call_start(&resetter, reset_it, &r);
     PUPPET_WAIT(atomic_load(&r.vm->life.waiters));
     vsdk_device_stopped(r.device, NULL);
-    tap(!call_join(&resetter) && state_of(&r) == VSDK_VM_CREATED && atomic_load(&resets) == 1 &&
-            atomic_load(&stops) == 1,
+    tap(!call_join(&resetter) && puppet_state(r.vm) == VSDK_VM_CREATED &&
+            atomic_load(&resets) == 1 && atomic_load(&stops) == 1,
         "%s: or comes to be with the word; the device was stopped once", label);
     rig_close(&r);
 }
@@ -372,11 +403,11 @@ static void a_request_is_finished_by_a_run(int autonomous)
     rig_open(&r, autonomous);
     call_start(&runner, run_it, &r);
     vsdk_vm_pause_request(r.vm, NULL);
-    tap(PUPPET_WAIT(is_pending(&r)) && state_of(&r) == VSDK_VM_RUNNING,
+    tap(PUPPET_WAIT(is_pending(&r)) && puppet_state(r.vm) == VSDK_VM_RUNNING,
         "%s: a thread inside run begins a pause that was asked for", label);
     vsdk_device_stopped(r.device, NULL);
     vsdk_vcpu_kick(r.vcpu, NULL);
-    tap(!call_join(&runner) && state_of(&r) == VSDK_VM_PAUSED, "%s: and a later one ends it",
+    tap(!call_join(&runner) && puppet_state(r.vm) == VSDK_VM_PAUSED, "%s: and a later one ends it",
         label);
     rig_close(&r);
 }
@@ -391,7 +422,7 @@ static void a_resume_takes_it_back(int autonomous)
     call_start(&runner, run_it, &r);
     vsdk_vm_pause_request(r.vm, NULL);
     PUPPET_WAIT(is_pending(&r));
-    tap(!vsdk_vm_resume(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING &&
+    tap(!vsdk_vm_resume(r.vm, NULL) && puppet_state(r.vm) == VSDK_VM_RUNNING &&
             atomic_load(&starts) == 2 && !atomic_load(&r.vm->devices.stops),
         "%s: a resume takes a pending pause back", label);
     vsdk_vcpu_kick(r.vcpu, NULL);
@@ -411,17 +442,17 @@ static void a_resume_is_refused(void)
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     says_so_inside = 0;
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
-    tap(vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_SYSTEM && state_of(&r) == VSDK_VM_PAUSED &&
+    tap(vsdk_vm_resume(r.vm, NULL) == VSDK_ERROR_SYSTEM && puppet_state(r.vm) == VSDK_VM_PAUSED &&
             is_pending(&r),
         "a resume is refused, and the stop after it is pending");
     tap(vsdk_vm_pause(r.vm, 0, 1000000, NULL) == VSDK_ERROR_TIMEOUT &&
-            state_of(&r) == VSDK_VM_PAUSED && is_pending(&r),
+            puppet_state(r.vm) == VSDK_VM_PAUSED && is_pending(&r),
         "a pause waits for it, and starts nothing when it gives up");
     call_start(&pauser, pause_it, &r);
     PUPPET_WAIT(atomic_load(&r.vm->life.waiters));
     vsdk_device_stopped(r.device, NULL);
-    tap(!call_join(&pauser) && state_of(&r) == VSDK_VM_PAUSED, "or until the word comes");
-    tap(!vsdk_vm_resume(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING, "then it goes on");
+    tap(!call_join(&pauser) && puppet_state(r.vm) == VSDK_VM_PAUSED, "or until the word comes");
+    tap(!vsdk_vm_resume(r.vm, NULL) && puppet_state(r.vm) == VSDK_VM_RUNNING, "then it goes on");
     rig_close(&r);
 }
 
@@ -450,6 +481,7 @@ int main(void)
         a_callback_lasts_longer(autonomous, enter_it);
         the_time_is_over(autonomous);
         the_pause_dispatches(autonomous);
+        a_dispatch_waits_for_the_pause(autonomous);
         it_is_taken_away(autonomous, 0);
         it_is_taken_away(autonomous, 1);
         the_guest_ends(autonomous);

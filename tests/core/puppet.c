@@ -490,6 +490,20 @@ vsdk_host *puppet_open(int is_autonomous)
     return host;
 }
 
+void puppet_close(vsdk_host *host, vsdk_vm *vm, vsdk_vcpu *vcpu)
+{
+    vsdk_vcpu_close(vcpu);
+    vsdk_vm_close(vm);
+    vsdk_host_close(host);
+}
+
+vsdk_vm_state puppet_state(vsdk_vm *vm)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    return vsdk_vm_get_info(vm, &info, NULL) ? 99 : info.state;
+}
+
 vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made)
 {
     vsdk_vm_config config = {.size = sizeof config, .vcpus_max = vcpus};

@@ -33,6 +33,8 @@ vsdk_host *puppet_open(int autonomous);
 /* A machine with vCPUs; exits the process with a TAP failure if it can't. */
 vsdk_vm *puppet_vm(vsdk_host *host, uint32_t vcpus, vsdk_vcpu **made);
 vsdk_vm *puppet_vm_with(vsdk_host *host, const vsdk_vm_config *config, vsdk_vcpu **made);
+void puppet_close(vsdk_host *host, vsdk_vm *vm, vsdk_vcpu *vcpu);
+vsdk_vm_state puppet_state(vsdk_vm *vm); /* 99: there is none to be had */
 
 /* In vm_map, when the mapping is made. */
 extern void (*puppet_mapped)(const backend_slot *slot);

@@ -75,16 +75,7 @@ static void rig_close(rig *r)
 {
     vsdk_device_close(r->device);
     vsdk_ram_close(r->ram);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
-}
-
-static vsdk_vm_state state_of(const rig *r)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(r->vm, &info, NULL) ? 99 : info.state;
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 static int clock_goes(const rig *r)
@@ -173,9 +164,10 @@ static void a_change_needs_the_guest_to_stand(void)
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     vsdk_status status = map(&r);
     tap(is_refusal(&r, status, 0), "map: the hypervisor's error where the guest does not stop");
-    tap(!is_mapped(&r) && state_of(&r) == VSDK_VM_RUNNING, "nothing is mapped, the guest goes on");
+    tap(!is_mapped(&r) && puppet_state(r.vm) == VSDK_VM_RUNNING,
+        "nothing is mapped, the guest goes on");
     tap(!map(&r) && is_mapped(&r), "and the next map works");
-    tap(!pause_it(&r) && state_of(&r) == VSDK_VM_PAUSED, "so does a pause");
+    tap(!pause_it(&r) && puppet_state(r.vm) == VSDK_VM_PAUSED, "so does a pause");
     rig_close(&r);
 }
 
@@ -230,7 +222,7 @@ static void a_guest_that_does_not_go_on_after_a_change_has_ended(void)
         tap(atomic_load(&stops) == i + 1, "change %u: and devices are stopped", i);
         tap(resume_it(&r) == VSDK_ERROR_STATE && map(&r) == VSDK_ERROR_STATE,
             "change %u: it neither goes on nor changes", i);
-        tap(!vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL) && state_of(&r) == VSDK_VM_CREATED &&
+        tap(!vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL) && puppet_state(r.vm) == VSDK_VM_CREATED &&
                 !resume_it(&r) && runs_until_kicked(&r) && !pause_it(&r),
             "change %u: after a reset it starts", i);
         atomic_store(&stops, i + 1);
@@ -281,7 +273,7 @@ static void a_reset_that_is_refused_was_none(void)
     pause_it(&r);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESET);
     vsdk_status status = vsdk_vm_reset(r.vm, VSDK_FOREVER, &r.error);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_PAUSED && vsdk_vm_clock(r.vm),
+    tap(is_refusal(&r, status, 0) && puppet_state(r.vm) == VSDK_VM_PAUSED && vsdk_vm_clock(r.vm),
         "reset: the hypervisor's error, still PAUSED");
     tap(!resume_it(&r) && runs_until_kicked(&r), "it goes on");
     vsdk_vm_stop(r.vm, VSDK_EXIT_GUEST_EXIT, 5, 0, NULL);
@@ -289,7 +281,8 @@ static void a_reset_that_is_refused_was_none(void)
     status = vsdk_vm_reset(r.vm, VSDK_FOREVER, &r.error);
     tap(is_refusal(&r, status, 0) && !run(&r) && vsdk_vcpu_record(r.vcpu)->value == 5,
         "or stays STOPPED, with its reason");
-    tap(!vsdk_vm_reset(r.vm, 0, NULL) && state_of(&r) == VSDK_VM_CREATED && !vsdk_vm_clock(r.vm),
+    tap(!vsdk_vm_reset(r.vm, 0, NULL) && puppet_state(r.vm) == VSDK_VM_CREATED &&
+            !vsdk_vm_clock(r.vm),
         "and the next reset works");
     rig_close(&r);
 }
@@ -303,19 +296,19 @@ static void a_pause_that_is_refused_was_none(void)
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     vsdk_status status = pause_it(&r);
     tap(is_refusal(&r, status, 0), "pause: the hypervisor's error");
-    tap(state_of(&r) == VSDK_VM_RUNNING && clock_goes(&r) && !atomic_load(&stops),
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING && clock_goes(&r) && !atomic_load(&stops),
         "the guest goes on, no device was told");
     tap(runs_until_kicked(&r), "its vCPU is not held");
     tap(!vsdk_device_enter(r.device, NULL), "its devices act");
     vsdk_device_leave(r.device);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
-    tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(&r) == VSDK_VM_RUNNING &&
+    tap(!vsdk_vm_pause_request(r.vm, NULL) && puppet_state(r.vm) == VSDK_VM_RUNNING &&
             !atomic_load(&puppet_logged),
         "a request is noted");
-    tap(runs_until_kicked(&r) && state_of(&r) == VSDK_VM_RUNNING && !atomic_load(&stops) &&
+    tap(runs_until_kicked(&r) && puppet_state(r.vm) == VSDK_VM_RUNNING && !atomic_load(&stops) &&
             atomic_load(&puppet_logged) == 1,
         "that nobody waits for it is told to the log, by who makes it");
-    tap(!pause_it(&r) && state_of(&r) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
+    tap(!pause_it(&r) && puppet_state(r.vm) == VSDK_VM_PAUSED && atomic_load(&stops) == 1,
         "and the next pause works");
     rig_close(&r);
 }
@@ -343,7 +336,7 @@ static void everybody_who_waits_is_told(void)
     atomic_store(&go_on, 1);
     int both = call_join(&pausers[0]) == VSDK_ERROR_SYSTEM;
     both &= call_join(&pausers[1]) == VSDK_ERROR_SYSTEM;
-    tap(both && state_of(&r) == VSDK_VM_RUNNING, "two who wait for one pause are both told");
+    tap(both && puppet_state(r.vm) == VSDK_VM_RUNNING, "two who wait for one pause are both told");
     vsdk_vcpu_kick(r.vcpu, NULL);
     tap(!call_join(&runner), "the vCPU's run goes on");
     rig_close(&r);
@@ -356,17 +349,17 @@ static void a_resume_that_is_refused_was_none(void)
     rig_open(&r, idle, NULL);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
     vsdk_status status = resume_it(&r);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_CREATED && !clock_goes(&r) &&
+    tap(is_refusal(&r, status, 0) && puppet_state(r.vm) == VSDK_VM_CREATED && !clock_goes(&r) &&
             atomic_load(&starts) == 1 && atomic_load(&stops) == 1,
         "resume: the hypervisor's error, still CREATED, and the devices stopped again");
     tap(!resume_it(&r) && !pause_it(&r), "then it starts");
     atomic_store(&puppet_refusal, PUPPET_REFUSE_RESUME);
     status = resume_it(&r);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_PAUSED &&
+    tap(is_refusal(&r, status, 0) && puppet_state(r.vm) == VSDK_VM_PAUSED &&
             vsdk_device_enter(r.device, NULL) == VSDK_ERROR_STATE &&
             atomic_load(&stops) == atomic_load(&starts),
         "refused in PAUSED: it is PAUSED and so are the devices");
-    tap(!resume_it(&r) && state_of(&r) == VSDK_VM_RUNNING && runs_until_kicked(&r),
+    tap(!resume_it(&r) && puppet_state(r.vm) == VSDK_VM_RUNNING && runs_until_kicked(&r),
         "then it goes on");
     rig_close(&r);
 }
@@ -378,13 +371,13 @@ static void a_guest_that_ended_but_runs(void)
     rig_open(&r, power_off, NULL);
     resume_it(&r);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
-    tap(!run(&r) && state_of(&r) == VSDK_VM_STOPPED && atomic_load(&puppet_logged) == 1,
+    tap(!run(&r) && puppet_state(r.vm) == VSDK_VM_STOPPED && atomic_load(&puppet_logged) == 1,
         "a guest that cannot be halted after its end is told to the log");
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     vsdk_status status = vsdk_vm_reset(r.vm, VSDK_FOREVER, &r.error);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_STOPPED && r.vm->life.guest_runs,
+    tap(is_refusal(&r, status, 0) && puppet_state(r.vm) == VSDK_VM_STOPPED && r.vm->life.guest_runs,
         "it is not reset while it runs");
-    tap(!vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL) && state_of(&r) == VSDK_VM_CREATED &&
+    tap(!vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL) && puppet_state(r.vm) == VSDK_VM_CREATED &&
             !r.vm->life.guest_runs,
         "but after it was halted");
     rig_close(&r);
@@ -398,7 +391,7 @@ static void run_whole(void)
     rig_open(&r, idle, NULL);
     atomic_store(&puppet_refusal, PUPPET_REFUSE_PAUSE);
     vsdk_status status = vsdk_vm_run(r.vm, NULL, 20000000, &end, &r.error);
-    tap(is_refusal(&r, status, 0) && state_of(&r) == VSDK_VM_RUNNING,
+    tap(is_refusal(&r, status, 0) && puppet_state(r.vm) == VSDK_VM_RUNNING,
         "vsdk_vm_run: told that the guest goes on after it");
     rig_close(&r);
 }

@@ -61,16 +61,7 @@ static void rig_close(rig *r)
 {
     vsdk_work_close(r->work);
     vsdk_device_close(r->device);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
-}
-
-static vsdk_vm_state state_of(const rig *r)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(r->vm, &info, NULL) ? 99 : info.state;
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 static uint32_t place_of(const rig *r)
@@ -240,7 +231,7 @@ static void who_waits_dispatches(int autonomous, vsdk_status (*function)(rig *r)
     pthread_create(&thread, NULL, call_it, &c);
     int alone = PUPPET_WAIT(atomic_load(&c.done));
     tap(alone && !c.status && atomic_load(&stops) == 1 && atomic_load(&worked) == 1 &&
-            state_of(&r) == after,
+            puppet_state(r.vm) == after,
         "%s: a %s after SUSPEND dispatches the loop that a pending stop needs", label, name);
     if (!alone)
         vsdk_loop_dispatch(vsdk_vm_loop(r.vm, NULL), VSDK_FOREVER, NULL, NULL);

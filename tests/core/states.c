@@ -74,13 +74,6 @@ static void run_join(run_thread *r)
     pthread_join(r->thread, NULL);
 }
 
-static vsdk_vm_state state_of(vsdk_vm *vm)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(vm, &info, NULL) ? 99 : info.state;
-}
-
 static uint32_t place_of(vsdk_vcpu *vcpu)
 {
     return atomic_load(&vcpu->place);
@@ -334,7 +327,7 @@ static void pause_settles(int autonomous, int twice)
         vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     tap(!twice || puppet_answer(r.vcpus[0]) != 0x22, "%s: a pause leaves an access", label);
     tap(!vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) &&
-            puppet_answer(r.vcpus[0]) == 0x22 && state_of(r.vm) == VSDK_VM_PAUSED,
+            puppet_answer(r.vcpus[0]) == 0x22 && puppet_state(r.vm) == VSDK_VM_PAUSED,
         "%s: one that settles finishes it%s", label, twice ? ", also later" : "");
     tap(!vsdk_vcpu_get_phase(r.vcpus[0], &state, NULL) && state == VSDK_VCPU_HELD &&
             !vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
@@ -358,7 +351,7 @@ static void pause_settles_what_it_can(void)
     vsdk_vcpu_record(r.vcpus[0])->value = 0x22;
     atomic_store(&puppet_fragments, 1);
     tap(vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL) == VSDK_ERROR_STATE &&
-            state_of(r.vm) == VSDK_VM_PAUSED && puppet_answer(r.vcpus[0]) == 0x22,
+            puppet_state(r.vm) == VSDK_VM_PAUSED && puppet_answer(r.vcpus[0]) == 0x22,
         "a part that no device answers is told, and it is PAUSED");
     vsdk_exit *exit = vsdk_vcpu_record(r.vcpus[0]);
     tap(exit->reason == VSDK_EXIT_PIO && exit->address == PORT_FREE + 1, "the record shows it");
@@ -381,18 +374,19 @@ static void pause_waits_for_callbacks(int autonomous)
     vsdk_vm_resume(r.vm, NULL);
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     PUPPET_WAIT(atomic_load(&in_callback));
-    tap(!vsdk_vm_pause_request(r.vm, NULL) && state_of(r.vm) == VSDK_VM_RUNNING,
+    tap(!vsdk_vm_pause_request(r.vm, NULL) && puppet_state(r.vm) == VSDK_VM_RUNNING,
         "%s: a requested pause waits for a callback", label);
     atomic_store(&go_on, 1);
-    tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED), "%s: and is taken after it", label);
+    tap(PUPPET_WAIT(puppet_state(r.vm) == VSDK_VM_PAUSED), "%s: and is taken after it", label);
     tap(!vsdk_vcpu_get_state(r.vcpus[0], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL) &&
             regs.rip == 1,
         "%s: an access that a device answered is finished", label);
     tap(!vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL), "%s: pause in PAUSED", label);
     vsdk_vm_resume(r.vm, NULL);
-    tap(state_of(r.vm) == VSDK_VM_RUNNING, "%s: resume", label);
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING, "%s: resume", label);
     tap(!vsdk_vm_pause_request(r.vm, NULL), "%s: pause request again", label);
-    tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED), "%s: taken by the vCPU that parks", label);
+    tap(PUPPET_WAIT(puppet_state(r.vm) == VSDK_VM_PAUSED), "%s: taken by the vCPU that parks",
+        label);
     vsdk_vm_destroy(r.vm, NULL);
     run_join(&t);
     tap(t.status == VSDK_ERROR_GONE, "%s: destroy ends the run", label);
@@ -444,7 +438,7 @@ static void callback_resumes_under_a_pause(int autonomous)
     PUPPET_WAIT(pausers(r.vm));
     atomic_store(&go_on, 1);
     pthread_join(other, &result);
-    tap(!result && said == VSDK_ERROR_BUSY && state_of(r.vm) == VSDK_VM_PAUSED,
+    tap(!result && said == VSDK_ERROR_BUSY && puppet_state(r.vm) == VSDK_VM_PAUSED,
         "%s: a callback's resume is BUSY while a thread waits for its pause", label);
     vsdk_vm_destroy(r.vm, NULL);
     run_join(&t);
@@ -467,11 +461,11 @@ static void callback_withdraws_a_request(int autonomous)
     atomic_store(&go_on, 1);
     PUPPET_WAIT(!atomic_load(&in_callback));
     if (says_pause_last)
-        tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED) && !said,
+        tap(PUPPET_WAIT(puppet_state(r.vm) == VSDK_VM_PAUSED) && !said,
             "%s: a pause that a callback asks for after its resume", label);
     else
         tap(PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY) && !said &&
-                state_of(r.vm) == VSDK_VM_RUNNING,
+                puppet_state(r.vm) == VSDK_VM_RUNNING,
             "%s: a callback withdraws a request", label);
     vsdk_vm_destroy(r.vm, NULL);
     run_join(&t);
@@ -505,7 +499,7 @@ static void resume_waits_for_a_pause(int autonomous)
     atomic_store(&go_on, 1);
     for (unsigned i = 0; i < 2; i++)
         pthread_join(other[i], &result[i]);
-    tap(!result[0] && !result[1] && state_of(r.vm) == VSDK_VM_RUNNING && r.vm->life.pauses == 1,
+    tap(!result[0] && !result[1] && puppet_state(r.vm) == VSDK_VM_RUNNING && r.vm->life.pauses == 1,
         "%s: both come to be, in order", label);
     vsdk_vm_destroy(r.vm, NULL);
     run_join(&t);
@@ -528,12 +522,12 @@ static void pause_times_out(int autonomous)
             vsdk_vm_pause(r.vm, VSDK_PAUSE_PARK | VSDK_PAUSE_SETTLE, 1000000, NULL) ==
                 VSDK_ERROR_TIMEOUT,
         "%s: a callback lasts longer than a pause may", label);
-    tap(state_of(r.vm) == VSDK_VM_RUNNING && !r.vm->life.pausers && !r.vm->life.parks &&
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING && !r.vm->life.pausers && !r.vm->life.parks &&
             !r.vm->life.settlers && !atomic_load(&r.vm->life.due),
         "%s: nothing is left of it", label);
     atomic_store(&go_on, 1);
     tap(PUPPET_WAIT(place_of(r.vcpus[0]) == PLACE_BUSY), "%s: the guest goes on", label);
-    tap(!vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) && state_of(r.vm) == VSDK_VM_PAUSED &&
+    tap(!vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL) && puppet_state(r.vm) == VSDK_VM_PAUSED &&
             !vsdk_vm_pause(r.vm, 0, 0, NULL),
         "%s: the next pause works, and one in PAUSED needs no time", label);
     tap(vsdk_vm_pause(r.vm, 4, VSDK_FOREVER, NULL) == VSDK_ERROR_INVALID_ARGUMENT,
@@ -561,7 +555,7 @@ static void pause_is_taken_by_who_leaves(int autonomous)
     vsdk_vm_resume(r.vm, NULL);
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
-    tap(!t.status && t.exit.reason == VSDK_EXIT_PIO && state_of(r.vm) == VSDK_VM_PAUSED,
+    tap(!t.status && t.exit.reason == VSDK_EXIT_PIO && puppet_state(r.vm) == VSDK_VM_PAUSED,
         "%s: a requested pause is taken by a run that returns", label);
     rig_close(&r);
 }
@@ -627,7 +621,7 @@ static void guest_ends(int autonomous)
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
     run_join(&t);
     tap(t.exit.reason == VSDK_EXIT_POWEROFF && t.exit.value == 3 && t.exit.native == 99 &&
-            t.exit.flags == VSDK_EXIT_TERMINAL && state_of(r.vm) == VSDK_VM_STOPPED,
+            t.exit.flags == VSDK_EXIT_TERMINAL && puppet_state(r.vm) == VSDK_VM_STOPPED,
         "%s: the guest turns itself off", label);
     vsdk_vcpu_kick(r.vcpus[0], NULL);
     run_start(&t, r.vcpus[0], VSDK_FOREVER);
@@ -762,9 +756,9 @@ static void pause_request_while_a_vcpu_is_closed(void)
     atomic_store(&go_on, 1);
     pthread_join(closer, NULL);
     sigaction(SIGSEGV, &before, NULL);
-    tap(state_of(r.vm) == VSDK_VM_RUNNING, "a close makes no transition");
+    tap(puppet_state(r.vm) == VSDK_VM_RUNNING, "a close makes no transition");
     vsdk_loop_dispatch(vsdk_vm_loop(r.vm, NULL), 0, NULL, NULL);
-    tap(state_of(r.vm) == VSDK_VM_PAUSED, "a dispatch makes the one that was asked for");
+    tap(puppet_state(r.vm) == VSDK_VM_PAUSED, "a dispatch makes the one that was asked for");
     munmap(held_page, 4096);
     rig_close(&r);
 }
@@ -890,7 +884,7 @@ static void state_while_a_pause_waits(int autonomous)
         "%s: a vCPU whose thread waits for a pause is %s", label,
         autonomous ? "in the guest until it is taken" : "held");
     atomic_store(&go_on, 1);
-    tap(PUPPET_WAIT(state_of(r.vm) == VSDK_VM_PAUSED) &&
+    tap(PUPPET_WAIT(puppet_state(r.vm) == VSDK_VM_PAUSED) &&
             !vsdk_vcpu_get_phase(r.vcpus[1], &state, NULL) && state == VSDK_VCPU_HELD &&
             !vsdk_vcpu_get_state(r.vcpus[1], VSDK_X86_REGS, &regs, sizeof(vsdk_x86_regs), NULL),
         "%s: and held after it", label);
@@ -1003,7 +997,7 @@ static void devices_are_told(int autonomous)
     atomic_store(&stops, 0);
     rig_open(&r, autonomous, 1, &ops);
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
-    tap(!atomic_load(&stops) && state_of(r.vm) == VSDK_VM_CREATED,
+    tap(!atomic_load(&stops) && puppet_state(r.vm) == VSDK_VM_CREATED,
         "%s: a pause in CREATED changes nothing", label);
     vsdk_vm_resume(r.vm, NULL);
     tap(atomic_load(&starts) == 1 && all_busy(),
@@ -1023,7 +1017,7 @@ static void devices_are_told(int autonomous)
     tap(atomic_load(&stops) == 2 && last_mode == VSDK_STOP_PARK, "%s: a pause that parks", label);
     vsdk_vm_resume(r.vm, NULL);
     vsdk_vm_stop(r.vm, VSDK_EXIT_STOP, 0, 0, NULL);
-    tap(state_of(r.vm) == VSDK_VM_STOPPED && atomic_load(&stops) == 2,
+    tap(puppet_state(r.vm) == VSDK_VM_STOPPED && atomic_load(&stops) == 2,
         "%s: a stop of which nobody inside hears", label);
     vsdk_vcpu_run(r.vcpus[0], VSDK_FOREVER, NULL);
     tap(atomic_load(&stops) == 3 && last_mode == VSDK_STOP_FINISH,
@@ -1048,7 +1042,7 @@ static void run_whole(int autonomous)
     rig_open(&r, autonomous, 2, NULL);
     status = vsdk_vm_run(r.vm, NULL, 30000000, &end, NULL);
     tap(!status && end.reason == VSDK_EXIT_KICKED && end.detail == VSDK_KICK_DEADLINE &&
-            state_of(r.vm) == VSDK_VM_PAUSED,
+            puppet_state(r.vm) == VSDK_VM_PAUSED,
         "%s: vsdk_vm_run to its deadline", label);
     vsdk_vm_run_cancel(r.vm, NULL);
     status = vsdk_vm_run(r.vm, NULL, VSDK_FOREVER, &end, NULL);

@@ -85,9 +85,7 @@ static void rig_open(rig *r, int autonomous, enum state from)
 static void rig_close(rig *r)
 {
     vsdk_device_close(r->device);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 static enum state state_of(const rig *r, vsdk_vm_info *info)

@@ -102,16 +102,7 @@ static void rig_close(rig *r)
     vsdk_loop_close(r->loop);
     vsdk_device_close(r->busy);
     vsdk_device_close(r->other);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
-}
-
-static vsdk_vm_state state_of(const rig *r)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(r->vm, &info, NULL) ? 99 : info.state;
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 typedef struct call {
@@ -146,7 +137,7 @@ static void a_device_is_busy(int autonomous, void *(*stays)(void *), uint32_t fl
     for (unsigned i = 0; i < 2; i++) {
         pthread_create(&pauser[i], NULL, pause_it, &c[i]);
         int over = PUPPET_WAIT(atomic_load(&c[i].done));
-        tap(over && c[i].status == VSDK_ERROR_TIMEOUT && state_of(&r) == VSDK_VM_RUNNING &&
+        tap(over && c[i].status == VSDK_ERROR_TIMEOUT && puppet_state(r.vm) == VSDK_VM_RUNNING &&
                 atomic_load(&inside),
             "%s: a pause of %u ms does not wait for %s", label, i * 2, who);
     }
@@ -162,12 +153,12 @@ static void a_device_is_busy(int autonomous, void *(*stays)(void *), uint32_t fl
     c[0] = (call){.rig = &r, .timeout_ns = VSDK_FOREVER};
     pthread_create(&pauser[0], NULL, pause_it, &c[0]);
     PUPPET_WAIT(atomic_load(&r.vm->life.waiters));
-    tap(!atomic_load(&c[0].done) && state_of(&r) == VSDK_VM_RUNNING, "%s: one without end waits",
-        label);
+    tap(!atomic_load(&c[0].done) && puppet_state(r.vm) == VSDK_VM_RUNNING,
+        "%s: one without end waits", label);
     atomic_store(&go_on, 1);
     pthread_join(pauser[0], NULL);
     pthread_join(thread, NULL);
-    tap(!c[0].status && state_of(&r) == VSDK_VM_PAUSED &&
+    tap(!c[0].status && puppet_state(r.vm) == VSDK_VM_PAUSED &&
             atomic_load(&starts[0]) == atomic_load(&stops[0]),
         "%s: and comes to be when %s has ended", label, who);
     vsdk_vm_resume(r.vm, NULL);
@@ -193,11 +184,11 @@ static void a_request_comes_to_be_when_a_device_is_left(int autonomous)
     PUPPET_WAIT(atomic_load(&inside));
     pthread_create(&runner, NULL, run_it, &r);
     vsdk_vm_pause_request(r.vm, NULL);
-    tap(PUPPET_WAIT(atomic_load(&stops[1])) && state_of(&r) == VSDK_VM_RUNNING,
+    tap(PUPPET_WAIT(atomic_load(&stops[1])) && puppet_state(r.vm) == VSDK_VM_RUNNING,
         "%s: a request stops the devices that it can", label);
     tap(vsdk_device_enter(r.other, NULL) == VSDK_ERROR_STATE, "%s: they are not entered", label);
     atomic_store(&go_on, 1);
-    tap(PUPPET_WAIT(state_of(&r) == VSDK_VM_PAUSED) && atomic_load(&stops[0]) == 1,
+    tap(PUPPET_WAIT(puppet_state(r.vm) == VSDK_VM_PAUSED) && atomic_load(&stops[0]) == 1,
         "%s: and is made by who waits inside run when the last one is left", label);
     pthread_join(thread, NULL);
     vsdk_vcpu_kick(r.vcpu, NULL);

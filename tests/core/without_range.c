@@ -96,9 +96,7 @@ static void rig_close(rig *r)
     vsdk_irq_close(r->irq);
     vsdk_device_close(r->device);
     vsdk_ram_close(r->ram);
-    vsdk_vcpu_close(r->vcpu);
-    vsdk_vm_close(r->vm);
-    vsdk_host_close(r->host);
+    puppet_close(r->host, r->vm, r->vcpu);
 }
 
 static int may_act(const rig *r)
