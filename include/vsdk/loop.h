@@ -3,8 +3,9 @@
  * Event loops, timers and descriptors.
  *
  * A loop runs callbacks for descriptors, timers and work on the thread that dispatches it. Every
- * virtual machine has one; more may be made, for instance as I/O threads. The library never
- * dispatches a loop by itself, except in vsdk_vm_run.
+ * virtual machine has one; more may be made, for instance as I/O threads. The library dispatches a
+ * loop by itself in vsdk_vm_run only, and the virtual machine's own in pause, resume and reset
+ * while they wait for a device's pending stop and nobody else dispatches it.
  *
  * vsdk_loop_descriptor is one pollable descriptor to nest the loop in another: GLib, asyncio,
  * libuv, epoll. When it is readable, dispatch with timeout 0.
@@ -192,7 +193,8 @@ int32_t vsdk_loop_descriptor(vsdk_loop *loop);
  * Run the callbacks that are due.
  *
  * Waits up to the timeout for something to do, runs what is due once, and returns. A wake ends the
- * wait.
+ * wait. A pause, resume or reset that dispatches the loop at that moment gives it up for this call;
+ * until then this call waits, as long as the timeout allows, and runs nothing if that is over.
  *
  *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
  *   dispatched  (out, may be NULL) How many callbacks ran.

@@ -210,6 +210,9 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
  * down, and the last one to do so ends the guest with HALTED. vsdk_vm_run ends with HALTED on both;
  * on KVM it takes seconds to find out.
  *
+ * While another thread's pause finishes the access (VSDK_PAUSE_SETTLE) the run waits for that
+ * first, whatever its deadline.
+ *
  * With a deadline that has passed the run returns KICKED with VSDK_KICK_DEADLINE. On KVM a deadline
  * costs three system calls more a run: a program of many short runs may prefer one timer of its own
  * that kicks.

@@ -43,18 +43,33 @@ static void meet(unsigned self, unsigned round)
         sched_yield();
 }
 
+/* Whether the two pass fence_none and fence_heavy_for_none, and in how many rounds. */
+static struct {
+    int none;
+    unsigned rounds;
+} pair = {0, ROUNDS};
+
+static void pass(unsigned heavy)
+{
+    if (pair.none && heavy)
+        fence_heavy_for_none();
+    else if (pair.none)
+        fence_none();
+    else if (heavy)
+        fence_heavy();
+    else
+        fence_light();
+}
+
 /* The one passes light, the other heavy: of two that store and then look one sees the other. */
 static void *store_and_look(void *argument)
 {
     unsigned self = argument != NULL;
 
-    for (unsigned round = 1; round < ROUNDS; round += 2) {
+    for (unsigned round = 1; round < pair.rounds; round += 2) {
         meet(self, round);
         atomic_store_explicit(&flags[self], round, memory_order_relaxed);
-        if (self)
-            fence_heavy();
-        else
-            fence_light();
+        pass(self);
         atomic_store_explicit(&looks[self],
                               atomic_load_explicit(&flags[1 - self], memory_order_relaxed),
                               memory_order_relaxed);
@@ -133,38 +148,19 @@ Test(fences, membarrier_may_be_taken_away_at_any_time)
 }
 
 /* Who never passes a full fence is waited for, also when membarrier is gone. */
-static void *store_and_look_without(void *argument)
-{
-    unsigned self = argument != NULL;
-
-    for (unsigned round = 1; round < 100; round += 2) {
-        meet(self, round);
-        atomic_store_explicit(&flags[self], round, memory_order_relaxed);
-        if (self)
-            fence_heavy_for_none();
-        else
-            fence_none();
-        atomic_store_explicit(&looks[self],
-                              atomic_load_explicit(&flags[1 - self], memory_order_relaxed),
-                              memory_order_relaxed);
-        meet(self, round + 1);
-        if (self && looks[0] != round && looks[1] != round)
-            both_missed++;
-    }
-    return NULL;
-}
-
 Test(fences, none_is_enough_against_the_heavy_one_for_it)
 {
     pthread_t threads[2];
 
     fence_prepare();
+    pair.none = 1;
+    pair.rounds = 100;
     for (int refused = 0; refused < 2; refused++) {
         atomic_store(&refuse_barrier, refused);
         for (unsigned i = 0; i < 2; i++)
             atomic_store(&rounds_done[i], 0);
-        pthread_create(&threads[0], NULL, store_and_look_without, NULL);
-        pthread_create(&threads[1], NULL, store_and_look_without, &both_missed);
+        pthread_create(&threads[0], NULL, store_and_look, NULL);
+        pthread_create(&threads[1], NULL, store_and_look, &both_missed);
         for (unsigned i = 0; i < 2; i++)
             pthread_join(threads[i], NULL);
         cr_assert_eq(both_missed, 0, "refused: %d", refused);
