@@ -295,6 +295,27 @@ Test(kick, deadline_passes_while_the_guest_exits)
     cr_assert_eq(run(&m)->value, last + 1);
 }
 
+static void served(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    (void)user, (void)device, (void)access;
+}
+
+/* The guest is at its next access as soon as the device has served this one. */
+Test(kick, deadline_passes_while_a_device_serves)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = served};
+    vsdk_device *device = make_device(m.vm, &ops, NULL, 0);
+
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    machine_start(&m, &guest_out_forever, NULL);
+    for (int i = 0; i < 3; i++) {
+        ok(vsdk_vcpu_run(m.vcpu, 1000000, E));
+        cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+        cr_assert_eq(m.exit->detail, VSDK_KICK_DEADLINE);
+    }
+    vsdk_device_close(device);
+}
+
 Test(kick, the_longest_deadline_is_none)
 {
     machine_start(&m, &guest_out_forever, NULL);

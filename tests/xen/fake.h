@@ -28,6 +28,7 @@ struct fake_domain {
     struct ioreq *requests;
     int events[FAKE_VCPUS];             /* eventfds of who waits for requests, -1: nobody */
     unsigned responses;                 /* notified */
+    int eager;                          /* makes the next request while it is notified */
     uint32_t ports_most;                /* event channels that it may have */
     uint64_t config_first, config_last; /* PCI devices that were claimed */
     int config_claimed;

@@ -191,8 +191,11 @@ int xenevtchn_notify(xenevtchn_handle *events, evtchn_port_t port)
             fake.domains[i].own_told[port - FAKE_OWN_LOCAL]++;
     for (int i = 0; i < FAKE_DOMAINS; i++)
         for (int k = 0; k < FAKE_VCPUS; k++)
-            if (events->slot == &fake.domains[i].events[k])
+            if (events->slot == &fake.domains[i].events[k]) {
                 fake.domains[i].responses++;
+                if (fake.domains[i].eager)
+                    fake_request(&fake.domains[i], k, fake.domains[i].requests[k]);
+            }
     return 0;
 }
 

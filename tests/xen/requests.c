@@ -347,6 +347,25 @@ static void any_values(void)
         survive(anything());
 }
 
+/* A guest that is at its next access as soon as this one is answered. Each run takes one of them at
+ * least, and none goes on for ever. */
+static void the_deadline_comes_between(void)
+{
+    rig_domain(&rig)->eager = 1;
+    request((struct ioreq){
+        .type = IOREQ_TYPE_PIO, .dir = IOREQ_WRITE, .addr = 0x100, .size = 1, .count = 1});
+    check(rig.exit.reason == VSDK_EXIT_PIO, "reason %u", rig.exit.reason);
+    rig_run(&rig, 0);
+    check(rig.exit.reason == VSDK_EXIT_KICKED && rig.exit.detail == VSDK_KICK_DEADLINE, "reason %u",
+          rig.exit.reason);
+    rig_run(&rig, 0);
+    check(rig.exit.reason == VSDK_EXIT_PIO, "reason %u", rig.exit.reason);
+    rig_run(&rig, PATIENCE_MS);
+    check(rig.exit.reason == VSDK_EXIT_PIO, "reason %u", rig.exit.reason);
+    rig_domain(&rig)->eager = 0;
+    expect_done(0);
+}
+
 int main(void)
 {
     static const struct tap_test tests[] = {
@@ -360,6 +379,7 @@ int main(void)
         {"internal requests", internal},
         {"unknown requests", unknown},
         {"a request that changes afterwards", changed_afterwards},
+        {"the deadline comes between accesses", the_deadline_comes_between},
         {"any values", any_values},
     };
     int result = 1;

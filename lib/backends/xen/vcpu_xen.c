@@ -169,8 +169,10 @@ static void sync_regs(xen_vcpu *vcpu)
     outer->exit->flags |= VSDK_EXIT_REGS_SYNCED;
 }
 
-/* 1 when the record says why the run returns. */
-static int something_to_tell(xen_vcpu *vcpu)
+/* 1 when the record says why the run returns. A guest that is quick has its next access ready when
+ * this one has been answered: then the deadline comes first, or a run whose accesses devices answer
+ * would never see it. */
+static int something_to_tell(xen_vcpu *vcpu, int answered)
 {
     if (vcpu->vm->ended != COMPAT_ALIVE && !exit_waiting(vcpu)) {
         end_tell(vcpu);
@@ -180,7 +182,7 @@ static int something_to_tell(xen_vcpu *vcpu)
         kicked(vcpu, 0);
         return 1;
     }
-    if (exit_take(vcpu)) {
+    if (!(answered && deadline_passed(vcpu)) && exit_take(vcpu)) {
         sync_regs(vcpu);
         return 1;
     }
@@ -214,14 +216,15 @@ static int comes_before_kick(xen_vcpu *vcpu)
 vsdk_status xen_vcpu_run(backend_vcpu *vcpu, vsdk_error *error)
 {
     xen_vcpu *made = xen_vcpu_of(vcpu);
+    int answered = made->access.pending;
 
     if (!made->events)
         return error_set(error, VSDK_ERROR_GONE, "vsdk_vcpu_run", "the domain was destroyed");
-    if (made->access.pending ? exit_answer(made) : comes_before_kick(made)) {
+    if (answered ? exit_answer(made) : comes_before_kick(made)) {
         sync_regs(made);
         return VSDK_OK;
     }
-    while (!something_to_tell(made)) {
+    for (; !something_to_tell(made, answered); answered = 0) {
         int result = wait_for_event(made);
         if (result == -EINTR) {
             kicked(made, VSDK_KICK_SIGNAL);
