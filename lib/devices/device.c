@@ -6,6 +6,16 @@
 #include "base/error.h"
 #include "base/record.h"
 
+vsdk_status device_check_process(vsdk_vm *vm, const char *operation, vsdk_error *error)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    if (vsdk_vm_get_info(vm, &info, NULL) != VSDK_ERROR_STATE)
+        return VSDK_OK;
+    return error_set(error, VSDK_ERROR_STATE, operation,
+                     "this process was forked after the object was made");
+}
+
 vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,
                          vsdk_error *error)
 {
@@ -13,7 +23,9 @@ vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operatio
         *device = NULL;
     if (!vm)
         return error_null(error, operation, "vm");
-    return device ? VSDK_OK : error_null(error, operation, "device");
+    if (!device)
+        return error_null(error, operation, "device");
+    return device_check_process(vm, operation, error);
 }
 
 vsdk_status device_read_config(void *copy, size_t known, size_t reserved, const void *given,
@@ -38,16 +50,6 @@ void *device_of(vsdk_device *device, const vsdk_device_ops *ops, const char *kin
     else if (!user)
         error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the device is no %s", kind);
     return user;
-}
-
-vsdk_status device_check_process(vsdk_vm *vm, const char *operation, vsdk_error *error)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    if (vsdk_vm_get_info(vm, &info, NULL) != VSDK_ERROR_STATE)
-        return VSDK_OK;
-    return error_set(error, VSDK_ERROR_STATE, operation,
-                     "this process was forked after the object was made");
 }
 
 vsdk_status device_make(vsdk_vm *vm, const vsdk_device_ops *ops, void *self,

@@ -23,7 +23,8 @@ vsdk_status device_make_plain(vsdk_vm *vm, const vsdk_device_ops *ops, const cha
                               uint64_t address, uint64_t length, vsdk_device **device,
                               vsdk_error *error);
 
-/* The beginning of a constructor: *device becomes NULL, vm and device are checked. */
+/* The beginning of a constructor: *device becomes NULL, vm and device are checked, and that this is
+ * no forked child: nothing may be allocated there, since nobody would release it. */
 vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,
                          vsdk_error *error);
 

@@ -6,6 +6,7 @@
 #include "tap.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -660,9 +661,18 @@ static void test_calls_in_child(void)
 
         called = released = 0;
         others = call_everything(&o);
-        _exit(others + called + released);
+        others += called + released;
+        /* Once more: what the C library keeps for itself is there by now. */
+        size_t before = mallinfo2().uordblks;
+        others += call_everything(&o);
+        size_t after = mallinfo2().uordblks;
+        if (after > before)
+            printf("# %zu bytes more in the child\n", after - before);
+        fflush(stdout);
+        _exit(others + called + released + (after > before));
     }
-    tap(child_status(child) == 0, "every call in the child says STATE, and nobody was called");
+    tap(child_status(child) == 0,
+        "every call in the child says STATE, and nobody was called; nothing is kept");
     tap(vsdk_vm_run(o.vm, NULL, VSDK_FOREVER, &end, &error) == VSDK_OK &&
             end.reason == VSDK_EXIT_GUEST_EXIT,
         "the parent's machine still runs: %s", error.message);
