@@ -162,6 +162,9 @@ def longs():
     with tempfile.TemporaryDirectory() as root:
         builds.ROOT = root
         every = [long.Job(1, "a", 1, work), long.Job(1, "b", 1, work), long.Job(2, "c", 1, work)]
+        with long.alone(os.path.join(root, "state")):
+            status, said = long_run(root, every, part=1)
+        result(status == 2 and "another" in said and not ran, "two long runs in one tree are one too many")
         status, said = long_run(root, every, part=1)
         result(status == 1 and ran == [("a", 1), ("b", 1)], f"a part runs its jobs, one failed: {ran}")
         result("a: 1 figures" in said and "FAIL b" in said and "1 of 3 jobs passed, 2 left" in said,

@@ -12,6 +12,8 @@ A rehearsal runs the same jobs with small numbers, to see that none is broken; i
 (build/long/rehearsal), so that what it passed does not count.
 """
 import concurrent.futures
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -283,16 +285,20 @@ def report(every, state, digest):
     return left
 
 
-def main(part=None, fresh=False, rehearse=False, every=None, path=None):
-    """Runs what is left of a part, or of all; the exit status."""
-    every = every or jobs()
-    if rehearse:
-        every = [small(job) for job in every]
-    chosen = [job for job in every if part in (None, job.part)]
-    if not chosen:
-        print(f"test: there is no part {part}: {sorted({job.part for job in every})}", file=sys.stderr)
-        return 2
-    path = path or os.path.join(builds.ROOT, "build", "long", "rehearsal" if rehearse else "state")
+@contextlib.contextmanager
+def alone(path):
+    """False when another run is at work on this state."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".lock", "w", encoding="utf-8") as lock:
+        own = True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            own = False
+        yield own
+
+
+def run_chosen(chosen, every, path, fresh):
     if fresh and os.path.exists(path):
         os.unlink(path)
     state, digest = State(path), tree_digest()
@@ -303,3 +309,20 @@ def main(part=None, fresh=False, rehearse=False, every=None, path=None):
             run_job(job, state, digest)
     report(every, state, digest)
     return 0 if all(state.done(job, digest) for job in chosen) else 1
+
+
+def main(part=None, fresh=False, rehearse=False, every=None, path=None):
+    """Runs what is left of a part, or of all; the exit status."""
+    every = every or jobs()
+    if rehearse:
+        every = [small(job) for job in every]
+    chosen = [job for job in every if part in (None, job.part)]
+    if not chosen:
+        print(f"test: there is no part {part}: {sorted({job.part for job in every})}", file=sys.stderr)
+        return 2
+    path = path or os.path.join(builds.ROOT, "build", "long", "rehearsal" if rehearse else "state")
+    with alone(path) as own:
+        if own:
+            return run_chosen(chosen, every, path, fresh)
+    print("test: another tools/test --long is at work in this tree", file=sys.stderr)
+    return 2
