@@ -43,6 +43,7 @@ typedef struct life {
     uint32_t pausers;    /* threads inside vsdk_vm_pause */
     uint32_t parks;      /* of them, those that want VSDK_STOP_PARK */
     uint32_t settlers;   /* of them, those that finish accesses first: no stop begins before */
+    uint32_t settling;   /* one of them is at it */
     uint64_t ends;       /* of the guest: how often it became STOPPED */
     uint64_t pauses;     /* that came to be */
     uint64_t refusals;   /* that the hypervisor refused, the last one for this: */

@@ -77,6 +77,21 @@ static void unpark(vsdk_vcpu *vcpu)
     }
 }
 
+int vcpu_settles_itself(const vsdk_vcpu *vcpu)
+{
+    return (atomic_load(&vcpu->place) & (PLACE_LOCKED - 1)) == PLACE_PARKED &&
+           atomic_load_explicit(&vcpu->pending, memory_order_relaxed);
+}
+
+/* A pause that settles came after the one that this thread is parked for. In PAUSED nothing is
+ * finished by who is parked. */
+static int is_to_settle(const vsdk_vcpu *vcpu, uint32_t requests)
+{
+    return requests & REQUEST_SETTLE &&
+           atomic_load_explicit(&vcpu->pending, memory_order_relaxed) &&
+           atomic_load(&vcpu->vm->life.state) == VSDK_VM_RUNNING;
+}
+
 /* Stands still until something else is asked. What becomes due meanwhile this thread makes: it may
  * be the only one inside. */
 static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
@@ -95,13 +110,13 @@ static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
             life_settle(vcpu->vm);
             continue;
         }
-        if (!(requests & REQUEST_HOLD) || requests & ends)
+        if (!(requests & REQUEST_HOLD) || requests & ends || is_to_settle(vcpu, requests))
             break;
         result = sys_futex_wait(&vcpu->backend.requests, requests, vcpu->backend.deadline_ns);
     }
     unpark(vcpu);
     requests = atomic_load(&vcpu->backend.requests);
-    if (!(requests & REQUEST_HOLD) || requests & ends)
+    if (!(requests & REQUEST_HOLD) || requests & ends || is_to_settle(vcpu, requests))
         return VERDICT_LOOK;
     if (result == -ETIMEDOUT)
         return kicked(vcpu, VSDK_KICK_DEADLINE, status);

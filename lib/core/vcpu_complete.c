@@ -119,8 +119,11 @@ vsdk_status vsdk_vcpu_complete(vsdk_vcpu *vcpu, vsdk_error *error)
 static vsdk_status finish_inexactly(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error)
 {
     const backend_ops *ops = vcpu->vm->backend.host->ops;
-    vsdk_status status = ops->vcpu_enter ? ops->vcpu_enter(&vcpu->backend, error) : VSDK_OK;
+    vsdk_status status;
 
+    if (atomic_load(&vcpu->backend.requests) & REQUEST_GONE)
+        return vm_gone(operation, error);
+    status = ops->vcpu_enter ? ops->vcpu_enter(&vcpu->backend, error) : VSDK_OK;
     if (status)
         return status;
     status = finish_access(vcpu, operation, error);

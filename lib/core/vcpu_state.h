@@ -55,6 +55,10 @@ void vcpu_fill_end(vsdk_vcpu *vcpu);
  * ASIDE. 1: run goes on, 0: the record is the embedder's. */
 int exit_dispatch(vsdk_vcpu *vcpu);
 
+/* vcpu_attend.c, RUNNING: its thread is parked at an access, and finishes that once a pause that
+ * settles asks for it. */
+int vcpu_settles_itself(const vsdk_vcpu *vcpu);
+
 /* vcpu_complete.c: finishes the access of a vCPU whose run returned, for a pause that settles. With
  * fragments that no device answers VSDK_ERROR_STATE, with a thread inside VSDK_ERROR_BUSY. */
 vsdk_status vcpu_settle(vsdk_vcpu *vcpu, const char *operation, vsdk_error *error);

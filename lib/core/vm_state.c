@@ -159,33 +159,70 @@ vsdk_status vsdk_vm_resume(vsdk_vm *vm, vsdk_error *error)
     return resume(vm, (uint64_t)ANY_END, error);
 }
 
-/* life.lock held, given back meanwhile; a pause that settles, nobody stops before it is done. 1
- * when all unanswered accesses are finished, with *status, 0 while vCPUs move. */
-static int settle_accesses(vsdk_vm *vm, const char *operation, vsdk_status *status,
-                           vsdk_error *error)
-{
-    if (vm_any_at(vm, PLACES_MOVING))
-        return 0;
-    lock_give(&vm->life.lock);
-    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
-        if (!vm->vcpus[i])
-            continue;
-        vsdk_status one = vcpu_settle(vm->vcpus[i], operation, *status ? NULL : error);
-        *status = *status ? *status : one;
-    }
-    lock_take(&vm->life.lock);
-    return 1;
-}
-
 /* What a thread inside vsdk_vm_pause waits for. */
 typedef struct pause_wait {
     uint64_t refusals, pauses;
     uint64_t deadline;
     uint32_t flags;
     int settled;
+    uint32_t next; /* the vCPU whose access is to be finished next: those before it are done */
     vsdk_status settle_status;
     vsdk_error settle_error;
 } pause_wait;
+
+/* life.lock held. In RUNNING accesses are finished when no thread moves, nor is about to because it
+ * has an access of its own to finish (vcpu_attend.c). What moves in PAUSED is of no concern. */
+static int may_settle(vsdk_vm *vm)
+{
+    if (vm->life.settling)
+        return 0;
+    if (atomic_load(&vm->life.state) != VSDK_VM_RUNNING)
+        return 1;
+    for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++)
+        if (vm->vcpus[i] && vcpu_settles_itself(vm->vcpus[i]))
+            return 0;
+    return !vm_any_at(vm, PLACES_MOVING);
+}
+
+/* life.lock held, given back meanwhile; a pause that settles, nobody stops before it is done. 1
+ * when all unanswered accesses are finished, with settle_status, 0 to be called again after a
+ * change. A thread that comes into run in RUNNING meanwhile finishes its access itself. */
+static int settle_accesses(vsdk_vm *vm, pause_wait *w, const char *operation)
+{
+    uint32_t count = vm->backend.config.vcpus_max;
+
+    if (!may_settle(vm))
+        return 0;
+    vm->life.settling = 1;
+    int running = atomic_load(&vm->life.state) == VSDK_VM_RUNNING;
+    lock_give(&vm->life.lock);
+    for (; w->next < count; w->next++) {
+        vsdk_error why;
+        vsdk_status one =
+            vm->vcpus[w->next] ? vcpu_settle(vm->vcpus[w->next], operation, &why) : VSDK_OK;
+        if (one == VSDK_ERROR_BUSY && running)
+            break;
+        if (one && !w->settle_status)
+            w->settle_error = why;
+        w->settle_status = w->settle_status ? w->settle_status : one;
+    }
+    lock_take(&vm->life.lock);
+    vm->life.settling = 0;
+    life_changed(vm);
+    return w->next == count;
+}
+
+/* The pause was there already, or came to be by who does not settle: only another that settles is
+ * waited for. */
+static void settle_in_pause(vsdk_vm *vm, pause_wait *w, const char *operation)
+{
+    while (!atomic_load(&vm->gone) && atomic_load(&vm->life.state) == VSDK_VM_PAUSED) {
+        uint32_t seen = atomic_load(&vm->life.changes);
+        if (settle_accesses(vm, w, operation))
+            return;
+        life_wait(vm, seen, 0);
+    }
+}
 
 static void settled(vsdk_vm *vm, pause_wait *w)
 {
@@ -224,8 +261,7 @@ static vsdk_status pause_wait_for(vsdk_vm *vm, pause_wait *w, const char *operat
             return status;
         if (!vm->life.moving && !vm->life.stopping) {
             life_want_pause(vm);
-            if (!w->settled &&
-                settle_accesses(vm, operation, &w->settle_status, &w->settle_error)) {
+            if (!w->settled && settle_accesses(vm, w, operation)) {
                 settled(vm, w);
                 continue;
             }
@@ -281,7 +317,7 @@ vsdk_status vsdk_vm_pause(vsdk_vm *vm, vsdk_pause_flags flags, uint64_t timeout_
         vm_request(vm, REQUEST_SETTLE);
     status = pause_wait_for(vm, &w, operation, error);
     if (!status && !w.settled)
-        settle_accesses(vm, operation, &w.settle_status, &w.settle_error);
+        settle_in_pause(vm, &w, operation);
     pause_leave(vm, &w, status);
     while (life_settle_once(vm))
         ;

@@ -12,6 +12,8 @@
 puppet_script_fn puppet_script;
 _Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal, puppet_fragments;
 void (*puppet_mapped)(const backend_slot *slot);
+void (*puppet_entering)(backend_vcpu *vcpu);
+void (*puppet_completing)(backend_vcpu *vcpu);
 uint64_t (*puppet_console_output)(void *bytes, uint64_t capacity);
 uint64_t (*puppet_console_input)(const void *bytes, uint64_t length);
 
@@ -305,6 +307,8 @@ static vsdk_status vcpu_enter(backend_vcpu *vcpu, vsdk_error *error)
     puppet_cpu *cpu = vcpu->data;
 
     expect(!atomic_exchange(&cpu->entered, 1), "vcpu_enter twice");
+    if (puppet_entering)
+        puppet_entering(vcpu);
     return VSDK_OK;
 }
 
@@ -402,6 +406,8 @@ static vsdk_status vcpu_complete(backend_vcpu *vcpu, vsdk_error *error)
     vsdk_exit before = *vcpu->exit;
 
     begin_call(vcpu->vm, 0);
+    if (puppet_completing)
+        puppet_completing(vcpu);
     finish_access(vcpu);
     memset(vcpu->exit, 0, sizeof *vcpu->exit);
     if (atomic_load(&puppet_fragments)) {

@@ -43,6 +43,10 @@ extern void (*puppet_mapped)(const backend_slot *slot);
 extern uint64_t (*puppet_console_output)(void *bytes, uint64_t capacity);
 extern uint64_t (*puppet_console_input)(const void *bytes, uint64_t length);
 
+/* In vcpu_enter and in vcpu_complete; NULL: nothing. */
+extern void (*puppet_entering)(backend_vcpu *vcpu);
+extern void (*puppet_completing)(backend_vcpu *vcpu);
+
 /* How many further fragments vcpu_complete shows of an access, each one port on. */
 extern _Atomic unsigned puppet_fragments;
 
