@@ -103,13 +103,18 @@ void vm_request(vsdk_vm *vm, uint32_t bits)
             make_look(vm->vcpus[i]);
 }
 
+/* Who waits (PLACE_WAIT) may not sleep yet, and has looked: LOOK stays, or requests that come and
+ * go would hide from it what LOOK was set for (wait_for_device in vcpu_run.c). It takes LOOK back
+ * itself. */
 void vm_withdraw(vsdk_vm *vm, uint32_t bits)
 {
     for (uint32_t i = 0; i < vm->backend.config.vcpus_max; i++) {
-        if (!vm->vcpus[i])
+        vsdk_vcpu *vcpu = vm->vcpus[i];
+        if (!vcpu)
             continue;
-        atomic_fetch_and(&vm->vcpus[i]->backend.requests, ~bits);
-        wake_waiting(vm->vcpus[i]);
+        uint32_t stays = place_of(vcpu) == PLACE_WAIT ? REQUEST_LOOK : 0;
+        atomic_fetch_and(&vcpu->backend.requests, ~bits | stays);
+        wake_waiting(vcpu);
     }
 }
 

@@ -3,6 +3,7 @@
  * and a detach end that as they end any run. And what an embedder gets of an access whose device
  * goes in its midst. */
 #include "../contract/tap.h"
+#include "base/sys.h"
 #include "core/device.h"
 #include "puppet.h"
 #include <pthread.h>
@@ -171,6 +172,48 @@ static void an_access_whose_range_goes(int autonomous)
     rig_close(&r);
 }
 
+/* The words of a vCPU that is about to sleep, and has looked at everything before. */
+static _Atomic(_Atomic uint32_t *) watched;
+static _Atomic unsigned looked, may_sleep;
+
+int __real_sys_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns);
+int __wrap_sys_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns);
+
+int __wrap_sys_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
+{
+    _Atomic uint32_t *wanted = word;
+
+    if (atomic_compare_exchange_strong(&watched, &wanted, NULL)) {
+        atomic_store(&looked, 1);
+        PUPPET_WAIT(atomic_load(&may_sleep));
+    }
+    return __real_sys_futex_wait(word, value, deadline_ns);
+}
+
+/* The device starts between the last look and the sleep, and so does a pause that is taken back. */
+static void a_start_is_not_hidden_by_a_pause(int autonomous)
+{
+    static run_thread t;
+    rig r;
+
+    rig_open(&r, autonomous, 0);
+    atomic_store(&looked, 0);
+    atomic_store(&may_sleep, 0);
+    atomic_store(&watched, &r.vcpu->backend.requests);
+    run_start(&t, &r, VSDK_FOREVER);
+    PUPPET_WAIT(atomic_load(&looked));
+    atomic_store(&go_on, 1);
+    pthread_join(r.attacher, NULL);
+    vsdk_vm_pause_request(r.vm, NULL);
+    vsdk_vm_resume(r.vm, NULL);
+    atomic_store(&may_sleep, 1);
+    tap(PUPPET_WAIT(atomic_load(&accesses) == 1),
+        "%s: a pause that comes and goes hides no start from who waits for it", label);
+    vsdk_vcpu_kick(r.vcpu, NULL);
+    pthread_join(t.thread, NULL);
+    rig_close(&r);
+}
+
 static uint8_t elements[ELEMENTS] = {1, 2, 3, 4, 5, 6};
 static uint64_t sum;
 
@@ -222,6 +265,7 @@ int main(void)
         an_access_waits_for_a_start(autonomous, 0);
         an_access_waits_for_a_start(autonomous, VSDK_DEVICE_CONCURRENT);
         an_access_whose_range_goes(autonomous);
+        a_start_is_not_hidden_by_a_pause(autonomous);
         an_access_whose_device_goes_in_its_midst(autonomous);
     }
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
