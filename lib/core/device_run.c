@@ -67,9 +67,9 @@ void device_start(vsdk_device *device)
     callback_frame frame = {.vm = device->vm, .device = device};
     int inside = callback_in_device(device);
 
+    if (!inside && device_enter_checked(device, __func__, NULL))
+        return; /* who is inside waits for this thread: it starts the device, or need not */
     callback_enter(&frame);
-    if (!inside)
-        device_enter(device);
     int starts = start_begin(device);
     if (starts && device->ops.start)
         device->ops.start(device->user, device);

@@ -4,6 +4,7 @@
 #include "core/device.h"
 #include "puppet.h"
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -729,6 +730,95 @@ static void a_resume_is_for_no_later_pause(void)
     rig_close(&r);
 }
 
+static vsdk_device *other_device;
+static _Atomic unsigned has_range, has_entered;
+static vsdk_status attach_status, enter_status;
+
+static unsigned threads_at(vsdk_device *device)
+{
+    return atomic_load(&device->count) & DEVICE_THREADS;
+}
+
+/* In a callback of the first device: the other one gets its first range, while a thread that is in
+ * the other one waits for this one. */
+static void attaching_write(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    atomic_store(&in_callback, 1);
+    PUPPET_WAIT(threads_at(device) == 2);
+    attach_status = vsdk_device_add_range(other_device, VSDK_SPACE_PIO, PORT + 16, 8, 1, NULL);
+    atomic_store(&has_range, 1);
+}
+
+static void enter_the_first(rig *r)
+{
+    enter_status = vsdk_device_enter(r->device, NULL);
+    if (!enter_status)
+        vsdk_device_leave(r->device);
+    atomic_store(&has_entered, 1);
+}
+
+static void entering_work(void *user, vsdk_work *work)
+{
+    enter_the_first(user);
+}
+
+static void entering_start(void *user, vsdk_device *device)
+{
+    enter_the_first(user);
+}
+
+static void no_work(void *user, vsdk_work *work)
+{
+}
+
+static void *dispatch_once(void *argument)
+{
+    vsdk_loop_dispatch(argument, VSDK_FOREVER, NULL, NULL);
+    return NULL;
+}
+
+static enum puppet_act write_to_it_once(backend_vcpu *vcpu, vsdk_exit *exit)
+{
+    if (atomic_fetch_add(&turn, 1))
+        return PUPPET_IDLE;
+    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT, 7);
+    return PUPPET_EXIT;
+}
+
+static void a_first_range_closes_no_circle(int in_start)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .write = attaching_write};
+    const vsdk_device_ops other_ops = {.size = sizeof ops,
+                                       .start = in_start ? entering_start : NULL};
+    pthread_t runner, dispatcher;
+    vsdk_work *work;
+    rig r;
+
+    rig_open(&r, write_to_it_once, &ops);
+    atomic_store(&has_range, 0);
+    atomic_store(&has_entered, 0);
+    vsdk_vm_resume(r.vm, NULL);
+    vsdk_device_create(r.vm, &other_ops, &r, NULL, &other_device, NULL);
+    vsdk_loop *loop = vsdk_vm_loop(r.vm, NULL);
+    vsdk_work_create(loop, other_device, in_start ? no_work : entering_work, &r, NULL, &work, NULL);
+    pthread_create(&runner, NULL, run_once, r.vcpu);
+    PUPPET_WAIT(atomic_load(&in_callback));
+    vsdk_work_post(work, NULL);
+    pthread_create(&dispatcher, NULL, dispatch_once, loop);
+    int over = PUPPET_WAIT(atomic_load(&has_range) && atomic_load(&has_entered));
+    tap(over && !attach_status && !enter_status,
+        "a first range that is given in a callback waits for nobody who waits for that, %s",
+        in_start ? "in a start" : "in work");
+    if (!over) /* the threads wait for ever */
+        exit(tap_end());
+    pthread_join(dispatcher, NULL);
+    vsdk_vcpu_kick(r.vcpu, NULL);
+    pthread_join(runner, NULL);
+    vsdk_work_close(work);
+    vsdk_device_close(other_device);
+    rig_close(&r);
+}
+
 static void stopping_start(void *user, vsdk_device *device)
 {
     rig *r = user;
@@ -783,6 +873,8 @@ int main(void)
     a_device_moves_in_a_pause();
     a_resume_is_for_no_later_pause();
     nothing_fires_after_an_end_inside_a_resume();
+    a_first_range_closes_no_circle(0);
+    a_first_range_closes_no_circle(1);
     tap(!atomic_load(&puppet_breaches), "the core kept the rules of the operations table");
     tap(!atomic_load(&puppet_alive), "everything was given back");
     return tap_end();
