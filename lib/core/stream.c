@@ -112,11 +112,14 @@ static void handler_release(handler *h)
     alloc_free(h);
 }
 
-/* With the lock held, given back meanwhile: tells an end what happened at it. */
-static void tell(vsdk_stream *s)
+/* With the lock held, given back meanwhile: tells an end what happened at it. A handler may close
+ * both ends, also that of the call that it runs in: 1 if the pair's memory was counted for the
+ * caller, who still has the lock. */
+static int tell(vsdk_stream *s)
 {
-    if (s->telling)
-        return;
+    if (s->telling || !s->events || !s->handler || s->closed)
+        return 0;
+    refs_get(&s->pair->memory);
     s->telling = 1;
     while (s->events && s->handler && !s->closed) {
         handler *h = s->handler;
@@ -133,16 +136,25 @@ static void tell(vsdk_stream *s)
         }
     }
     s->telling = 0;
+    return 1;
 }
 
-/* With the lock held, given back meanwhile. The end's memory is kept by the caller's. */
-static void happen(vsdk_stream *s, uint32_t events)
+/* As tell. */
+static int happen(vsdk_stream *s, uint32_t events)
 {
     if (s->closed)
-        return;
+        return 0;
     s->events |= events;
     descriptor_update(s);
-    tell(s);
+    return tell(s);
+}
+
+/* Ends what began with the lock. */
+static void lock_leave(stream_pair *pair, int kept)
+{
+    lock_give(&pair->lock);
+    if (kept)
+        pair_put(pair);
 }
 
 static vsdk_status read_config(const vsdk_stream_config *given, vsdk_stream_config *config,
@@ -230,8 +242,7 @@ void vsdk_stream_close(vsdk_stream *stream)
     lock_take(&pair->lock);
     stream->closed = 1;
     handler *h = handler_take(stream);
-    happen(stream->peer, VSDK_STREAM_ENDED);
-    lock_give(&pair->lock);
+    lock_leave(pair, happen(stream->peer, VSDK_STREAM_ENDED));
     if (h)
         handler_release(h);
     pair_put(pair);
@@ -281,11 +292,12 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
     *got = ring_take(&stream->in, buffer, capacity);
     int ended = peer->closed && !*got && capacity && !stream->in.held;
     descriptor_update(stream);
+    int kept = 0;
     if (has_room_again(peer) && !peer->offered) {
         peer->offered = 1;
-        happen(peer, VSDK_STREAM_WRITABLE);
+        kept = happen(peer, VSDK_STREAM_WRITABLE);
     }
-    lock_give(&pair->lock);
+    lock_leave(pair, kept);
     if (ended)
         return error_set(error, VSDK_ERROR_GONE, operation, "the other end was closed");
     return VSDK_OK;
@@ -295,19 +307,21 @@ vsdk_status vsdk_stream_read(vsdk_stream *stream, void *buffer, uint64_t capacit
  */
 static uint64_t write_some(vsdk_stream *stream, const void *bytes, uint64_t length, uint64_t limit)
 {
+    stream_pair *pair = stream->pair;
     vsdk_stream *peer = stream->peer;
     uint64_t taken = length;
+    int kept = 0;
 
-    lock_take(&stream->pair->lock);
+    lock_take(&pair->lock);
     if (!peer->closed) {
         taken = ring_put(&peer->in, limit, bytes, length);
         stream->refused = taken < length;
         stream->offered = 0;
         descriptor_update(stream);
         if (taken)
-            happen(peer, VSDK_STREAM_READABLE);
+            kept = happen(peer, VSDK_STREAM_READABLE);
     }
-    lock_give(&stream->pair->lock);
+    lock_leave(pair, kept);
     return taken;
 }
 
@@ -411,16 +425,18 @@ vsdk_status vsdk_stream_set_handler(vsdk_stream *stream, vsdk_stream_fn fn, void
     }
     if (made)
         *made = (handler){.fn = fn, .user = user, .release = release};
-    lock_take(&stream->pair->lock);
+    stream_pair *pair = stream->pair;
+    int kept = 0;
+    lock_take(&pair->lock);
     handler *old = handler_take(stream);
     stream->handler = made;
     if (made) {
         stream->events = ready_now(stream) & (VSDK_STREAM_READABLE | VSDK_STREAM_ENDED);
         if (has_room_again(stream) && !stream->peer->closed)
             stream->events |= VSDK_STREAM_WRITABLE;
-        tell(stream);
+        kept = tell(stream);
     }
-    lock_give(&stream->pair->lock);
+    lock_leave(pair, kept);
     if (old)
         handler_release(old);
     return VSDK_OK;

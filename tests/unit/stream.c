@@ -485,6 +485,55 @@ Test(stream, a_handler_closes_its_end_at_the_end)
     cr_assert_eq(notes.releases, 1);
 }
 
+static void close_both(struct notes *notes, vsdk_stream *s, vsdk_stream_events events)
+{
+    vsdk_stream_close(a);
+    vsdk_stream_close(b);
+    a = b = NULL;
+}
+
+/* What happened already is told inside the call: the stream's memory stays until that returns. A
+ * sanitizer, or valgrind, sees it if it does not. */
+Test(stream, a_handler_closes_the_last_end_when_it_is_set)
+{
+    static struct notes notes = {.inside = close_both};
+
+    make(16);
+    vsdk_stream_close(b);
+    b = NULL;
+    handle(a, &notes);
+    cr_assert_eq(told(&notes), ENDED);
+    cr_assert_eq(notes.releases, 1);
+}
+
+/* The same for who writes, reads or closes at the other end. */
+Test(stream, a_handler_closes_both_ends)
+{
+    static struct notes notes[3] = {
+        {.inside = close_both}, {.inside = close_both}, {.inside = close_both}};
+    char bytes[16];
+
+    make(16);
+    handle(b, &notes[0]);
+    cr_assert_eq(put(a, "x", 1), 1);
+    cr_assert(!a && !b);
+    cr_assert_eq(notes[0].releases, 1);
+    make(16);
+    put(b, "0123456789abcdef", 16);
+    cr_assert_eq(put(b, "x", 1), 0);
+    handle(b, &notes[1]);
+    cr_assert_eq(get(a, bytes, 16), 16);
+    cr_assert(!a && !b);
+    cr_assert_eq(notes[1].releases, 1);
+    make(16);
+    handle(b, &notes[2]);
+    vsdk_stream *last = a;
+    a = NULL;
+    vsdk_stream_close(last);
+    cr_assert(!b);
+    cr_assert_eq(notes[2].releases, 1);
+}
+
 Test(stream, release_comes_once)
 {
     static struct notes notes[3] = {{0}};
