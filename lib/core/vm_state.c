@@ -522,5 +522,5 @@ vsdk_status vsdk_vm_get_info(vsdk_vm *vm, vsdk_vm_info *info, vsdk_error *error)
 
 uint64_t vsdk_vm_clock(vsdk_vm *vm)
 {
-    return vm ? life_clock(vm) : 0;
+    return vm && !vm_is_foreign(vm) ? life_clock(vm) : 0;
 }
