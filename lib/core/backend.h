@@ -21,7 +21,7 @@
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 
-enum { BACKEND_ABI = 8 }; /* grows with every change of this file; a module must match */
+enum { BACKEND_ABI = 9 }; /* grows with every change of this file; a module must match */
 
 enum backend_traits {
     BACKEND_AUTONOMOUS = 1,    /* RUNNING guests execute outside vcpu_run too */
@@ -103,6 +103,7 @@ struct backend_slot {
     uint64_t gpa, offset, length;
     uint32_t flags; /* vsdk_map_flags */
     uint32_t index; /* small, unique among the live slots of the virtual machine */
+    uint32_t lost;  /* set by a vm_protect that failed: the guest has nothing there any more */
     void *data;
 };
 
@@ -157,7 +158,8 @@ struct backend_ops {
      * slot->data is NULL when nothing of the slot is mapped. A vm_map that failed and leaves it
      * set, or a vm_unmap that failed, still has (some of) it: slot and RAM must live until a
      * later vm_unmap succeeds or vm_destroy. Either the guest has it as it was, or the backend
-     * has ended the guest. */
+     * has ended the guest. A vm_protect that failed has changed nothing, or the mapping is lost
+     * (slot->lost): the core ends the guest, and vm_unmap does not come for it. */
     vsdk_status (*ram_create)(backend_ram *ram, vsdk_error *error);
     void (*ram_free)(backend_ram *ram);
     vsdk_status (*vm_map)(backend_vm *vm, backend_slot *slot, vsdk_error *error);

@@ -224,6 +224,18 @@ static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length, const cha
     return NULL;
 }
 
+/* The hypervisor has it no more. */
+static void slot_leave(vsdk_vm *vm, gpa_slot *slot)
+{
+    slot->unmapped = 1;
+    span_map_take(&vm->map.entries, &vm->readers, &slot->entry.at);
+    if (!(vm->host->backend.ops->traits & BACKEND_RAM_ALIAS))
+        span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
+    vm->map.mapped -= slot->backend.length;
+    numbers_give(&vm->map.indexes, slot->backend.index);
+    gpa_slot_put(slot);
+}
+
 vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error *error)
 {
     static const char operation[] = "vsdk_vm_unmap";
@@ -242,16 +254,9 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
     status = dirty_collect_slot(vm, slot, error);
     if (!status)
         status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
-    slot->unmapped = !status;
     lock_give(&vm->serial);
-    if (!status) {
-        span_map_take(&vm->map.entries, &vm->readers, &slot->entry.at);
-        if (!(vm->host->backend.ops->traits & BACKEND_RAM_ALIAS))
-            span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
-        vm->map.mapped -= length;
-        numbers_give(&vm->map.indexes, slot->backend.index);
-        gpa_slot_put(slot);
-    }
+    if (!status)
+        slot_leave(vm, slot);
     writer_end(vm);
     return status;
 }
@@ -261,6 +266,7 @@ static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, con
                                 vsdk_error *error)
 {
     uint32_t before = atomic_exchange(&slot->flags, atomic_load(&slot->flags) | flags);
+    vsdk_error why;
 
     readers_wait(&vm->readers);
     if (flags & VSDK_MAP_READONLY && atomic_load(&slot->write_pins)) {
@@ -270,18 +276,20 @@ static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, con
                          slot->backend.gpa);
     }
     lock_take(&vm->serial);
-    vsdk_status status = dirty_collect_slot(vm, slot, error);
+    vsdk_status status = dirty_collect_slot(vm, slot, &why);
     if (!status)
-        status = vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, error);
+        status = vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, &why);
     if (!status)
         slot->backend.flags = flags;
     lock_give(&vm->serial);
-    if (status) {
-        atomic_store(&slot->flags, before);
-        return status;
+    atomic_store(&slot->flags, status ? before : flags);
+    if (status && error)
+        *error = why;
+    if (status && slot->backend.lost) {
+        slot_leave(vm, slot);
+        life_break(vm, "a mapping was lost when its protection changed", &why);
     }
-    atomic_store(&slot->flags, flags);
-    return VSDK_OK;
+    return status;
 }
 
 vsdk_status vsdk_vm_protect(vsdk_vm *vm, uint64_t gpa, uint64_t length, uint32_t flags,

@@ -552,6 +552,37 @@ TEST(machine_without_memory)
     rig_close(&r);
 }
 
+static unsigned refused_slots; /* the next ones that are to be made are refused */
+
+int __real_sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument);
+int __wrap_sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument);
+
+int __wrap_sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument)
+{
+    if (request == KVM_SET_USER_MEMORY_REGION && refused_slots &&
+        ((struct kvm_userspace_memory_region *)argument)->memory_size) {
+        refused_slots--;
+        return -ENOMEM;
+    }
+    return __real_sys_ioctl_retry(fd, request, argument);
+}
+
+/* Changing protection takes the slot away. Where neither the new one nor the old one comes back,
+ * that is told. */
+TEST(a_slot_is_lost)
+{
+    for (unsigned refused = 1; refused <= 2; refused++) {
+        rig_open(&r, VSDK_IRQCHIP_NONE, 0);
+        refused_slots = refused;
+        CHECK(rig_ops->vm_protect(&r.vm, &r.slot, VSDK_MAP_READONLY, &r.error) ==
+              VSDK_ERROR_SYSTEM);
+        CHECK(!refused_slots && r.error.os_errno == ENOMEM);
+        CHECK(r.slot.lost == (refused == 2));
+        CHECK((rig_ops->vm_unmap(&r.vm, &r.slot, &r.error) == VSDK_OK) == (refused == 1));
+        rig_close(&r);
+    }
+}
+
 int main(void)
 {
     rig_begin();
@@ -567,6 +598,7 @@ int main(void)
     RUN(floating_point);
     RUN(read_only_memory);
     RUN(map_refuses);
+    RUN(a_slot_is_lost);
     RUN(doorbells);
     RUN(messages_and_lines);
     RUN(halt_and_triple_fault);

@@ -113,10 +113,40 @@ static void kept(int autonomous, int runs, int explicitly)
     tap(!atomic_load(&puppet_alive), "its memory goes with it");
 }
 
+/* A change of protection that is refused changes nothing; where the hypervisor lost the mapping
+ * over it, the core has none either, and the guest does not go on. */
+static void protection_refused(int autonomous, int loses)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+    rig r;
+
+    rig_open(&r, autonomous, 1);
+    vsdk_vm_map(r.vm, GPA, r.ram, 0, BYTES, 0, NULL);
+    atomic_store(&puppet_refusal, loses ? PUPPET_LOSE_PROTECTED : PUPPET_REFUSE_PROTECT);
+    tap(vsdk_vm_protect(r.vm, GPA, BYTES, VSDK_MAP_READONLY, &r.error) == VSDK_ERROR_SYSTEM &&
+            r.error.code == VSDK_ERROR_SYSTEM && is_mapped(&r) == !loses,
+        "a refused change of protection is told%s", loses ? ", and the mapping is gone" : "");
+    vsdk_vm_get_info(r.vm, &info, NULL);
+    tap(info.state == (loses ? VSDK_VM_STOPPED : VSDK_VM_RUNNING) &&
+            atomic_load(&puppet_logged) == (unsigned)loses,
+        "the guest %s", loses ? "has ended for it, and the log says why" : "goes on");
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    vsdk_vm_reset(r.vm, VSDK_FOREVER, NULL);
+    tap(vsdk_vm_map(r.vm, GPA, r.ram, 0, BYTES, 0, NULL) == (loses ? VSDK_OK : VSDK_ERROR_EXISTS) &&
+            !vsdk_vm_unmap(r.vm, GPA, BYTES, NULL),
+        "the same memory can %s", loses ? "be mapped anew" : "be taken away");
+    vsdk_ram_close(r.ram);
+    vsdk_vcpu_close(r.vcpu);
+    vsdk_vm_close(r.vm);
+    vsdk_host_close(r.host);
+}
+
 int main(void)
 {
     for (int autonomous = 0; autonomous < 2; autonomous++) {
         taken_back(autonomous);
+        protection_refused(autonomous, 0);
+        protection_refused(autonomous, 1);
         for (int way = 0; way < 4; way++)
             kept(autonomous, way & 1, way >> 1);
     }

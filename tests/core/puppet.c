@@ -237,6 +237,13 @@ static vsdk_status vm_unmap(backend_vm *vm, backend_slot *slot, vsdk_error *erro
 
 static vsdk_status vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, vsdk_error *error)
 {
+    if (refuses(PUPPET_REFUSE_PROTECT))
+        return refuse(error);
+    if (refuses(PUPPET_LOSE_PROTECTED)) {
+        slot->lost = 1;
+        change_memory(vm, slot, 1);
+        return refuse(error);
+    }
     return change_memory(vm, slot, 0);
 }
 

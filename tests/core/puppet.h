@@ -25,6 +25,8 @@ enum puppet_refusal {
     PUPPET_REFUSE_RESUME,
     PUPPET_REFUSE_RESET,
     PUPPET_REFUSE_UNMAP,
+    PUPPET_REFUSE_PROTECT,
+    PUPPET_LOSE_PROTECTED, /* refused, and what was mapped is gone */
     PUPPET_REFUSE_RESUME_TWICE
 };
 extern _Atomic unsigned puppet_refusal;

@@ -163,7 +163,7 @@ vsdk_status kvm_vm_protect(backend_vm *vm, backend_slot *slot, uint32_t flags, v
     r = set_slot(vm, slot, slot->length, flags);
     if (r == 0)
         return VSDK_OK;
-    set_slot(vm, slot, slot->length, slot->flags);
+    slot->lost = set_slot(vm, slot, slot->length, slot->flags) < 0;
     return change_failed(r, error);
 }
 
