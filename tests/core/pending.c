@@ -311,16 +311,15 @@ static void the_pause_dispatches(int autonomous)
 }
 
 /* Whatever takes the device away ends the wait for it. `loop`: the waiting thread dispatches. */
-static _Atomic unsigned dispatched;
+static _Atomic unsigned pause_is_over;
 
+/* Between two dispatches the pause may have the loop again, and run what is due. */
 static vsdk_status dispatch_own(rig *r)
 {
     vsdk_status status = VSDK_OK;
-    uint32_t count = 0;
 
-    while (!status && !count) /* a wake-up that was for others ends a dispatch, too */
-        status = vsdk_loop_dispatch(vsdk_vm_loop(r->vm, NULL), VSDK_FOREVER, &count, NULL);
-    atomic_store(&dispatched, count);
+    while (!status && !atomic_load(&pause_is_over))
+        status = vsdk_loop_dispatch(vsdk_vm_loop(r->vm, NULL), VSDK_FOREVER, NULL, NULL);
     return status;
 }
 
@@ -333,6 +332,7 @@ static void a_dispatch_waits_for_the_pause(int autonomous)
     rig r;
 
     rig_open(&r, autonomous);
+    atomic_store(&pause_is_over, 0);
     loop = vsdk_vm_loop(r.vm, NULL);
     vsdk_work_create(loop, r.device, finish, &r, NULL, &r.work, NULL);
     call_start(&pauser, pause_it, &r);
@@ -344,8 +344,10 @@ static void a_dispatch_waits_for_the_pause(int autonomous)
     tap(PUPPET_WAIT(atomic_load(&loop->dispatching) == DISPATCHER_CALLER),
         "%s: the pause gives the loop to who dispatches", label);
     vsdk_work_post(r.work, NULL);
-    tap(!call_join(&dispatcher) && atomic_load(&dispatched) == 1 && !call_join(&pauser),
-        "%s: which finishes what the pause waits for", label);
+    tap(!call_join(&pauser), "%s: what the pause waits for is finished", label);
+    atomic_store(&pause_is_over, 1);
+    vsdk_loop_wake(loop, NULL);
+    tap(!call_join(&dispatcher), "%s: and who dispatches was not refused", label);
     rig_close(&r);
 }
 
