@@ -301,8 +301,13 @@ static void *read_registers(void *argument)
     return (void *)(intptr_t)vsdk_vcpu_get_state(r->vcpu, VSDK_X86_REGS, &regs, sizeof regs, NULL);
 }
 
-/* A thread that tries to give a part of an access to its stopped device, while that is being saved,
- * is in the vCPU for a moment: in PAUSED it is waited for. */
+static void waiting_complete(backend_vcpu *vcpu)
+{
+    PUPPET_WAIT(atomic_load(&go_on));
+}
+
+/* A thread that finishes an access, of which a part is for a stopped device that is being saved, is
+ * in the vCPU for a moment: in PAUSED it is waited for. */
 static void registers_are_there_in_a_pause(void)
 {
     const vsdk_device_ops ops = {.size = sizeof ops, .write = asking_write, .save = waiting_save};
@@ -316,22 +321,22 @@ static void registers_are_there_in_a_pause(void)
     vsdk_vcpu_run(r.vcpu, VSDK_FOREVER, NULL);
     vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
     atomic_store(&puppet_fragments, 1);
-    vsdk_vm_pause(r.vm, VSDK_PAUSE_SETTLE, VSDK_FOREVER, NULL);
+    puppet_completing = waiting_complete;
     for (unsigned i = 0; i < 3; i++) {
         pthread_create(&threads[i], NULL, steps[i], &r);
         if (i == 0)
             PUPPET_WAIT(atomic_load(&in_callback));
         if (i == 1)
-            PUPPET_WAIT(atomic_load(&r.vcpu->place) == PLACE_ASIDE);
+            PUPPET_WAIT(atomic_load(&r.vcpu->place) == PLACE_BUSY);
     }
-    for (unsigned i = 0; i < 20; i++)
-        puppet_nap();
+    PUPPET_WAIT(atomic_load(&r.vm->life.waiters));
     atomic_store(&go_on, 1);
     for (unsigned i = 0; i < 3; i++)
         pthread_join(threads[i], &results[i]);
     tap(!results[0] && (intptr_t)results[1] == VSDK_ERROR_STATE,
         "a part of an access whose device is stopped is left over");
     tap(!results[2], "registers can be read in PAUSED, whoever tries");
+    puppet_completing = NULL;
     rig_close(&r);
 }
 
