@@ -364,7 +364,9 @@ vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error);
  * Say that a pending stop is done.
  *
  * For a device whose stop callback answered VSDK_STOP_PENDING. Without a stop that is pending it
- * does nothing: the pause may have given up meanwhile.
+ * does nothing: the pause may have given up meanwhile. It does not say which stop it means: a
+ * device whose pause gave up, and which stops again, counts what is still under way, so that a late
+ * call does not end the second stop.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL
