@@ -19,8 +19,13 @@
  * machine destroys it, with the release callbacks that this means, on the closing thread.
  *
  * Time is in nanoseconds. As a timeout 0 does not wait and VSDK_FOREVER has no end, in every
- * function. What the header of a function says of its threads holds while the library waits, too:
- * its waits are no cancellation points.
+ * function. What the header of a function says of its threads holds while the library waits, too.
+ *
+ * No function of the library is a cancellation point: a thread that was cancelled ends after the
+ * call. A callback returns to the library, and in no other way: a thread that left one by an
+ * exception, longjmp, pthread_exit or a cancellation would be inside for ever, and a destroy would
+ * wait for it. A callback that reads, writes or logs in a thread that may be cancelled turns
+ * cancellation off meanwhile.
  *
  * Structs whose kind is configuration or output begin with size and flags. The caller sets size to
  * the sizeof that it was compiled with; zero in any later field means the default. A size below 8

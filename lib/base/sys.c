@@ -37,12 +37,14 @@ int sys_high(int fd)
 
 int sys_open(const char *path, int flags)
 {
-    int fd;
+    int fd, before = sys_cancel_off();
 
     do
         fd = open(path, flags | O_CLOEXEC);
     while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : sys_high(fd);
+    fd = fd < 0 ? -errno : sys_high(fd);
+    sys_cancel_back(before);
+    return fd;
 }
 
 static int new_memfd(const char *name)
@@ -85,10 +87,13 @@ int sys_file_size(int fd, uint64_t *bytes)
 
 void sys_close(int fd)
 {
-    int kept = errno;
+    int kept = errno, before;
 
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return;
+    before = sys_cancel_off();
+    close(fd);
+    sys_cancel_back(before);
     errno = kept;
 }
 
@@ -117,16 +122,37 @@ int sys_eventfd(void)
 
 int sys_eventfd_write(int fd, uint64_t value)
 {
-    int kept = errno;
+    int kept = errno, before = sys_cancel_off();
     int result = write(fd, &value, sizeof value) == (ssize_t)sizeof value ? 0 : -errno;
 
+    sys_cancel_back(before);
     errno = kept;
     return result;
 }
 
 int sys_eventfd_read(int fd, uint64_t *value)
 {
-    return read(fd, value, sizeof *value) == (ssize_t)sizeof *value ? 0 : -errno;
+    int got = sys_read(fd, value, sizeof *value);
+
+    return got == (int)sizeof *value ? 0 : got < 0 ? got : -EIO;
+}
+
+int sys_read(int fd, void *to, size_t bytes)
+{
+    int before = sys_cancel_off();
+    ssize_t got = read(fd, to, bytes);
+    int result = got < 0 ? -errno : (int)got;
+
+    sys_cancel_back(before);
+    return result;
+}
+
+void sys_join(pthread_t thread)
+{
+    int before = sys_cancel_off();
+
+    pthread_join(thread, NULL);
+    sys_cancel_back(before);
 }
 
 static char *map_at_will(size_t bytes, int prot)

@@ -5,9 +5,25 @@
 #ifndef VSDK_BASE_SYS_H
 #define VSDK_BASE_SYS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Many functions of libc are cancellation points, and a thread that vanished inside the library
+ * would stay inside for ever. So they are called between these two, or by their number. */
+static inline int sys_cancel_off(void)
+{
+    int before;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+static inline void sys_cancel_back(int before)
+{
+    pthread_setcancelstate(before, NULL);
+}
 
 int sys_open(const char *path, int flags);
 int sys_dup(int fd);    /* CLOEXEC, >= 3 */
@@ -23,6 +39,8 @@ int sys_ioctl_retry(int fd, unsigned long request, uintptr_t argument);
 int sys_eventfd(void);                         /* non-blocking, CLOEXEC, >= 3 */
 int sys_eventfd_write(int fd, uint64_t value); /* async-signal-safe */
 int sys_eventfd_read(int fd, uint64_t *value); /* -EAGAIN when nothing is there */
+int sys_read(int fd, void *to, size_t bytes);  /* how many came */
+void sys_join(pthread_t thread);
 /* Anonymous private memory without reservation whose address is congruent to `phase` modulo
  * `align` (a power of two >= 4096); NULL with errno set. */
 void *sys_map_anonymous(size_t bytes, size_t align, size_t phase, int prot);

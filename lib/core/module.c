@@ -31,11 +31,10 @@ static int read_line(const char *path, char *line, size_t room)
 
     if (fd < 0)
         return fd;
-    ssize_t length = read(fd, line, room - 1);
-    int failure = length < 0 ? -errno : 0;
+    int length = sys_read(fd, line, room - 1);
     sys_close(fd);
-    if (failure)
-        return failure;
+    if (length < 0)
+        return length;
     line[length] = 0;
     line[strcspn(line, "\n")] = 0;
     return (int)strlen(line);

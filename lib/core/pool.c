@@ -156,7 +156,7 @@ static vsdk_status start_threads(vsdk_pool *pool, const char *operation, vsdk_er
 static void join_threads(vsdk_pool *pool)
 {
     for (uint32_t i = 0; i < pool->started; i++)
-        pthread_join(pool->threads[i].thread, NULL);
+        sys_join(pool->threads[i].thread);
     pool->joined = 1;
 }
 

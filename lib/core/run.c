@@ -191,7 +191,7 @@ static void end_threads(struct vm_run *run)
         vm_request(vm, REQUEST_LEAVE);
     lock_give(&vm->life.lock);
     for (uint32_t i = 0; i < run->started; i++)
-        pthread_join(run->runners[i].thread, NULL);
+        sys_join(run->runners[i].thread);
     lock_take(&vm->life.lock);
     vm_withdraw(vm, REQUEST_LEAVE);
     lock_give(&vm->life.lock);

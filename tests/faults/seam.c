@@ -315,6 +315,7 @@ static const char *const harmless[] = {
     "pthread_mutex_unlock",
     "pthread_once",
     "pthread_self",
+    "pthread_setcancelstate",
     "pthread_sigmask",
     "readdir64",
     "sched_yield",

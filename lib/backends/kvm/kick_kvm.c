@@ -146,7 +146,7 @@ static void wait_for_kickers(vcpu_kvm *v)
         if (i < 64)
             sched_yield();
         else
-            nanosleep(&nap, NULL);
+            syscall(SYS_nanosleep, &nap, NULL);
     }
 }
 
@@ -191,10 +191,12 @@ static int take_signals(const kick_kvm *k)
     sigset_t set;
     sigemptyset(&set);
     add_signals(k, &set);
+    int before = sys_cancel_off(); /* who is cancelled and kicked leaves its run as others do */
     while (sigtimedwait(&set, &info, &now) > 0) {
         hand_out(&info);
         taken++;
     }
+    sys_cancel_back(before);
     return taken;
 }
 

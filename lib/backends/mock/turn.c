@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/mock/turn.h"
+#include "base/sys.h"
 
 void turn_init(turn *t)
 {
@@ -16,6 +17,7 @@ void turn_free(turn *t)
 
 void turn_take(turn *t)
 {
+    int before = sys_cancel_off();
     uint32_t mine;
 
     pthread_mutex_lock(&t->mutex);
@@ -23,6 +25,7 @@ void turn_take(turn *t)
     while (t->serving != mine)
         pthread_cond_wait(&t->changed, &t->mutex);
     pthread_mutex_unlock(&t->mutex);
+    sys_cancel_back(before);
 }
 
 void turn_give(turn *t)

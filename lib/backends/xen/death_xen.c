@@ -11,7 +11,6 @@
 #include "backends/xen/xen.h"
 #include "base/sys.h"
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 static struct {
@@ -41,7 +40,7 @@ static int bind_event(void)
         return 0;
     }
     if (deaths.events)
-        xenevtchn_close(deaths.events);
+        events_close(deaths.events);
     deaths.events = NULL;
     return failure;
 }
@@ -62,7 +61,7 @@ void death_close(void)
     lock_take(&deaths.lock);
     if (--deaths.users == 0 && deaths.events) {
         deaths.fd = -1;
-        xenevtchn_close(deaths.events);
+        events_close(deaths.events);
         deaths.events = NULL;
     }
     lock_give(&deaths.lock);
@@ -175,16 +174,7 @@ static int look_at_all(xen_host *host)
 /* Several threads wait for the one event and all are woken: who comes first takes it. */
 static int take_event(void)
 {
-    struct pollfd poller = {.fd = deaths.fd, .events = POLLIN};
-    int port;
-
-    if (!deaths.events || poll(&poller, 1, 0) <= 0)
-        return 0;
-    port = xenevtchn_pending(deaths.events);
-    if (port < 0)
-        return 0;
-    xenevtchn_unmask(deaths.events, (evtchn_port_t)port);
-    return 1;
+    return deaths.events && events_are_there(deaths.fd) && events_take(deaths.events) >= 0;
 }
 
 /* Whoever sleeps without an end, since there was an event to come, is to ask from now on. */

@@ -2,6 +2,7 @@
 /* The domain of a virtual machine: made, furnished, let go on, stopped, destroyed. */
 #include "backends/xen/xen.h"
 #include "base/alloc.h"
+#include "base/sys.h"
 #include <errno.h>
 #include <string.h>
 #include <xen/hvm/params.h>
@@ -150,6 +151,7 @@ static void destroy_domain(xen_vm *vm)
 void xen_vm_destroy(backend_vm *vm)
 {
     xen_vm *made = xen_vm_of(vm);
+    int before = sys_cancel_off();
 
     death_remove(made);
     for (uint32_t i = 0; i < XEN_VCPUS_MAX; i++)
@@ -165,6 +167,7 @@ void xen_vm_destroy(backend_vm *vm)
         destroy_domain(made);
     cpuid_close(made);
     regs_close(made);
+    sys_cancel_back(before);
 }
 
 void xen_vm_free(backend_vm *vm)

@@ -17,6 +17,7 @@ static lock opening = LOCK_INITIALIZER(RANK_LEAF);
 
 void descriptor_plug_in(descriptor_plug *plug)
 {
+    plug->cancel = sys_cancel_off();
     lock_take(&opening);
     for (int i = 0; i < 3; i++) {
         plug->fd[i] = -1;
@@ -30,6 +31,7 @@ void descriptor_plug_out(descriptor_plug *plug)
     for (int i = 0; i < 3; i++)
         sys_close(plug->fd[i]);
     lock_give(&opening);
+    sys_cancel_back(plug->cancel);
 }
 
 vsdk_status xen_failed(vsdk_error *error, int failure, const char *operation, const char *what)
@@ -194,11 +196,14 @@ static vsdk_status open_handles(xen_host *host, vsdk_error *error)
 
 static void host_free(xen_host *host)
 {
+    int before = sys_cancel_off();
+
     if (host->watches_deaths)
         death_close();
     if (host->memory)
         xenforeignmemory_close(host->memory);
     compat_close(host->control);
+    sys_cancel_back(before);
     alloc_free(host->cpuid);
     alloc_free(host);
 }

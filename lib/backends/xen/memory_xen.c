@@ -80,7 +80,9 @@ static void find_touched(const uint8_t *memory, uint64_t pages, uint8_t *touched
     for (uint64_t done = 0; fd >= 0 && done < pages;) {
         uint64_t count = pages - done < BATCH ? pages - done : BATCH;
         off_t from = (off_t)(((uintptr_t)memory / XEN_PAGE + done) * sizeof *entries);
+        int before = sys_cancel_off();
         ssize_t got = pread(fd, entries, count * sizeof *entries, from);
+        sys_cancel_back(before);
 
         if (got < (ssize_t)sizeof *entries)
             break;

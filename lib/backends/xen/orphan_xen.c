@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 typedef struct mark {
     char magic[4];
@@ -30,14 +29,13 @@ static int start_of(uint32_t pid, uint32_t *start)
 {
     char path[32], text[1024];
     char *at;
-    ssize_t length;
-    int fd;
+    int fd, length;
 
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
     fd = sys_open(path, O_RDONLY);
     if (fd < 0)
         return fd;
-    length = read(fd, text, sizeof text - 1);
+    length = sys_read(fd, text, sizeof text - 1);
     sys_close(fd);
     if (length <= 0)
         return -EIO;

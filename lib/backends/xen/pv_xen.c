@@ -11,7 +11,6 @@
 #include "backends/xen/store.h"
 #include "backends/xen/xen.h"
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <xen/hvm/params.h>
@@ -102,7 +101,7 @@ vsdk_status pv_open(xen_vm *vm, vsdk_error *error)
 void pv_close(xen_vm *vm)
 {
     if (vm->pv.events)
-        xenevtchn_close(vm->pv.events);
+        events_close(vm->pv.events);
     if (vm->pv.pages)
         xenforeignmemory_unmap(vm->host->memory, vm->pv.pages, PAGES);
     store_free(vm->pv.store);
@@ -118,7 +117,7 @@ int pv_reset(xen_vm *vm)
 
     lock_take(&vm->pv.lock);
     if (vm->pv.events)
-        xenevtchn_close(vm->pv.events);
+        events_close(vm->pv.events);
     vm->pv.events = NULL;
     result = open_channels(vm);
     if (result >= 0)
@@ -144,16 +143,10 @@ static void notify(xen_vm *vm, evtchn_port_t port)
  * is pending would block. */
 static void take_events(xen_vm *vm)
 {
-    struct pollfd poller = {.events = POLLIN};
-
     lock_take(&vm->pv.lock);
-    poller.fd = pv_fd(vm);
-    for (int i = 0; i < PAGES && poll(&poller, 1, 0) > 0; i++) {
-        int port = xenevtchn_pending(vm->pv.events);
-        if (port < 0)
-            continue;
-        xenevtchn_unmask(vm->pv.events, (evtchn_port_t)port);
-        if ((evtchn_port_t)port == vm->pv.console_port)
+    for (int i = 0; i < PAGES && events_are_there(pv_fd(vm)); i++) {
+        int port = events_take(vm->pv.events);
+        if (port >= 0 && (evtchn_port_t)port == vm->pv.console_port)
             vm->vm->console_due = 1; /* it may also have read, and made room */
     }
     lock_give(&vm->pv.lock);

@@ -35,7 +35,7 @@ static vsdk_status connect_events(xen_vcpu *vcpu, vsdk_error *error)
 void vcpu_disconnect(xen_vcpu *vcpu)
 {
     if (vcpu->events)
-        xenevtchn_close(vcpu->events);
+        events_close(vcpu->events);
     vcpu->events = NULL;
     vcpu->request = NULL;
     vcpu->access.pending = 0;
@@ -123,14 +123,6 @@ static int deadline_passed(const xen_vcpu *vcpu)
     return !sys_time_left(vcpu->vcpu->deadline_ns);
 }
 
-static void take_event(xen_vcpu *vcpu)
-{
-    int port = xenevtchn_pending(vcpu->events);
-
-    if (port >= 0)
-        xenevtchn_unmask(vcpu->events, (evtchn_port_t)port);
-}
-
 /* Sleeps until something may have happened. -errno when the wait itself failed. Kicks and signals
  * must not keep a thread from asking for the guest's end. */
 static int wait_for_event(xen_vcpu *vcpu)
@@ -142,11 +134,13 @@ static int wait_for_event(xen_vcpu *vcpu)
                                 {.fd = death_fd(), .events = POLLIN},
                                 {.fd = serves ? pv_fd(vcpu->vm) : -1, .events = POLLIN}};
     uint64_t count;
+    int before = sys_cancel_off();
     int result =
         ppoll(pollers, 4, patience(vcpu, more || vcpu->busy, &wait), NULL) < 0 ? -errno : 0;
+    sys_cancel_back(before);
 
     if (pollers[0].revents)
-        take_event(vcpu);
+        events_take(vcpu->events);
     if (pollers[1].revents)
         sys_eventfd_read(vcpu->kick, &count);
     if (pollers[2].revents || (death_is_polled() && !pollers[0].revents))

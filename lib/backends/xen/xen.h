@@ -149,10 +149,14 @@ vsdk_status xen_refused(vsdk_error *error, int failure, const char *operation, c
 /* host_xen.c. The libraries open their descriptors at the lowest number: between these two 0 to 2
  * are never free, and other threads that open wait. */
 typedef struct descriptor_plug {
-    int fd[3];
+    int fd[3], cancel;
 } descriptor_plug;
 void descriptor_plug_in(descriptor_plug *plug);
 void descriptor_plug_out(descriptor_plug *plug);
+/* Takes an event that is there: its port, or -1. */
+int events_take(xenevtchn_handle *events);
+int events_are_there(int fd);
+void events_close(xenevtchn_handle *events);
 void xen_logger_init(xen_logger *logger, backend_host *host);
 void xen_log(backend_host *host, vsdk_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
