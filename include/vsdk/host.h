@@ -151,8 +151,9 @@ typedef uint32_t vsdk_host_flags;
 
 /*
  * Receives the library's messages. Messages that a guest can cause are limited in rate. The library
- * writes nowhere else. Some come while a lock is held: in a language with a collector, no handle is
- * closed meanwhile.
+ * writes nowhere else. Some that tell of a failure come while a lock is held: in a language with a
+ * collector, no handle is closed meanwhile, and the function waits for no lock that is held over a
+ * call of the library's.
  *
  *   user   (may be NULL) The pointer given with the callback.
  *   level  Severity.

@@ -200,7 +200,7 @@ vsdk_exit *vsdk_vcpu_record(vsdk_vcpu *vcpu);
  *
  * Finishes the access of the last exit with the answer in the record, enters the guest, lets
  * attached devices answer what they claim, and returns with the record filled. In CREATED and
- * PAUSED it waits inside.
+ * PAUSED it waits inside; of the first wait in CREATED a log at VSDK_LOG_INFO is told.
  *
  * VSDK_OK says that the record is filled, not that the guest goes on: a loop ends when the exit has
  * VSDK_EXIT_TERMINAL, or a reason that it does not handle.

@@ -128,7 +128,8 @@ struct vsdk_vm {
     device_list devices;
     irq_router irq;
     vm_console console;
-    struct vm_run *run; /* vsdk_vm_run's, NULL when it is not; under life.lock */
+    struct vm_run *run;              /* vsdk_vm_run's, NULL when it is not; under life.lock */
+    _Atomic uint32_t told_to_resume; /* the log was: see vcpu_attend.c */
     _Atomic uint32_t run_cancelled;
     _Atomic uint32_t run_word; /* grows with what vsdk_vm_run waits for; a futex */
 };

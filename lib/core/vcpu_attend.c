@@ -4,6 +4,7 @@
  * precedence in vcpu.h. */
 #include "base/sys.h"
 #include "core/counters.h"
+#include "core/log.h"
 #include "core/vcpu_state.h"
 #include <errno.h>
 #include <string.h>
@@ -92,6 +93,14 @@ static int is_to_settle(const vsdk_vcpu *vcpu, uint32_t requests)
            atomic_load(&vcpu->vm->life.state) == VSDK_VM_RUNNING;
 }
 
+/* A run in CREATED is right where several threads begin, and a silent hang where a resume was
+ * forgotten. PARKED: whatever the log function waits for, nobody waits for this thread. */
+static void tell_to_resume(vsdk_vm *vm)
+{
+    if (atomic_load(&vm->life.state) == VSDK_VM_CREATED && !atomic_exchange(&vm->told_to_resume, 1))
+        host_log(vm->host, VSDK_LOG_INFO, "a run waits for vsdk_vm_resume, which starts the guest");
+}
+
 /* Stands still until something else is asked. What becomes due meanwhile this thread makes: it may
  * be the only one inside. */
 static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
@@ -102,6 +111,7 @@ static vcpu_verdict park(vsdk_vcpu *vcpu, vsdk_status *status)
 
     atomic_store(&vcpu->place, PLACE_PARKED);
     life_changed(vcpu->vm);
+    tell_to_resume(vcpu->vm);
     atomic_fetch_or(&vcpu->backend.requests, REQUEST_LOOK);
     while (result != -EINTR && result != -ETIMEDOUT) {
         requests = atomic_load(&vcpu->backend.requests);

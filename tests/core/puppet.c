@@ -10,6 +10,7 @@
 #include <time.h>
 
 puppet_script_fn puppet_script;
+void (*puppet_told)(vsdk_log_level level, const char *text);
 _Atomic unsigned puppet_breaches, puppet_alive, puppet_logged, puppet_refusal, puppet_fragments;
 void (*puppet_mapped)(const backend_slot *slot);
 void (*puppet_entering)(backend_vcpu *vcpu);
@@ -491,11 +492,14 @@ static void must(vsdk_status status, const vsdk_error *error)
 static void count_message(void *user, vsdk_log_level level, const char *text)
 {
     atomic_fetch_add(&puppet_logged, level == VSDK_LOG_ERROR);
+    if (puppet_told)
+        puppet_told(level, text);
 }
 
 vsdk_host *puppet_open(int is_autonomous)
 {
-    const vsdk_host_config config = {.size = sizeof config, .log = count_message};
+    const vsdk_host_config config = {
+        .size = sizeof config, .log = count_message, .log_level = VSDK_LOG_DEBUG};
     vsdk_host *host;
     vsdk_error error;
 

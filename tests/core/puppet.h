@@ -17,6 +17,7 @@ extern puppet_script_fn puppet_script;
 extern _Atomic unsigned puppet_breaches; /* of the operations table's rules */
 extern _Atomic unsigned puppet_alive;    /* hosts, machines and vCPUs not given back */
 extern _Atomic unsigned puppet_logged;   /* messages of VSDK_LOG_ERROR */
+extern void (*puppet_told)(vsdk_log_level level, const char *text); /* of each message */
 
 /* The next call that is refused, once. */
 enum puppet_refusal {
