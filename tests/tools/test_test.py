@@ -196,8 +196,16 @@ def longs():
         result(status == 1 and time.monotonic() - begin < 40, "a job ends at its limit")
 
 
+def lab_options():
+    """Without eager-fpu this Xen loses the SSE registers of guests with two processors."""
+    done = subprocess.run(["bash", "-c", 'build=B mem=64 linux_options=; qemu=(); . "$0"; machine_kernel_xen; echo "${qemu[@]}"',
+                           os.path.join(sys.argv[1], "tools", "lab.d", "machine.sh")], capture_output=True, text=True)
+    result("spec-ctrl=no,eager-fpu " in done.stdout, f"the Xen lab has eager-fpu: {done.stdout}".strip().replace("\n", " "))
+
+
 notices()
 longs()
+lab_options()
 labs()
 leaves_nothing()
 stops()
