@@ -256,6 +256,31 @@ Test(loans, who_detaches_waits_for_the_vcpu_inside, .timeout = 60)
     recall_from_a_thread(detach);
 }
 
+static void *write_to_it(void *unused)
+{
+    cr_assert_eq(rig_write(&rig, PIO, PORT, 1, 0), BUS_CLAIMED);
+    return unused;
+}
+
+/* Whoever has a device closes doorbells while a vCPU waits for it: that one reads no table. */
+Test(loans, who_waits_at_the_gate_keeps_no_doorbell, .timeout = 60)
+{
+    const vsdk_doorbell_config config = {
+        .size = sizeof config, .space = PIO, .address = 0x500, .width = 1};
+    vsdk_doorbell *bell = NULL;
+    pthread_t thread;
+
+    ok(vsdk_doorbell_create(rig.vm, &config, &bell, NULL));
+    ok(vsdk_device_enter(device, NULL));
+    pthread_create(&thread, NULL, write_to_it, NULL);
+    while ((atomic_load(&device->count) & DEVICE_THREADS) < 2)
+        sched_yield();
+    vsdk_doorbell_close(bell);
+    vsdk_device_leave(device);
+    pthread_join(thread, NULL);
+    cr_assert_eq(notes.writes, 1);
+}
+
 /* The devices' own words are plain: what excludes nobody is seen by a thread sanitizer, and here.
  */
 enum { ACCESSES = 20000 };
