@@ -128,18 +128,15 @@ static vsdk_status slot_enter(vsdk_vm *vm, gpa_slot *slot, const char *operation
         *error = why;
     if (!status && span_map_add(&vm->map.entries, &vm->readers, &slot->entry.at))
         return VSDK_OK;
+    int kept = slot->backend.data != NULL; /* of a vm_map that failed */
     if (!status) {
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation,
                            "no memory for the table of mappings");
         lock_take(&vm->serial);
-        vsdk_status undone = ops->vm_unmap(&vm->backend, &slot->backend, &why);
+        kept = ops->vm_unmap(&vm->backend, &slot->backend, &why) != VSDK_OK;
         lock_give(&vm->serial);
-        if (undone) {
-            keep_for_ever(vm, slot, &why);
-            return status;
-        }
     }
-    if (slot->backend.data)
+    if (kept)
         keep_for_ever(vm, slot, &why);
     return status;
 }
