@@ -88,7 +88,8 @@ void vsdk_pool_close(vsdk_pool *pool);
  * The thread with the fewest loops gets it. The pool keeps the loop until it is stopped or closed.
  *
  * Errors, VSDK_ERROR_...:
- *   INVALID_ARGUMENT  a pointer is NULL
+ *   INVALID_ARGUMENT  a pointer is NULL, or the loop watches loops that watch others, deeper than
+ *                     Linux allows
  *   EXISTS            this pool has the loop already
  *   GONE              the pool was stopped
  *   NO_MEMORY         no memory
@@ -100,7 +101,7 @@ vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *err
 /*
  * End a pool's threads and wait for them.
  *
- * Its loops are dispatched no more. A second stop does nothing.
+ * Its loops are dispatched no more. A second stop waits for the first one, or does nothing.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  pool is NULL

@@ -35,8 +35,8 @@ struct vsdk_pool {
     uint32_t process;
     lock lock; /* RANK_POOL */
     _Atomic uint32_t ending;
-    uint32_t joined;
-    uint32_t started; /* threads that were made */
+    _Atomic uint32_t joined; /* and the loops given back; a futex for a second stop */
+    uint32_t started;        /* threads that were made */
     uint32_t count;
     pool_thread threads[];
 };
@@ -157,7 +157,6 @@ static void join_threads(vsdk_pool *pool)
 {
     for (uint32_t i = 0; i < pool->started; i++)
         sys_join(pool->threads[i].thread);
-    pool->joined = 1;
 }
 
 vsdk_status vsdk_pool_create(const vsdk_pool_config *given, vsdk_pool **pool, vsdk_error *error)
@@ -210,7 +209,7 @@ void vsdk_pool_close(vsdk_pool *pool)
 {
     if (!pool || pool->process != process_id() || !refs_put(&pool->refs))
         return;
-    if (!pool->joined) {
+    if (!atomic_load(&pool->joined)) {
         for (uint32_t i = 0; i < pool->started; i++)
             pthread_detach(pool->threads[i].thread);
         end_threads(pool);
@@ -246,8 +245,10 @@ static vsdk_status loop_add(vsdk_pool *pool, vsdk_loop *loop, pool_loop *entry,
     if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, loop->epoll, &event)) {
         int failure = errno;
         loop_put(loop);
-        return error_set_errno(error, VSDK_ERROR_NO_MEMORY, failure, operation,
-                               "the loop can't be waited for");
+        return error_set_errno(error,
+                               failure == ENOMEM || failure == ENOSPC ? VSDK_ERROR_NO_MEMORY
+                                                                      : VSDK_ERROR_INVALID_ARGUMENT,
+                               failure, operation, "the loop can't be waited for");
     }
     entry->next = t->loops;
     t->loops = entry;
@@ -293,6 +294,10 @@ vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)
         end_threads(pool);
         join_threads(pool);
         loops_put(pool);
+        atomic_store(&pool->joined, 1);
+        sys_futex_wake(&pool->joined);
     }
+    while (!atomic_load(&pool->joined))
+        sys_futex_wait(&pool->joined, 0, 0);
     return VSDK_OK;
 }

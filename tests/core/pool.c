@@ -212,6 +212,90 @@ static void a_stop_waits(void)
     task_end(&t);
 }
 
+/* Whoever stops a pool may free what its callbacks use. */
+static void a_second_stop_waits_too(void)
+{
+    vsdk_pool *pool = pool_of(1);
+    pthread_t first, second;
+    task t;
+
+    task_make(&t, pool, wait_inside);
+    vsdk_pool_add_loop(pool, t.loop, NULL);
+    vsdk_work_post(t.work, NULL);
+    PUPPET_WAIT(atomic_load(&t.inside));
+    pthread_create(&first, NULL, stop_it, pool);
+    PUPPET_WAIT(vsdk_pool_add_loop(pool, t.loop, NULL) == VSDK_ERROR_GONE);
+    atomic_store(&stopped, 0);
+    pthread_create(&second, NULL, stop_it, pool);
+    for (unsigned i = 0; i < 20; i++)
+        puppet_nap();
+    tap(!atomic_load(&stopped), "a second stop waits for the callback, too");
+    atomic_store(&t.go_on, 1);
+    pthread_join(first, NULL);
+    pthread_join(second, NULL);
+    vsdk_pool_close(pool);
+    task_end(&t);
+}
+
+static void *stop_it_cancelled(void *argument)
+{
+    pthread_cancel(pthread_self());
+    vsdk_pool_stop(argument, NULL);
+    atomic_store(&stopped, 1);
+    return NULL;
+}
+
+/* A thread that vanished in a stop would leave the pool half stopped. */
+static void a_stop_is_no_cancellation_point(void)
+{
+    vsdk_pool *pool = pool_of(2);
+    pthread_t thread;
+    task t;
+
+    atomic_store(&stopped, 0);
+    task_make(&t, pool, wait_inside);
+    vsdk_pool_add_loop(pool, t.loop, NULL);
+    vsdk_work_post(t.work, NULL);
+    PUPPET_WAIT(atomic_load(&t.inside));
+    pthread_create(&thread, NULL, stop_it_cancelled, pool);
+    PUPPET_WAIT(vsdk_pool_add_loop(pool, t.loop, NULL) == VSDK_ERROR_GONE);
+    atomic_store(&t.go_on, 1);
+    pthread_join(thread, NULL);
+    tap(atomic_load(&stopped), "a thread that is cancelled stops the pool first");
+    vsdk_pool_close(pool);
+    task_end(&t);
+}
+
+static void ready(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
+{
+}
+
+/* Loops that watch each other, as deep as Linux allows: a pool would be one more. */
+static void a_loop_that_is_too_deep(void)
+{
+    vsdk_pool *pool = pool_of(1);
+    vsdk_loop *loops[8] = {0};
+    vsdk_watch *watches[8] = {0};
+    vsdk_error error = {0};
+    unsigned n = 0;
+
+    vsdk_loop_create(&loops[0], NULL);
+    while (++n < 8 && !vsdk_loop_create(&loops[n], NULL))
+        if (vsdk_watch_create(loops[n], NULL, vsdk_loop_descriptor(loops[n - 1]), VSDK_LOOP_READ,
+                              ready, NULL, NULL, &watches[n], NULL))
+            break;
+    tap(n < 8 && vsdk_pool_add_loop(pool, loops[n - 1], &error) == VSDK_ERROR_INVALID_ARGUMENT &&
+            error.os_errno,
+        "a loop that can't be waited for: %s", error.message);
+    tap(!vsdk_pool_add_loop(pool, loops[0], NULL), "one that it watches can");
+    vsdk_pool_stop(pool, NULL);
+    vsdk_pool_close(pool);
+    for (unsigned i = 8; i--;) {
+        vsdk_watch_close(watches[i]);
+        vsdk_loop_close(loops[i]);
+    }
+}
+
 /* What the pool has of a loop goes with the stop. */
 static void a_stop_gives_loops_back(void)
 {
@@ -313,6 +397,9 @@ int main(void)
     loops_are_spread();
     its_threads();
     a_stop_waits();
+    a_second_stop_waits_too();
+    a_stop_is_no_cancellation_point();
+    a_loop_that_is_too_deep();
     a_stop_gives_loops_back();
     a_close_waits_for_nobody();
     a_close_from_its_own_thread();
