@@ -419,15 +419,16 @@ static void do_attach(single *s, enum where where, actor *a)
         a->phase = starts ? STARTED : a->phase;
         a->model.starts += (unsigned)starts;
     }
-    int moving = s->moving;
-    s->moving = 0;
-    if (where == IN_ACCESS) /* its start callback runs inside this one */
+    int moving = s->moving, dispatching = s->dispatching;
+    s->moving = s->dispatching = 0; /* a start is this call's, which foretells it */
+    if (where == IN_ACCESS)         /* its start callback runs inside this one */
         s->overlap--;
     vsdk_status status =
         vsdk_device_add_range(a->handle, VSDK_SPACE_PIO, world_port(a->number), 1, a->number, NULL);
     if (where == IN_ACCESS)
         s->overlap++;
     s->moving = moving;
+    s->dispatching = dispatching;
     expect(s, "add_range", status, should);
 }
 
