@@ -133,7 +133,7 @@ static vsdk_status slot_enter(vsdk_vm *vm, gpa_slot *slot, const char *operation
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation,
                            "no memory for the table of mappings");
         lock_take(&vm->serial);
-        kept = ops->vm_unmap(&vm->backend, &slot->backend, &why) != VSDK_OK;
+        kept = !!ops->vm_unmap(&vm->backend, &slot->backend, &why);
         lock_give(&vm->serial);
     }
     if (kept)
