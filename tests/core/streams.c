@@ -2,6 +2,7 @@
 /* Streams between threads: both ways at once, pulled by their descriptors or pushed to handlers
  * that are replaced meanwhile, and closed while bytes are under way. */
 #include "../contract/tap.h"
+#include "core/stream.h"
 #include "puppet.h"
 #include <poll.h>
 #include <pthread.h>
@@ -202,6 +203,32 @@ static void both_ends_close(void)
     tap(atomic_load(&releases) == 2 * ROUNDS, "both ends close at once");
 }
 
+/* The room that is kept for last words is nobody else's, and what was there before it stays. */
+static void a_reserve(void)
+{
+    const vsdk_stream_config config = {.size = sizeof config, .capacity = ROOM};
+    uint8_t bytes[3 * ROOM], got[3 * ROOM];
+    uint64_t count = 0;
+    vsdk_stream *one, *other;
+
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)i;
+    vsdk_stream_create(&config, &one, &other, NULL);
+    vsdk_stream_write(one, bytes, 10, NULL, NULL);
+    tap(!stream_reserve(one, ROOM, "a_reserve", NULL), "a reserve");
+    vsdk_stream_write(one, bytes + 10, sizeof bytes - 10, &count, NULL);
+    tap(count == ROOM - 10, "is not for what is written before: %u bytes", (unsigned)count);
+    count = stream_write_last(one, bytes + ROOM, sizeof bytes - ROOM);
+    tap(count == ROOM, "is for the last words: %u bytes", (unsigned)count);
+    vsdk_stream_write(one, bytes, 1, &count, NULL);
+    tap(!count && !stream_write_last(one, bytes, 1), "nothing more has room");
+    vsdk_stream_read(other, got, sizeof got, &count, NULL);
+    tap(count == 2 * ROOM && !memcmp(got, bytes, count), "all of it is read: %u bytes",
+        (unsigned)count);
+    vsdk_stream_close(one);
+    vsdk_stream_close(other);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -209,5 +236,6 @@ int main(int argc, char **argv)
     two_threads_pull();
     handlers_are_replaced();
     both_ends_close();
+    a_reserve();
     return tap_end();
 }

@@ -266,6 +266,33 @@ Test(base, a_writer_waits_for_readers)
     cr_assert(!atomic_load(&torn));
 }
 
+/* A reader that looked at the phase long ago and enters only now has the new snapshot, and a count
+ * that the writer before did not wait for: the next one does. */
+static readers aged;
+
+static void *wait_for_aged(void *unused)
+{
+    readers_wait(&aged);
+    return unused;
+}
+
+Test(base, a_writer_waits_for_a_reader_of_either_phase, .timeout = 60)
+{
+    for (uint32_t phase = 0; phase < 2; phase++) {
+        pthread_t thread;
+
+        readers_init(&aged);
+        readers_token late = &aged.stripes[0].count[phase];
+        atomic_fetch_add(late, 1);
+        cr_assert_eq(pthread_create(&thread, NULL, wait_for_aged, NULL), 0);
+        while (!(atomic_load(late) & READERS_WAITED))
+            sched_yield();
+        readers_leave(late);
+        pthread_join(thread, NULL);
+        readers_destroy(&aged);
+    }
+}
+
 static readers waited;
 static _Atomic unsigned waiting_over;
 

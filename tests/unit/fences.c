@@ -176,8 +176,10 @@ static void *read_always(void *slot)
 {
     while (!atomic_load(&finished)) {
         readers_slot_enter(slot);
-        if (*atomic_load(&shown) != 1)
-            atomic_store(&torn, 1);
+        const volatile int *value = atomic_load_explicit(&shown, memory_order_acquire);
+        for (int i = 0; i < 20; i++) /* long enough to be waited for */
+            if (*value != 1)
+                atomic_store(&torn, 1);
         readers_slot_leave(&section, slot);
     }
     return NULL;
@@ -195,10 +197,10 @@ static void a_writer_waits_for_slots(void)
         pthread_create(&threads[i], NULL, read_always, &slots[i]);
     }
     for (unsigned i = 1; i < 2000; i++) {
+        values[i % 2] = 1;
         int *old = atomic_exchange(&shown, &values[i % 2]);
         readers_wait(&section);
-        *(volatile int *)old = 0;
-        *(volatile int *)old = 1;
+        *old = 0;
     }
     atomic_store(&finished, 1);
     for (unsigned i = 0; i < 2; i++)
@@ -230,14 +232,15 @@ static void *wait_for_readers(void *unused)
 }
 
 /* Asleep: the count of changes says that it has come, `awaited` that it looks at the slots. */
-Test(fences, a_writer_sleeps_until_a_slot_is_left)
+Test(fences, a_writer_sleeps_until_a_slot_is_left, .timeout = 60)
 {
     pthread_t thread;
 
     fence_prepare();
     readers_init(&section);
-    readers_add_slot(&section, &slots[0]);
-    readers_wait(&section); /* nobody is inside */
+    for (unsigned i = 0; i < 2; i++)
+        readers_add_slot(&section, &slots[i]); /* the first is looked at last */
+    readers_wait(&section);                    /* nobody is inside */
     readers_slot_enter(&slots[0]);
     uint64_t changes = atomic_load(&section.changes);
     pthread_create(&thread, NULL, wait_for_readers, NULL);

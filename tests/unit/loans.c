@@ -91,6 +91,29 @@ Test(loans, nothing_is_lent_where_both_fences_are_full)
     cr_assert_eq(atomic_load(&device->count), 0);
 }
 
+Test(loans, two_that_take_turns_borrow_nothing)
+{
+    vsdk_vm_config config = {.size = sizeof config, .vcpus_max = 2};
+    struct core_rig pair;
+    vsdk_vcpu *vcpus[2];
+
+    rig_make_with(&pair, &config);
+    vcpus[0] = pair.vcpu;
+    ok(vsdk_vcpu_create(pair.vm, 1, NULL, &vcpus[1], NULL));
+    rig_run(&pair);
+    vsdk_device *shared = rig_device(&pair, &others, 0);
+    ok(vsdk_device_add_range(shared, PIO, 0x80, 1, 0, NULL));
+    for (int i = 0; i < 4 * DEVICE_LEND_AFTER; i++) {
+        pair.vcpu = vcpus[i % 2];
+        cr_assert_eq(rig_write(&pair, PIO, 0x80, 1, 0), BUS_CLAIMED);
+        cr_assert_eq(atomic_load(&shared->count), 0);
+    }
+    vsdk_device_close(shared);
+    vsdk_vcpu_close(vcpus[1]);
+    pair.vcpu = vcpus[0];
+    rig_end(&pair);
+}
+
 /* From the next access on, whatever the vCPU remembers. */
 Test(loans, a_range_that_goes_is_gone)
 {
@@ -310,7 +333,8 @@ static void *enter_often(void *entered)
     return NULL;
 }
 
-Test(loans, one_at_a_time_is_inside, .timeout = 120)
+/* `forgets`: each access looks the device up, as after a change of the tables. */
+static void storm(int forgets)
 {
     static uint64_t entered[2];
     pthread_t threads[2];
@@ -319,14 +343,27 @@ Test(loans, one_at_a_time_is_inside, .timeout = 120)
     notes.inside = add_one;
     for (int i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, enter_often, &entered[i]);
-    for (int i = 0; i < ACCESSES; i++)
+    for (int i = 0; i < ACCESSES; i++) {
+        if (forgets)
+            rig.vcpu->found = (bus_found){0};
         claimed += rig_write(&rig, PIO, PORT, 1, 0) == BUS_CLAIMED;
+    }
     atomic_store(&over, 1);
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     cr_assert(!atomic_load(&two));
     cr_assert_eq(claimed, ACCESSES);
     cr_assert_eq(sum, claimed + entered[0] + entered[1]);
+}
+
+Test(loans, one_at_a_time_is_inside, .timeout = 120)
+{
+    storm(0);
+}
+
+Test(loans, one_at_a_time_is_inside_of_what_was_looked_up, .timeout = 120)
+{
+    storm(1);
 }
 
 /* Released as soon as it is detached: what is touched after that a sanitizer sees. */

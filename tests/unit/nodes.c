@@ -167,6 +167,10 @@ Test(claims, are_checked)
     fails(RANGE, claim(VSDK_PC_MEMORY, 0x1000, UINT64_MAX));
     fails(RANGE, claim(VSDK_PC_LINES, 24, 1));
     fails(LIMIT, claim(VSDK_PC_MEMORY, VSDK_PC_ANY, 0x10000000));
+    fails(LIMIT, claim(VSDK_PC_PORTS, VSDK_PC_ANY, 0x8000)); /* begins in the window, ends behind */
+    ok(claim(VSDK_PC_LINES, 16, 1));
+    fails(NOT_FOUND, vsdk_pc_unclaim(pc, VSDK_PC_PORTS, 16, NULL));
+    ok(vsdk_pc_unclaim(pc, VSDK_PC_LINES, 16, NULL));
     fails(LIMIT, claim(VSDK_PC_MEMORY, VSDK_PC_ANY, UINT64_C(1) << 52));
 }
 
@@ -421,6 +425,16 @@ static void add_all_kinds(void)
                        {VSDK_PC_LINES, 0, 16, 8},
                        {VSDK_PC_LINES, VSDK_PC_LEVEL, 11, 1}}},
         {.hid = "QEMU0002", .cid = "LNRO0005", .uid = 256},
+        /* A buffer of 63 bytes, the first whose length is told by two. */
+        {.hid = "LNRO0006",
+         .resource_count = 7,
+         .resources = {{VSDK_PC_PORTS, 0, 0x5000, 1},
+                       {VSDK_PC_PORTS, 0, 0x5002, 1},
+                       {VSDK_PC_PORTS, 0, 0x5004, 1},
+                       {VSDK_PC_PORTS, 0, 0x5006, 1},
+                       {VSDK_PC_LINES, 0, 5, 1},
+                       {VSDK_PC_LINES, 0, 7, 1},
+                       {VSDK_PC_LINES, 0, 10, 1}}},
         {.hid = "QEMU0002", .uid = UINT32_MAX},
     };
 
@@ -448,10 +462,16 @@ static uint32_t read_file(const char *folder, const char *name, void *bytes, siz
 /* The compiler reads them, says what was meant, and makes the same bytes of what it read. */
 Test(nodes, are_what_the_acpi_compiler_makes)
 {
-    static const char *const said[] = {
-        "_HID, EisaId (\"ABC1DEF\")",  "_CID, EisaId (\"PNP0A03\")", "_HID, \"QEMU0002\"",
-        "0x0000010000000000,",         "0x0000000200000000,",        "Level, ActiveHigh, Exclusive",
-        "Edge, ActiveHigh, Exclusive", "Memory32Fixed (ReadWrite",   "0xFFFFF000,"};
+    static const char *const said[] = {"_HID, EisaId (\"ABC1DEF\")",
+                                       "_CID, EisaId (\"PNP0A03\")",
+                                       "_HID, \"QEMU0002\"",
+                                       "0x0000010000000000,",
+                                       "0x0000000200000000,",
+                                       "Level, ActiveHigh, Exclusive",
+                                       "Edge, ActiveHigh, Exclusive",
+                                       "Memory32Fixed (ReadWrite",
+                                       "0xFFFFF000,",
+                                       "0x30FF,"};
     static char text[1 << 16];
     char folder[] = "/tmp/vsdk-nodes-XXXXXX", path[64];
     uint8_t again_bytes[AREA];

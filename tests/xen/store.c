@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store of a guest: what it reads and writes, what it is told of, what it may not and how much
  * it may, and that no bytes in the ring do harm. */
+#include "backends/xen/store.h"
 #include "rig.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,6 +340,131 @@ static void limits(void)
     end();
 }
 
+/* One byte more than that is refused. */
+static void limits_to_the_byte(void)
+{
+    static char payload[XENSTORE_PAYLOAD_MAX], path[600], token[600];
+    unsigned count = 0;
+
+    if (!begin())
+        return;
+    EXPECT(ask(XS_GET_DOMAIN_PATH, "32767"), "/local/domain/32767");
+    EXPECT(ask(XS_GET_DOMAIN_PATH, "32768"), "EINVAL");
+    /* Paths: 512 with the home's and the slash between. */
+    memset(path, 'p', sizeof path);
+    path[512 - 16] = 0;
+    EXPECT(put_in(0, path, "x"), "OK");
+    path[512 - 16] = 'p';
+    path[512 - 16 + 1] = 0;
+    EXPECT(put_in(0, path, "x"), "EINVAL");
+    memset(path, '@', sizeof path);
+    path[512] = 0;
+    EXPECT(watch(XS_WATCH, path, "t"), "OK");
+    expect_event(path, "t");
+    path[512] = '@';
+    path[513] = 0;
+    EXPECT(watch(XS_WATCH, path, "t"), "EINVAL");
+    EXPECT(ask(XS_RESET_WATCHES, ""), "OK");
+    /* Names: as many as fill an answer. */
+    memset(path, 'n', sizeof path);
+    memcpy(path, "list/", 5);
+    for (count = 0; count < 16; count++) {
+        path[5] = (char)('a' + count);
+        path[5 + 255] = count == 15 ? 'n' : 0;
+        path[5 + 256] = 0;
+        EXPECT(ask(XS_MKDIR, path), "OK");
+    }
+    EXPECT(ask(XS_DIRECTORY, "list"), "E2BIG");
+    EXPECT(ask(XS_RM, path), "OK");
+    path[5 + 255] = 0;
+    EXPECT(ask(XS_MKDIR, path), "OK");
+    ask(XS_DIRECTORY, "list");
+    check(head.type == XS_DIRECTORY && head.len == sizeof payload, "%u bytes", head.len);
+    /* Watches: 8192 bytes, each 6 more than its path and token. */
+    memset(payload, 't', sizeof payload);
+    memcpy(payload, "data", 5);
+    for (count = 0; count < 2; count++) {
+        payload[5] = (char)('a' + count);
+        payload[5 + 3900] = 0;
+        EXPECT(ask_in(0, XS_WATCH, payload, 5 + 3901), "OK");
+        next_message();
+        payload[5 + 3900] = 't';
+    }
+    memset(token, 't', sizeof token);
+    token[8192 - 2 * (26 + 3900) - 26 + 1] = 0;
+    EXPECT(watch(XS_WATCH, "data", token), "E2BIG");
+    token[8192 - 2 * (26 + 3900) - 26] = 0;
+    EXPECT(watch(XS_WATCH, "data", token), "OK");
+    end();
+}
+
+/* Of 520 bytes 62 have room behind an answer, and 509 are left: what says 504 is 16 more. */
+static void events_to_the_byte(void)
+{
+    static char path[512];
+    unsigned events = 0;
+
+    if (!begin())
+        return;
+    for (unsigned i = 0; i < 70; i++) {
+        char token[8];
+        snprintf(token, sizeof token, "t%05u", i);
+        EXPECT(watch(XS_WATCH, "data", token), "OK");
+        next_message();
+    }
+    memset(path, 'p', sizeof path);
+    memcpy(path, "data/", 5);
+    path[496] = 0;
+    EXPECT(put_in(0, path, "x"), "OK");
+    for (next_message(); head.type == XS_WATCH_EVENT; next_message(), events++)
+        check(head.len == 504, "%u bytes", head.len);
+    check(events == 62, "%u events", events);
+    EXPECT(ask(XS_READ, "domid"), "5");
+    end();
+}
+
+/* Written over by what is as long it is as full as before; by a byte more it would be too full. */
+static void a_full_tree(void)
+{
+    static const char value[XENSTORE_PAYLOAD_MAX];
+    store_tree *tree = calloc(1, sizeof *tree);
+    uint32_t length = XENSTORE_PAYLOAD_MAX;
+    char path[8];
+
+    if (!tree)
+        tap_bail("no memory");
+    for (unsigned i = 0; i < 100; i++) {
+        int named = snprintf(path, sizeof path, "/n%u", i);
+        if (!tree_write(tree, path, (uint32_t)named, value, sizeof value))
+            break;
+    }
+    while (length && !tree_write(tree, "/z", 2, value, length))
+        length--;
+    check(length && tree->used == STORE_TREE_BYTES, "%u bytes are used", tree->used);
+    check(!tree_write(tree, "/z", 2, value, length + 1), "a byte too many");
+    check(tree_write(tree, "/z", 2, value, length), "no room for the same");
+    check(tree->used == STORE_TREE_BYTES, "%u bytes are used", tree->used);
+    free(tree);
+}
+
+/* More than are served in one turn, all asked at once and told once. */
+static void many_at_once(void)
+{
+    const struct xsd_sockmsg request = {.type = XS_RESET_WATCHES};
+
+    if (!begin())
+        return;
+    for (unsigned i = 0; i < 40; i++)
+        write_ring(&request, sizeof request);
+    serve();
+    rig.vcpu.requests = REQUEST_KICK;
+    for (unsigned i = 0; i < 5; i++)
+        rig_run(&rig, PATIENCE_MS);
+    rig.vcpu.requests = 0;
+    check(ring->req_cons == ring->req_prod, "%u bytes wait", ring->req_prod - ring->req_cons);
+    end();
+}
+
 /* A guest that asks and does not read: the next request waits. */
 static void does_not_read(void)
 {
@@ -398,6 +524,9 @@ static void broken(int how)
     check(!rig_ops->vm_reset(&rig.vm, &rig_error), "%s", rig_error.message);
     check(!rig_ops->vm_resume(&rig.vm, &rig_error), "%s", rig_error.message);
     EXPECT(ask(XS_READ, "domid"), "5");
+    ring->rsp_cons = ring->rsp_prod + 1;
+    serve();
+    check(strstr(rig_log, "broke the rules"), "nothing is told after a reset");
     end();
 }
 
@@ -414,10 +543,12 @@ static void reset(void)
     EXPECT(put_in(0, "data/old", "1"), "OK");
     EXPECT(watch(XS_WATCH, "data", "t"), "OK");
     expect_event("data", "t");
+    uint32_t old = start();
     rig_ops->vm_pause(&rig.vm, &rig_error);
     check(!rig_ops->vm_reset(&rig.vm, &rig_error), "%s", rig_error.message);
     check(!rig_ops->vm_resume(&rig.vm, &rig_error), "%s", rig_error.message);
     EXPECT(ask(XS_READ, "data/old"), "ENOENT");
+    EXPECT(ask_in(old, XS_READ, "domid", 6), "ENOENT");
     EXPECT(put_in(0, "data/old", "1"), "OK");
     expect_no_event();
     end();
@@ -481,6 +612,10 @@ int main(void)
         {"watches", watches},
         {"transactions", transactions},
         {"limits", limits},
+        {"limits to the byte", limits_to_the_byte},
+        {"events to the byte", events_to_the_byte},
+        {"a full tree", a_full_tree},
+        {"many at once", many_at_once},
         {"a guest that does not read", does_not_read},
         {"broken rules", broken_rules},
         {"reset", reset},
