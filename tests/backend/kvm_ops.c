@@ -524,6 +524,66 @@ TEST(codes_of_failed_requests)
     CHECK(kvm_error(&error, -EBUSY, "request", "failed") == VSDK_ERROR_SYSTEM && !error.hint[0]);
     CHECK(kvm_error(&error, -EINVAL, "request", "failed") == VSDK_ERROR_SYSTEM && !error.hint[0]);
     CHECK(error.os_errno == EINVAL && error.code == VSDK_ERROR_SYSTEM);
+    static const struct {
+        int os_errno;
+        const char *advice;
+    } told[] = {{ENOMEM, "free memory"}, {EACCES, "policy"}, {EPERM, "policy"}, {EMFILE, "ulimit"},
+                {ENFILE, "file-max"},    {EIO, "fork"},      {EINTR, "again"}};
+    for (unsigned i = 0; i < sizeof told / sizeof *told; i++) {
+        kvm_error(&error, -told[i].os_errno, "request", "failed");
+        CHECK(strstr(error.hint, told[i].advice) != NULL);
+    }
+}
+
+static void expect_report(int is_exit, vsdk_exit_reason reason, uint64_t detail)
+{
+    vcpu_kvm *v = r.vcpu.data;
+    r.exit = (vsdk_exit){.reason = VSDK_EXIT_NONE};
+    CHECK(kvm_exit_fill(v) == is_exit);
+    CHECK(r.exit.reason == reason && r.exit.detail == detail);
+}
+
+/* What no guest here makes the kernel say. An end is an end, what the next entry goes on from is no
+ * exit, and what is not known keeps its number. */
+TEST(reports_of_the_kernel)
+{
+    rig_open(&r, VSDK_IRQCHIP_NONE, 0);
+    struct kvm_run *run = atomic_load(&((vcpu_kvm *)r.vcpu.data)->run);
+    static const struct {
+        uint32_t event;
+        vsdk_exit_reason reason;
+        uint64_t detail;
+    } events[] = {{KVM_SYSTEM_EVENT_SHUTDOWN, VSDK_EXIT_POWEROFF, 0},
+                  {KVM_SYSTEM_EVENT_RESET, VSDK_EXIT_RESET, 0},
+                  {KVM_SYSTEM_EVENT_CRASH, VSDK_EXIT_CRASH, VSDK_CRASH_PANIC},
+                  {KVM_SYSTEM_EVENT_SUSPEND, VSDK_EXIT_SUSPEND, 0},
+                  {77, VSDK_EXIT_UNKNOWN, 77}};
+    run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+    for (unsigned i = 0; i < sizeof events / sizeof *events; i++) {
+        run->system_event.type = events[i].event;
+        expect_report(1, events[i].reason, events[i].detail);
+    }
+    CHECK(r.exit.native == KVM_EXIT_SYSTEM_EVENT);
+    run->system_event.type = KVM_SYSTEM_EVENT_WAKEUP;
+    expect_report(0, VSDK_EXIT_NONE, 0);
+    static const uint32_t inside[] = {KVM_EXIT_INTR, KVM_EXIT_IOAPIC_EOI, KVM_EXIT_SET_TPR,
+                                      KVM_EXIT_IRQ_WINDOW_OPEN};
+    for (unsigned i = 0; i < sizeof inside / sizeof *inside; i++) {
+        run->exit_reason = inside[i];
+        expect_report(0, VSDK_EXIT_NONE, 0);
+    }
+    run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+    run->internal.suberror = 3;
+    expect_report(1, VSDK_EXIT_INTERNAL_ERROR, 3);
+    CHECK(r.exit.native == KVM_EXIT_INTERNAL_ERROR);
+    run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+    run->fail_entry.hardware_entry_failure_reason = UINT64_C(0x80000021);
+    expect_report(1, VSDK_EXIT_FAIL_ENTRY, UINT64_C(0x80000021));
+    run->exit_reason = 999;
+    run->hw.hardware_exit_reason = 55;
+    expect_report(1, VSDK_EXIT_UNKNOWN, 55);
+    CHECK(r.exit.native == 999);
+    rig_close(&r);
 }
 
 /* The kernel says ENOSPC, which is true of its page tables and tells nobody anything. */
@@ -608,6 +668,7 @@ int main(void)
     RUN(host_configurations);
     RUN(no_more_descriptors);
     RUN(codes_of_failed_requests);
+    RUN(reports_of_the_kernel);
     RUN(machine_without_memory);
     return rig_finish();
 }

@@ -1077,6 +1077,8 @@ Test(unknown, elf_of_another_machine)
     is_told("ELF of 32 bits for machine 40 (32-bit Arm)");
     make_elf(ELFCLASS64, ELFDATA2MSB, ET_EXEC, 22);
     is_told("ELF of 64 bits, big-endian, for machine 22 (S/390)");
+    make_elf(ELFCLASS64, ELFDATA2MSB, ET_EXEC, 999);
+    is_told("ELF of 64 bits, big-endian, for machine 999, not for x86");
     make_elf(ELFCLASS64, ELFDATA2LSB, ET_EXEC, 999);
     is_told("for machine 999, not for x86");
 }
