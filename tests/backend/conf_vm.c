@@ -333,6 +333,7 @@ Test(vm, triple_fault_is_a_crash)
 Test(vm_create, halt_exits_where_nobody_can_wake)
 {
     vsdk_vm_config config = {.size = sizeof config, .irqchip = VSDK_IRQCHIP_NONE};
+    vsdk_vcpu_counters counters = {.size = sizeof counters};
     struct machine none;
 
     none.host = open_host();
@@ -345,6 +346,8 @@ Test(vm_create, halt_exits_where_nobody_can_wake)
     cr_assert_eq(run(&none)->reason, VSDK_EXIT_HALT);
     cr_assert_eq(run_to_write(&none, PORT_OUT)->value, 0x55);
     cr_assert_eq(run(&none)->reason, VSDK_EXIT_HALT);
+    ok(vsdk_vcpu_get_counters(none.vcpu, &counters, E));
+    cr_assert(counters.halts == 2 && counters.pio == 1 && counters.exits == 3);
     machine_end(&none);
 }
 
@@ -726,6 +729,38 @@ Test(vm_create, processors_are_checked)
     ok(vsdk_vcpu_run(bare.vcpu, VSDK_FOREVER, E));
     cr_assert_eq(records[0].reason, VSDK_EXIT_PIO);
     machine_end(&bare);
+}
+
+static void close_its_processor(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    struct machine *its = user;
+
+    (void)device;
+    (void)access;
+    vsdk_vcpu_close(its->vcpu);
+    its->vcpu = NULL;
+    ok(vsdk_vm_stop(its->vm, VSDK_EXIT_STOP, 0, 0, E));
+}
+
+/* The last handle goes while its run is under way, in a callback of it: the close does not wait for
+ * the run, which writes to the caller's record to its end. */
+Test(vm_create, processor_that_is_closed_in_its_run)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .write = close_its_processor};
+    static vsdk_exit record __attribute__((aligned(64)));
+    vsdk_vcpu_config config = {.size = sizeof config, .exit = &record};
+    static struct machine its; /* outlives the test, as its device may */
+
+    machine_make_bare(&its, NULL);
+    ok(vsdk_vcpu_create(its.vm, 0, &config, &its.vcpu, E));
+    vsdk_device *device = make_device(its.vm, &ops, &its, 0);
+    ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
+    machine_start(&its, &guest_out_forever, NULL);
+    ok(vsdk_vcpu_run(its.vcpu, VSDK_FOREVER, E));
+    cr_assert_eq(record.reason, VSDK_EXIT_STOP);
+    cr_assert(its.vcpu == NULL);
+    vsdk_device_close(device);
+    machine_end(&its);
 }
 
 Test(vm_create, closed_processor_still_belongs_to_the_guest)

@@ -80,6 +80,15 @@ Test(saving, what_a_callback_answers_comes_out)
     cr_assert_eq(load(), VSDK_ERROR_NO_MEMORY);
 }
 
+Test(saving, to_nowhere)
+{
+    make(save_answer, load_answer);
+    ok(vsdk_device_save(device, NULL, 0, &length, E));
+    cr_assert(length > 0);
+    fails(INVALID_ARGUMENT, vsdk_device_save(device, NULL, sizeof bytes, &length, E));
+    cr_assert_eq(length, 0);
+}
+
 Test(saving, after_the_end)
 {
     make(save_answer, load_answer);

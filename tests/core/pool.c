@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct task {
@@ -333,6 +335,41 @@ static void a_close_waits_for_nobody(void)
         "and is the last; the pool has gone with its loops");
 }
 
+/* A line of /proc/self/status: a number of threads, or of KiB. */
+static unsigned long process_has(const char *what)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[128];
+    unsigned long number = 0;
+
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, what, strlen(what)) == 0)
+            number = strtoul(line + strlen(what), NULL, 10);
+    if (file)
+        fclose(file);
+    return number;
+}
+
+/* A thread that nobody joined keeps its stack; the C library keeps a few for the next ones. */
+static void a_close_leaves_no_stacks(void)
+{
+    enum { POOLS = 64, THREADS = 2 };
+    unsigned long threads = process_has("Threads:"), before = process_has("VmSize:"), stack;
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_getstacksize(&attributes, &bytes);
+    pthread_attr_destroy(&attributes);
+    stack = bytes / 1024;
+    for (unsigned i = 0; i < POOLS; i++) {
+        vsdk_pool_close(pool_of(THREADS));
+        PUPPET_WAIT(process_has("Threads:") <= threads);
+    }
+    tap(process_has("Threads:") <= threads && process_has("VmSize:") < before + POOLS / 2 * stack,
+        "closed pools leave no stacks of their threads");
+}
+
 static void close_inside(task *t)
 {
     vsdk_pool_close(t->pool);
@@ -402,6 +439,7 @@ int main(void)
     a_loop_that_is_too_deep();
     a_stop_gives_loops_back();
     a_close_waits_for_nobody();
+    a_close_leaves_no_stacks();
     a_close_from_its_own_thread();
     a_storm();
     return tap_end();

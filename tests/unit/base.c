@@ -394,6 +394,10 @@ Test(base, processors_are_cores_of_one_package)
     cr_assert_eq(e.eax, 0x43 | 7u << 14 | 7u << 26);
     e = leaf(4, 0, 0, 127);
     cr_assert_eq(e.eax, 0x43 | 63u << 26);
+    e = (vsdk_x86_cpuid_entry){
+        .leaf = 4, .subleaf = 3, .eax = 0x60}; /* of type 0: no more caches */
+    topology_apply(&e, 0, 4);
+    cr_assert_eq(e.eax, 0x60);
     e = leaf(0x8000001e, 0, 2, 4);
     cr_assert(!e.eax && !e.ebx && !e.ecx && !e.edx);
     e = (vsdk_x86_cpuid_entry){.leaf = 7, .eax = 1};

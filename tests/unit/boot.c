@@ -485,6 +485,21 @@ Test(pvh, notes_are_not_walked_again_and_again)
     cr_assert(eq(u64, entry.rip, 0x110000));
 }
 
+/* The last one of them has the entry. */
+Test(pvh, has_as_many_segments_as_are_read)
+{
+    uint8_t *list = img.bytes + 0x600;
+
+    image_pvh64(&img);
+    memcpy(list, img.bytes + sizeof(Elf64_Ehdr), 2 * sizeof(Elf64_Phdr));
+    memcpy(list + 63 * sizeof(Elf64_Phdr), img.bytes + P64(2, p_type), sizeof(Elf64_Phdr));
+    image_put(&img, 32, 0x600, 8); /* e_phoff */
+    image_put(&img, 56, 64, 2);    /* e_phnum */
+    img.length = 0x600 + 64 * sizeof(Elf64_Phdr);
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x100010));
+}
+
 static const vsdk_boot_module modules[] = {
     {"second", 6, "name a b"}, {"third!", 6, NULL}, {"4", 1, "x"}, {"5", 1, ""}};
 
