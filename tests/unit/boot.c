@@ -723,7 +723,9 @@ Test(flat, modes)
     config.entry = 0;
     loads();
     cr_assert(eq(u64, entry.rip, 0x200000));
+    cr_assert(eq(u64, peek(entry.gdt, 8) | peek(entry.gdt + 8, 8), 0));
     cr_assert(eq(u64, peek(entry.gdt + 16, 8), 0x00cf9b000000ffff));
+    cr_assert(eq(u64, peek(entry.gdt + 24, 8), 0x00cf93000000ffff));
     cr_assert(eq(u64, entry.page_table, 0));
     flat(VSDK_BOOT_LONG, 0x9000); /* where page tables would go */
     loads();

@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of membarrier, what is refused; and how often it was made. */
-static _Atomic int refuse_registration, refuse_barrier, barriers;
+/* Of membarrier, what is refused; and how often it was made. And how often somebody slept. */
+static _Atomic int refuse_registration, refuse_barrier, barriers, sleeps;
 
 long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
@@ -29,6 +29,8 @@ long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
     }
     if (number == SYS_membarrier && a == MEMBARRIER_CMD_PRIVATE_EXPEDITED)
         atomic_fetch_add(&barriers, 1);
+    if (number == SYS_futex)
+        atomic_fetch_add(&sleeps, 1);
     return __real_syscall(number, a, b, c, d, e, f);
 }
 
@@ -145,6 +147,24 @@ Test(fences, membarrier_may_be_taken_away_at_any_time)
         pthread_join(threads[i], NULL);
     cr_assert(atomic_load(&fence_is_full));
     cr_assert_eq(both_missed, 0);
+}
+
+/* A store is given its time where no membarrier fetches it, and there alone. */
+Test(fences, only_without_membarrier_it_takes_its_time)
+{
+    fence_prepare();
+    errno = 42;
+    fence_heavy_for_none();
+    cr_assert_eq(atomic_load(&sleeps), 0);
+    atomic_store(&refuse_barrier, 1);
+    fence_heavy(); /* finds out */
+    int before = atomic_load(&sleeps);
+    cr_assert(before > 0);
+    fence_heavy();
+    cr_assert_eq(atomic_load(&sleeps), before);
+    fence_heavy_for_none();
+    cr_assert(atomic_load(&sleeps) > before);
+    cr_assert_eq(errno, 42);
 }
 
 /* Who never passes a full fence is waited for, also when membarrier is gone. */
