@@ -310,6 +310,20 @@ static void the_pause_dispatches(int autonomous)
     rig_close(&r);
 }
 
+/* What is posted already needs no time. */
+static void a_pause_without_time_dispatches_once(int autonomous)
+{
+    rig r;
+
+    rig_open(&r, autonomous);
+    vsdk_work_create(vsdk_vm_loop(r.vm, NULL), r.device, finish, &r, NULL, &r.work, NULL);
+    vsdk_work_post(r.work, NULL);
+    vsdk_status status = vsdk_vm_pause(r.vm, 0, 0, NULL);
+    tap(!status && atomic_load(&worked) == 1 && puppet_state(r.vm) == VSDK_VM_PAUSED,
+        "%s: a pause without time runs what is posted, and is over by it", label);
+    rig_close(&r);
+}
+
 /* Whatever takes the device away ends the wait for it. `loop`: the waiting thread dispatches. */
 static _Atomic unsigned pause_is_over;
 
@@ -483,6 +497,7 @@ int main(void)
         a_callback_lasts_longer(autonomous, enter_it);
         the_time_is_over(autonomous);
         the_pause_dispatches(autonomous);
+        a_pause_without_time_dispatches_once(autonomous);
         a_dispatch_waits_for_the_pause(autonomous);
         it_is_taken_away(autonomous, 0);
         it_is_taken_away(autonomous, 1);
