@@ -156,6 +156,9 @@ Test(bzimage, moves_where_there_is_room)
     image_put(&img, 0x258, 0x1000000, 8); /* beyond RAM */
     loads();
     cr_assert(eq(u64, entry.rip, 0x200200));
+    image_put(&img, 0x230, 0x100000, 4); /* aligned already */
+    loads();
+    cr_assert(eq(u64, entry.rip, 0x100200));
     image_put(&img, 0x234, 0, 1);
     cr_assert(eq(i32, load(), VSDK_ERROR_RANGE));
 }

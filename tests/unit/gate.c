@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/gpa_map.h"
 #include "core_rig.h"
 
 enum { P = 4096 };
@@ -36,6 +37,23 @@ Test(gate, copies_what_was_written)
     cr_assert_str_eq(text, "hello");
     data = vsdk_ram_data(ram);
     cr_assert_str_eq((char *)data + 0xffe, "hello");
+    vsdk_ram_close(ram);
+}
+
+/* What a backend's module copies by: it leaves no reader behind, for whom a change would wait. */
+Test(gate, lets_a_backend_copy)
+{
+    vsdk_ram *ram = rig_ram(&rig, 0x10000, 2 * P, 0);
+    backend_vm *backend = &rig.vm->backend;
+    char text[6] = {0};
+
+    ok(gate_write(backend, 0x10ffe, "hello", 6));
+    ok(gate_read(backend, 0x10ffe, text, 6));
+    cr_assert_str_eq(text, "hello");
+    cr_assert_eq(gate_read(backend, 0x11ffe, text, 6), VSDK_ERROR_RANGE);
+    cr_assert_eq(gate_write(backend, 0x11ffe, text, 6), VSDK_ERROR_RANGE);
+    ok(vsdk_vm_unmap(rig.vm, 0x10000, 2 * P, NULL));
+    cr_assert_eq(gate_read(backend, 0x10ffe, text, 6), VSDK_ERROR_RANGE);
     vsdk_ram_close(ram);
 }
 
