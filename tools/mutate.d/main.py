@@ -133,9 +133,11 @@ def read_argued(root):
     for line in read(path).splitlines() if os.path.exists(path) else []:
         if line.strip() and not line.startswith("#"):
             words = [word.strip() for word in line.split(" | ")]
-            if len(words) != 4 or not words[3]:
+            if len(words) < 4 or not words[-1]:
                 raise SystemExit(f"mutate: argued: not FILE | LINE | CHANGED | WHY: {line}")
-            found[words[0], words[1], words[2]] = words[3]
+            middle = words[1:-1]  # a bar of the line's own is in the changed one too, unless all of it went
+            half = len(middle) - 1 if len(middle) % 2 else len(middle) // 2
+            found[words[0], " | ".join(middle[:half]), " | ".join(middle[half:])] = words[-1]
     return found
 
 
@@ -306,10 +308,18 @@ class Test:
 
     def __init__(self, test, build):
         self.test, self.build, self.seconds = test, build, 0.0
-        self.kills = {}
+        self.kills, self.forking = {}, None
 
     def targets(self):
         return targets(self.test, self.build)
+
+    def forks(self):
+        if self.forking is None:
+            self.forking = False
+            for name in self.targets():
+                with open(os.path.join(self.build, name), "rb") as program:
+                    self.forking = self.forking or b"\0fork\0" in program.read()
+        return self.forking
 
     def run(self, limit):
         """'' when it passed, else what went wrong."""
@@ -362,8 +372,9 @@ def fast_tests(lab, results):
 
 class Reach:
     """Which tests come to which lines, from a build that counts them: where a test does not come, it can't
-    notice a change. A test, or a file, that changed since is taken to be reached; what a test does in a
-    process that is killed is not counted, so --again asks all."""
+    notice a change. A test, or a file, that changed since is taken to be reached. What a child does that ends
+    by _exit is not counted, so a test that forks is taken to come everywhere; nor is what a process does that
+    is killed, so --again asks all."""
 
     def __init__(self, lab, results):
         self.lab, self.results = lab, results
@@ -406,7 +417,7 @@ class Reach:
 
     def comes(self, test, mutant):
         files = self.known.get(test.test.name, {}).get("files")
-        if not files:
+        if not files or test.forks():
             return True
         if mutant.file not in files:
             return False
