@@ -573,6 +573,19 @@ static void objects_close(struct objects *o)
     X(pc_boot, o->pc, &o->boot)                                                                    \
     X(pc_get_memory_map, o->pc, NULL, 0, &r.n32)
 
+/* The child is told what it is, whatever else is wrong with the call. */
+#define WRONG(X)                                                                                   \
+    X(vm_map, o->vm, 1, o->ram, 0, 4096, 0)                                                        \
+    X(vm_protect, o->vm, 0, 4096, 1u << 31)                                                        \
+    X(x86_vm_set_cpuid, o->vm, &r.cpuid, 0)                                                        \
+    X(vcpu_get_state, o->vcpu, 99, &r.regs, sizeof r.regs)                                         \
+    X(vcpu_set_state, o->vcpu, 99, &r.regs, sizeof r.regs)                                         \
+    X(x86_vcpu_sync_write, o->vcpu, 1u << 31)                                                      \
+    X(device_add_range, o->c.device, 99, 0x730, 1, 0)                                              \
+    X(device_remove_range, o->c.device, 99, 0x710)                                                 \
+    X(work_create, o->c.loop, NULL, NULL, NULL, NULL, HANDLE)                                      \
+    X(timer_create, o->c.loop, NULL, NULL, NULL, NULL, HANDLE)
+
 static const vsdk_device_ops plain = {.size = sizeof plain};
 static const vsdk_pc_node node = {.hid = "LNRO0005"};
 static const vsdk_irq_config line = {.size = sizeof line, .gsi = 5};
@@ -617,6 +630,7 @@ static int call_everything(const struct objects *o)
         }                                                                                          \
     }
     EVERY(CALL)
+    WRONG(CALL)
     fflush(stdout);
     return others;
 }
