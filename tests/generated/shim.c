@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -470,16 +471,18 @@ static void append(enum function function, uint32_t kind)
     char line[128];
     size_t name = strlen(function_names[function]);
     size_t text = strlen(kind_names[kind]);
-    int saved = errno;
+    int saved = errno, cancel;
     ssize_t written;
 
     memcpy(line, function_names[function], name);
     line[name] = '\t';
     memcpy(line + name + 1, kind_names[kind], text);
     line[name + 1 + text] = '\n';
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* as the library does */
     do
         written = syscall(SYS_write, log_descriptor, line, name + text + 2); /* cancels nobody */
     while (written < 0 && errno == EINTR);
+    pthread_setcancelstate(cancel, NULL);
     errno = saved;
 }
 
