@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core_rig.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -355,6 +357,54 @@ Test(loop, watches_are_level_triggered)
     ok(vsdk_watch_create(loop, NULL, fds[0], VSDK_LOOP_READ, ready, &calls, NULL, &watch, NULL));
     vsdk_watch_close(watch);
     close(fds[0]);
+}
+
+/* An older kernel says ENOSYS, a filter EPERM: each time, and the first answer is not the last. */
+static int no_epoll_pwait2;
+static unsigned asked_for_it;
+
+long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (number != SYS_epoll_pwait2 || !no_epoll_pwait2)
+        return __real_syscall(number, a, b, c, d, e, f);
+    asked_for_it++;
+    errno = no_epoll_pwait2;
+    return -1;
+}
+
+static void watches_without(int answer)
+{
+    struct calls calls = {0};
+    vsdk_watch *watch;
+    int fds[2];
+
+    no_epoll_pwait2 = answer;
+    cr_assert_eq(pipe(fds), 0);
+    ok(vsdk_watch_create(loop, NULL, fds[0], VSDK_LOOP_READ, ready, &calls, release, &watch, NULL));
+    cr_assert_eq(dispatch(0), 0);
+    cr_assert_eq(write(fds[1], "x", 1), 1);
+    cr_assert_eq(dispatch(VSDK_FOREVER), 1);
+    cr_assert_eq(calls.fd, fds[0]);
+    vsdk_watch_close(watch);
+    uint64_t before = now();
+    cr_assert_eq(dispatch(MS / 2), 0);
+    cr_assert(now() - before >= MS / 2);
+    cr_assert_eq(asked_for_it, 1);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+Test(loop, waits_on_a_kernel_without_epoll_pwait2)
+{
+    watches_without(ENOSYS);
+}
+
+Test(loop, waits_where_a_filter_forbids_epoll_pwait2)
+{
+    watches_without(EPERM);
 }
 
 Test(loop, one_descriptor_has_several_watches)
