@@ -1238,6 +1238,9 @@ Test(apply, checks)
     entry.mode = 3;
     cr_assert(eq(i32, vsdk_boot_apply(cpu, &entry, NULL), VSDK_ERROR_INVALID_ARGUMENT));
     entry.mode = 0;
+    entry.flags = 1;
+    cr_assert(eq(i32, vsdk_boot_apply(cpu, &entry, NULL), VSDK_ERROR_INVALID_ARGUMENT));
+    entry.flags = 0;
     entry.reserved[1] = 1;
     cr_assert(eq(i32, vsdk_boot_apply(cpu, &entry, NULL), VSDK_ERROR_UNSUPPORTED));
     entry.size = 16;
