@@ -205,10 +205,11 @@ vsdk_status vsdk_stream_create(const vsdk_stream_config *given, vsdk_stream **ne
         end->in.size = pair->capacity;
     }
     if (!pair->ends[0].in.bytes || !pair->ends[1].in.bytes) {
+        error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for %" PRIu64 " bytes",
+                  pair->capacity);
         refs_put(&pair->memory);
         pair_put(pair);
-        return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for %" PRIu64 " bytes",
-                         pair->capacity);
+        return VSDK_ERROR_NO_MEMORY;
     }
     *near = &pair->ends[0];
     *far = &pair->ends[1];
