@@ -25,6 +25,7 @@
 #include <vsdk/stream.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
+#include <vsdk/virtio.h>
 #include <vsdk/vm.h>
 #include <vsdk/x86.h>
 

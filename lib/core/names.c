@@ -10,6 +10,7 @@
 #include <vsdk/ram.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
+#include <vsdk/virtio.h>
 #include <vsdk/vm.h>
 
 const char *vsdk_status_name(vsdk_status value)
@@ -465,6 +466,16 @@ const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value)
         return "memory";
     case VSDK_PC_LINES:
         return "lines";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_virtio_transport_name(vsdk_virtio_transport value)
+{
+    switch (value) {
+    case VSDK_VIRTIO_MMIO:
+        return "mmio";
     default:
         return "unknown";
     }

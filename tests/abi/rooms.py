@@ -40,6 +40,7 @@ RULES = {
     "lib/backends/xen/compat_xen_4_17.c": [SYSTEM, XEN, BASE, r"backends/xen/compat\.h"],
     "lib/backends/mock": [SYSTEM, PUBLIC, BASE, r"core/backend\.h", r"backends/mock/\w+\.h"],
     "lib/devices": [SYSTEM, PUBLIC, BASE, r"devices/\w+\.h"],
+    "lib/virtio": [SYSTEM, PUBLIC, BASE, r"virtio/\w+\.h"],
     "lib/boot": [SYSTEM, PUBLIC, BASE, r"boot/\w+\.h"],
     "lib/machine": [SYSTEM, PUBLIC, BASE, r"machine/\w+\.h"],
     "examples": [SYSTEM, PUBLIC],

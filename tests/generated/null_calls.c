@@ -992,6 +992,90 @@ static int64_t call_vsdk_pc_get_memory_map(vsdk_error *error)
     return (int64_t)vsdk_pc_get_memory_map(NULL, NULL, 0, NULL, error);
 }
 
+static int64_t call_vsdk_virtio_transport_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_virtio_transport_name(0);
+}
+
+static int64_t call_vsdk_virtio_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_create(NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_attach(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_attach(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_detach(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_detach(NULL, error);
+}
+
+static int64_t call_vsdk_virtio_user(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_virtio_user(NULL, NULL);
+}
+
+static int64_t call_vsdk_virtio_queue_device(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_virtio_queue_device(NULL, 0);
+}
+
+static int64_t call_vsdk_virtio_features(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_virtio_features(NULL);
+}
+
+static int64_t call_vsdk_virtio_get_space(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_get_space(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_set_space(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_set_space(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_fail(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_fail(NULL, error);
+}
+
+static int64_t call_vsdk_virtio_pop(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_pop(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_read(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_read(NULL, NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_write(NULL, NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_map(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_map(NULL, NULL, 0, 0, 0, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_push(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_push(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_signal(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_signal(NULL, 0, error);
+}
+
 const struct null_call null_calls[] = {
     {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
     {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
@@ -1173,5 +1257,21 @@ const struct null_call null_calls[] = {
     {"vsdk_pc_vcpu", NULL_HARMLESS, 0, call_vsdk_pc_vcpu},
     {"vsdk_pc_device", NULL_HARMLESS, 0, call_vsdk_pc_device},
     {"vsdk_pc_get_memory_map", NULL_REFUSED, 1, call_vsdk_pc_get_memory_map},
+    {"vsdk_virtio_transport_name", NULL_NO_CRASH, 0, call_vsdk_virtio_transport_name},
+    {"vsdk_virtio_create", NULL_REFUSED, 1, call_vsdk_virtio_create},
+    {"vsdk_virtio_attach", NULL_REFUSED, 1, call_vsdk_virtio_attach},
+    {"vsdk_virtio_detach", NULL_REFUSED, 1, call_vsdk_virtio_detach},
+    {"vsdk_virtio_user", NULL_HARMLESS, 0, call_vsdk_virtio_user},
+    {"vsdk_virtio_queue_device", NULL_HARMLESS, 0, call_vsdk_virtio_queue_device},
+    {"vsdk_virtio_features", NULL_HARMLESS, 0, call_vsdk_virtio_features},
+    {"vsdk_virtio_get_space", NULL_REFUSED, 1, call_vsdk_virtio_get_space},
+    {"vsdk_virtio_set_space", NULL_REFUSED, 1, call_vsdk_virtio_set_space},
+    {"vsdk_virtio_fail", NULL_REFUSED, 1, call_vsdk_virtio_fail},
+    {"vsdk_virtio_pop", NULL_REFUSED, 1, call_vsdk_virtio_pop},
+    {"vsdk_virtio_read", NULL_REFUSED, 1, call_vsdk_virtio_read},
+    {"vsdk_virtio_write", NULL_REFUSED, 1, call_vsdk_virtio_write},
+    {"vsdk_virtio_map", NULL_REFUSED, 1, call_vsdk_virtio_map},
+    {"vsdk_virtio_push", NULL_REFUSED, 1, call_vsdk_virtio_push},
+    {"vsdk_virtio_signal", NULL_REFUSED, 1, call_vsdk_virtio_signal},
 };
 const size_t null_calls_count = sizeof(null_calls) / sizeof(null_calls[0]);

@@ -237,6 +237,22 @@ enum function {
     FUNCTION_vsdk_pc_vcpu,
     FUNCTION_vsdk_pc_device,
     FUNCTION_vsdk_pc_get_memory_map,
+    FUNCTION_vsdk_virtio_transport_name,
+    FUNCTION_vsdk_virtio_create,
+    FUNCTION_vsdk_virtio_attach,
+    FUNCTION_vsdk_virtio_detach,
+    FUNCTION_vsdk_virtio_user,
+    FUNCTION_vsdk_virtio_queue_device,
+    FUNCTION_vsdk_virtio_features,
+    FUNCTION_vsdk_virtio_get_space,
+    FUNCTION_vsdk_virtio_set_space,
+    FUNCTION_vsdk_virtio_fail,
+    FUNCTION_vsdk_virtio_pop,
+    FUNCTION_vsdk_virtio_read,
+    FUNCTION_vsdk_virtio_write,
+    FUNCTION_vsdk_virtio_map,
+    FUNCTION_vsdk_virtio_push,
+    FUNCTION_vsdk_virtio_signal,
     FUNCTIONS,
 };
 
@@ -421,6 +437,22 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_pc_vcpu",
     "vsdk_pc_device",
     "vsdk_pc_get_memory_map",
+    "vsdk_virtio_transport_name",
+    "vsdk_virtio_create",
+    "vsdk_virtio_attach",
+    "vsdk_virtio_detach",
+    "vsdk_virtio_user",
+    "vsdk_virtio_queue_device",
+    "vsdk_virtio_features",
+    "vsdk_virtio_get_space",
+    "vsdk_virtio_set_space",
+    "vsdk_virtio_fail",
+    "vsdk_virtio_pop",
+    "vsdk_virtio_read",
+    "vsdk_virtio_write",
+    "vsdk_virtio_map",
+    "vsdk_virtio_push",
+    "vsdk_virtio_signal",
 };
 
 static _Atomic(void *) real[FUNCTIONS];
@@ -2042,6 +2074,146 @@ vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint3
     __typeof__(&vsdk_pc_get_memory_map) call_ = find(FUNCTION_vsdk_pc_get_memory_map);
     vsdk_status result_ = call_(pc, ranges, capacity, needed, error);
     note_status(FUNCTION_vsdk_pc_get_memory_map, result_, pc == NULL || needed == NULL);
+    return result_;
+}
+
+const char *vsdk_virtio_transport_name(vsdk_virtio_transport value)
+{
+    __typeof__(&vsdk_virtio_transport_name) call_ = find(FUNCTION_vsdk_virtio_transport_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_virtio_transport_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *user,
+                               const vsdk_virtio_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_create) call_ = find(FUNCTION_vsdk_virtio_create);
+    vsdk_status result_ = call_(vm, ops, user, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_create, result_, vm == NULL || ops == NULL || config == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *place,
+                               vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_attach) call_ = find(FUNCTION_vsdk_virtio_attach);
+    vsdk_status result_ = call_(device, place, error);
+    note_status(FUNCTION_vsdk_virtio_attach, result_, device == NULL || place == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_detach) call_ = find(FUNCTION_vsdk_virtio_detach);
+    vsdk_status result_ = call_(device, error);
+    note_status(FUNCTION_vsdk_virtio_detach, result_, device == NULL);
+    return result_;
+}
+
+void *vsdk_virtio_user(vsdk_device *device, const vsdk_virtio_ops *ops)
+{
+    __typeof__(&vsdk_virtio_user) call_ = find(FUNCTION_vsdk_virtio_user);
+    void *result_ = call_(device, ops);
+    note_return(FUNCTION_vsdk_virtio_user, device == NULL || ops == NULL);
+    return result_;
+}
+
+vsdk_device *vsdk_virtio_queue_device(vsdk_device *device, uint32_t queue)
+{
+    __typeof__(&vsdk_virtio_queue_device) call_ = find(FUNCTION_vsdk_virtio_queue_device);
+    vsdk_device *result_ = call_(device, queue);
+    note_return(FUNCTION_vsdk_virtio_queue_device, device == NULL);
+    return result_;
+}
+
+uint64_t vsdk_virtio_features(vsdk_device *device)
+{
+    __typeof__(&vsdk_virtio_features) call_ = find(FUNCTION_vsdk_virtio_features);
+    uint64_t result_ = call_(device);
+    note_return(FUNCTION_vsdk_virtio_features, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_get_space(vsdk_device *device, uint64_t offset, void *bytes,
+                                  uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_get_space) call_ = find(FUNCTION_vsdk_virtio_get_space);
+    vsdk_status result_ = call_(device, offset, bytes, length, error);
+    note_status(FUNCTION_vsdk_virtio_get_space, result_, device == NULL || bytes == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const void *bytes,
+                                  uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_set_space) call_ = find(FUNCTION_vsdk_virtio_set_space);
+    vsdk_status result_ = call_(device, offset, bytes, length, error);
+    note_status(FUNCTION_vsdk_virtio_set_space, result_, device == NULL || bytes == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_fail(vsdk_device *device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_fail) call_ = find(FUNCTION_vsdk_virtio_fail);
+    vsdk_status result_ = call_(device, error);
+    note_status(FUNCTION_vsdk_virtio_fail, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_pop(vsdk_device *device, uint32_t queue, vsdk_virtio_chain *chain,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_pop) call_ = find(FUNCTION_vsdk_virtio_pop);
+    vsdk_status result_ = call_(device, queue, chain, error);
+    note_status(FUNCTION_vsdk_virtio_pop, result_, device == NULL || chain == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_read(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
+                             void *buffer, uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_read) call_ = find(FUNCTION_vsdk_virtio_read);
+    vsdk_status result_ = call_(device, chain, offset, buffer, length, error);
+    note_status(FUNCTION_vsdk_virtio_read, result_, device == NULL || chain == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_write(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
+                              const void *buffer, uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_write) call_ = find(FUNCTION_vsdk_virtio_write);
+    vsdk_status result_ = call_(device, chain, offset, buffer, length, error);
+    note_status(FUNCTION_vsdk_virtio_write, result_, device == NULL || chain == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_map(vsdk_device *device, const vsdk_virtio_chain *chain,
+                            vsdk_dma_intent intent, uint64_t offset, uint64_t length,
+                            vsdk_dma_view *views, uint32_t capacity, uint32_t *count,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_map) call_ = find(FUNCTION_vsdk_virtio_map);
+    vsdk_status result_ = call_(device, chain, intent, offset, length, views, capacity, count, error);
+    note_status(FUNCTION_vsdk_virtio_map, result_, device == NULL || chain == NULL || views == NULL || count == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_push(vsdk_device *device, const vsdk_virtio_chain *chain, uint32_t written,
+                             vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_push) call_ = find(FUNCTION_vsdk_virtio_push);
+    vsdk_status result_ = call_(device, chain, written, error);
+    note_status(FUNCTION_vsdk_virtio_push, result_, device == NULL || chain == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_signal) call_ = find(FUNCTION_vsdk_virtio_signal);
+    vsdk_status result_ = call_(device, queue, error);
+    note_status(FUNCTION_vsdk_virtio_signal, result_, device == NULL);
     return result_;
 }
 

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Virtio over memory-mapped registers (virtio 1.2, section 4.2), version 2.
+ *
+ * Its line is an edge that each event pulses. An event may come between the driver's reading of the
+ * interrupt status and its acknowledgement: what the acknowledgement leaves pulses once more. */
+#include "virtio/virtio.h"
+#include <string.h>
+
+enum {
+    MAGIC_VALUE = 0x000,
+    VERSION = 0x004,
+    DEVICE_ID = 0x008,
+    VENDOR_ID = 0x00c,
+    DEVICE_FEATURES = 0x010,
+    DEVICE_FEATURES_SEL = 0x014,
+    DRIVER_FEATURES = 0x020,
+    DRIVER_FEATURES_SEL = 0x024,
+    QUEUE_SEL = 0x030,
+    QUEUE_SIZE_MAX = 0x034,
+    QUEUE_SIZE = 0x038,
+    QUEUE_READY = 0x044,
+    QUEUE_NOTIFY = 0x050,
+    INTERRUPT_STATUS = 0x060,
+    INTERRUPT_ACK = 0x064,
+    STATUS = 0x070,
+    QUEUE_DESC_LOW = 0x080,
+    QUEUE_DRIVER_LOW = 0x090,
+    QUEUE_DEVICE_LOW = 0x0a0,
+    SHM_LENGTH_LOW = 0x0b0,
+    SHM_BASE_HIGH = 0x0bc,
+    CONFIG_GENERATION = 0x0fc,
+    CONFIG = 0x100
+};
+enum { MAGIC = 0x74726976, VENDOR = 0x4b445356 /* "VSDK" */ };
+
+/* NULL: the driver has selected one that is not there. */
+static virtio_queue *selected(virtio *v)
+{
+    return v->mmio.queue < v->queue_count ? &v->queues[v->mmio.queue] : NULL;
+}
+
+static uint64_t read_space(virtio *v, uint64_t offset, uint32_t width)
+{
+    uint64_t value = 0;
+
+    lock_take(&v->lock);
+    if (offset < v->space_length && width <= v->space_length - offset)
+        memcpy(&value, v->space + offset, width);
+    lock_give(&v->lock);
+    return value;
+}
+
+static uint64_t mmio_read(virtio *v, const vsdk_access *access)
+{
+    const virtio_queue *q = selected(v);
+
+    if (access->offset >= CONFIG)
+        return read_space(v, access->offset - CONFIG, access->width);
+    if (access->width != 4)
+        return 0;
+    switch (access->offset) {
+    case MAGIC_VALUE:
+        return MAGIC;
+    case VERSION:
+        return 2;
+    case DEVICE_ID:
+        return v->type;
+    case VENDOR_ID:
+        return VENDOR;
+    case DEVICE_FEATURES:
+        return v->mmio.device_features > 1 ? 0
+                                           : (uint32_t)(v->offered >> 32 * v->mmio.device_features);
+    case QUEUE_SIZE_MAX:
+        return q ? v->queue_size : 0;
+    case QUEUE_READY:
+        return q ? q->ready : 0;
+    case INTERRUPT_STATUS:
+        return atomic_load(&v->interrupts);
+    case STATUS:
+        return atomic_load(&v->status);
+    case CONFIG_GENERATION:
+        return atomic_load(&v->generation);
+    default:
+        /* No shared memory: a length and a base of ones. */
+        return access->offset >= SHM_LENGTH_LOW && access->offset <= SHM_BASE_HIGH ? UINT32_MAX : 0;
+    }
+}
+
+static void write_space(virtio *v, const vsdk_access *access)
+{
+    uint64_t offset = access->offset - CONFIG;
+
+    if (!v->ops.config_written)
+        return;
+    lock_take(&v->lock);
+    int fits = offset < v->space_length && access->width <= v->space_length - offset;
+    if (fits)
+        memcpy(v->space + offset, &access->value, access->width);
+    lock_give(&v->lock);
+    if (fits)
+        v->ops.config_written(v->user, v->device, (uint32_t)offset, access->width);
+}
+
+/* While it is ready what it is made of does not change. */
+static void set_half(virtio_queue *q, uint64_t *address, int high, uint32_t value)
+{
+    if (q->ready)
+        return;
+    *address = high ? (*address & UINT32_MAX) | (uint64_t)value << 32
+                    : (*address & ~UINT64_C(0xffffffff)) | value;
+}
+
+static void write_queue(virtio_queue *q, uint64_t offset, uint32_t value)
+{
+    switch (offset) {
+    case QUEUE_SIZE:
+        if (!q->ready)
+            q->size = value;
+        break;
+    case QUEUE_READY:
+        if (value == 1 && !q->ready)
+            queue_enable(q);
+        else if (!value && q->ready)
+            queue_disable(q);
+        break;
+    case QUEUE_DESC_LOW:
+    case QUEUE_DESC_LOW + 4:
+        set_half(q, &q->descriptors, offset & 4, value);
+        break;
+    case QUEUE_DRIVER_LOW:
+    case QUEUE_DRIVER_LOW + 4:
+        set_half(q, &q->driver, offset & 4, value);
+        break;
+    case QUEUE_DEVICE_LOW:
+    case QUEUE_DEVICE_LOW + 4:
+        set_half(q, &q->device_area, offset & 4, value);
+        break;
+    }
+}
+
+static void acknowledge(virtio *v, uint32_t bits)
+{
+    if (atomic_fetch_and(&v->interrupts, ~bits) & ~bits)
+        vsdk_irq_pulse(v->mmio.irq, NULL);
+}
+
+static void mmio_write(virtio *v, const vsdk_access *access)
+{
+    uint32_t value = (uint32_t)access->value;
+    virtio_queue *q = selected(v);
+
+    if (access->offset >= CONFIG) {
+        write_space(v, access);
+        return;
+    }
+    if (access->width != 4)
+        return;
+    switch (access->offset) {
+    case DEVICE_FEATURES_SEL:
+        v->mmio.device_features = value;
+        break;
+    case DRIVER_FEATURES:
+        virtio_accept_features(v, v->mmio.driver_features, value);
+        break;
+    case DRIVER_FEATURES_SEL:
+        v->mmio.driver_features = value;
+        break;
+    case QUEUE_SEL:
+        v->mmio.queue = value;
+        break;
+    case QUEUE_NOTIFY: /* without a doorbell */
+        if (value < v->queue_count)
+            queue_wake(&v->queues[value]);
+        break;
+    case INTERRUPT_ACK:
+        acknowledge(v, value);
+        break;
+    case STATUS:
+        virtio_set_status(v, value & 0xff);
+        break;
+    default:
+        if (q)
+            write_queue(q, access->offset, value);
+    }
+}
+
+static void mmio_place_doorbell(virtio *v, uint32_t queue, vsdk_doorbell_config *config)
+{
+    config->space = VSDK_SPACE_MMIO;
+    config->address = v->mmio.address + QUEUE_NOTIFY;
+    config->width = 4;
+    config->flags = VSDK_DOORBELL_MATCH;
+    config->match = queue;
+}
+
+static vsdk_status mmio_interrupt(virtio *v, uint32_t queue, uint32_t why, vsdk_error *error)
+{
+    (void)queue;
+    atomic_fetch_or(&v->interrupts, why);
+    return vsdk_irq_pulse(v->mmio.irq, error);
+}
+
+static void mmio_reset(virtio *v)
+{
+    v->mmio.device_features = v->mmio.driver_features = v->mmio.queue = 0;
+}
+
+const virtio_transport virtio_mmio = {
+    .read = mmio_read,
+    .write = mmio_write,
+    .place_doorbell = mmio_place_doorbell,
+    .interrupt = mmio_interrupt,
+    .reset = mmio_reset,
+};

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtio device as a whole: made, attached, taken away; its configuration space.
+ *
+ * The registers' device owns the queues' devices: its release closes them. The memory lasts until
+ * the last of them is released, since a callback of a queue may still run. */
+#include "virtio/virtio.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/record.h"
+#include <string.h>
+
+enum { MMIO_BYTES = 0x200, QUEUE_SIZE = 256 };
+#define DEVICE_BITS (UINT64_C(0xffffff) | ~UINT64_C(0) << 50)
+#define RING_BITS                                                                                  \
+    (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED)
+
+void virtio_put(virtio *v)
+{
+    if (!refs_put(&v->memory))
+        return;
+    vsdk_release_fn release = v->ops.release;
+    void *user = v->user;
+    lock_destroy(&v->lock);
+    alloc_free(v);
+    if (release)
+        release(user);
+}
+
+static uint64_t registers_read(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    virtio *v = user;
+
+    (void)device;
+    return v->transport->read(v, access);
+}
+
+static void registers_write(void *user, vsdk_device *device, const vsdk_access *access)
+{
+    virtio *v = user;
+
+    (void)device;
+    v->transport->write(v, access);
+}
+
+static void registers_reset(void *user, vsdk_device *device)
+{
+    (void)device;
+    virtio_reset(user, 1);
+}
+
+static void registers_release(void *user)
+{
+    virtio *v = user;
+
+    for (uint32_t i = 0; i < v->queue_count; i++)
+        queue_end(&v->queues[i]);
+    vsdk_irq_close(v->mmio.irq);
+    v->mmio.irq = NULL;
+    virtio_put(v);
+}
+
+const vsdk_device_ops virtio_register_ops = {
+    .size = sizeof(vsdk_device_ops),
+    .read = registers_read,
+    .write = registers_write,
+    .reset = registers_reset,
+    .save = virtio_save,
+    .load = virtio_load,
+    .release = registers_release,
+};
+
+virtio *virtio_of(vsdk_device *device, const char *operation, vsdk_error *error)
+{
+    virtio *v = vsdk_device_user(device, &virtio_register_ops);
+
+    if (!device)
+        error_null(error, operation, "device");
+    else if (!v)
+        error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the device is no virtio device");
+    return v;
+}
+
+virtio_queue *virtio_queue_of(vsdk_device *device, uint32_t queue, const char *operation,
+                              vsdk_error *error)
+{
+    virtio *v = virtio_of(device, operation, error);
+
+    if (!v)
+        return NULL;
+    if (queue < v->queue_count)
+        return &v->queues[queue];
+    error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "there is no queue %u", queue);
+    return NULL;
+}
+
+static vsdk_status check_config(const vsdk_virtio_config *c, const char *operation,
+                                vsdk_error *error)
+{
+    uint32_t size = c->queue_size;
+    const char *what = NULL;
+
+    if (!c->type)
+        what = "the type is 0";
+    else if (!c->queues || c->queues > VIRTIO_QUEUES_MOST)
+        what = "there are 1 to 256 queues";
+    else if (size & (size - 1) || size > RING_SIZE_MOST)
+        what = "a queue's size is a power of two up to 32768";
+    else if (c->chain_max > RING_CHAIN_MOST)
+        what = "a chain has 1024 buffers at most";
+    else if (c->features & ~DEVICE_BITS)
+        what = "feature bits 24 to 49 are the library's";
+    else if (c->space_length > VIRTIO_SPACE_MOST || (c->space_length && !c->space))
+        what = "the configuration space has 256 bytes at most";
+    if (what)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s", what);
+    for (size_t i = 0; i < sizeof c->reserved / sizeof *c->reserved; i++)
+        if (c->reserved[i])
+            return record_later(operation, error);
+    return VSDK_OK;
+}
+
+static vsdk_status read_ops(vsdk_virtio_ops *copy, const vsdk_virtio_ops *ops,
+                            const char *operation, vsdk_error *error)
+{
+    if (!ops)
+        return error_null(error, operation, "ops");
+    vsdk_status status = record_read(copy, sizeof *copy, ops, 0, operation, error);
+    if (!status && (copy->reserved[0] || copy->reserved[1]))
+        status = record_later(operation, error);
+    return status;
+}
+
+/* From here on the registers' device has it: its release gives everything back, user too. */
+static vsdk_status make(vsdk_vm *vm, virtio *v, const vsdk_virtio_config *c, vsdk_error *error)
+{
+    vsdk_device_config config = {.size = sizeof config, .name = c->name};
+    vsdk_loop *loop = c->loop ? c->loop : vsdk_vm_loop(vm, error);
+    vsdk_status status;
+
+    if (!loop) {
+        virtio_put(v);
+        return error ? error->code : VSDK_ERROR_NO_MEMORY;
+    }
+    status = vsdk_device_create(vm, &virtio_register_ops, v, &config, &v->device, error);
+    if (status)
+        return status;
+    for (uint32_t i = 0; !status && i < c->queues; i++) {
+        v->queue_count = i + 1;
+        status = queue_make(v, i, c, loop, error);
+    }
+    if (status)
+        vsdk_device_close(v->device);
+    return status;
+}
+
+vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *user,
+                               const vsdk_virtio_config *config, vsdk_device **device,
+                               vsdk_error *error)
+{
+    static const char operation[] = "vsdk_virtio_create";
+    vsdk_virtio_config c;
+    vsdk_virtio_ops copied = {0};
+    vsdk_status status = read_ops(&copied, ops, operation, error);
+
+    if (device)
+        *device = NULL;
+    if (!status && !vm)
+        status = error_null(error, operation, "vm");
+    if (!status && !device)
+        status = error_null(error, operation, "device");
+    if (!status && !config)
+        status = error_null(error, operation, "config");
+    if (!status)
+        status = record_read(&c, sizeof c, config, 0, operation, error);
+    if (!status)
+        status = check_config(&c, operation, error);
+    virtio *v = status ? NULL : alloc_zeroed(sizeof *v + c.queues * sizeof *v->queues);
+    if (!status && !v)
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory");
+    if (status) {
+        if (copied.release)
+            copied.release(user);
+        return status;
+    }
+    refs_init(&v->memory);
+    lock_init(&v->lock, RANK_LEAF);
+    v->kind = ops;
+    v->ops = copied;
+    v->user = user;
+    v->type = c.type;
+    v->queue_size = c.queue_size ? c.queue_size : QUEUE_SIZE;
+    v->offered = c.features | RING_BITS;
+    v->space_length = (uint32_t)c.space_length;
+    if (c.space_length)
+        memcpy(v->space, c.space, c.space_length);
+    status = make(vm, v, &c, error);
+    if (!status)
+        *device = v->device;
+    return status;
+}
+
+static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_error *error)
+{
+    vsdk_irq_config line = {.size = sizeof line, .gsi = gsi, .device = v->device};
+    vsdk_status status = vsdk_irq_create(vsdk_device_vm(v->device), &line, &v->mmio.irq, error);
+
+    if (status)
+        return status;
+    v->mmio.address = address;
+    v->transport = &virtio_mmio;
+    status = vsdk_device_add_range(v->device, VSDK_SPACE_MMIO, address, MMIO_BYTES, 0, error);
+    if (status) {
+        v->transport = NULL;
+        vsdk_irq_close(v->mmio.irq);
+        v->mmio.irq = NULL;
+    }
+    return status;
+}
+
+/* Claims, attaches, tells: what was done is undone when the next fails. */
+static vsdk_status attach_to_pc(virtio *v, const vsdk_virtio_place *p, vsdk_error *error)
+{
+    uint64_t address = 0, line = 0;
+    int any = p->address == VSDK_PC_ANY;
+    vsdk_status status =
+        vsdk_pc_claim(p->pc, VSDK_PC_MEMORY, p->address, MMIO_BYTES, &address, error);
+
+    if (status)
+        return status;
+    status = vsdk_pc_claim(p->pc, VSDK_PC_LINES, any ? VSDK_PC_ANY : p->gsi, 1, &line, error);
+    if (status)
+        goto no_line;
+    status = attach_at(v, address, (uint32_t)line, error);
+    if (status)
+        goto no_device;
+    vsdk_pc_node node = {
+        .hid = "LNRO0005",
+        .uid = (uint32_t)(address / MMIO_BYTES),
+        .resource_count = 2,
+        .resources = {{VSDK_PC_MEMORY, 0, address, MMIO_BYTES}, {VSDK_PC_LINES, 0, line, 1}}};
+    status = vsdk_pc_add_node(p->pc, &node, error);
+    if (!status)
+        return VSDK_OK;
+    vsdk_virtio_detach(v->device, NULL);
+no_device:
+    vsdk_pc_unclaim(p->pc, VSDK_PC_LINES, line, NULL);
+no_line:
+    vsdk_pc_unclaim(p->pc, VSDK_PC_MEMORY, address, NULL);
+    return status;
+}
+
+vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *place,
+                               vsdk_error *error)
+{
+    static const char operation[] = "vsdk_virtio_attach";
+    vsdk_virtio_place p;
+    virtio *v = virtio_of(device, operation, error);
+    vsdk_status status;
+
+    if (!v)
+        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (!place)
+        return error_null(error, operation, "place");
+    status = record_read(&p, sizeof p, place, 0, operation, error);
+    if (status)
+        return status;
+    if (p.reserved[0] || p.reserved[1])
+        return record_later(operation, error);
+    if (p.transport != VSDK_VIRTIO_MMIO)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "unknown transport %u",
+                         p.transport);
+    if (p.pc && vsdk_pc_vm(p.pc) != vsdk_device_vm(device))
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "the machine is another virtual machine's");
+    if (!(p.pc && p.address == VSDK_PC_ANY) && p.address % 4)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "the address is no multiple of 4");
+    if (v->transport)
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "the device is attached");
+    return p.pc ? attach_to_pc(v, &p, error) : attach_at(v, p.address, p.gsi, error);
+}
+
+vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
+{
+    static const char operation[] = "vsdk_virtio_detach";
+    virtio *v = virtio_of(device, operation, error);
+
+    if (!v)
+        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (!v->transport)
+        return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "the device is not attached");
+    vsdk_status status = vsdk_device_detach(device, error);
+    if (status)
+        return status;
+    virtio_reset(v, 0);
+    for (uint32_t i = 0; i < v->queue_count; i++) {
+        vsdk_watch_close(v->queues[i].watch);
+        vsdk_doorbell_close(v->queues[i].doorbell);
+        v->queues[i].watch = NULL;
+        v->queues[i].doorbell = NULL;
+    }
+    vsdk_irq_close(v->mmio.irq);
+    v->mmio.irq = NULL;
+    v->transport = NULL;
+    return VSDK_OK;
+}
+
+void *vsdk_virtio_user(vsdk_device *device, const vsdk_virtio_ops *ops)
+{
+    const virtio *v = vsdk_device_user(device, &virtio_register_ops);
+
+    return v && v->kind == ops ? v->user : NULL;
+}
+
+vsdk_device *vsdk_virtio_queue_device(vsdk_device *device, uint32_t queue)
+{
+    virtio *v = vsdk_device_user(device, &virtio_register_ops);
+
+    return v && queue < v->queue_count ? v->queues[queue].device : NULL;
+}
+
+uint64_t vsdk_virtio_features(vsdk_device *device)
+{
+    virtio *v = vsdk_device_user(device, &virtio_register_ops);
+
+    return v ? atomic_load(&v->accepted) : 0;
+}
+
+static vsdk_status check_space(const virtio *v, uint64_t offset, uint64_t length,
+                               const char *operation, vsdk_error *error)
+{
+    if (offset > v->space_length || length > v->space_length - offset)
+        return error_set(error, VSDK_ERROR_RANGE, operation, "the configuration space has %u bytes",
+                         v->space_length);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_virtio_get_space(vsdk_device *device, uint64_t offset, void *bytes,
+                                  uint64_t length, vsdk_error *error)
+{
+    static const char operation[] = "vsdk_virtio_get_space";
+    virtio *v = virtio_of(device, operation, error);
+
+    if (!v)
+        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (!bytes && length)
+        return error_null(error, operation, "bytes");
+    vsdk_status status = check_space(v, offset, length, operation, error);
+    if (status || !length)
+        return status;
+    lock_take(&v->lock);
+    memcpy(bytes, v->space + offset, length);
+    lock_give(&v->lock);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const void *bytes,
+                                  uint64_t length, vsdk_error *error)
+{
+    static const char operation[] = "vsdk_virtio_set_space";
+    virtio *v = virtio_of(device, operation, error);
+
+    if (!v)
+        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (!bytes && length)
+        return error_null(error, operation, "bytes");
+    vsdk_status status = check_space(v, offset, length, operation, error);
+    if (status || !length)
+        return status;
+    lock_take(&v->lock);
+    memcpy(v->space + offset, bytes, length);
+    atomic_fetch_add(&v->generation, 1);
+    lock_give(&v->lock);
+    if (v->transport && atomic_load(&v->status) & STATUS_DRIVER_OK)
+        v->transport->interrupt(v, 0, INTERRUPT_CONFIG, NULL);
+    return VSDK_OK;
+}
+
+vsdk_status vsdk_virtio_fail(vsdk_device *device, vsdk_error *error)
+{
+    virtio *v = virtio_of(device, "vsdk_virtio_fail", error);
+
+    if (!v)
+        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_needs_reset(v);
+    return VSDK_OK;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtio device from the inside. It is a vsdk_device, whose callbacks are its transport's
+ * registers, and a vsdk_device a queue, whose lock is the queue's.
+ *
+ * Locks. The registers' device is entered first, a queue's then; never the other way round. So what
+ * queues do to the whole (interrupt bits, the configuration space, NEEDS_RESET) is atomic or under
+ * the leaf lock. */
+#ifndef VSDK_VIRTIO_VIRTIO_H
+#define VSDK_VIRTIO_VIRTIO_H
+
+#include "base/lock.h"
+#include "base/refs.h"
+#include "virtio/ring.h"
+#include <stdatomic.h>
+#include <vsdk/vsdk.h>
+
+enum {
+    STATUS_ACKNOWLEDGE = 1,
+    STATUS_DRIVER = 2,
+    STATUS_DRIVER_OK = 4,
+    STATUS_FEATURES_OK = 8,
+    STATUS_NEEDS_RESET = 64,
+    STATUS_FAILED = 128
+};
+enum { INTERRUPT_QUEUE = 1, INTERRUPT_CONFIG = 2 };
+enum { VIRTIO_QUEUES_MOST = 256, VIRTIO_SPACE_MOST = 256 };
+
+#define VIRTIO_F_INDIRECT_DESC (UINT64_C(1) << 28)
+#define VIRTIO_F_EVENT_IDX (UINT64_C(1) << 29)
+#define VIRTIO_F_VERSION_1 (UINT64_C(1) << 32)
+#define VIRTIO_F_RING_PACKED (UINT64_C(1) << 34)
+
+typedef struct virtio virtio;
+
+/* What a transport does for the rest. */
+typedef struct virtio_transport {
+    uint64_t (*read)(virtio *v, const vsdk_access *access);
+    void (*write)(virtio *v, const vsdk_access *access);
+    /* Where a write tells of new chains. */
+    void (*place_doorbell)(virtio *v, uint32_t queue, vsdk_doorbell_config *config);
+    vsdk_status (*interrupt)(virtio *v, uint32_t queue, uint32_t why, vsdk_error *error);
+    void (*reset)(virtio *v);
+} virtio_transport;
+
+typedef struct virtio_queue {
+    virtio *v;
+    uint32_t index;
+    vsdk_device *device;
+    vsdk_loop *loop;
+    vsdk_work *work; /* serves it, when nobody rings */
+    vsdk_doorbell *doorbell;
+    vsdk_watch *watch;
+    /* As the driver chose; changed under both locks. */
+    uint32_t size, ready;
+    uint64_t descriptors, driver, device_area;
+    /* Under the queue's lock. */
+    ring ring;
+    vsdk_dma_view views[3];
+    uint64_t life;   /* one more with each reset */
+    uint32_t turn;   /* chains that notify may still take */
+    uint8_t serving; /* notify runs */
+    uint8_t heard;   /* the driver tells of new chains */
+    uint8_t more;    /* notify was ended by its turn */
+    /* From a load to the next start, which opens the ring. */
+    struct queue_state *loaded;
+} virtio_queue;
+
+struct virtio {
+    refs memory; /* the registers' device, each queue's */
+    vsdk_device *device;
+    const vsdk_virtio_ops *kind; /* the caller's table */
+    vsdk_virtio_ops ops;
+    void *user;
+    uint32_t type, queue_count, queue_size;
+    uint64_t offered;
+    _Atomic uint64_t accepted;
+    _Atomic uint32_t status, interrupts, generation;
+    const virtio_transport *transport; /* NULL: attached nowhere */
+    struct {
+        uint64_t address;
+        vsdk_irq *irq;
+        uint32_t device_features, driver_features, queue; /* what is selected */
+    } mmio;
+    lock lock; /* of the space */
+    uint32_t space_length;
+    uint8_t space[VIRTIO_SPACE_MOST];
+    uint64_t driver_bits; /* written, not yet accepted */
+    virtio_queue queues[];
+};
+
+extern const vsdk_device_ops virtio_register_ops, virtio_queue_ops;
+extern const virtio_transport virtio_mmio;
+
+/* NULL and an error if the device is no virtio device. */
+virtio *virtio_of(vsdk_device *device, const char *operation, vsdk_error *error);
+virtio_queue *virtio_queue_of(vsdk_device *device, uint32_t queue, const char *operation,
+                              vsdk_error *error);
+void virtio_put(virtio *v);
+
+/* The negotiation (status.c), in the registers' callbacks. */
+void virtio_accept_features(virtio *v, uint32_t word, uint32_t bits);
+void virtio_set_status(virtio *v, uint32_t status);
+void virtio_needs_reset(virtio *v);
+/* Power-on state. `stopped`: inside a transition, where no queue can be entered and none runs. */
+void virtio_reset(virtio *v, int stopped);
+
+/* Queues (queue.c). */
+vsdk_status queue_make(virtio *v, uint32_t index, const vsdk_virtio_config *config, vsdk_loop *loop,
+                       vsdk_error *error);
+void queue_end(virtio_queue *q);
+void queue_enable(virtio_queue *q);  /* in the registers' callback */
+void queue_disable(virtio_queue *q); /* there too */
+void queue_reset(virtio_queue *q);   /* the queue's lock is held, or nothing runs */
+void queue_put_doorbell(virtio_queue *q);
+void queue_wake(virtio_queue *q);
+
+/* State (state.c). */
+void queue_restore(virtio_queue *q); /* the queue starts, and a state was loaded */
+void queue_forget(virtio_queue *q);  /* the state is not wanted any more */
+int queue_open(virtio_queue *q);     /* queue.c: pins and opens the ring; 0 if that can't be */
+vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                        vsdk_error *error);
+vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                        vsdk_error *error);
+
+#endif

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Virtio devices: the negotiation, the rings against a driver that uses every form of them, and
+ * drivers that break the rules. */
+#include "virtio_driver.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMORY = 1 << 20, RINGS = 0x1000, DATA = 0x20000, TABLES = 0x80000, ROOM = 0x400 };
+
+#define VERSION_1 (UINT64_C(1) << 32)
+#define INDIRECT (UINT64_C(1) << 28)
+#define EVENT_INDEX (UINT64_C(1) << 29)
+#define PACKED (UINT64_C(1) << 34)
+
+static struct core_rig rig;
+static struct driver d;
+static vsdk_ram *ram;
+static vsdk_device *device;
+static unsigned interrupts;
+
+/* What the device under test does: by default each chain gets its bytes back, upside down. */
+static struct echo {
+    unsigned notified, ready, resets, releases, starts, stops;
+    vsdk_status last; /* of the pop that ended notify */
+    int holds;        /* chains are kept, to be pushed in another order */
+    uint32_t limit;   /* pops a notify, 0: all */
+    vsdk_virtio_chain held[DRIVER_QUEUE_MOST];
+    uint32_t count;
+} echo;
+
+static void answer(const vsdk_virtio_chain *chain)
+{
+    uint8_t bytes[ROOM * 8];
+    uint64_t length = chain->readable < chain->writable ? chain->readable : chain->writable;
+
+    cr_assert(chain->readable <= sizeof bytes);
+    ok(vsdk_virtio_read(device, chain, 0, bytes, length, NULL));
+    for (uint64_t i = 0; i < length; i++)
+        bytes[i] ^= 0xff;
+    ok(vsdk_virtio_write(device, chain, 0, bytes, length, NULL));
+    ok(vsdk_virtio_push(device, chain, (uint32_t)length, NULL));
+}
+
+static void notified(void *user, vsdk_device *of, uint32_t queue)
+{
+    vsdk_virtio_chain chain;
+
+    cr_assert(user == &echo && of == device && queue == 0);
+    echo.notified++;
+    for (uint32_t i = 0; !echo.limit || i < echo.limit; i++) {
+        echo.last = vsdk_virtio_pop(device, queue, &chain, NULL);
+        if (echo.last)
+            return;
+        if (echo.holds)
+            echo.held[echo.count++] = chain;
+        else
+            answer(&chain);
+    }
+}
+
+static void ready(void *user, vsdk_device *of)
+{
+    ((struct echo *)user)->ready++;
+}
+
+static void was_reset(void *user, vsdk_device *of)
+{
+    ((struct echo *)user)->resets++;
+    echo.count = 0;
+}
+
+static void started(void *user, vsdk_device *of, uint32_t queue)
+{
+    ((struct echo *)user)->starts++;
+}
+
+static vsdk_stop_answer stopped(void *user, vsdk_device *of, uint32_t queue, vsdk_stop_mode mode)
+{
+    ((struct echo *)user)->stops++;
+    return VSDK_STOP_DONE;
+}
+
+static void released(void *user)
+{
+    ((struct echo *)user)->releases++;
+}
+
+static const vsdk_virtio_ops echo_ops = {.size = sizeof echo_ops,
+                                         .notify = notified,
+                                         .ready = ready,
+                                         .reset = was_reset,
+                                         .start = started,
+                                         .stop = stopped,
+                                         .release = released};
+
+static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
+{
+    interrupts += level;
+}
+
+static vsdk_virtio_config config_of(void)
+{
+    static const uint8_t space[] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+    return (vsdk_virtio_config){.size = sizeof(vsdk_virtio_config),
+                                .name = "echo",
+                                .type = 42,
+                                .features = 5,
+                                .queues = 2,
+                                .queue_size = DRIVER_QUEUE_MOST,
+                                .chain_max = 16,
+                                .space = space,
+                                .space_length = sizeof space};
+}
+
+static void begin(void)
+{
+    vsdk_virtio_config config = config_of();
+    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
+
+    rig_make(&rig);
+    ram = rig_ram(&rig, 0, MEMORY, 0);
+    memset(&echo, 0, sizeof echo);
+    interrupts = 0;
+    ok(vsdk_irq_controller_attach(rig.vm, 0, 24, line, NULL, NULL, NULL));
+    ok(vsdk_virtio_create(rig.vm, &echo_ops, &echo, &config, &device, NULL));
+    ok(vsdk_virtio_attach(device, &place, NULL));
+    rig_run(&rig);
+    d = (struct driver){.rig = &rig, .memory = vsdk_ram_data(ram)};
+}
+
+static void end(void)
+{
+    vsdk_device_close(device);
+    vsdk_ram_close(ram);
+    rig_end(&rig);
+    cr_assert_eq(echo.releases, 1);
+}
+
+TestSuite(virtio, .init = begin, .fini = end);
+
+static void dispatch(void)
+{
+    uint32_t count;
+
+    do
+        ok(vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 0, &count, NULL));
+    while (count);
+}
+
+static void use(uint64_t features, uint32_t size)
+{
+    cr_assert(driver_negotiate(&d, features | VERSION_1));
+    driver_queue(&d, 0, size, RINGS, features);
+    cr_assert_eq(driver_read(&d, 0x44), 1);
+    driver_ok(&d);
+    dispatch();
+}
+
+static const uint64_t forms[] = {0, EVENT_INDEX, PACKED, PACKED | EVENT_INDEX};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+Test(virtio, registers_say_what_it_is)
+{
+    cr_assert_eq(driver_read(&d, 0), 0x74726976);
+    cr_assert_eq(driver_read(&d, 4), 2);
+    cr_assert_eq(driver_read(&d, 8), 42);
+    cr_assert_eq(driver_read(&d, 0x34), DRIVER_QUEUE_MOST);
+    driver_write(&d, 0x30, 2);
+    cr_assert_eq(driver_read(&d, 0x34), 0);
+    cr_assert_eq(driver_read(&d, 0x100), 0x04030201);
+    cr_assert_eq(driver_read(&d, 0x104), 0x08070605);
+    cr_assert_eq(driver_read(&d, 0x108), 0);
+    cr_assert_eq(driver_read(&d, 0x10), 5 | INDIRECT | EVENT_INDEX);
+    driver_write(&d, 0x14, 1);
+    cr_assert_eq(driver_read(&d, 0x10), 5);
+    driver_write(&d, 0x14, 2);
+    cr_assert_eq(driver_read(&d, 0x10), 0);
+}
+
+Test(virtio, features_are_accepted_as_a_whole)
+{
+    cr_assert(!driver_negotiate(&d, 5), "a driver of old");
+    cr_assert(!driver_negotiate(&d, VERSION_1 | 2), "a bit that was not offered");
+    cr_assert_eq(vsdk_virtio_features(device), 0);
+    cr_assert(driver_negotiate(&d, VERSION_1 | 4));
+    cr_assert_eq(vsdk_virtio_features(device), VERSION_1 | 4);
+    driver_write(&d, 0x24, 0);
+    driver_write(&d, 0x20, 1);
+    cr_assert_eq(vsdk_virtio_features(device), VERSION_1 | 4, "too late");
+    driver_write(&d, 0x70, 0);
+    cr_assert_eq(vsdk_virtio_features(device), 0);
+    driver_write(&d, 0x70, 7);
+    cr_assert_eq(driver_read(&d, 0x70), 3, "DRIVER_OK without features");
+}
+
+/* Chains of every shape, answered in any order; every byte is looked at, and an interrupt that the
+ * driver waits for comes. */
+static void exchange(uint64_t form, uint32_t size, unsigned seed, int holds)
+{
+    driver_buffer out[DRIVER_QUEUE_MOST][8];
+    uint32_t counts[DRIVER_QUEUE_MOST], lengths[DRIVER_QUEUE_MOST];
+    unsigned outstanding = 0, taken = 0;
+
+    srand(seed);
+    use(form | INDIRECT, size);
+    echo.holds = holds;
+    for (unsigned round = 0; round < 600 || outstanding; round++) {
+        uint32_t added = 0, id, length, chains = 0;
+        unsigned before = interrupts;
+        int asleep = !driver_sleep(&d);
+        while (round < 600 && rand() % 4) {
+            driver_buffer b[8];
+            uint32_t readable = 1 + (uint32_t)rand() % 4, writable = (uint32_t)rand() % 4, sum = 0,
+                     room = 0;
+            uint32_t count = readable + writable, number = 0;
+            int indirect = rand() % 2;
+            while (number < size && d.ids[number].busy)
+                number++;
+            if (!d.packed && d.free)
+                number = d.unused[d.size - d.free];
+            if (number >= size || d.free < (indirect ? 1 : count))
+                break;
+            for (uint32_t i = 0; i < count; i++) {
+                b[i] = (driver_buffer){DATA + number * 0x1000 + i * 0x200,
+                                       1 + (uint32_t)rand() % 0x1ff, i >= readable};
+                *(b[i].writable ? &room : &sum) += b[i].length;
+                for (uint32_t k = 0; k < b[i].length; k++)
+                    d.memory[b[i].gpa + k] = (uint8_t)rand();
+            }
+            int got = driver_add(&d, b, count, indirect ? TABLES + number * 0x100 : 0);
+            cr_assert_eq(got, number);
+            memcpy(out[got], b, sizeof b);
+            counts[got] = count;
+            lengths[got] = sum < room ? sum : room;
+            added += indirect ? 1 : count;
+            chains++;
+            outstanding++;
+        }
+        if (chains)
+            driver_kick(&d, d.packed ? added : chains);
+        dispatch();
+        while (holds && echo.count && rand() % 3) {
+            uint32_t which = (uint32_t)rand() % echo.count;
+            ok(vsdk_device_enter(vsdk_virtio_queue_device(device, 0), NULL));
+            answer(&echo.held[which]);
+            ok(vsdk_virtio_signal(device, 0, NULL));
+            vsdk_device_leave(vsdk_virtio_queue_device(device, 0));
+            echo.held[which] = echo.held[--echo.count];
+        }
+        int some = 0;
+        while (driver_take(&d, &id, &length)) {
+            uint32_t at = 0, in = 0, offset = 0;
+            some = 1;
+            cr_assert_eq(length, lengths[id]);
+            while (!out[id][at].writable && at < counts[id])
+                at++;
+            for (uint32_t k = 0, w = 0; k < length; k++) {
+                if (offset == out[id][in].length)
+                    in++, offset = 0;
+                if (w == out[id][at].length)
+                    at++, w = 0;
+                cr_assert_eq(d.memory[out[id][at].gpa + w],
+                             d.memory[out[id][in].gpa + offset] ^ 0xff);
+                w++, offset++;
+            }
+            outstanding--;
+            taken++;
+        }
+        cr_assert(!some || !asleep || interrupts > before, "no interrupt in round %u", round);
+        driver_awake(&d);
+    }
+    cr_assert(taken > 300);
+    cr_assert_eq(driver_read(&d, 0x70), 15);
+    driver_write(&d, 0x70, 0);
+}
+
+Test(virtio, chains_are_answered)
+{
+    for (unsigned i = 0; i < FORMS; i++)
+        exchange(forms[i], 16, i, 0);
+    exchange(PACKED | EVENT_INDEX, 11, 7, 0);
+}
+
+Test(virtio, chains_are_answered_in_any_order)
+{
+    for (unsigned i = 0; i < FORMS; i++)
+        exchange(forms[i], 8, 10 + i, 1);
+    exchange(PACKED, 7, 17, 1);
+}
+
+Test(virtio, a_notify_takes_no_more_than_its_turn)
+{
+    driver_buffer b = {DATA, 8, 0};
+
+    use(0, 64);
+    unsigned before = echo.notified;
+    echo.limit = 3;
+    for (int i = 0; i < 10; i++)
+        cr_assert_geq(driver_add(&d, &b, 1, 0), 0);
+    driver_kick(&d, 10);
+    dispatch();
+    cr_assert_eq(echo.notified, before + 1, "who stops by itself goes on by itself");
+    echo.limit = 0;
+}
+
+Test(virtio, a_driver_that_breaks_rules_needs_a_reset)
+{
+    /* avail index, head, descriptor 0 */
+    static const struct {
+        uint16_t index, head, flags, next;
+        uint32_t length;
+        uint64_t address;
+    } bad[] = {
+        {17, 0, 0, 0, 8, DATA},           /* too far */
+        {1, 16, 0, 0, 8, DATA},           /* no such head */
+        {1, 0, 1, 16, 8, DATA},           /* no such next */
+        {1, 0, 1, 0, 8, DATA},            /* a loop */
+        {1, 0, 4 | 1, 0, 16, DATA},       /* a table and more */
+        {1, 0, 4, 0, 0, DATA},            /* an empty table */
+        {1, 0, 4, 0, 17, DATA},           /* a table of half descriptors */
+        {1, 0, 4, 0, 17 * 16, DATA},      /* a long table */
+        {1, 0, 4, 0, 32, UINT64_MAX - 7}, /* a table nowhere */
+        {1, 0, 0, 0, 16, UINT64_MAX - 7}, /* a buffer that wraps */
+    };
+
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        use(INDIRECT, 16);
+        uint8_t *at = d.memory + RINGS;
+        memcpy(at, &bad[i].address, 8);
+        memcpy(at + 8, &bad[i].length, 4);
+        memcpy(at + 12, &bad[i].flags, 2);
+        memcpy(at + 14, &bad[i].next, 2);
+        memcpy(at + 256 + 4, &bad[i].head, 2);
+        memcpy(at + 256 + 2, &bad[i].index, 2);
+        unsigned before = interrupts;
+        driver_write(&d, 0x50, 0);
+        dispatch();
+        cr_assert_eq(echo.last, VSDK_ERROR_FORMAT, "row %u", i);
+        cr_assert_eq(driver_read(&d, 0x70), 15 | 64, "row %u", i);
+        cr_assert_eq(interrupts, before + 1);
+        cr_assert_eq(driver_read(&d, 0x60), 2);
+        echo.last = VSDK_OK;
+        driver_write(&d, 0x50, 0);
+        dispatch();
+        cr_assert_eq(echo.last, VSDK_OK, "nothing is served until the reset");
+        cr_assert(driver_negotiate(&d, VERSION_1), "row %u", i);
+    }
+}
+
+Test(virtio, a_packed_driver_that_breaks_rules_needs_a_reset)
+{
+    static const struct {
+        uint16_t flags;
+        uint32_t length;
+    } bad[] = {{4 | 1, 16}, {4, 0}, {4, 17 * 16}, {1, 8}};
+
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        use(INDIRECT | PACKED, 16);
+        for (int k = 0; k < 16; k++) {
+            uint8_t *at = d.memory + RINGS + 16 * k;
+            uint64_t address = DATA;
+            uint16_t flags = (uint16_t)(bad[i].flags | 1 << 7);
+            memcpy(at, &address, 8);
+            memcpy(at + 8, &bad[i].length, 4);
+            memcpy(at + 14, &flags, 2);
+        }
+        driver_write(&d, 0x50, 0);
+        dispatch();
+        cr_assert_eq(echo.last, VSDK_ERROR_FORMAT, "row %u", i);
+        cr_assert_eq(driver_read(&d, 0x70), 15 | 64, "row %u", i);
+    }
+}
+
+Test(virtio, rings_that_are_not_there_need_a_reset)
+{
+    static const uint32_t places[][2] = {{0x80, 0xfffff000}, {0x90, 1}, {0xa0, MEMORY}, {0x80, 8}};
+
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert(driver_negotiate(&d, VERSION_1));
+        driver_write(&d, 0x30, 0);
+        driver_write(&d, 0x38, 16);
+        driver_write(&d, 0x80, RINGS);
+        driver_write(&d, 0x90, RINGS + 0x100);
+        driver_write(&d, 0xa0, RINGS + 0x200);
+        driver_write(&d, places[i][0], places[i][1]);
+        driver_write(&d, 0x44, 1);
+        cr_assert_eq(driver_read(&d, 0x44), 0);
+        cr_assert_eq(driver_read(&d, 0x70), 11 | 64, "row %u", i);
+    }
+    static const uint32_t sizes[] = {0, 3, 128, 65536 + 16, 16};
+    for (unsigned i = 0; i < 5; i++) {
+        cr_assert(driver_negotiate(&d, VERSION_1));
+        driver_write(&d, 0x38, sizes[i]);
+        driver_write(&d, 0x80, RINGS);
+        driver_write(&d, 0x90, RINGS + 0x100);
+        driver_write(&d, 0xa0, RINGS + 0x200);
+        driver_write(&d, 0x44, 1);
+        cr_assert_eq(driver_read(&d, 0x44), i == 4, "size %u", sizes[i]);
+    }
+}
+
+Test(virtio, a_reset_forgets_chains)
+{
+    driver_buffer b[2] = {{DATA, 8, 0}, {DATA + 8, 8, 1}};
+    uint8_t byte;
+
+    use(0, 16);
+    echo.holds = 1;
+    driver_add(&d, b, 2, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    cr_assert_eq(echo.count, 1);
+    vsdk_virtio_chain old = echo.held[0];
+    ok(vsdk_virtio_read(device, &old, 7, &byte, 1, NULL));
+    fails(RANGE, vsdk_virtio_read(device, &old, 7, (uint8_t[2]){0}, 2, E));
+    fails(RANGE, vsdk_virtio_push(device, &old, 9, E));
+    driver_write(&d, 0x70, 0);
+    cr_assert_eq(echo.resets, 2);
+    fails(STATE, vsdk_virtio_read(device, &old, 0, &byte, 1, E));
+    ok(vsdk_virtio_push(device, &old, 8, NULL));
+    use(0, 16);
+    ok(vsdk_virtio_push(device, &old, 8, NULL));
+    fails(STATE, vsdk_virtio_read(device, &old, 0, &byte, 1, E));
+    cr_assert(driver_sleep(&d) == 0);
+}
+
+Test(virtio, a_chain_is_pushed_once)
+{
+    driver_buffer b = {DATA, 8, 1};
+
+    use(0, 16);
+    echo.holds = 1;
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    ok(vsdk_virtio_push(device, &echo.held[0], 8, NULL));
+    fails(INVALID_ARGUMENT, vsdk_virtio_push(device, &echo.held[0], 8, E));
+}
+
+Test(virtio, bytes_of_a_chain_are_pinned)
+{
+    driver_buffer b[3] = {{DATA, 100, 0}, {DATA + 0x1000, 100, 1}, {DATA + 0x2000, 100, 1}};
+    vsdk_dma_view views[3];
+    uint32_t count;
+
+    use(0, 16);
+    echo.holds = 1;
+    driver_add(&d, b, 3, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    const vsdk_virtio_chain *chain = &echo.held[0];
+    ok(vsdk_virtio_map(device, chain, VSDK_DMA_TO_GUEST, 50, 100, views, 3, &count, NULL));
+    cr_assert_eq(count, 2);
+    cr_assert(views[0].data == d.memory + DATA + 0x1000 + 50 && views[0].length == 50);
+    cr_assert(views[1].data == d.memory + DATA + 0x2000 && views[1].length == 50);
+    vsdk_dma_unmap(&views[0]);
+    vsdk_dma_unmap(&views[1]);
+    fails(LIMIT, vsdk_virtio_map(device, chain, VSDK_DMA_TO_GUEST, 0, 200, views, 1, &count, E));
+    cr_assert(count == 0 && !views[0].data);
+    fails(RANGE, vsdk_virtio_map(device, chain, VSDK_DMA_FROM_GUEST, 0, 101, views, 3, &count, E));
+    fails(INVALID_ARGUMENT, vsdk_virtio_map(device, chain, 3, 0, 1, views, 3, &count, E));
+}
+
+Test(virtio, the_space_changes_and_is_told)
+{
+    uint8_t bytes[8];
+
+    use(0, 16);
+    uint32_t generation = driver_read(&d, 0xfc);
+    ok(vsdk_virtio_set_space(device, 2, "ab", 2, NULL));
+    cr_assert_eq(driver_read(&d, 0x100), 0x62610201);
+    cr_assert_neq(driver_read(&d, 0xfc), generation);
+    cr_assert(interrupts == 1 && driver_read(&d, 0x60) == 2);
+    driver_write(&d, 0x64, 2);
+    cr_assert_eq(driver_read(&d, 0x60), 0);
+    ok(vsdk_virtio_get_space(device, 0, bytes, 8, NULL));
+    cr_assert(memcmp(bytes, "\1\2ab\5\6\7\10", 8) == 0);
+    fails(RANGE, vsdk_virtio_set_space(device, 7, "ab", 2, E));
+    driver_write(&d, 0x100, 0xffffffff);
+    cr_assert_eq(driver_read(&d, 0x100), 0x62610201, "it can't be written by the driver");
+}
+
+/* An event between the driver's look at the status and its acknowledgement is told again. */
+Test(virtio, what_an_acknowledgement_leaves_is_told_again)
+{
+    driver_buffer b = {DATA, 8, 1};
+
+    use(0, 16);
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    cr_assert(interrupts == 1 && driver_read(&d, 0x60) == 1);
+    ok(vsdk_virtio_set_space(device, 0, "x", 1, NULL));
+    cr_assert_eq(interrupts, 2);
+    driver_write(&d, 0x64, 1);
+    cr_assert_eq(interrupts, 3);
+    driver_write(&d, 0x64, 2);
+    cr_assert_eq(interrupts, 3);
+}
+
+Test(virtio, queues_stop_and_start)
+{
+    driver_buffer b = {DATA, 8, 1};
+    uint32_t id, length;
+
+    use(0, 16);
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 1);
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    cr_assert_eq(echo.stops, 2);
+    unsigned before = echo.notified;
+    dispatch();
+    cr_assert_eq(echo.notified, before);
+    ok(vsdk_vm_resume(rig.vm, NULL));
+    dispatch();
+    cr_assert(driver_take(&d, &id, &length));
+}
+
+Test(virtio, wrong_configurations_are_refused)
+{
+    vsdk_device *made;
+    struct echo other = {0};
+
+#define REFUSED(code, field, bad)                                                                  \
+    do {                                                                                           \
+        vsdk_virtio_config config = config_of();                                                   \
+        config.field = bad;                                                                        \
+        fails(code, vsdk_virtio_create(rig.vm, &echo_ops, &other, &config, &made, E));             \
+    } while (0)
+    REFUSED(INVALID_ARGUMENT, type, 0);
+    REFUSED(INVALID_ARGUMENT, queues, 0);
+    REFUSED(INVALID_ARGUMENT, queues, 257);
+    REFUSED(INVALID_ARGUMENT, queue_size, 48);
+    REFUSED(INVALID_ARGUMENT, queue_size, 65536);
+    REFUSED(INVALID_ARGUMENT, chain_max, 1025);
+    REFUSED(INVALID_ARGUMENT, features, INDIRECT);
+    REFUSED(INVALID_ARGUMENT, space_length, 257);
+    REFUSED(UNSUPPORTED, reserved[3], 1);
+    cr_assert_eq(other.releases, 9, "released %u times", other.releases);
+    fails(EXISTS,
+          vsdk_virtio_attach(
+              device,
+              &(vsdk_virtio_place){.size = sizeof(vsdk_virtio_place), .address = DRIVER_MMIO}, E));
+}
+
+Test(virtio, it_is_detached_and_attached_again)
+{
+    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = 7};
+
+    use(0, 16);
+    ok(vsdk_virtio_detach(device, NULL));
+    fails(NOT_FOUND, vsdk_virtio_detach(device, E));
+    cr_assert_neq(rig_read(&rig, VSDK_SPACE_MMIO, DRIVER_MMIO, 4), BUS_CLAIMED);
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    ok(vsdk_virtio_attach(device, &place, NULL));
+    ok(vsdk_vm_resume(rig.vm, NULL));
+    exchange(EVENT_INDEX, 16, 3, 0);
+}
