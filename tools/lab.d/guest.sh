@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The guest that tests boot: Debian's kernel and a small initramfs.
 
-guest_modules=(pvpanic pvpanic-mmio pvpanic-pci)
+guest_modules=(pvpanic pvpanic-mmio pvpanic-pci virtio_ring virtio virtio_mmio virtio-rng)
 guest_files=(vmlinuz vmlinux initrd.gz VERSION)
 
 # guest_find: sets guest, the folder of the finished guest.
