@@ -219,9 +219,10 @@ vsdk_status vsdk_virtio_pop(vsdk_device *device, uint32_t queue, vsdk_virtio_cha
     if (!chain)
         return error_null(error, operation, "chain");
     *chain = (vsdk_virtio_chain){0};
-    virtio_queue *q = virtio_queue_of(device, queue, operation, error);
-    if (!q)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, queue, &q, operation, error);
+    if (status)
+        return status;
     if (!is_alive(q))
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "queue %u is not ready", queue);
     if (q->serving && !q->turn) {
@@ -264,12 +265,13 @@ vsdk_status vsdk_virtio_push(vsdk_device *device, const vsdk_virtio_chain *chain
 
     if (!chain)
         return error_null(error, operation, "chain");
-    virtio_queue *q = virtio_queue_of(device, chain->queue, operation, error);
-    if (!q)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, chain->queue, &q, operation, error);
+    if (status)
+        return status;
     if (!is_current(q, chain))
         return VSDK_OK;
-    vsdk_status status = check_chain(q, chain, operation, error);
+    status = check_chain(q, chain, operation, error);
     if (status)
         return status;
     if (written > q->ring.slots[chain->slot].writable)
@@ -282,10 +284,10 @@ vsdk_status vsdk_virtio_push(vsdk_device *device, const vsdk_virtio_chain *chain
 vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_signal";
-    virtio_queue *q = virtio_queue_of(device, queue, operation, error);
-
-    if (!q)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, queue, &q, operation, error);
+    if (status)
+        return status;
     if (!ring_wants_signal(&q->ring))
         return VSDK_OK;
     return q->v->transport->interrupt(q->v, queue, INTERRUPT_QUEUE, error);
@@ -353,9 +355,10 @@ vsdk_status vsdk_virtio_read(vsdk_device *device, const vsdk_virtio_chain *chain
 
     if (!chain || (!buffer && length))
         return error_null(error, operation, chain ? "buffer" : "chain");
-    virtio_queue *q = virtio_queue_of(device, chain->queue, operation, error);
-    if (!q)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, chain->queue, &q, operation, error);
+    if (status)
+        return status;
     copy c = {.device = q->device, .to = buffer};
     return each_piece(q, chain, 0, offset, length, copy_in, &c, operation, error);
 }
@@ -367,9 +370,10 @@ vsdk_status vsdk_virtio_write(vsdk_device *device, const vsdk_virtio_chain *chai
 
     if (!chain || (!buffer && length))
         return error_null(error, operation, chain ? "buffer" : "chain");
-    virtio_queue *q = virtio_queue_of(device, chain->queue, operation, error);
-    if (!q)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, chain->queue, &q, operation, error);
+    if (status)
+        return status;
     copy c = {.device = q->device, .from = buffer};
     return each_piece(q, chain, 1, offset, length, copy_out, &c, operation, error);
 }
@@ -422,12 +426,13 @@ vsdk_status vsdk_virtio_map(vsdk_device *device, const vsdk_virtio_chain *chain,
     if (intent != VSDK_DMA_FROM_GUEST && intent != VSDK_DMA_TO_GUEST)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "unknown intent %u",
                          intent);
-    virtio_queue *q = virtio_queue_of(device, chain->queue, operation, error);
-    if (!q)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, chain->queue, &q, operation, error);
+    if (status)
+        return status;
     pins p = {.device = q->device, .intent = intent, .views = views, .capacity = capacity};
-    vsdk_status status = each_piece(q, chain, intent == VSDK_DMA_TO_GUEST, offset, length,
-                                    pin_piece, &p, operation, error);
+    status = each_piece(q, chain, intent == VSDK_DMA_TO_GUEST, offset, length, pin_piece, &p,
+                        operation, error);
     while (status && p.count)
         vsdk_dma_unmap(&views[--p.count]);
     *count = p.count;

@@ -6,6 +6,7 @@
 #include "virtio/virtio.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/record.h"
 #include <string.h>
 
@@ -13,6 +14,12 @@ enum { MMIO_BYTES = 0x200, QUEUE_SIZE = 256 };
 #define DEVICE_BITS (UINT64_C(0xffffff) | ~UINT64_C(0) << 50)
 #define RING_BITS                                                                                  \
     (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED)
+
+static vsdk_status forked(const char *operation, vsdk_error *error)
+{
+    return error_set(error, VSDK_ERROR_STATE, operation,
+                     "this process was forked after the object was made");
+}
 
 void virtio_put(virtio *v)
 {
@@ -69,28 +76,31 @@ const vsdk_device_ops virtio_register_ops = {
     .release = registers_release,
 };
 
-virtio *virtio_of(vsdk_device *device, const char *operation, vsdk_error *error)
+vsdk_status virtio_get(vsdk_device *device, virtio **v, const char *operation, vsdk_error *error)
 {
-    virtio *v = vsdk_device_user(device, &virtio_register_ops);
-
+    *v = vsdk_device_user(device, &virtio_register_ops);
     if (!device)
-        error_null(error, operation, "device");
-    else if (!v)
-        error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the device is no virtio device");
-    return v;
+        return error_null(error, operation, "device");
+    if (!*v)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
+                         "the device is no virtio device");
+    return (*v)->process == process_id() ? VSDK_OK : forked(operation, error);
 }
 
-virtio_queue *virtio_queue_of(vsdk_device *device, uint32_t queue, const char *operation,
-                              vsdk_error *error)
+vsdk_status virtio_get_queue(vsdk_device *device, uint32_t queue, virtio_queue **q,
+                             const char *operation, vsdk_error *error)
 {
-    virtio *v = virtio_of(device, operation, error);
+    virtio *v;
+    vsdk_status status = virtio_get(device, &v, operation, error);
 
-    if (!v)
-        return NULL;
-    if (queue < v->queue_count)
-        return &v->queues[queue];
-    error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "there is no queue %u", queue);
-    return NULL;
+    *q = NULL;
+    if (status)
+        return status;
+    if (queue >= v->queue_count)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "there is no queue %u",
+                         queue);
+    *q = &v->queues[queue];
+    return VSDK_OK;
 }
 
 static vsdk_status check_config(const vsdk_virtio_config *c, const char *operation,
@@ -117,6 +127,13 @@ static vsdk_status check_config(const vsdk_virtio_config *c, const char *operati
         if (c->reserved[i])
             return record_later(operation, error);
     return VSDK_OK;
+}
+
+static int is_foreign(vsdk_vm *vm)
+{
+    vsdk_vm_info info = {.size = sizeof info};
+
+    return vsdk_vm_get_info(vm, &info, NULL) == VSDK_ERROR_STATE;
 }
 
 static vsdk_status read_ops(vsdk_virtio_ops *copy, const vsdk_virtio_ops *ops,
@@ -170,6 +187,8 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
         status = error_null(error, operation, "device");
     if (!status && !config)
         status = error_null(error, operation, "config");
+    if (!status && is_foreign(vm))
+        return forked(operation, error); /* where nobody is called */
     if (!status)
         status = record_read(&c, sizeof c, config, 0, operation, error);
     if (!status)
@@ -184,6 +203,7 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
     }
     refs_init(&v->memory);
     lock_init(&v->lock, RANK_LEAF);
+    v->process = process_id();
     v->kind = ops;
     v->ops = copied;
     v->user = user;
@@ -254,11 +274,11 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
 {
     static const char operation[] = "vsdk_virtio_attach";
     vsdk_virtio_place p;
-    virtio *v = virtio_of(device, operation, error);
-    vsdk_status status;
+    virtio *v;
+    vsdk_status status = virtio_get(device, &v, operation, error);
 
-    if (!v)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (status)
+        return status;
     if (!place)
         return error_null(error, operation, "place");
     status = record_read(&p, sizeof p, place, 0, operation, error);
@@ -283,13 +303,14 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
 vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_detach";
-    virtio *v = virtio_of(device, operation, error);
+    virtio *v;
+    vsdk_status status = virtio_get(device, &v, operation, error);
 
-    if (!v)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (status)
+        return status;
     if (!v->transport)
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "the device is not attached");
-    vsdk_status status = vsdk_device_detach(device, error);
+    status = vsdk_device_detach(device, error);
     if (status)
         return status;
     virtio_reset(v, 0);
@@ -339,13 +360,14 @@ vsdk_status vsdk_virtio_get_space(vsdk_device *device, uint64_t offset, void *by
                                   uint64_t length, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_get_space";
-    virtio *v = virtio_of(device, operation, error);
+    virtio *v;
+    vsdk_status status = virtio_get(device, &v, operation, error);
 
-    if (!v)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (status)
+        return status;
     if (!bytes && length)
         return error_null(error, operation, "bytes");
-    vsdk_status status = check_space(v, offset, length, operation, error);
+    status = check_space(v, offset, length, operation, error);
     if (status || !length)
         return status;
     lock_take(&v->lock);
@@ -358,13 +380,14 @@ vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const vo
                                   uint64_t length, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_set_space";
-    virtio *v = virtio_of(device, operation, error);
+    virtio *v;
+    vsdk_status status = virtio_get(device, &v, operation, error);
 
-    if (!v)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (status)
+        return status;
     if (!bytes && length)
         return error_null(error, operation, "bytes");
-    vsdk_status status = check_space(v, offset, length, operation, error);
+    status = check_space(v, offset, length, operation, error);
     if (status || !length)
         return status;
     lock_take(&v->lock);
@@ -378,10 +401,11 @@ vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const vo
 
 vsdk_status vsdk_virtio_fail(vsdk_device *device, vsdk_error *error)
 {
-    virtio *v = virtio_of(device, "vsdk_virtio_fail", error);
+    virtio *v;
+    vsdk_status status = virtio_get(device, &v, "vsdk_virtio_fail", error);
 
-    if (!v)
-        return VSDK_ERROR_INVALID_ARGUMENT;
+    if (status)
+        return status;
     virtio_needs_reset(v);
     return VSDK_OK;
 }

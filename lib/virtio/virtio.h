@@ -67,6 +67,7 @@ typedef struct virtio_queue {
 
 struct virtio {
     refs memory; /* the registers' device, each queue's */
+    uint32_t process;
     vsdk_device *device;
     const vsdk_virtio_ops *kind; /* the caller's table */
     vsdk_virtio_ops ops;
@@ -91,10 +92,11 @@ struct virtio {
 extern const vsdk_device_ops virtio_register_ops, virtio_queue_ops;
 extern const virtio_transport virtio_mmio;
 
-/* NULL and an error if the device is no virtio device. */
-virtio *virtio_of(vsdk_device *device, const char *operation, vsdk_error *error);
-virtio_queue *virtio_queue_of(vsdk_device *device, uint32_t queue, const char *operation,
-                              vsdk_error *error);
+/* INVALID_ARGUMENT if the device is no virtio device, STATE in a forked child. */
+vsdk_status virtio_get(vsdk_device *device, virtio **v, const char *operation, vsdk_error *error);
+/* And if there is no such queue. */
+vsdk_status virtio_get_queue(vsdk_device *device, uint32_t queue, virtio_queue **q,
+                             const char *operation, vsdk_error *error);
 void virtio_put(virtio *v);
 
 /* The negotiation (status.c), in the registers' callbacks. */
