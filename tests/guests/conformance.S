@@ -347,3 +347,20 @@ guest many_widths
 	mov 1(%rbx), %al
 	DONE
 end many_widths
+
+/* Does what it is told, by three reads of a port: 0 to read or 1 to write, an address, a value.
+ * What it has read it writes to another port. */
+guest poke
+1:	in $PORT_IN, %eax
+	mov %eax, %ecx
+	in $PORT_IN, %eax
+	mov %eax, %ebx
+	in $PORT_IN, %eax
+	test %ecx, %ecx
+	jnz 2f
+	mov (%rbx), %eax
+	out %eax, $PORT_OUT
+	jmp 1b
+2:	mov %eax, (%rbx)
+	jmp 1b
+end poke

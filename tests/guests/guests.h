@@ -64,6 +64,7 @@ GUEST(second_start);
 GUEST(second_spin);
 GUEST(doorbell);
 GUEST(many_widths);
+GUEST(poke);
 
 /* storms.S */
 GUEST(hammer);
