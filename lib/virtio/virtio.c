@@ -151,12 +151,15 @@ static vsdk_status read_ops(vsdk_virtio_ops *copy, const vsdk_virtio_ops *ops,
 static vsdk_status make(vsdk_vm *vm, virtio *v, const vsdk_virtio_config *c, vsdk_error *error)
 {
     vsdk_device_config config = {.size = sizeof config, .name = c->name};
-    vsdk_loop *loop = c->loop ? c->loop : vsdk_vm_loop(vm, error);
+    vsdk_error why;
+    vsdk_loop *loop = c->loop ? c->loop : vsdk_vm_loop(vm, &why);
     vsdk_status status;
 
     if (!loop) {
         virtio_put(v);
-        return error ? error->code : VSDK_ERROR_NO_MEMORY;
+        if (error)
+            *error = why;
+        return why.code;
     }
     status = vsdk_device_create(vm, &virtio_register_ops, v, &config, &v->device, error);
     if (status)

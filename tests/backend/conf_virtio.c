@@ -333,3 +333,22 @@ Test(virtio, an_attach_refuses)
     ok(vsdk_virtio_detach(made, E));
     vsdk_device_close(made);
 }
+
+Test(virtio, is_gone_with_its_machine)
+{
+    const vsdk_virtio_chain *chain = one();
+    vsdk_virtio_config config = config_of();
+    vsdk_device *made = NULL, *other = NULL;
+    vsdk_dma_view view;
+    uint8_t byte = 0;
+    uint32_t count;
+
+    ok(vsdk_virtio_create(m.vm, &ops, NULL, &config, &made, E));
+    ok(vsdk_vm_destroy(m.vm, E));
+    fails(GONE, vsdk_virtio_create(m.vm, &ops, NULL, &config, &other, E));
+    fails(GONE, attach(made, MMIO + 0x10000, 5, 0));
+    fails(GONE, vsdk_virtio_read(device, chain, 0, &byte, 1, E));
+    fails(GONE, vsdk_virtio_write(device, chain, 0, &byte, 1, E));
+    fails(GONE, vsdk_virtio_map(device, chain, VSDK_DMA_TO_GUEST, 0, 1, &view, 1, &count, E));
+    vsdk_device_close(made);
+}

@@ -309,7 +309,7 @@ static int child_status(pid_t child)
 }
 
 struct children {
-    vsdk_device *device;
+    vsdk_device *device, *virtio;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop;
@@ -358,6 +358,13 @@ static void on_stream(void *user, vsdk_stream *stream, vsdk_stream_events events
 
 static const vsdk_device_ops quiet = {.size = sizeof quiet, .release = on_release};
 
+static const vsdk_virtio_ops quiet_virtio = {.size = sizeof quiet_virtio, .release = on_release};
+static const vsdk_virtio_config virtio_config = {
+    .size = sizeof virtio_config, .type = 42, .queues = 1, .space = "x", .space_length = 1};
+static const vsdk_virtio_place virtio_place = {
+    .size = sizeof virtio_place, .address = 0xd0100000, .gsi = 7};
+static const vsdk_virtio_chain no_chain;
+
 static const vsdk_doorbell_config bell = {
     .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
 
@@ -381,6 +388,8 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_pool_create(NULL, &c->pool, NULL) && !vsdk_loop_create(&c->pool_loop, NULL) &&
            !vsdk_pool_add_loop(c->pool, c->pool_loop, NULL) &&
            !vsdk_device_add_range(c->device, VSDK_SPACE_PIO, 0x710, 4, 0, NULL) &&
+           !vsdk_virtio_create(g->vm, &quiet_virtio, NULL, &virtio_config, &c->virtio, NULL) &&
+           !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
            !vsdk_dma_map(c->device, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
@@ -397,6 +406,7 @@ static void children_close(struct children *c)
     vsdk_pool_close(c->pool);
     vsdk_loop_close(c->pool_loop);
     vsdk_dma_unmap(&c->view);
+    vsdk_device_close(c->virtio);
     vsdk_device_close(c->device);
     close(c->pipe[0]);
     close(c->pipe[1]);
@@ -549,6 +559,18 @@ static void objects_close(struct objects *o)
     X(stream_read, o->c.near_end, r.bytes, 8, &r.n64)                                              \
     X(stream_write, o->c.near_end, r.bytes, 8, &r.n64)                                             \
     X(stream_set_handler, o->c.near_end, on_stream, NULL, NULL)                                    \
+    X(virtio_create, o->vm, &quiet_virtio, NULL, &virtio_config, HANDLE)                           \
+    X(virtio_attach, o->c.virtio, &virtio_place)                                                   \
+    X(virtio_detach, o->c.virtio)                                                                  \
+    X(virtio_get_space, o->c.virtio, 0, r.bytes, 1)                                                \
+    X(virtio_set_space, o->c.virtio, 0, r.bytes, 1)                                                \
+    X(virtio_fail, o->c.virtio)                                                                    \
+    X(virtio_pop, o->c.virtio, 0, &r.chain)                                                        \
+    X(virtio_read, o->c.virtio, &no_chain, 0, r.bytes, 1)                                          \
+    X(virtio_write, o->c.virtio, &no_chain, 0, r.bytes, 1)                                         \
+    X(virtio_map, o->c.virtio, &no_chain, VSDK_DMA_TO_GUEST, 0, 1, &r.view, 1, &r.n32)             \
+    X(virtio_push, o->c.virtio, &no_chain, 0)                                                      \
+    X(virtio_signal, o->c.virtio, 0)                                                               \
     X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
     X(pool_stop, o->c.pool)                                                                        \
     X(serial_create, o->vm, NULL, HANDLE)                                                          \
@@ -610,6 +632,7 @@ static int call_everything(const struct objects *o)
         vsdk_boot_entry entry;
         vsdk_pc_config config;
         vsdk_dma_view view;
+        vsdk_virtio_chain chain;
         vsdk_exit exit;
     } r = {.capability.size = sizeof r.capability,
            .info.size = sizeof r.info,

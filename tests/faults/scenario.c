@@ -190,6 +190,26 @@ static vsdk_status attach_mmio(struct scenario *s, vsdk_error *error)
     return vsdk_device_add_range(s->device, VSDK_SPACE_MMIO, MMIO, 0x1000, 1, error);
 }
 
+static vsdk_status create_virtio(struct scenario *s, vsdk_error *error)
+{
+    vsdk_virtio_ops ops = {.size = sizeof ops, .release = released};
+    vsdk_virtio_config config = {.size = sizeof config, .type = 42, .queues = 2, .queue_size = 8};
+
+    return vsdk_virtio_create(s->vm, &ops, promise(s, 7), &config, &s->virtio, error);
+}
+
+static vsdk_status attach_virtio(struct scenario *s, vsdk_error *error)
+{
+    vsdk_virtio_place place = {.size = sizeof place, .address = MMIO + 0x2000, .gsi = 9};
+
+    return vsdk_virtio_attach(s->virtio, &place, error);
+}
+
+static vsdk_status detach_virtio(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_virtio_detach(s->virtio, error);
+}
+
 static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
 {
     return vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
@@ -682,6 +702,8 @@ const struct scenario_step scenario_steps[] = {
     {"device_create", create_device},
     {"device_attach ports", attach_device},
     {"device_attach memory", attach_mmio},
+    {"virtio_create", create_virtio},
+    {"virtio_attach", attach_virtio},
     {"range_attach", attach_range},
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
@@ -732,6 +754,7 @@ const struct scenario_step scenario_steps[] = {
     {"vm_resume again", resume},
     {"vcpu_run after a pause", run},
     {"range_detach", detach_range},
+    {"virtio_detach", detach_virtio},
     {"device_detach", detach_device},
     {"irq_controller_detach", detach_controller},
     {"vm_pause again", pause_vm},
@@ -757,6 +780,7 @@ void scenario_end(struct scenario *s)
     vsdk_stream_close(s->far);
     vsdk_msi_close(s->msi);
     vsdk_irq_close(s->irq);
+    vsdk_device_close(s->virtio);
     vsdk_device_close(s->device);
     vsdk_vcpu_close(s->second);
     vsdk_vcpu_close(s->vcpu);

@@ -209,6 +209,52 @@ static void device_create(void)
         CALL(vsdk_device_create, vm, &device_ops, user, &config, &calls.devices[slot]);
 }
 
+static void on_notify(void *user, vsdk_device *device, uint32_t queue)
+{
+    vsdk_virtio_chain chain;
+
+    (void)user;
+    while (!vsdk_virtio_pop(device, queue, &chain, NULL))
+        vsdk_virtio_push(device, &chain, 0, NULL);
+}
+
+static void virtio_create(void)
+{
+    static const vsdk_virtio_ops ops = {
+        .size = sizeof ops, .notify = on_notify, .release = on_release};
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_virtio_config config = {
+        .size = sizeof config, .type = 42, .queues = take8() % 4, .queue_size = 8};
+    void *user = calls.devices[slot] ? NULL : promise();
+
+    if (user)
+        CALL(vsdk_virtio_create, vm, &ops, user, &config, &calls.devices[slot]);
+}
+
+static void virtio_attach(void)
+{
+    vsdk_virtio_place place = {.size = sizeof place, .address = take_address(), .gsi = take8()};
+
+    CALL(vsdk_virtio_attach, calls.devices[take_slot()], &place);
+}
+
+static void virtio_detach(void)
+{
+    CALL(vsdk_virtio_detach, calls.devices[take_slot()]);
+}
+
+static void virtio_space(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+    uint64_t bytes = 0;
+
+    CALL(vsdk_virtio_set_space, device, take_number(), &bytes, take_number());
+    CALL(vsdk_virtio_signal, device, take8());
+    if (take8() & 1)
+        CALL(vsdk_virtio_fail, device);
+}
+
 static void device_close(void)
 {
     unsigned slot = take_slot();
@@ -750,6 +796,10 @@ const struct calls_op calls_part_ops[] = {
     {dma, 1},
     {dma_map, 1},
     {device_create, 1},
+    {virtio_create, 1},
+    {virtio_attach, 1},
+    {virtio_detach, 1},
+    {virtio_space, 1},
     {device_close, 1},
     {device_attach, 1},
     {device_attach, 1},
