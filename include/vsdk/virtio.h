@@ -319,7 +319,6 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
  *   STATE             the machine's guest was started already, or called in a forked child
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
  * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
  * callbacks: yes. States: any; CREATED with a machine. Backends: all. Since 0.1.
  * Source: Virtio 1.2, section 4.2.
@@ -535,16 +534,14 @@ vsdk_status vsdk_virtio_push(vsdk_device *device, const vsdk_virtio_chain *chain
 /*
  * Interrupt the driver for what was pushed, if it wants that.
  *
- * Called with the queue's lock. notify does it at its end.
+ * Called with the queue's lock. notify does it at its end. An interrupt that can't be delivered is
+ * lost.
  *
  *   queue  The queue's number.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the device is no virtio device, or there is no such queue
- *   STATE             the queue is stopped, or called in a forked child
- *   NOT_FOUND         no controller serves the line
- *   GONE              the virtual machine was destroyed
- *   SYSTEM            the hypervisor refused
+ *   STATE             called in a forked child
  * Threads: any that has the queue's lock. Blocks: no. From callbacks: yes. States: while the queue
  * is started. Backends: all. Since 0.1.
  */

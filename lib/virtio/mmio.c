@@ -50,6 +50,7 @@ static uint64_t read_space(virtio *v, uint64_t offset, uint32_t width)
     return value;
 }
 
+/* Registers are read and written as dwords, the configuration space in any width (4.2.2.2). */
 static uint64_t mmio_read(virtio *v, const vsdk_access *access)
 {
     const virtio_queue *q = selected(v);
@@ -86,6 +87,7 @@ static uint64_t mmio_read(virtio *v, const vsdk_access *access)
     }
 }
 
+/* Only a device that asks for it has a space that the driver can write. */
 static void write_space(virtio *v, const vsdk_access *access)
 {
     uint64_t offset = access->offset - CONFIG;
@@ -138,6 +140,7 @@ static void write_queue(virtio_queue *q, uint64_t offset, uint32_t value)
     }
 }
 
+/* What came after the driver's look would have no edge of its own. */
 static void acknowledge(virtio *v, uint32_t bits)
 {
     if (atomic_fetch_and(&v->interrupts, ~bits) & ~bits)
@@ -184,6 +187,7 @@ static void mmio_write(virtio *v, const vsdk_access *access)
     }
 }
 
+/* All queues share a register: the value written tells them apart. */
 static void mmio_place_doorbell(virtio *v, uint32_t queue, vsdk_doorbell_config *config)
 {
     config->space = VSDK_SPACE_MMIO;
@@ -193,13 +197,15 @@ static void mmio_place_doorbell(virtio *v, uint32_t queue, vsdk_doorbell_config 
     config->match = queue;
 }
 
-static vsdk_status mmio_interrupt(virtio *v, uint32_t queue, uint32_t why, vsdk_error *error)
+/* From any thread. The status is there before the edge. */
+static void mmio_interrupt(virtio *v, uint32_t queue, uint32_t why)
 {
     (void)queue;
     atomic_fetch_or(&v->interrupts, why);
-    return vsdk_irq_pulse(v->mmio.irq, error);
+    vsdk_irq_pulse(v->mmio.irq, NULL);
 }
 
+/* What is selected begins at 0 again. */
 static void mmio_reset(virtio *v)
 {
     v->mmio.device_features = v->mmio.driver_features = v->mmio.queue = 0;

@@ -17,9 +17,12 @@ static int read_guest(void *context, uint64_t gpa, void *to, uint64_t length)
 {
     virtio_queue *q = context;
 
-    return vsdk_dma_read(q->device, gpa, to, length, NULL) != VSDK_OK;
+    vsdk_status status = vsdk_dma_read(q->device, gpa, to, length, NULL);
+
+    return status ? -1 : 0;
 }
 
+/* Whether it may be served: between DRIVER_OK and a reset, or a rule that is broken. */
 static int is_alive(const virtio_queue *q)
 {
     uint32_t status = atomic_load(&q->v->status);
@@ -27,6 +30,9 @@ static int is_alive(const virtio_queue *q)
     return q->ring.open && status & STATUS_DRIVER_OK && !(status & STATUS_NEEDS_RESET);
 }
 
+/* Under the queue's lock, on its loop. What is pushed is signalled once, at the end. Who has had
+ * its turn posts itself again, so that a driver which never stops keeps no loop from its other
+ * work. */
 static void serve(virtio_queue *q)
 {
     virtio *v = q->v;
@@ -82,12 +88,15 @@ void queue_put_doorbell(virtio_queue *q)
     }
 }
 
+/* The ring's memory stays pinned while the queue is ready. */
 static void unpin(virtio_queue *q)
 {
     for (int i = 0; i < 3; i++)
         vsdk_dma_unmap(&q->views[i]);
 }
 
+/* Both sides write the descriptors of a packed ring. 0 where there is no such memory, or where it
+ * is not aligned as the specification wants (2.7, 2.8). */
 static int pin(virtio_queue *q, int packed)
 {
     const struct {
@@ -132,6 +141,7 @@ int queue_open(virtio_queue *q)
     return 1;
 }
 
+/* Queues are set up between FEATURES_OK and DRIVER_OK, or later. */
 void queue_enable(virtio_queue *q)
 {
     if (!(atomic_load(&q->v->status) & STATUS_FEATURES_OK))
@@ -147,9 +157,10 @@ void queue_enable(virtio_queue *q)
         queue_wake(q);
 }
 
+/* Chains that are with the device are forgotten: their life is over. */
 static void close_ring(virtio_queue *q)
 {
-    queue_forget(q);
+    state_forget(q);
     ring_close(&q->ring);
     unpin(q);
     q->life++;
@@ -179,6 +190,8 @@ static vsdk_status broken(virtio_queue *q, const char *operation, vsdk_error *er
     return error_set(error, VSDK_ERROR_FORMAT, operation, "queue %u: %s", q->index, q->ring.broken);
 }
 
+/* An empty ring is listened to before it is called empty, and looked at once more: what came in
+ * between would be told by nobody. */
 static ring_answer pop_or_listen(virtio_queue *q, uint32_t *slot)
 {
     for (;;) {
@@ -247,6 +260,8 @@ static int is_current(const virtio_queue *q, const vsdk_virtio_chain *chain)
     return q->ring.open && chain->life == q->life;
 }
 
+/* What the caller gives is the library's own record, but the caller may have changed it: only slot
+ * and life are used of it, and both are checked. */
 static vsdk_status check_chain(const virtio_queue *q, const vsdk_virtio_chain *chain,
                                const char *operation, vsdk_error *error)
 {
@@ -290,7 +305,8 @@ vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *
         return status;
     if (!ring_wants_signal(&q->ring))
         return VSDK_OK;
-    return q->v->transport->interrupt(q->v, queue, INTERRUPT_QUEUE, error);
+    q->v->transport->interrupt(q->v, queue, INTERRUPT_QUEUE);
+    return VSDK_OK;
 }
 
 /* Bytes of a chain, part by part: `found` gets each piece. */
@@ -439,13 +455,15 @@ vsdk_status vsdk_virtio_map(vsdk_device *device, const vsdk_virtio_chain *chain,
     return status;
 }
 
+/* A state that was loaded is taken up here: a stopped device reaches no memory. What the driver has
+ * done meanwhile nobody tells. */
 static void queue_start(void *user, vsdk_device *device)
 {
     virtio_queue *q = user;
 
     (void)device;
     if (q->loaded)
-        queue_restore(q);
+        state_restore(q);
     if (q->v->ops.start)
         q->v->ops.start(q->v->user, q->v->device, q->index);
     if (q->ring.open)
@@ -465,7 +483,7 @@ static void queue_release(void *user)
 {
     virtio_queue *q = user;
 
-    queue_forget(q);
+    state_forget(q);
     ring_end(&q->ring);
     virtio_put(q->v);
 }

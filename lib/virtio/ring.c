@@ -24,6 +24,7 @@ static uint64_t parts_bytes(const ring *r)
     return (parts * sizeof(vsdk_virtio_part) + PAGE - 1) & ~UINT64_C(4095);
 }
 
+/* The parts of all slots, and a place for one table more. */
 int ring_init(ring *r, uint32_t size_most, uint32_t chain_most, ring_read_fn read, void *context)
 {
     memset(r, 0, sizeof *r);
@@ -73,6 +74,7 @@ static void slots_clear(ring *r)
     r->again = r->again_end = 0;
 }
 
+/* Both sides begin at 0, with their counters at 1; nothing was told yet. */
 void ring_open(ring *r, uint32_t size, uint64_t features, ring_memory memory)
 {
     r->open = 1;
@@ -166,6 +168,7 @@ void ring_give_slot(ring *r, uint32_t number)
     r->busy--;
 }
 
+/* Empty buffers are left out. Those that the device writes come last (2.7.4.2, 2.8.7). */
 const char *ring_add_part(ring *r, uint32_t slot, uint64_t address, uint32_t length, uint16_t flags)
 {
     ring_slot *s = &r->slots[slot];
@@ -188,6 +191,7 @@ const char *ring_add_part(ring *r, uint32_t slot, uint64_t address, uint32_t len
     return NULL;
 }
 
+/* As a whole: the driver may change it while it is read, and the copy is what counts. */
 uint32_t ring_read_table(ring *r, uint64_t address, uint32_t length, const char **why)
 {
     uint32_t count = length / 16;
@@ -202,6 +206,7 @@ uint32_t ring_read_table(ring *r, uint64_t address, uint32_t length, const char 
     return *why ? 0 : count;
 }
 
+/* What a loaded state had comes first, in the order in which it was saved. */
 ring_answer ring_pop(ring *r, uint32_t *slot)
 {
     if (!r->open)

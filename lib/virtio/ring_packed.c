@@ -30,7 +30,7 @@ static int is_available(const ring *r, uint32_t at, unsigned wrap, uint16_t *fla
     return !!(*flags & BIT_AVAIL) == wrap && !!(*flags & BIT_USED) != wrap;
 }
 
-static packed_descriptor descriptor_copy(const packed_descriptor *from, uint16_t flags)
+static packed_descriptor packed_copy(const packed_descriptor *from, uint16_t flags)
 {
     return (packed_descriptor){.address = __atomic_load_n(&from->address, __ATOMIC_RELAXED),
                                .length = __atomic_load_n(&from->length, __ATOMIC_RELAXED),
@@ -51,13 +51,13 @@ static const char *add_table(ring *r, uint32_t slot, const packed_descriptor *d)
 }
 
 /* All but the first flags are read after the first, which says that the whole chain is there. */
-static const char *walk(ring *r, uint32_t slot, uint16_t flags)
+static const char *packed_walk(ring *r, uint32_t slot, uint16_t flags)
 {
     ring_slot *s = &r->slots[slot];
     uint32_t at = r->next;
 
     for (;;) {
-        packed_descriptor d = descriptor_copy(descriptor_at(r, at), flags);
+        packed_descriptor d = packed_copy(descriptor_at(r, at), flags);
         const char *why;
         s->entries++;
         if (flags & DESCRIPTOR_INDIRECT) {
@@ -77,6 +77,7 @@ static const char *walk(ring *r, uint32_t slot, uint16_t flags)
     }
 }
 
+/* Places turn at the end of the ring, and the counter with them. */
 static void step(const ring *r, uint16_t *at, uint8_t *wrap, uint32_t by)
 {
     uint32_t sum = *at + by;
@@ -97,7 +98,7 @@ ring_answer packed_pop(ring *r, uint32_t *slot)
     ring_slot *s = ring_take_slot(r, slot);
     if (!s)
         return ring_break(r, "more chains than the queue has entries");
-    const char *why = walk(r, *slot, flags);
+    const char *why = packed_walk(r, *slot, flags);
     if (why) {
         ring_give_slot(r, *slot);
         return ring_break(r, why);
@@ -106,6 +107,7 @@ ring_answer packed_pop(ring *r, uint32_t *slot)
     return RING_CHAIN;
 }
 
+/* The device writes one descriptor a chain and leaves out the rest of it. */
 void packed_push(ring *r, const ring_slot *s, uint32_t written)
 {
     packed_descriptor *d = descriptor_at(r, r->used);
@@ -146,6 +148,8 @@ int packed_listen(ring *r)
     return is_available(r, r->next, r->wrap, &flags);
 }
 
+/* The driver names a place of the used side, with the counter that it expects there. One from
+ * before the turn is counted backwards. */
 int packed_wants_signal(ring *r)
 {
     const packed_event *event = r->memory.driver;

@@ -40,7 +40,7 @@ static uint16_t load16(const uint16_t *from)
     return __atomic_load_n(from, __ATOMIC_RELAXED);
 }
 
-static ring_descriptor descriptor_copy(const ring_descriptor *from)
+static ring_descriptor split_copy(const ring_descriptor *from)
 {
     const uint64_t *words = (const uint64_t *)from;
     uint64_t second = __atomic_load_n(words + 1, __ATOMIC_RELAXED);
@@ -53,19 +53,19 @@ static ring_descriptor descriptor_copy(const ring_descriptor *from)
 
 /* The chain that begins at `at` of a table that has `size` descriptors. The table in the ring is
  * the driver's to change; an indirect one is a copy. NULL, or the rule that it breaks. */
-static const char *walk(ring *r, uint32_t slot, const ring_descriptor *table, uint32_t size,
-                        uint32_t at, int indirect)
+static const char *split_walk(ring *r, uint32_t slot, const ring_descriptor *table, uint32_t size,
+                              uint32_t at, int indirect)
 {
     for (uint32_t steps = 0; steps < size; steps++) {
         if (at >= size)
             return "a descriptor that is not there";
-        ring_descriptor d = descriptor_copy(&table[at]);
+        ring_descriptor d = split_copy(&table[at]);
         const char *why;
         if (d.flags & DESCRIPTOR_INDIRECT) {
             if (indirect || d.flags & DESCRIPTOR_NEXT)
                 return "an indirect table inside a chain";
             uint32_t count = ring_read_table(r, d.address, d.length, &why);
-            return count ? walk(r, slot, ring_table(r), count, 0, 1) : why;
+            return count ? split_walk(r, slot, ring_table(r), count, 0, 1) : why;
         }
         why = ring_add_part(r, slot, d.address, d.length, d.flags);
         if (why || !(d.flags & DESCRIPTOR_NEXT))
@@ -90,7 +90,7 @@ ring_answer split_pop(ring *r, uint32_t *slot)
         return ring_break(r, "more chains than the queue has entries");
     s->id = head;
     s->entries = 1;
-    const char *why = walk(r, *slot, r->memory.descriptors, r->size, head, 0);
+    const char *why = split_walk(r, *slot, r->memory.descriptors, r->size, head, 0);
     if (why) {
         ring_give_slot(r, *slot);
         return ring_break(r, why);
@@ -99,6 +99,7 @@ ring_answer split_pop(ring *r, uint32_t *slot)
     return RING_CHAIN;
 }
 
+/* The entry is there before the index says so. */
 void split_push(ring *r, const ring_slot *s, uint32_t written)
 {
     used_ring *used = used_of(r);
@@ -117,6 +118,7 @@ void split_quiet(ring *r)
         __atomic_store_n(&used_of(r)->flags, NO_NOTIFY, __ATOMIC_RELAXED);
 }
 
+/* The order of this store and the load is what keeps a chain from being missed by both sides. */
 int split_listen(ring *r)
 {
     if (r->event_index)

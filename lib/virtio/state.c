@@ -43,6 +43,7 @@ static const field queue_fields[] = {
 };
 enum { QUEUE_FIELDS = sizeof queue_fields / sizeof *queue_fields };
 
+/* Fields of a queue carry its number. */
 static const char *name_of(char *text, uint32_t queue, const char *field_name)
 {
     snprintf(text, NAME, "queue%u.%s", queue, field_name);
@@ -72,6 +73,7 @@ static uint8_t *chains_of(const virtio_queue *q, uint64_t *length)
     return all;
 }
 
+/* What was loaded and not taken up yet is saved as it was. */
 static queue_state state_of(const virtio_queue *q)
 {
     if (q->loaded)
@@ -109,6 +111,7 @@ static vsdk_status save_queue(const virtio_queue *q, vsdk_state_writer *writer, 
     return status;
 }
 
+/* The device is stopped: nothing changes meanwhile. The embedder's own fields come last. */
 vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
                         vsdk_error *error)
 {
@@ -139,7 +142,8 @@ vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writ
     return status;
 }
 
-void queue_forget(virtio_queue *q)
+/* The chains of a loaded state are the queue's until it starts. */
+void state_forget(virtio_queue *q)
 {
     if (q->loaded)
         alloc_free(q->loaded->chains);
@@ -147,6 +151,7 @@ void queue_forget(virtio_queue *q)
     q->loaded = NULL;
 }
 
+/* Beside what the queue has: that stays until all of the state was read. */
 static vsdk_status load_queue(virtio_queue *q, vsdk_state_reader *reader, vsdk_error *error)
 {
     uint64_t most =
@@ -157,7 +162,7 @@ static vsdk_status load_queue(virtio_queue *q, vsdk_state_reader *reader, vsdk_e
 
     if (!state)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_device_load", "no memory");
-    queue_forget(q);
+    state_forget(q);
     q->loaded = state;
     for (unsigned i = 0; !status && i < QUEUE_FIELDS; i++)
         status = vsdk_state_get_number(
@@ -172,6 +177,7 @@ static vsdk_status load_queue(virtio_queue *q, vsdk_state_reader *reader, vsdk_e
                                 &state->chains_length, error);
 }
 
+/* As a driver's they are checked part by part. 0 if one is not sound. */
 static int restore_chains(ring *r, const queue_state *state)
 {
     const uint8_t *at = state->chains;
@@ -192,7 +198,9 @@ static int restore_chains(ring *r, const queue_state *state)
     return !left;
 }
 
-void queue_restore(virtio_queue *q)
+/* Under the queue's lock, or where nothing of it runs. The driver may have been told to be silent
+ * by whoever was saved: it is listened to at the next empty pop. */
+void state_restore(virtio_queue *q)
 {
     queue_state *state = q->loaded;
 
@@ -210,9 +218,10 @@ void queue_restore(virtio_queue *q)
                 ring_break(&q->ring, "a saved state that is not sound");
         }
     }
-    queue_forget(q);
+    state_forget(q);
 }
 
+/* First everything is read and checked, then taken: a state that is refused changes nothing. */
 vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *reader,
                         vsdk_error *error)
 {
@@ -264,9 +273,10 @@ vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *read
         status = v->ops.load(v->user, device, reader, error);
     if (status) {
         for (uint32_t i = 0; i < v->queue_count; i++)
-            queue_forget(&v->queues[i]);
+            state_forget(&v->queues[i]);
         return status;
     }
+    /* The rings of before are closed; those of the state are opened by the start. */
     for (uint32_t i = 0; i < v->queue_count; i++) {
         queue_state *kept = v->queues[i].loaded;
         v->queues[i].loaded = NULL;

@@ -18,7 +18,7 @@ void virtio_needs_reset(virtio *v)
     uint32_t before = atomic_fetch_or(&v->status, STATUS_NEEDS_RESET);
 
     if (!(before & STATUS_NEEDS_RESET) && before & STATUS_DRIVER_OK && v->transport)
-        v->transport->interrupt(v, 0, INTERRUPT_CONFIG, NULL);
+        v->transport->interrupt(v, 0, INTERRUPT_CONFIG);
 }
 
 static void queue_reset_locked(virtio_queue *q, int stopped)

@@ -33,6 +33,7 @@ void virtio_put(virtio *v)
         release(user);
 }
 
+/* A range is there only while a transport is. */
 static uint64_t registers_read(void *user, vsdk_device *device, const vsdk_access *access)
 {
     virtio *v = user;
@@ -55,6 +56,8 @@ static void registers_reset(void *user, vsdk_device *device)
     virtio_reset(user, 1);
 }
 
+/* Nobody reaches the registers any more. Each queue's device goes when its last callback has
+ * returned, and takes its part of the memory with it. */
 static void registers_release(void *user)
 {
     virtio *v = user;
@@ -76,6 +79,7 @@ const vsdk_device_ops virtio_register_ops = {
     .release = registers_release,
 };
 
+/* The table says that it is one of ours. The answer in a forked child costs a load. */
 vsdk_status virtio_get(vsdk_device *device, virtio **v, const char *operation, vsdk_error *error)
 {
     *v = vsdk_device_user(device, &virtio_register_ops);
@@ -103,6 +107,8 @@ vsdk_status virtio_get_queue(vsdk_device *device, uint32_t queue, virtio_queue *
     return VSDK_OK;
 }
 
+/* Feature bits of the rings are not the embedder's to offer: what the library lacks it would offer
+ * in vain. */
 static vsdk_status check_config(const vsdk_virtio_config *c, const char *operation,
                                 vsdk_error *error)
 {
@@ -129,6 +135,8 @@ static vsdk_status check_config(const vsdk_virtio_config *c, const char *operati
     return VSDK_OK;
 }
 
+/* Asked before anything is allocated: in a forked child nobody is called, so nobody would free it.
+ */
 static int is_foreign(vsdk_vm *vm)
 {
     vsdk_vm_info info = {.size = sizeof info};
@@ -136,6 +144,7 @@ static int is_foreign(vsdk_vm *vm)
     return vsdk_vm_get_info(vm, &info, NULL) == VSDK_ERROR_STATE;
 }
 
+/* A table of an earlier version is shorter: what it lacks is NULL. */
 static vsdk_status read_ops(vsdk_virtio_ops *copy, const vsdk_virtio_ops *ops,
                             const char *operation, vsdk_error *error)
 {
@@ -173,6 +182,7 @@ static vsdk_status make(vsdk_vm *vm, virtio *v, const vsdk_virtio_config *c, vsd
     return status;
 }
 
+/* Until the device has it, a failure gives `user` back here. */
 vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *user,
                                const vsdk_virtio_config *config, vsdk_device **device,
                                vsdk_error *error)
@@ -222,6 +232,7 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
     return status;
 }
 
+/* The line before the range: a guest may be there at once. */
 static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_error *error)
 {
     vsdk_irq_config line = {.size = sizeof line, .gsi = gsi, .device = v->device};
@@ -303,6 +314,8 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
     return p.pc ? attach_to_pc(v, &p, error) : attach_at(v, p.address, p.gsi, error);
 }
 
+/* Registers first, so that nobody makes a queue ready again. The queues' devices stay: their work
+ * is needed when it is attached elsewhere. */
 vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_detach";
@@ -313,6 +326,14 @@ vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
         return status;
     if (!v->transport)
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "the device is not attached");
+    for (uint32_t i = 0; i < v->queue_count; i++) {
+        /* From a callback of a queue its reset could not wait for that callback. */
+        status = vsdk_device_enter(v->queues[i].device, error);
+        if (status == VSDK_ERROR_BUSY)
+            return status;
+        if (!status)
+            vsdk_device_leave(v->queues[i].device);
+    }
     status = vsdk_device_detach(device, error);
     if (status)
         return status;
@@ -329,6 +350,7 @@ vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
     return VSDK_OK;
 }
 
+/* The address of the caller's own table tells kinds apart, as for devices. */
 void *vsdk_virtio_user(vsdk_device *device, const vsdk_virtio_ops *ops)
 {
     const virtio *v = vsdk_device_user(device, &virtio_register_ops);
@@ -350,6 +372,7 @@ uint64_t vsdk_virtio_features(vsdk_device *device)
     return v ? atomic_load(&v->accepted) : 0;
 }
 
+/* Offsets and lengths are the embedder's, and may be anything. */
 static vsdk_status check_space(const virtio *v, uint64_t offset, uint64_t length,
                                const char *operation, vsdk_error *error)
 {
@@ -379,6 +402,8 @@ vsdk_status vsdk_virtio_get_space(vsdk_device *device, uint64_t offset, void *by
     return VSDK_OK;
 }
 
+/* The generation changes with the bytes, so that a driver which reads them in pieces notices
+ * (2.5.1). */
 vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const void *bytes,
                                   uint64_t length, vsdk_error *error)
 {
@@ -398,7 +423,7 @@ vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const vo
     atomic_fetch_add(&v->generation, 1);
     lock_give(&v->lock);
     if (v->transport && atomic_load(&v->status) & STATUS_DRIVER_OK)
-        v->transport->interrupt(v, 0, INTERRUPT_CONFIG, NULL);
+        v->transport->interrupt(v, 0, INTERRUPT_CONFIG);
     return VSDK_OK;
 }
 

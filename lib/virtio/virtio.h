@@ -38,7 +38,8 @@ typedef struct virtio_transport {
     void (*write)(virtio *v, const vsdk_access *access);
     /* Where a write tells of new chains. */
     void (*place_doorbell)(virtio *v, uint32_t queue, vsdk_doorbell_config *config);
-    vsdk_status (*interrupt)(virtio *v, uint32_t queue, uint32_t why, vsdk_error *error);
+    /* One that can't be delivered is lost. */
+    void (*interrupt)(virtio *v, uint32_t queue, uint32_t why);
     void (*reset)(virtio *v);
 } virtio_transport;
 
@@ -117,8 +118,8 @@ void queue_put_doorbell(virtio_queue *q);
 void queue_wake(virtio_queue *q);
 
 /* State (state.c). */
-void queue_restore(virtio_queue *q); /* the queue starts, and a state was loaded */
-void queue_forget(virtio_queue *q);  /* the state is not wanted any more */
+void state_restore(virtio_queue *q); /* the queue starts, and a state was loaded */
+void state_forget(virtio_queue *q);  /* the state is not wanted any more */
 int queue_open(virtio_queue *q);     /* queue.c: pins and opens the ring; 0 if that can't be */
 vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
                         vsdk_error *error);

@@ -352,3 +352,44 @@ Test(virtio, is_gone_with_its_machine)
     fails(GONE, vsdk_virtio_map(device, chain, VSDK_DMA_TO_GUEST, 0, 1, &view, 1, &count, E));
     vsdk_device_close(made);
 }
+
+static vsdk_status inside;
+
+static void detach_inside(void *user, vsdk_device *of, uint32_t queue)
+{
+    (void)user, (void)queue;
+    inside = vsdk_virtio_detach(of, E);
+}
+
+Test(virtio, is_not_detached_from_its_own_callback)
+{
+    static const vsdk_virtio_ops detaching = {.size = sizeof detaching, .notify = detach_inside};
+    vsdk_virtio_config config = config_of();
+
+    ok(vsdk_virtio_detach(device, E));
+    vsdk_device_close(device);
+    ok(vsdk_virtio_create(m.vm, &detaching, NULL, &config, &device, E));
+    ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
+    ok(attach(device, DRIVER_MMIO, DRIVER_GSI, 0));
+    ok(vsdk_vm_resume(m.vm, E));
+    inside = VSDK_OK;
+    use(0);
+    cr_assert_eq(inside, VSDK_ERROR_BUSY);
+    ok(vsdk_virtio_detach(device, E));
+}
+
+/* The local APIC's addresses, where the hypervisor serves them. */
+Test(virtio, keeps_out_of_what_is_the_hypervisors)
+{
+    vsdk_virtio_config config = config_of();
+    vsdk_device *made;
+    vsdk_vm_range list[64];
+    uint32_t needed;
+
+    ok(vsdk_vm_list_reserved(m.vm, list, 64, &needed, E));
+    ok(vsdk_virtio_create(m.vm, &ops, NULL, &config, &made, E));
+    for (uint32_t i = 0; i < needed && i < 64; i++)
+        if (list[i].space == VSDK_SPACE_MMIO && list[i].length >= 0x200 && list[i].address % 4 == 0)
+            fails(RESERVED, attach(made, list[i].address, 5, 0));
+    vsdk_device_close(made);
+}

@@ -199,7 +199,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_pc_get_memory_map", "0.1", 1, 2, "any", "INVALID_ARGUMENT STATE"},
     {"vsdk_virtio_transport_name", "0.1", 0, 0, "any", ""},
     {"vsdk_virtio_create", "0.1", 1, 4, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY GONE STATE"},
-    {"vsdk_virtio_attach", "0.1", 1, 2, "any; CREATED with a machine", "INVALID_ARGUMENT UNSUPPORTED EXISTS RESERVED RANGE LIMIT STATE NO_MEMORY GONE SYSTEM"},
+    {"vsdk_virtio_attach", "0.1", 1, 2, "any; CREATED with a machine", "INVALID_ARGUMENT UNSUPPORTED EXISTS RESERVED RANGE LIMIT STATE NO_MEMORY GONE"},
     {"vsdk_virtio_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND BUSY STATE"},
     {"vsdk_virtio_user", "0.1", 0, 2, "any", ""},
     {"vsdk_virtio_queue_device", "0.1", 0, 1, "any", ""},
@@ -212,7 +212,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_virtio_write", "0.1", 1, 3, "while the queue is started", "INVALID_ARGUMENT RANGE STATE GONE"},
     {"vsdk_virtio_map", "0.1", 1, 4, "while the queue is started", "INVALID_ARGUMENT RANGE LIMIT STATE GONE"},
     {"vsdk_virtio_push", "0.1", 1, 2, "while the queue is started", "INVALID_ARGUMENT RANGE STATE"},
-    {"vsdk_virtio_signal", "0.1", 1, 1, "while the queue is started", "INVALID_ARGUMENT STATE NOT_FOUND GONE SYSTEM"},
+    {"vsdk_virtio_signal", "0.1", 1, 1, "while the queue is started", "INVALID_ARGUMENT STATE"},
 };
 
 enum {

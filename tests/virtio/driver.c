@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The driver's side of virtio-mmio and of both kinds of ring. It keeps to the rules, and fails the
+ * test when the device breaks one: what is given back must be out. */
 #include "driver.h"
 
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4, AVAIL = 1 << 7, USED = 1 << 15 };
