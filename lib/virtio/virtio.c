@@ -243,6 +243,9 @@ static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_err
     v->mmio.address = address;
     v->transport = &virtio_mmio;
     status = vsdk_device_add_range(v->device, VSDK_SPACE_MMIO, address, MMIO_BYTES, 0, error);
+    /* In RUNNING a queue's device starts with its first work. */
+    for (uint32_t i = 0; !status && i < v->queue_count; i++)
+        queue_wake(&v->queues[i]);
     if (status) {
         v->transport = NULL;
         vsdk_irq_close(v->mmio.irq);

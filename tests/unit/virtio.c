@@ -682,3 +682,10 @@ Test(virtio, states_are_not_trusted)
     }
     cr_assert(taken > 100 && refused > 100, "%u taken, %u refused", taken, refused);
 }
+
+Test(virtio, one_that_is_attached_to_a_running_guest_serves_it)
+{
+    replace_device();
+    dispatch();
+    exchange(EVENT_INDEX, 16, 4, 0);
+}
