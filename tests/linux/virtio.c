@@ -115,7 +115,7 @@ int main(void)
     vsdk_device *device = add_device(pc, &error);
     tap(device && !error.code, "the device is attached: %s", error.message);
     tap(!vsdk_pc_boot(pc, &load, &error) &&
-            !vsdk_vm_run(vsdk_pc_vm(pc), NULL, 240 * UINT64_C(1000000000), &end, &error),
+            !vsdk_vm_run(vsdk_pc_vm(pc), NULL, 900 * UINT64_C(1000000000), &end, &error),
         "the guest runs: %s", error.message);
     printf("# ended: %s (%llu); %u notified, %u chains\n", vsdk_exit_reason_name(end.reason),
            (unsigned long long)end.detail, notified, chains);
