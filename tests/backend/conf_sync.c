@@ -397,8 +397,10 @@ Test(sync, a_device_writes_in_its_callback)
     ok(vsdk_device_add_range(device, VSDK_SPACE_PIO, PORT_OUT, 4, 0, E));
     told = VSDK_ERROR_STATE;
     machine_start(&m, &guest_out_forever, NULL);
-    ok(vsdk_vcpu_run(m.vcpu, 20000000, E));
-    cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    do { /* on a busy machine a guest may get nowhere in this time */
+        ok(vsdk_vcpu_run(m.vcpu, 20000000, E));
+        cr_assert_eq(m.exit->reason, VSDK_EXIT_KICKED);
+    } while (told == VSDK_ERROR_STATE);
     ok(told);
     ok(vsdk_vm_pause(m.vm, 0, VSDK_FOREVER, E));
     cr_assert_geq(regs_now().rax, 101);
