@@ -107,6 +107,14 @@ vsdk_status error_hint(vsdk_error *error, vsdk_status code, const char *format, 
     return code;
 }
 
+vsdk_status error_forked(vsdk_error *error, const char *operation)
+{
+    vsdk_status status = error_set(error, VSDK_ERROR_STATE, operation,
+                                   "this process was forked after the object was made");
+
+    return error_hint(error, status, "open a host of its own in the child; here only close works");
+}
+
 vsdk_status error_null(vsdk_error *error, const char *operation, const char *argument)
 {
     return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s is NULL", argument);

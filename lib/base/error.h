@@ -23,6 +23,9 @@ vsdk_status error_hint(vsdk_error *error, vsdk_status code, const char *format, 
 /* VSDK_ERROR_INVALID_ARGUMENT: a pointer argument is NULL. */
 vsdk_status error_null(vsdk_error *error, const char *operation, const char *argument);
 
+/* VSDK_ERROR_STATE: a child of fork has a handle of its parent's. */
+vsdk_status error_forked(vsdk_error *error, const char *operation);
+
 /* The status that fits an errno value: ENOMEM, EACCES/EPERM, EBUSY, ENOENT ... else SYSTEM. */
 vsdk_status error_status_of_errno(int os_errno);
 

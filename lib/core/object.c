@@ -70,10 +70,7 @@ vsdk_status vm_gone(const char *operation, vsdk_error *error)
 
 vsdk_status vm_forked(const char *operation, vsdk_error *error)
 {
-    vsdk_status status = error_set(error, VSDK_ERROR_STATE, operation,
-                                   "this process was forked after the object was made");
-
-    return error_hint(error, status, "open a host of its own in the child; here only close works");
+    return error_forked(error, operation);
 }
 
 vsdk_status vm_use_begin(vsdk_vm *vm, vm_use *use, const char *operation, vsdk_error *error)

@@ -12,8 +12,7 @@ vsdk_status device_check_process(vsdk_vm *vm, const char *operation, vsdk_error 
 
     if (vsdk_vm_get_info(vm, &info, NULL) != VSDK_ERROR_STATE)
         return VSDK_OK;
-    return error_set(error, VSDK_ERROR_STATE, operation,
-                     "this process was forked after the object was made");
+    return error_forked(error, operation);
 }
 
 vsdk_status device_begin(vsdk_vm *vm, vsdk_device **device, const char *operation,

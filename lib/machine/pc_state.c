@@ -11,8 +11,7 @@ vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_erro
 
     if (vsdk_vm_get_info(pc->vm, &info, NULL) != VSDK_ERROR_STATE)
         return VSDK_OK;
-    return error_set(error, VSDK_ERROR_STATE, operation,
-                     "this process was forked after the object was made");
+    return error_forked(error, operation);
 }
 
 vsdk_status pc_check_created(const vsdk_pc *pc, const char *operation, vsdk_error *error)
