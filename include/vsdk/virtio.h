@@ -319,8 +319,9 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
  *   STATE             the machine's guest was started already, or called in a forked child
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
- * callbacks: yes. States: any; CREATED with a machine. Backends: all. Since 0.1.
+ * Threads: any; one at a time a device. Blocks: briefly: until accesses and calls that are under
+ * way have passed. From callbacks: yes. States: any; CREATED with a machine. Backends: all. Since
+ * 0.1.
  * Source: Virtio 1.2, section 4.2.
  */
 vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *place,
@@ -338,8 +339,8 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
  *   NOT_FOUND         it is not attached
  *   BUSY              as vsdk_device_detach
  *   STATE             called in a forked child
- * Threads: any. Blocks: until the callbacks that run have returned. From callbacks: no:
- * VSDK_ERROR_BUSY from its own callbacks. States: any. Backends: all. Since 0.1.
+ * Threads: any; one at a time a device. Blocks: until the callbacks that run have returned. From
+ * callbacks: no: VSDK_ERROR_BUSY from its own callbacks. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error);
 
@@ -456,8 +457,8 @@ vsdk_status vsdk_virtio_pop(vsdk_device *device, uint32_t queue, vsdk_virtio_cha
  *   RANGE             the chain has not so many bytes, or the guest has no memory there
  *   STATE             the queue is stopped, or was reset since the pop, or called in a forked child
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: no. From callbacks: yes. States: while the queue is started. Backends: all.
- * Since 0.1.
+ * Threads: any that has the queue's lock. Blocks: no. From callbacks: yes. States: while the queue
+ * is started. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_virtio_read(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
                              void *buffer, uint64_t length, vsdk_error *error);
@@ -476,8 +477,8 @@ vsdk_status vsdk_virtio_read(vsdk_device *device, const vsdk_virtio_chain *chain
  *                     written
  *   STATE             the queue is stopped, or was reset since the pop, or called in a forked child
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: no. From callbacks: yes. States: while the queue is started. Backends: all.
- * Since 0.1.
+ * Threads: any that has the queue's lock. Blocks: no. From callbacks: yes. States: while the queue
+ * is started. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_virtio_write(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
                               const void *buffer, uint64_t length, vsdk_error *error);
@@ -503,8 +504,8 @@ vsdk_status vsdk_virtio_write(vsdk_device *device, const vsdk_virtio_chain *chai
  *   LIMIT             there is no room for so many views, or no more pins
  *   STATE             the queue is stopped, or was reset since the pop, or called in a forked child
  *   GONE              the virtual machine was destroyed
- * Threads: any. Blocks: no. From callbacks: yes. States: while the queue is started. Backends: all.
- * Since 0.1.
+ * Threads: any that has the queue's lock. Blocks: no. From callbacks: yes. States: while the queue
+ * is started. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_virtio_map(vsdk_device *device, const vsdk_virtio_chain *chain,
                             vsdk_dma_intent intent, uint64_t offset, uint64_t length,

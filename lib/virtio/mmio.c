@@ -140,11 +140,21 @@ static void write_queue(virtio_queue *q, uint64_t offset, uint32_t value)
     }
 }
 
+/* From any thread: a detach may close the line meanwhile. */
+static void pulse(virtio *v)
+{
+    lock_take(&v->lock);
+    vsdk_irq *irq = vsdk_irq_ref(v->mmio.irq);
+    lock_give(&v->lock);
+    vsdk_irq_pulse(irq, NULL);
+    vsdk_irq_close(irq);
+}
+
 /* What came after the driver's look would have no edge of its own. */
 static void acknowledge(virtio *v, uint32_t bits)
 {
     if (atomic_fetch_and(&v->interrupts, ~bits) & ~bits)
-        vsdk_irq_pulse(v->mmio.irq, NULL);
+        pulse(v);
 }
 
 static void mmio_write(virtio *v, const vsdk_access *access)
@@ -197,12 +207,20 @@ static void mmio_place_doorbell(virtio *v, uint32_t queue, vsdk_doorbell_config 
     config->match = queue;
 }
 
-/* From any thread. The status is there before the edge. */
+/* The status is there before the edge. */
 static void mmio_interrupt(virtio *v, uint32_t queue, uint32_t why)
 {
     (void)queue;
     atomic_fetch_or(&v->interrupts, why);
-    vsdk_irq_pulse(v->mmio.irq, NULL);
+    pulse(v);
+}
+
+/* The line of a stopped device gives no edge. A queue that stops later than the registers may have
+ * finished something by then, and a loaded state may have what its driver has not seen. */
+static void mmio_start(virtio *v)
+{
+    if (atomic_load(&v->interrupts))
+        pulse(v);
 }
 
 /* What is selected begins at 0 again. */
@@ -216,5 +234,6 @@ const virtio_transport virtio_mmio = {
     .write = mmio_write,
     .place_doorbell = mmio_place_doorbell,
     .interrupt = mmio_interrupt,
+    .start = mmio_start,
     .reset = mmio_reset,
 };

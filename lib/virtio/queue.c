@@ -16,7 +16,6 @@ enum { TURN = 256 };
 static int read_guest(void *context, uint64_t gpa, void *to, uint64_t length)
 {
     virtio_queue *q = context;
-
     vsdk_status status = vsdk_dma_read(q->device, gpa, to, length, NULL);
 
     return status ? -1 : 0;
@@ -28,6 +27,12 @@ static int is_alive(const virtio_queue *q)
     uint32_t status = atomic_load(&q->v->status);
 
     return q->ring.open && status & STATUS_DRIVER_OK && !(status & STATUS_NEEDS_RESET);
+}
+
+static void signal_driver(virtio_queue *q)
+{
+    if (ring_wants_signal(&q->ring))
+        virtio_interrupt(q->v, q->index, INTERRUPT_QUEUE);
 }
 
 /* Under the queue's lock, on its loop. What is pushed is signalled once, at the end. Who has had
@@ -45,7 +50,7 @@ static void serve(virtio_queue *q)
     if (v->ops.notify)
         v->ops.notify(v->user, v->device, q->index);
     q->serving = 0;
-    vsdk_virtio_signal(v->device, q->index, NULL);
+    signal_driver(q);
     if (q->more)
         queue_wake(q);
 }
@@ -56,6 +61,8 @@ static void rung(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t eve
     uint64_t rings;
 
     (void)watch, (void)descriptor, (void)events;
+    if (!q->doorbell) /* it went while this waited for the lock */
+        return;
     vsdk_doorbell_take(q->doorbell, &rings, NULL);
     serve(q);
 }
@@ -86,6 +93,28 @@ void queue_put_doorbell(virtio_queue *q)
         vsdk_doorbell_close(q->doorbell);
         q->doorbell = NULL;
     }
+}
+
+int queue_enter(virtio_queue *q)
+{
+    return !vsdk_device_enter(q->device, NULL);
+}
+
+void queue_leave(virtio_queue *q, int entered)
+{
+    if (entered)
+        vsdk_device_leave(q->device);
+}
+
+void queue_take_doorbell(virtio_queue *q)
+{
+    int entered = queue_enter(q);
+
+    vsdk_watch_close(q->watch);
+    vsdk_doorbell_close(q->doorbell);
+    q->watch = NULL;
+    q->doorbell = NULL;
+    queue_leave(q, entered);
 }
 
 /* The ring's memory stays pinned while the queue is ready. */
@@ -303,9 +332,7 @@ vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *
     vsdk_status status = virtio_get_queue(device, queue, &q, operation, error);
     if (status)
         return status;
-    if (!ring_wants_signal(&q->ring))
-        return VSDK_OK;
-    q->v->transport->interrupt(q->v, queue, INTERRUPT_QUEUE);
+    signal_driver(q);
     return VSDK_OK;
 }
 
@@ -364,34 +391,35 @@ static vsdk_status copy_out(void *context, uint64_t gpa, uint64_t length, vsdk_e
     return status;
 }
 
-vsdk_status vsdk_virtio_read(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
-                             void *buffer, uint64_t length, vsdk_error *error)
+/* `buffer` is asked for; the piece function says which way. */
+static vsdk_status copy_chain(vsdk_device *device, const vsdk_virtio_chain *chain, int writable,
+                              uint64_t offset, const void *buffer, copy *c, uint64_t length,
+                              const char *operation, vsdk_error *error)
 {
-    static const char operation[] = "vsdk_virtio_read";
+    virtio_queue *q;
 
     if (!chain || (!buffer && length))
         return error_null(error, operation, chain ? "buffer" : "chain");
-    virtio_queue *q;
     vsdk_status status = virtio_get_queue(device, chain->queue, &q, operation, error);
     if (status)
         return status;
-    copy c = {.device = q->device, .to = buffer};
-    return each_piece(q, chain, 0, offset, length, copy_in, &c, operation, error);
+    c->device = q->device;
+    return each_piece(q, chain, writable, offset, length, writable ? copy_out : copy_in, c,
+                      operation, error);
+}
+
+vsdk_status vsdk_virtio_read(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
+                             void *buffer, uint64_t length, vsdk_error *error)
+{
+    return copy_chain(device, chain, 0, offset, buffer, &(copy){.to = buffer}, length,
+                      "vsdk_virtio_read", error);
 }
 
 vsdk_status vsdk_virtio_write(vsdk_device *device, const vsdk_virtio_chain *chain, uint64_t offset,
                               const void *buffer, uint64_t length, vsdk_error *error)
 {
-    static const char operation[] = "vsdk_virtio_write";
-
-    if (!chain || (!buffer && length))
-        return error_null(error, operation, chain ? "buffer" : "chain");
-    virtio_queue *q;
-    vsdk_status status = virtio_get_queue(device, chain->queue, &q, operation, error);
-    if (status)
-        return status;
-    copy c = {.device = q->device, .from = buffer};
-    return each_piece(q, chain, 1, offset, length, copy_out, &c, operation, error);
+    return copy_chain(device, chain, 1, offset, buffer, &(copy){.from = buffer}, length,
+                      "vsdk_virtio_write", error);
 }
 
 typedef struct pins {
@@ -519,11 +547,14 @@ vsdk_status queue_make(virtio *v, uint32_t index, const vsdk_virtio_config *conf
 
 void queue_end(virtio_queue *q)
 {
-    vsdk_watch_close(q->watch);
+    if (!q->device)
+        return;
+    queue_take_doorbell(q);
+    int entered = queue_enter(q);
+    close_ring(q);
     vsdk_work_close(q->work);
-    vsdk_doorbell_close(q->doorbell);
+    q->work = NULL;
+    queue_leave(q, entered);
     vsdk_loop_close(q->loop);
-    unpin(q);
     vsdk_device_close(q->device);
-    q->watch = NULL, q->work = NULL, q->doorbell = NULL, q->loop = NULL, q->device = NULL;
 }

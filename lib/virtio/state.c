@@ -143,12 +143,17 @@ vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writ
 }
 
 /* The chains of a loaded state are the queue's until it starts. */
+static void state_free(queue_state **state)
+{
+    if (*state)
+        alloc_free((*state)->chains);
+    alloc_free(*state);
+    *state = NULL;
+}
+
 void state_forget(virtio_queue *q)
 {
-    if (q->loaded)
-        alloc_free(q->loaded->chains);
-    alloc_free(q->loaded);
-    q->loaded = NULL;
+    state_free(&q->loaded);
 }
 
 /* Beside what the queue has: that stays until all of the state was read. */
@@ -162,8 +167,7 @@ static vsdk_status load_queue(virtio_queue *q, vsdk_state_reader *reader, vsdk_e
 
     if (!state)
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_device_load", "no memory");
-    state_forget(q);
-    q->loaded = state;
+    q->incoming = state;
     for (unsigned i = 0; !status && i < QUEUE_FIELDS; i++)
         status = vsdk_state_get_number(
             reader, name_of(name, q->index, queue_fields[i].name), queue_fields[i].most,
@@ -273,20 +277,20 @@ vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *read
         status = v->ops.load(v->user, device, reader, error);
     if (status) {
         for (uint32_t i = 0; i < v->queue_count; i++)
-            state_forget(&v->queues[i]);
+            state_free(&v->queues[i].incoming);
         return status;
     }
     /* The rings of before are closed; those of the state are opened by the start. */
     for (uint32_t i = 0; i < v->queue_count; i++) {
-        queue_state *kept = v->queues[i].loaded;
-        v->queues[i].loaded = NULL;
-        queue_reset(&v->queues[i]);
-        v->queues[i].loaded = kept;
-        v->queues[i].size = (uint32_t)kept->size;
-        v->queues[i].ready = (uint32_t)kept->ready;
-        v->queues[i].descriptors = kept->descriptors;
-        v->queues[i].driver = kept->driver;
-        v->queues[i].device_area = kept->device_area;
+        virtio_queue *q = &v->queues[i];
+        queue_reset(q);
+        q->loaded = q->incoming;
+        q->incoming = NULL;
+        q->size = (uint32_t)q->loaded->size;
+        q->ready = (uint32_t)q->loaded->ready;
+        q->descriptors = q->loaded->descriptors;
+        q->driver = q->loaded->driver;
+        q->device_area = q->loaded->device_area;
     }
     atomic_store(&v->status, bits);
     v->driver_bits = numbers[DRIVER_BITS];

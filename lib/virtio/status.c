@@ -17,26 +17,26 @@ void virtio_needs_reset(virtio *v)
 {
     uint32_t before = atomic_fetch_or(&v->status, STATUS_NEEDS_RESET);
 
-    if (!(before & STATUS_NEEDS_RESET) && before & STATUS_DRIVER_OK && v->transport)
-        v->transport->interrupt(v, 0, INTERRUPT_CONFIG);
+    if (!(before & STATUS_NEEDS_RESET) && before & STATUS_DRIVER_OK)
+        virtio_interrupt(v, 0, INTERRUPT_CONFIG);
 }
 
-static void queue_reset_locked(virtio_queue *q, int stopped)
+void virtio_interrupt(virtio *v, uint32_t queue, uint32_t why)
 {
-    if (stopped || vsdk_device_enter(q->device, NULL)) {
-        /* It is stopped, or the machine is at its end: nothing of it runs. */
-        queue_reset(q);
-        return;
-    }
-    queue_reset(q);
-    vsdk_device_leave(q->device);
+    const virtio_transport *transport = atomic_load(&v->transport);
+
+    if (transport)
+        transport->interrupt(v, queue, why);
 }
 
 void virtio_reset(virtio *v, int stopped)
 {
     atomic_store(&v->status, 0);
-    for (uint32_t i = 0; i < v->queue_count; i++)
-        queue_reset_locked(&v->queues[i], stopped);
+    for (uint32_t i = 0; i < v->queue_count; i++) {
+        int entered = !stopped && queue_enter(&v->queues[i]);
+        queue_reset(&v->queues[i]);
+        queue_leave(&v->queues[i], entered);
+    }
     atomic_store(&v->accepted, 0);
     atomic_store(&v->interrupts, 0);
     v->driver_bits = 0;

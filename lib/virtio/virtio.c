@@ -15,12 +15,6 @@ enum { MMIO_BYTES = 0x200, QUEUE_SIZE = 256 };
 #define RING_BITS                                                                                  \
     (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED)
 
-static vsdk_status forked(const char *operation, vsdk_error *error)
-{
-    return error_set(error, VSDK_ERROR_STATE, operation,
-                     "this process was forked after the object was made");
-}
-
 void virtio_put(virtio *v)
 {
     if (!refs_put(&v->memory))
@@ -50,10 +44,30 @@ static void registers_write(void *user, vsdk_device *device, const vsdk_access *
     v->transport->write(v, access);
 }
 
+static void registers_start(void *user, vsdk_device *device)
+{
+    virtio *v = user;
+    const virtio_transport *transport = atomic_load(&v->transport);
+
+    (void)device;
+    if (transport)
+        transport->start(v);
+}
+
 static void registers_reset(void *user, vsdk_device *device)
 {
     (void)device;
     virtio_reset(user, 1);
+}
+
+/* Who interrupts just now keeps the line that was. */
+static void set_line(virtio *v, vsdk_irq *irq)
+{
+    lock_take(&v->lock);
+    vsdk_irq *before = v->mmio.irq;
+    v->mmio.irq = irq;
+    lock_give(&v->lock);
+    vsdk_irq_close(before);
 }
 
 /* Nobody reaches the registers any more. Each queue's device goes when its last callback has
@@ -64,8 +78,7 @@ static void registers_release(void *user)
 
     for (uint32_t i = 0; i < v->queue_count; i++)
         queue_end(&v->queues[i]);
-    vsdk_irq_close(v->mmio.irq);
-    v->mmio.irq = NULL;
+    set_line(v, NULL);
     virtio_put(v);
 }
 
@@ -73,6 +86,7 @@ const vsdk_device_ops virtio_register_ops = {
     .size = sizeof(vsdk_device_ops),
     .read = registers_read,
     .write = registers_write,
+    .start = registers_start,
     .reset = registers_reset,
     .save = virtio_save,
     .load = virtio_load,
@@ -88,7 +102,7 @@ vsdk_status virtio_get(vsdk_device *device, virtio **v, const char *operation, v
     if (!*v)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the device is no virtio device");
-    return (*v)->process == process_id() ? VSDK_OK : forked(operation, error);
+    return (*v)->process == process_id() ? VSDK_OK : error_forked(error, operation);
 }
 
 vsdk_status virtio_get_queue(vsdk_device *device, uint32_t queue, virtio_queue **q,
@@ -201,7 +215,7 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
     if (!status && !config)
         status = error_null(error, operation, "config");
     if (!status && is_foreign(vm))
-        return forked(operation, error); /* where nobody is called */
+        return error_forked(error, operation); /* where nobody is called */
     if (!status)
         status = record_read(&c, sizeof c, config, 0, operation, error);
     if (!status)
@@ -236,20 +250,21 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
 static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_error *error)
 {
     vsdk_irq_config line = {.size = sizeof line, .gsi = gsi, .device = v->device};
-    vsdk_status status = vsdk_irq_create(vsdk_device_vm(v->device), &line, &v->mmio.irq, error);
+    vsdk_irq *irq;
+    vsdk_status status = vsdk_irq_create(vsdk_device_vm(v->device), &line, &irq, error);
 
     if (status)
         return status;
+    set_line(v, irq);
     v->mmio.address = address;
-    v->transport = &virtio_mmio;
+    atomic_store(&v->transport, &virtio_mmio);
     status = vsdk_device_add_range(v->device, VSDK_SPACE_MMIO, address, MMIO_BYTES, 0, error);
     /* In RUNNING a queue's device starts with its first work. */
     for (uint32_t i = 0; !status && i < v->queue_count; i++)
         queue_wake(&v->queues[i]);
     if (status) {
-        v->transport = NULL;
-        vsdk_irq_close(v->mmio.irq);
-        v->mmio.irq = NULL;
+        atomic_store(&v->transport, NULL);
+        set_line(v, NULL);
     }
     return status;
 }
@@ -312,7 +327,7 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
     if (!(p.pc && p.address == VSDK_PC_ANY) && p.address % 4)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the address is no multiple of 4");
-    if (v->transport)
+    if (atomic_load(&v->transport))
         return error_set(error, VSDK_ERROR_EXISTS, operation, "the device is attached");
     return p.pc ? attach_to_pc(v, &p, error) : attach_at(v, p.address, p.gsi, error);
 }
@@ -327,7 +342,7 @@ vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
 
     if (status)
         return status;
-    if (!v->transport)
+    if (!atomic_load(&v->transport))
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "the device is not attached");
     for (uint32_t i = 0; i < v->queue_count; i++) {
         /* From a callback of a queue its reset could not wait for that callback. */
@@ -341,15 +356,10 @@ vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
     if (status)
         return status;
     virtio_reset(v, 0);
-    for (uint32_t i = 0; i < v->queue_count; i++) {
-        vsdk_watch_close(v->queues[i].watch);
-        vsdk_doorbell_close(v->queues[i].doorbell);
-        v->queues[i].watch = NULL;
-        v->queues[i].doorbell = NULL;
-    }
-    vsdk_irq_close(v->mmio.irq);
-    v->mmio.irq = NULL;
-    v->transport = NULL;
+    for (uint32_t i = 0; i < v->queue_count; i++)
+        queue_take_doorbell(&v->queues[i]);
+    atomic_store(&v->transport, NULL);
+    set_line(v, NULL);
     return VSDK_OK;
 }
 
@@ -376,27 +386,28 @@ uint64_t vsdk_virtio_features(vsdk_device *device)
 }
 
 /* Offsets and lengths are the embedder's, and may be anything. */
-static vsdk_status check_space(const virtio *v, uint64_t offset, uint64_t length,
-                               const char *operation, vsdk_error *error)
+static vsdk_status get_space(vsdk_device *device, uint64_t offset, const void *bytes,
+                             uint64_t length, virtio **v, const char *operation, vsdk_error *error)
 {
-    if (offset > v->space_length || length > v->space_length - offset)
+    vsdk_status status = virtio_get(device, v, operation, error);
+
+    if (status)
+        return status;
+    if (!bytes && length)
+        return error_null(error, operation, "bytes");
+    if (offset > (*v)->space_length || length > (*v)->space_length - offset)
         return error_set(error, VSDK_ERROR_RANGE, operation, "the configuration space has %u bytes",
-                         v->space_length);
+                         (*v)->space_length);
     return VSDK_OK;
 }
 
 vsdk_status vsdk_virtio_get_space(vsdk_device *device, uint64_t offset, void *bytes,
                                   uint64_t length, vsdk_error *error)
 {
-    static const char operation[] = "vsdk_virtio_get_space";
     virtio *v;
-    vsdk_status status = virtio_get(device, &v, operation, error);
+    vsdk_status status =
+        get_space(device, offset, bytes, length, &v, "vsdk_virtio_get_space", error);
 
-    if (status)
-        return status;
-    if (!bytes && length)
-        return error_null(error, operation, "bytes");
-    status = check_space(v, offset, length, operation, error);
     if (status || !length)
         return status;
     lock_take(&v->lock);
@@ -410,23 +421,18 @@ vsdk_status vsdk_virtio_get_space(vsdk_device *device, uint64_t offset, void *by
 vsdk_status vsdk_virtio_set_space(vsdk_device *device, uint64_t offset, const void *bytes,
                                   uint64_t length, vsdk_error *error)
 {
-    static const char operation[] = "vsdk_virtio_set_space";
     virtio *v;
-    vsdk_status status = virtio_get(device, &v, operation, error);
+    vsdk_status status =
+        get_space(device, offset, bytes, length, &v, "vsdk_virtio_set_space", error);
 
-    if (status)
-        return status;
-    if (!bytes && length)
-        return error_null(error, operation, "bytes");
-    status = check_space(v, offset, length, operation, error);
     if (status || !length)
         return status;
     lock_take(&v->lock);
     memcpy(v->space + offset, bytes, length);
     atomic_fetch_add(&v->generation, 1);
     lock_give(&v->lock);
-    if (v->transport && atomic_load(&v->status) & STATUS_DRIVER_OK)
-        v->transport->interrupt(v, 0, INTERRUPT_CONFIG);
+    if (atomic_load(&v->status) & STATUS_DRIVER_OK)
+        virtio_interrupt(v, 0, INTERRUPT_CONFIG);
     return VSDK_OK;
 }
 

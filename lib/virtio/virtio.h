@@ -38,8 +38,9 @@ typedef struct virtio_transport {
     void (*write)(virtio *v, const vsdk_access *access);
     /* Where a write tells of new chains. */
     void (*place_doorbell)(virtio *v, uint32_t queue, vsdk_doorbell_config *config);
-    /* One that can't be delivered is lost. */
     void (*interrupt)(virtio *v, uint32_t queue, uint32_t why);
+    /* What was told while the registers' device was stopped is told again. */
+    void (*start)(virtio *v);
     void (*reset)(virtio *v);
 } virtio_transport;
 
@@ -64,6 +65,7 @@ typedef struct virtio_queue {
     uint8_t more;    /* notify was ended by its turn */
     /* From a load to the next start, which opens the ring. */
     struct queue_state *loaded;
+    struct queue_state *incoming; /* of a load that is not over */
 } virtio_queue;
 
 struct virtio {
@@ -77,13 +79,13 @@ struct virtio {
     uint64_t offered;
     _Atomic uint64_t accepted;
     _Atomic uint32_t status, interrupts, generation;
-    const virtio_transport *transport; /* NULL: attached nowhere */
+    const virtio_transport *_Atomic transport; /* NULL: attached nowhere */
     struct {
         uint64_t address;
-        vsdk_irq *irq;
+        vsdk_irq *irq; /* under `lock`: who interrupts has a reference of its own */
         uint32_t device_features, driver_features, queue; /* what is selected */
     } mmio;
-    lock lock; /* of the space */
+    lock lock; /* of the space, and of the line */
     uint32_t space_length;
     uint8_t space[VIRTIO_SPACE_MOST];
     uint64_t driver_bits; /* written, not yet accepted */
@@ -104,6 +106,8 @@ void virtio_put(virtio *v);
 void virtio_accept_features(virtio *v, uint32_t word, uint32_t bits);
 void virtio_set_status(virtio *v, uint32_t status);
 void virtio_needs_reset(virtio *v);
+/* Any thread; one that can't be delivered is lost, but for what a start tells again. */
+void virtio_interrupt(virtio *v, uint32_t queue, uint32_t why);
 /* Power-on state. `stopped`: inside a transition, where no queue can be entered and none runs. */
 void virtio_reset(virtio *v, int stopped);
 
@@ -115,6 +119,11 @@ void queue_enable(virtio_queue *q);  /* in the registers' callback */
 void queue_disable(virtio_queue *q); /* there too */
 void queue_reset(virtio_queue *q);   /* the queue's lock is held, or nothing runs */
 void queue_put_doorbell(virtio_queue *q);
+void queue_take_doorbell(virtio_queue *q);
+/* The queue's lock. 0: there is nothing to wait for, since it is stopped, or its machine has ended,
+ * or this thread is inside. */
+int queue_enter(virtio_queue *q);
+void queue_leave(virtio_queue *q, int entered);
 void queue_wake(virtio_queue *q);
 
 /* State (state.c). */

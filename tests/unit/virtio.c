@@ -3,8 +3,11 @@
  * drivers that break the rules. */
 #include "core_rig.h"
 #include "driver.h"
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MEMORY = 1 << 20, RINGS = 0x1000, DATA = 0x20000, TABLES = 0x80000, ROOM = 0x400 };
 
@@ -17,13 +20,14 @@ static struct core_rig rig;
 static struct driver d;
 static vsdk_ram *ram;
 static vsdk_device *device;
-static unsigned interrupts;
+static _Atomic unsigned interrupts;
 
 /* What the device under test does: by default each chain gets its bytes back, upside down. */
 static struct echo {
     unsigned notified, ready, resets, releases, starts, stops;
     vsdk_status last; /* of the pop that ended notify */
     int holds;        /* chains are kept, to be pushed in another order */
+    int finishes;     /* a stop answers what is held */
     uint32_t limit;   /* pops a notify, 0: all */
     vsdk_virtio_chain held[DRIVER_QUEUE_MOST];
     uint32_t count;
@@ -79,7 +83,11 @@ static void started(void *user, vsdk_device *of, uint32_t queue)
 
 static vsdk_stop_answer stopped(void *user, vsdk_device *of, uint32_t queue, vsdk_stop_mode mode)
 {
-    ((struct echo *)user)->stops++;
+    echo.stops++;
+    while (echo.finishes && echo.count)
+        answer(&echo.held[--echo.count]);
+    if (echo.finishes && queue == 0)
+        ok(vsdk_virtio_signal(of, queue, NULL));
     return VSDK_STOP_DONE;
 }
 
@@ -688,4 +696,109 @@ Test(virtio, one_that_is_attached_to_a_running_guest_serves_it)
     replace_device();
     dispatch();
     exchange(EVENT_INDEX, 16, 4, 0);
+}
+
+/* The registers may have stopped before. */
+Test(virtio, what_a_stop_finishes_is_told_after_the_start)
+{
+    driver_buffer b = {DATA, 8, 1};
+    uint32_t id, length;
+
+    use(0, 16);
+    echo.holds = echo.finishes = 1;
+    cr_assert(!driver_sleep(&d));
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    unsigned before = interrupts;
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    cr_assert(driver_take(&d, &id, &length));
+    ok(vsdk_vm_resume(rig.vm, NULL));
+    cr_assert_gt(interrupts, before);
+    cr_assert_eq(driver_read(&d, 0x60), 1);
+}
+
+/* A state that is refused takes nothing of one that was loaded before. */
+Test(virtio, a_refused_state_changes_nothing)
+{
+    driver_buffer b = {DATA, 8, 1};
+    uint8_t state[16384];
+    uint64_t length;
+
+    use(0, 16);
+    echo.holds = 1;
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    ok(vsdk_device_save(device, state, sizeof state, &length, NULL));
+    ok(vsdk_device_load(device, state, length, NULL));
+    for (uint64_t cut = 0; cut < length; cut++)
+        cr_assert(vsdk_device_load(device, state, cut, NULL));
+    echo.count = 0;
+    ok(vsdk_vm_resume(rig.vm, NULL));
+    dispatch();
+    cr_assert_eq(echo.count, 1);
+}
+
+/* A ring that meets a detach: the thread that dispatches comes to its watch while that is closed.
+ */
+static _Atomic int steered, goes, taking, closed_under_it;
+
+vsdk_status __real_vsdk_doorbell_take(vsdk_doorbell *doorbell, uint64_t *rings, vsdk_error *error);
+vsdk_status __wrap_vsdk_doorbell_take(vsdk_doorbell *doorbell, uint64_t *rings, vsdk_error *error);
+void __real_vsdk_doorbell_close(vsdk_doorbell *doorbell);
+void __wrap_vsdk_doorbell_close(vsdk_doorbell *doorbell);
+void __real_vsdk_watch_close(vsdk_watch *watch);
+void __wrap_vsdk_watch_close(vsdk_watch *watch);
+
+vsdk_status __wrap_vsdk_doorbell_take(vsdk_doorbell *doorbell, uint64_t *rings, vsdk_error *error)
+{
+    if (!atomic_load(&steered))
+        return __real_vsdk_doorbell_take(doorbell, rings, error);
+    atomic_store(&taking, 1);
+    while (!atomic_load(&closed_under_it))
+        usleep(1000);
+    return VSDK_OK;
+}
+
+void __wrap_vsdk_doorbell_close(vsdk_doorbell *doorbell)
+{
+    if (doorbell && atomic_load(&taking))
+        atomic_store(&closed_under_it, 1);
+    __real_vsdk_doorbell_close(doorbell);
+}
+
+void __wrap_vsdk_watch_close(vsdk_watch *watch)
+{
+    if (watch && atomic_load(&steered)) {
+        atomic_store(&goes, 1);
+        for (int i = 0; i < 200 && !atomic_load(&taking); i++)
+            usleep(1000);
+    }
+    __real_vsdk_watch_close(watch);
+}
+
+static void *dispatch_when_it_goes(void *unused)
+{
+    while (!atomic_load(&goes))
+        usleep(1000);
+    vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 0, NULL, NULL);
+    return unused;
+}
+
+Test(virtio, a_ring_that_meets_a_detach_has_its_doorbell)
+{
+    driver_buffer b = {DATA, 8, 1};
+    pthread_t thread;
+
+    use(0, 16);
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 1);
+    cr_assert_eq(pthread_create(&thread, NULL, dispatch_when_it_goes, NULL), 0);
+    atomic_store(&steered, 1);
+    ok(vsdk_virtio_detach(device, NULL));
+    atomic_store(&steered, 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(closed_under_it, 0);
 }
