@@ -782,14 +782,6 @@ static void *dispatch_once(void *argument)
     return NULL;
 }
 
-static enum puppet_act write_to_it_once(backend_vcpu *vcpu, vsdk_exit *exit)
-{
-    if (atomic_fetch_add(&turn, 1))
-        return PUPPET_IDLE;
-    puppet_pio(exit, VSDK_DIRECTION_WRITE, PORT, 7);
-    return PUPPET_EXIT;
-}
-
 static void a_first_range_closes_no_circle(int in_start)
 {
     const vsdk_device_ops ops = {.size = sizeof ops, .write = attaching_write};
@@ -799,7 +791,7 @@ static void a_first_range_closes_no_circle(int in_start)
     vsdk_work *work;
     rig r;
 
-    rig_open(&r, write_to_it_once, &ops);
+    rig_open(&r, write_device, &ops);
     atomic_store(&has_range, 0);
     atomic_store(&has_entered, 0);
     vsdk_vm_resume(r.vm, NULL);

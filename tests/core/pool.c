@@ -187,6 +187,15 @@ static void *stop_it(void *argument)
     return (void *)(intptr_t)status;
 }
 
+/* A thread of the pool is inside the callback until `go_on`. */
+static void work_begins(task *t, vsdk_pool *pool)
+{
+    task_make(t, pool, wait_inside);
+    vsdk_pool_add_loop(pool, t->loop, NULL);
+    vsdk_work_post(t->work, NULL);
+    PUPPET_WAIT(atomic_load(&t->inside));
+}
+
 static void a_stop_waits(void)
 {
     vsdk_pool *pool = pool_of(2);
@@ -195,10 +204,7 @@ static void a_stop_waits(void)
     task t;
 
     atomic_store(&stopped, 0);
-    task_make(&t, pool, wait_inside);
-    vsdk_pool_add_loop(pool, t.loop, NULL);
-    vsdk_work_post(t.work, NULL);
-    PUPPET_WAIT(atomic_load(&t.inside));
+    work_begins(&t, pool);
     pthread_create(&thread, NULL, stop_it, pool);
     for (unsigned i = 0; i < 20; i++)
         puppet_nap();
@@ -225,10 +231,7 @@ static void a_second_stop_waits_too(void)
     pthread_t first, second;
     task t;
 
-    task_make(&t, pool, wait_inside);
-    vsdk_pool_add_loop(pool, t.loop, NULL);
-    vsdk_work_post(t.work, NULL);
-    PUPPET_WAIT(atomic_load(&t.inside));
+    work_begins(&t, pool);
     pthread_create(&first, NULL, stop_it, pool);
     PUPPET_WAIT(vsdk_pool_add_loop(pool, t.loop, NULL) == VSDK_ERROR_GONE);
     atomic_store(&stopped, 0);
@@ -259,10 +262,7 @@ static void a_stop_is_no_cancellation_point(void)
     task t;
 
     atomic_store(&stopped, 0);
-    task_make(&t, pool, wait_inside);
-    vsdk_pool_add_loop(pool, t.loop, NULL);
-    vsdk_work_post(t.work, NULL);
-    PUPPET_WAIT(atomic_load(&t.inside));
+    work_begins(&t, pool);
     pthread_create(&thread, NULL, stop_it_cancelled, pool);
     PUPPET_WAIT(vsdk_pool_add_loop(pool, t.loop, NULL) == VSDK_ERROR_GONE);
     atomic_store(&t.go_on, 1);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A backend that a script moves: each vcpu_run asks a function what the guest does. It holds the
+ * core to the contract of core/backend.h, and counts each breach. */
 #include "puppet.h"
 #include "base/error.h"
 #include "base/sys.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The calls of the system that the library can do without, and what it does then. What is not in
+ * this list must be told when it fails. */
 #include "optional.h"
 #include <errno.h>
 #include <linux/kvm.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of the scenario, in the order of a machine's life. Each takes one call of the
+ * library's, or a few that can fail only together. */
 #include "scenario.h"
 #include "../generated/api_table.h"
 #include "guests.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Stands between the library and what it imports: counts the calls, and lets the one that was asked
+ * for fail with an error that its manual page names. Our own calls pass by. */
 #include "seam.h"
 #include "imports.h"
 #include "tap.h"

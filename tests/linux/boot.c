@@ -6,14 +6,9 @@
  * $VSDK_TEST_BACKEND is the backend, $VSDK_GUEST_DIR has vmlinuz, vmlinux and initrd.gz. The
  * guest's init reports, asks a question that only it can answer at that moment, and ends. */
 #include "../contract/tap.h"
+#include "guest.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <vsdk/vsdk.h>
 
 enum { LOG = 1 << 20, NONCE = 32 };
@@ -67,30 +62,6 @@ typedef struct guest {
     char log[LOG + 1];
 } guest;
 
-typedef struct file {
-    void *bytes;
-    uint64_t length;
-} file;
-
-static file map_file(const char *name)
-{
-    const char *folder = getenv("VSDK_GUEST_DIR");
-    char path[512];
-    struct stat found;
-    int fd;
-
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : ".", name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &found)) {
-        printf("Bail out! %s is not there\n", path);
-        exit(1);
-    }
-    file f = {mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, fd, 0),
-              (uint64_t)found.st_size};
-    close(fd);
-    return f;
-}
-
 /* Called inside the guest's write of the question: the port takes an answer there, too. */
 static void type(guest *g)
 {
@@ -131,18 +102,9 @@ static void output(void *user, vsdk_stream *stream, vsdk_stream_events events)
         keep(user, bytes, got);
 }
 
-/* What the guest said after "VSDK-GUEST WHAT: ", or "". */
 static const char *said(guest *g, const char *what)
 {
-    static char line[512];
-    char key[64];
-    const char *at;
-
-    snprintf(key, sizeof key, "VSDK-GUEST %s: ", what);
-    at = strstr(g->log, key);
-    snprintf(line, sizeof line, "%.*s", at ? (int)strcspn(at + strlen(key), "\r\n") : 0,
-             at ? at + strlen(key) : "");
-    return line;
+    return said_in(g->log, what);
 }
 
 static int answer_is_right(guest *g)
@@ -217,7 +179,6 @@ static vsdk_status add_devices(guest *g)
 
 static vsdk_status boot(guest *g, vsdk_host *host)
 {
-    file image = map_file(g->row->image), initrd = map_file("initrd.gz");
     char options[128];
     vsdk_pc_config machine = {.size = sizeof machine,
                               .memory = 256 << 20,
@@ -225,13 +186,11 @@ static vsdk_status boot(guest *g, vsdk_host *host)
                               .irqchip = g->row->irqchip};
     vsdk_boot_config load = {
         .size = sizeof load,
-        .image = image.bytes,
-        .image_length = image.length,
-        .initrd = initrd.bytes,
-        .initrd_length = initrd.length,
         .command_line = options,
     };
 
+    map_file(g->row->image, &load.image, &load.image_length);
+    map_file("initrd.gz", &load.initrd, &load.initrd_length);
     snprintf(options, sizeof options, "console=ttyS0 panic=-1 quiet act=%s", g->row->act);
     g->status = vsdk_stream_create(NULL, &machine.serial, &g->terminal, &g->error);
     if (!g->status)
@@ -244,8 +203,8 @@ static vsdk_status boot(guest *g, vsdk_host *host)
         g->status = add_devices(g);
     if (!g->status)
         g->status = vsdk_pc_boot(g->pc, &load, &g->error);
-    munmap(image.bytes, image.length);
-    munmap(initrd.bytes, initrd.length);
+    munmap((void *)load.image, load.image_length);
+    munmap((void *)load.initrd, load.initrd_length);
     return g->status;
 }
 

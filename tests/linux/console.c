@@ -5,14 +5,9 @@
  *
  * $VSDK_TEST_BACKEND is the backend, $VSDK_GUEST_DIR has vmlinux and initrd.gz. */
 #include "../contract/tap.h"
+#include "guest.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 #include <vsdk/vsdk.h>
 
 enum { LOG = 1 << 20 };
@@ -34,23 +29,6 @@ static vsdk_error error;
 static void fail(const char *what)
 {
     printf("# %s: %s: %s %s\n", what, error.operation, error.message, error.hint);
-}
-
-static void map_file(const char *name, const void **bytes, uint64_t *length)
-{
-    const char *folder = getenv("VSDK_GUEST_DIR");
-    char path[512];
-    struct stat found;
-
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : ".", name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &found)) {
-        printf("Bail out! %s is not there\n", path);
-        exit(1);
-    }
-    *length = (uint64_t)found.st_size;
-    *bytes = mmap(NULL, *length, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
 }
 
 static void on_console(void *user, vsdk_stream *stream, vsdk_stream_events events)

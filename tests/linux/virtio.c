@@ -4,13 +4,7 @@
  *
  * $VSDK_TEST_BACKEND is the backend, $VSDK_GUEST_DIR has vmlinuz and initrd.gz. */
 #include "../contract/tap.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "guest.h"
 #include <vsdk/vsdk.h>
 
 enum { LOG = 1 << 20 };
@@ -62,35 +56,6 @@ static vsdk_device *add_device(vsdk_pc *pc, vsdk_error *error)
     return device;
 }
 
-static void *map_file(const char *name, uint64_t *bytes)
-{
-    const char *folder = getenv("VSDK_GUEST_DIR");
-    char path[512];
-    struct stat found;
-
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : ".", name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &found)) {
-        printf("Bail out! %s is not there\n", path);
-        exit(1);
-    }
-    *bytes = (uint64_t)found.st_size;
-    return mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-}
-
-/* What the guest said after "VSDK-GUEST WHAT: ". */
-static const char *said(const char *what)
-{
-    static char line[512];
-    char key[64];
-
-    snprintf(key, sizeof key, "VSDK-GUEST %s: ", what);
-    const char *at = strstr(text, key);
-    snprintf(line, sizeof line, "%.*s", at ? (int)strcspn(at + strlen(key), "\r\n") : 0,
-             at ? at + strlen(key) : "");
-    return line;
-}
-
 int main(void)
 {
     const char *backend = getenv("VSDK_TEST_BACKEND");
@@ -105,8 +70,8 @@ int main(void)
     vsdk_error error = {0};
     vsdk_exit end = {0};
 
-    load.image = map_file("vmlinuz", &load.image_length);
-    load.initrd = map_file("initrd.gz", &load.initrd_length);
+    map_file("vmlinuz", &load.image, &load.image_length);
+    map_file("initrd.gz", &load.initrd, &load.initrd_length);
     tap(!vsdk_host_open(backend, NULL, &host, &error) &&
             !vsdk_stream_create(NULL, &machine.serial, &terminal, &error) &&
             !vsdk_stream_set_handler(terminal, output, NULL, NULL, &error) &&
@@ -119,11 +84,12 @@ int main(void)
         "the guest runs: %s", error.message);
     printf("# ended: %s (%llu); %u notified, %u chains\n", vsdk_exit_reason_name(end.reason),
            (unsigned long long)end.detail, notified, chains);
-    printf("# virtio: %s\n", said("virtio"));
-    printf("# random: %s\n", said("random"));
+    printf("# virtio: %s\n", said_in(text, "virtio"));
+    printf("# random: %s\n", said_in(text, "random"));
     tap(end.reason == VSDK_EXIT_POWEROFF, "it ends by itself");
-    tap(strstr(said("virtio"), "0x0004 0x0000000f ") != NULL, "its driver is ready");
-    tap(strstr(said("random"), "2048 vsdk-rng-123456;") != NULL, "each line is the device's");
+    tap(strstr(said_in(text, "virtio"), "0x0004 0x0000000f ") != NULL, "its driver is ready");
+    tap(strstr(said_in(text, "random"), "2048 vsdk-rng-123456;") != NULL,
+        "each line is the device's");
     tap(chains >= 512 && notified >= 1, "by chains");
     if (tap_failed)
         printf("%s\n", text);

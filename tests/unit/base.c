@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What everything stands on: allocation, records, errors, readers, the process, calls of the
+ * system. */
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* From guest addresses to bytes: reading, writing, pins, and mappings that change meanwhile. */
 #include "core/gpa_map.h"
 #include "core_rig.h"
 

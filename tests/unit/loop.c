@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Loops: watches, timers, work, waits and wakes, and kernels that lack a call. */
 #include "core_rig.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The fake of Xen's stable libraries: device model, event channels, foreign memory. */
 #include "fake.h"
 #include <errno.h>
 #include <fcntl.h>

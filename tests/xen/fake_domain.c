@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The fake of libxenctrl and of hypercalls: domains, their memory and their processors. */
 #include "fake.h"
 #include <errno.h>
 #include <stdlib.h>

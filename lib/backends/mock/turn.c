@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A lock that is given in the order in which it was asked for. Whoever gives it and takes it again
+ * comes last: no thread of a mock machine is kept from its turn. */
 #include "backends/mock/turn.h"
 #include "base/sys.h"
 
