@@ -89,6 +89,7 @@ static queue_state state_of(const virtio_queue *q)
                          .used_wrap = q->ring.used_wrap};
 }
 
+/* Registers and places, then the chains. */
 static vsdk_status save_queue(const virtio_queue *q, vsdk_state_writer *writer, vsdk_error *error)
 {
     queue_state state = state_of(q);

@@ -29,6 +29,7 @@ void virtio_interrupt(virtio *v, uint32_t queue, uint32_t why)
         transport->interrupt(v, queue, why);
 }
 
+/* First nothing is served, then each queue is emptied, and only then the device hears of it. */
 void virtio_reset(virtio *v, int stopped)
 {
     atomic_store(&v->status, 0);

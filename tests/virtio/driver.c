@@ -219,6 +219,7 @@ static int take_packed(struct driver *d, uint32_t *id, uint32_t *length)
         return 0;
     *id = at[6];
     *length = *(uint32_t *)(at + 4);
+    cr_assert_eq(!!(flags & WRITE), *length != 0, "what was written is not said");
     cr_assert(*id < d->size && d->ids[*id].busy, "%u was given back and is not out", *id);
     d->free += d->ids[*id].count;
     d->used = (uint16_t)(d->used + d->ids[*id].count);
