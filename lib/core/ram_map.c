@@ -221,10 +221,9 @@ static gpa_slot *slot_find(vsdk_vm *vm, uint64_t gpa, uint64_t length, const cha
     return NULL;
 }
 
-/* The hypervisor has it no more. */
+/* The hypervisor has it no more, and `unmapped` says so. */
 static void slot_leave(vsdk_vm *vm, gpa_slot *slot)
 {
-    slot->unmapped = 1;
     span_map_take(&vm->map.entries, &vm->readers, &slot->entry.at);
     if (!(vm->host->backend.ops->traits & BACKEND_RAM_ALIAS))
         span_map_take(&slot->ram->placed, NULL, &slot->in_ram);
@@ -251,6 +250,7 @@ vsdk_status vsdk_vm_unmap(vsdk_vm *vm, uint64_t gpa, uint64_t length, vsdk_error
     status = dirty_collect_slot(vm, slot, error);
     if (!status)
         status = vm->host->backend.ops->vm_unmap(&vm->backend, &slot->backend, error);
+    slot->unmapped = !status;
     lock_give(&vm->serial);
     if (!status)
         slot_leave(vm, slot);
@@ -278,6 +278,7 @@ static vsdk_status slot_protect(vsdk_vm *vm, gpa_slot *slot, uint32_t flags, con
         status = vm->host->backend.ops->vm_protect(&vm->backend, &slot->backend, flags, &why);
     if (!status)
         slot->backend.flags = flags;
+    slot->unmapped = slot->backend.lost;
     lock_give(&vm->serial);
     atomic_store(&slot->flags, status ? before : flags);
     if (status && error)
