@@ -17,7 +17,7 @@ base_find() {
 		cat "$parts"/*
 		versions_of "${lab_installed[@]}" libc6
 		echo "$kernel_tree $xen_tree"
-		# A stored boot has measured this processor's TSC.
+		# A stored boot knows this processor's TSC.
 		grep -m 1 'model name' /proc/cpuinfo
 	} | sha256sum | cut -c -16)
 	build=$cache/build-$key
@@ -34,6 +34,8 @@ base_build() {
 	kernel_unpack "$into/vmlinuz" "$into/vmlinux"
 	gzip -dc "$xen_tree"/boot/xen-*-amd64.gz >"$into/xen"
 	gcc -static -Os -o "$into/hold-vm" "$parts/hold-vm.c"
+	gcc -Os -o "$into/tsc-khz" "$parts/tsc-khz.c"
+	"$into/tsc-khz" >"$into/khz"
 	base_pack "$into" kvm "${kvm_modules[@]}"
 	base_pack "$into" xen "${xen_modules[@]}"
 }
