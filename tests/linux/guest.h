@@ -31,6 +31,43 @@ static inline void map_file(const char *name, const void **bytes, uint64_t *leng
     close(fd);
 }
 
+/* One entry of an archive that Linux lays over those before it (newc: cpio's format of 13 fields).
+ */
+static inline size_t put_entry(uint8_t *to, const char *name, unsigned mode, const void *bytes,
+                               size_t length)
+{
+    size_t name_end = strlen(name) + 1, head = (110 + name_end + 3) & ~(size_t)3;
+
+    memset(to, 0, head + length + 3);
+    snprintf((char *)to, 111, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0u,
+             mode, 0u, 0u, 1u, 0u, (unsigned)length, 0u, 0u, 0u, 0u, (unsigned)name_end, 0u);
+    memcpy(to + 110, name, name_end);
+    memcpy(to + head, bytes, length);
+    return (head + length + 3) & ~(size_t)3;
+}
+
+/* Puts a file more into an initrd that map_file has mapped: /test is a script that the guest's init
+ * reads. The memory lasts as long as the test. */
+static inline void add_file(const void **initrd, uint64_t *initrd_length, const char *name,
+                            unsigned mode, const void *bytes, size_t length)
+{
+    size_t start = (*initrd_length + 3) & ~(size_t)3;
+    uint8_t *both = calloc(1, start + length + 1024);
+
+    if (!both)
+        exit(1);
+    memcpy(both, *initrd, *initrd_length);
+    size_t end = start + put_entry(both + start, name, 0100000 | mode, bytes, length);
+    end += put_entry(both + end, "TRAILER!!!", 0, "", 0);
+    *initrd = both;
+    *initrd_length = end;
+}
+
+static inline void add_script(const void **initrd, uint64_t *initrd_length, const char *text)
+{
+    add_file(initrd, initrd_length, "test", 0755, text, strlen(text));
+}
+
 /* What the guest said after "VSDK-GUEST WHAT: ", or ""; until the next call. */
 static inline const char *said_in(const char *log, const char *what)
 {

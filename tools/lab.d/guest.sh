@@ -2,7 +2,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The guest that tests boot: Debian's kernel and a small initramfs.
 
-guest_modules=(pvpanic pvpanic-mmio pvpanic-pci virtio_ring virtio virtio_mmio virtio-rng)
+guest_modules=(pvpanic pvpanic-mmio pvpanic-pci virtio_ring virtio virtio_mmio virtio_pci_legacy_dev virtio_pci_modern_dev
+	virtio_pci virtio-rng virtio_blk failover net_failover virtio_net virtio_console vsock vmw_vsock_virtio_transport_common
+	vmw_vsock_virtio_transport virtio_balloon virtio_mem fuse virtiofs crc16 crc32c_generic libcrc32c mbcache jbd2 ext4)
 guest_files=(vmlinuz vmlinux initrd.gz VERSION)
 
 # guest_find: sets guest, the folder of the finished guest.
