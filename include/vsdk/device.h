@@ -15,9 +15,9 @@
  * its detach, whatever it owns: ranges, a doorbell, a timer, a line, or nothing.
  *
  * A device that is made while the virtual machine is RUNNING starts when it gets its first range.
- * One without a range starts before the first callback of its timers, watches and work, or at the
- * next entry into RUNNING. A detached device starts again as a new one does, when it has got a
- * range, a timer, a watch or work.
+ * One without a range starts before the first callback of its timers, watches and work, with the
+ * first vsdk_device_enter, or at the next entry into RUNNING. A detached device starts again as a
+ * new one does, when it has got a range, a timer, a watch or work.
  *
  * From stop to start it makes no DMA, no interrupt and no completion: DMA, lines and messages
  * answer VSDK_ERROR_STATE, its timers, watches and work do not run, and vsdk_device_enter is
@@ -402,10 +402,11 @@ vsdk_vm *vsdk_device_vm(vsdk_device *device);
 /*
  * Enter a device from outside its callbacks.
  *
- * Takes the device's lock, so that no callback of it runs until vsdk_device_leave. For input that
- * arrives on another thread. Not recursive; a CONCURRENT device is entered without a lock. Until it
- * leaves the thread is as in a callback of this device: a pause waits for it. A language that moves
- * its code between threads pins it to one from enter to leave.
+ * Takes the device's lock, so that no callback of it runs until vsdk_device_leave. One that was
+ * made in RUNNING and has no range starts with this. For input that arrives on another thread. Not
+ * recursive; a CONCURRENT device is entered without a lock. Until it leaves the thread is as in a
+ * callback of this device: a pause waits for it. A language that moves its code between threads
+ * pins it to one from enter to leave.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  device is NULL

@@ -25,7 +25,8 @@
  * Start and stop are those of devices (device.h), a queue at a time. What a queue has popped and
  * not pushed when it stops is saved with it (VSDK_STOP_PARK), and after a load it is popped again.
  *
- * Split and packed rings, indirect descriptors, event indices. Virtio 1.2, modern devices only.
+ * Split and packed rings, indirect descriptors, event indices, buffers in order, and the reset of
+ * one queue. Virtio 1.2, modern devices only.
  *
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
@@ -219,7 +220,10 @@ typedef struct vsdk_virtio_ops {
     vsdk_virtio_load_fn load;             /* (may be NULL) Read it back */
     vsdk_release_fn release;              /* (may be NULL) The device is gone: called once, on
                                              failure too */
-    uint64_t reserved[2];                 /* Zero */
+    vsdk_virtio_queue_fn queue_reset;     /* One queue is emptied by the driver: as reset, for
+                                             this queue. NULL: the device offers no reset of one
+                                             queue (RING_RESET), and is not told. */
+    uint64_t reserved;                    /* Zero */
 } vsdk_virtio_ops;
 
 /*
@@ -368,6 +372,38 @@ void *vsdk_virtio_user(vsdk_device *device, const vsdk_virtio_ops *ops);
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_device *vsdk_virtio_queue_device(vsdk_device *device, uint32_t queue);
+
+/*
+ * The loop on which a queue is served.
+ *
+ *   queue  The queue's number.
+ *
+ * Returns the loop, alive until another one is set; NULL if there is no such queue (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_loop *vsdk_virtio_queue_loop(vsdk_device *device, uint32_t queue);
+
+/*
+ * Serve a queue on a loop of its own.
+ *
+ * Before the device is attached. So the queues of one device are served by several threads. What
+ * the device's author has made for the queue before stays on the loop of before.
+ *
+ *   queue  The queue's number.
+ *   loop   Where. Kept.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, the device is no virtio device, or there is no such queue
+ *   EXISTS            the device is attached
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any; one at a time a device. Blocks: no. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
+ */
+vsdk_status vsdk_virtio_set_loop(vsdk_device *device, uint32_t queue, vsdk_loop *loop,
+                                 vsdk_error *error);
 
 /*
  * The feature bits that the driver accepted.

@@ -243,6 +243,8 @@ void device_stop_is_over(vsdk_vm *vm);
 
 /* device_run.c. The start of one device: what is not due does nothing. */
 void device_start(vsdk_device *device);
+/* One that was made in RUNNING and has no range starts before who needs it first. */
+void device_start_late(vsdk_device *device);
 /* Of all that take part; a mover's. */
 void devices_start(vsdk_vm *vm);
 /* Tells all that are to stop, but for those that a thread is inside of: it waits for nobody. 1 when

@@ -62,6 +62,7 @@ vsdk_status vsdk_device_enter(vsdk_device *device, vsdk_error *error)
         vm_leave(vm);
         return vm_gone(operation, error);
     }
+    device_start_late(device);
     vsdk_status status = device_enter_checked(device, operation, error);
     /* A detach that has taken the ranges waits for who came in before, and nobody comes in after.
      * Nor before a stop that waits until the device is empty. */

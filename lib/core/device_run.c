@@ -84,6 +84,15 @@ void device_start(vsdk_device *device)
     sources_revive(device);
 }
 
+void device_start_late(vsdk_device *device)
+{
+    const vsdk_vm *vm = device->vm;
+
+    if (atomic_load(&device->phase) == DEVICE_IDLE &&
+        atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !atomic_load(&vm->life.due))
+        device_start(device);
+}
+
 /* Inside the gate, in phase STOPPING. What a device does until its stop is over, and what runs in a
  * concurrent one just now, is waited for afterwards. */
 static void stop_call(vsdk_device *device, vsdk_stop_mode mode)

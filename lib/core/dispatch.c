@@ -72,10 +72,7 @@ static uint32_t fire(loop_source *source, const source_round *round)
         vsdk_vm *vm = device->vm;
         lock_give(&loop->lock);
         if (refs_try_get(&device->refs)) {
-            /* One that was made in RUNNING and has no range starts before its first callback. */
-            if (atomic_load(&device->phase) == DEVICE_IDLE &&
-                atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !atomic_load(&vm->life.due))
-                device_start(device);
+            device_start_late(device);
             if (atomic_load(&vm->life.due))
                 life_settle(vm); /* of a guest that has ended nothing fires any more */
             ran = source_fire(source, round);

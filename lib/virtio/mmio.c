@@ -28,6 +28,7 @@ enum {
     QUEUE_DEVICE_LOW = 0x0a0,
     SHM_LENGTH_LOW = 0x0b0,
     SHM_BASE_HIGH = 0x0bc,
+    QUEUE_RESET = 0x0c0,
     CONFIG_GENERATION = 0x0fc,
     CONFIG = 0x100
 };
@@ -124,6 +125,10 @@ static void write_queue(virtio_queue *q, uint64_t offset, uint32_t value)
             queue_enable(q);
         else if (!value && q->ready)
             queue_disable(q);
+        break;
+    case QUEUE_RESET: /* over when this returns: it is read as 0 */
+        if (value == 1)
+            queue_reset_alone(q);
         break;
     case QUEUE_DESC_LOW:
     case QUEUE_DESC_LOW + 4:

@@ -197,19 +197,37 @@ static void close_ring(virtio_queue *q)
     q->more = 0;
 }
 
+/* The device hears of it as of a reset of all: outside of the queue's lock, so that it can wait for
+ * what it has under way. */
 void queue_disable(virtio_queue *q)
 {
     if (vsdk_device_enter(q->device, NULL))
         return;
     close_ring(q);
     vsdk_device_leave(q->device);
+    if (q->v->ops.queue_reset)
+        q->v->ops.queue_reset(q->v->user, q->v->device, q->index);
+}
+
+static void forget_place(virtio_queue *q)
+{
+    q->size = q->v->queue_size;
+    q->descriptors = q->driver = q->device_area = 0;
 }
 
 void queue_reset(virtio_queue *q)
 {
     close_ring(q);
-    q->size = q->v->queue_size;
-    q->descriptors = q->driver = q->device_area = 0;
+    forget_place(q);
+}
+
+void queue_reset_alone(virtio_queue *q)
+{
+    if (!(atomic_load(&q->v->accepted) & VIRTIO_F_RING_RESET))
+        return;
+    queue_disable(q);
+    if (!q->ready)
+        forget_place(q);
 }
 
 /* What was given up by a broken rule stays with the device until the reset. */
@@ -296,7 +314,8 @@ static vsdk_status check_chain(const virtio_queue *q, const vsdk_virtio_chain *c
 {
     if (!is_current(q, chain))
         return error_set(error, VSDK_ERROR_STATE, operation, "queue %u was reset", q->index);
-    if (chain->slot >= q->ring.size || !q->ring.slots[chain->slot].busy)
+    if (chain->slot >= q->ring.size || !q->ring.slots[chain->slot].busy ||
+        q->ring.slots[chain->slot].done)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "queue %u has given no such chain", q->index);
     return VSDK_OK;
@@ -541,8 +560,22 @@ vsdk_status queue_make(virtio *v, uint32_t index, const vsdk_virtio_config *conf
                                             &q->device, error);
     if (status)
         return status;
+    return queue_set_loop(q, loop, error);
+}
+
+/* Who asks is the only one who uses the queue. */
+vsdk_status queue_set_loop(virtio_queue *q, vsdk_loop *loop, vsdk_error *error)
+{
+    vsdk_work *work;
+    vsdk_status status = vsdk_work_create(loop, q->device, woken, q, NULL, &work, error);
+
+    if (status)
+        return status;
+    vsdk_work_close(q->work);
+    vsdk_loop_close(q->loop);
+    q->work = work;
     q->loop = vsdk_loop_ref(loop);
-    return vsdk_work_create(loop, q->device, woken, q, NULL, &q->work, error);
+    return VSDK_OK;
 }
 
 void queue_end(virtio_queue *q)

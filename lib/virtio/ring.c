@@ -4,7 +4,10 @@
  *
  * A slot is either free, and then in the list that begins at `free`, or busy. There are as many as
  * the ring has entries, so a driver that has its buffers back before it gives them away again never
- * finds none. */
+ * finds none.
+ *
+ * With in_order the busy slots are a list too, in the order of the pops: what is pushed waits in it
+ * until it is the first. */
 #include "virtio/ring.h"
 #include "base/alloc.h"
 #include <string.h>
@@ -16,6 +19,7 @@ enum { PAGE = 4096 };
 #define F_INDIRECT (UINT64_C(1) << 28)
 #define F_EVENT_INDEX (UINT64_C(1) << 29)
 #define F_PACKED (UINT64_C(1) << 34)
+#define F_IN_ORDER (UINT64_C(1) << 35)
 
 static uint64_t parts_bytes(const ring *r)
 {
@@ -71,6 +75,7 @@ static void slots_clear(ring *r)
         r->slots[i] = (ring_slot){.next = i + 1};
     r->free = 0;
     r->busy = 0;
+    r->first = r->last = RING_NO_SLOT;
     r->again = r->again_end = 0;
 }
 
@@ -81,6 +86,7 @@ void ring_open(ring *r, uint32_t size, uint64_t features, ring_memory memory)
     r->packed = !!(features & F_PACKED);
     r->event_index = !!(features & F_EVENT_INDEX);
     r->indirect = !!(features & F_INDIRECT);
+    r->in_order = !!(features & F_IN_ORDER);
     r->size = size;
     r->memory = memory;
     r->broken = NULL;
@@ -96,6 +102,16 @@ void ring_go_to(ring *r, ring_place place)
     r->used = place.used;
     r->wrap = place.wrap;
     r->used_wrap = place.used_wrap;
+}
+
+/* A chain that is sound. */
+static void order_add(ring *r, uint32_t number)
+{
+    if (r->first == RING_NO_SLOT)
+        r->first = number;
+    else
+        r->slots[r->last].next = number;
+    r->last = number;
 }
 
 int ring_add_again(ring *r, uint32_t id, uint32_t entries, uint32_t count)
@@ -119,7 +135,27 @@ int ring_add_again(ring *r, uint32_t id, uint32_t entries, uint32_t count)
         }
     }
     r->again_end = number + 1;
+    if (r->in_order)
+        order_add(r, number);
     return (int)number;
+}
+
+void ring_again_is_done(ring *r, uint32_t slot, uint32_t written)
+{
+    r->slots[slot].done = 1;
+    r->slots[slot].written = written;
+}
+
+int ring_each_busy(const ring *r, uint32_t *slot)
+{
+    if (r->in_order) {
+        *slot = *slot == RING_NO_SLOT ? r->first : r->slots[*slot].next;
+        return *slot != RING_NO_SLOT;
+    }
+    do
+        *slot = *slot == RING_NO_SLOT ? 0 : *slot + 1;
+    while (*slot < r->size && !r->slots[*slot].busy);
+    return *slot < r->size;
 }
 
 void ring_close(ring *r)
@@ -129,6 +165,7 @@ void ring_close(ring *r)
     r->memory = (ring_memory){0};
     r->broken = NULL;
     r->busy = 0;
+    r->first = r->last = RING_NO_SLOT;
     r->again = r->again_end = 0;
 }
 
@@ -156,7 +193,7 @@ ring_slot *ring_take_slot(ring *r, uint32_t *number)
     *number = r->free;
     r->free = s->next;
     r->busy++;
-    *s = (ring_slot){.busy = 1};
+    *s = (ring_slot){.busy = 1, .next = RING_NO_SLOT};
     return s;
 }
 
@@ -213,14 +250,18 @@ ring_answer ring_pop(ring *r, uint32_t *slot)
         return RING_EMPTY;
     if (r->broken)
         return RING_BROKEN;
-    if (r->again < r->again_end) {
+    while (r->again < r->again_end) {
         *slot = r->again++;
-        return RING_CHAIN;
+        if (!r->slots[*slot].done)
+            return RING_CHAIN;
     }
-    return r->packed ? packed_pop(r, slot) : split_pop(r, slot);
+    ring_answer answer = r->packed ? packed_pop(r, slot) : split_pop(r, slot);
+    if (answer == RING_CHAIN && r->in_order)
+        order_add(r, *slot);
+    return answer;
 }
 
-void ring_push(ring *r, uint32_t slot, uint32_t written)
+static void give_back(ring *r, uint32_t slot, uint32_t written)
 {
     if (r->packed)
         packed_push(r, &r->slots[slot], written);
@@ -228,6 +269,21 @@ void ring_push(ring *r, uint32_t slot, uint32_t written)
         split_push(r, &r->slots[slot], written);
     ring_give_slot(r, slot);
     r->unsignalled = 1;
+}
+
+void ring_push(ring *r, uint32_t slot, uint32_t written)
+{
+    if (!r->in_order) {
+        give_back(r, slot, written);
+        return;
+    }
+    r->slots[slot].done = 1;
+    r->slots[slot].written = written;
+    while (r->first != RING_NO_SLOT && r->slots[r->first].done) {
+        uint32_t first = r->first;
+        r->first = r->slots[first].next;
+        give_back(r, first, r->slots[first].written);
+    }
 }
 
 void ring_quiet(ring *r)

@@ -13,6 +13,7 @@
 #include <vsdk/virtio.h>
 
 enum { RING_SIZE_MOST = 32768, RING_CHAIN_MOST = 1024 };
+enum { RING_NO_SLOT = 0xffff };
 
 typedef struct ring_descriptor {
     uint64_t address;
@@ -33,7 +34,9 @@ typedef struct ring_slot {
     uint32_t entries;  /* of the ring itself: a packed ring goes on by so many */
     uint32_t count;    /* parts */
     uint32_t readable; /* parts of them */
-    uint32_t next;     /* the next free one */
+    uint32_t next;     /* the next free one, or the next in order */
+    uint32_t done;     /* pushed before one that was popped earlier */
+    uint32_t written;  /* by then, in bytes */
     uint64_t writable; /* bytes */
 } ring_slot;
 
@@ -48,7 +51,7 @@ typedef struct ring {
     ring_read_fn read;
     void *context;
     /* Of the driver's choice, while it is open. */
-    uint32_t open, packed, event_index, indirect;
+    uint32_t open, packed, event_index, indirect, in_order;
     uint32_t size;
     ring_memory memory;
     /* Where it is. */
@@ -61,6 +64,7 @@ typedef struct ring {
      * table that is being read. */
     ring_slot *slots;
     uint32_t free, busy;
+    uint32_t first, last; /* in_order: popped first and last; no slot when none is busy */
     /* Slots of a loaded state, from the first on, that are to be popped again. */
     uint32_t again, again_end;
     vsdk_virtio_part *parts;
@@ -83,6 +87,11 @@ void ring_go_to(ring *r, ring_place place);
 /* A chain that was with the device when it was saved: its slot, or -1 if it is no sound one. Its
  * parts are filled in by the caller first, in those of slot `r->again_end`. */
 int ring_add_again(ring *r, uint32_t id, uint32_t entries, uint32_t count);
+/* And it was pushed already, but waited for another one. */
+void ring_again_is_done(ring *r, uint32_t slot, uint32_t written);
+/* Every slot that is busy: with in_order in the order of the pops. `slot` begins at RING_NO_SLOT;
+ * 0 when there is no further one. */
+int ring_each_busy(const ring *r, uint32_t *slot);
 /* Everything is forgotten, chains too. */
 void ring_close(ring *r);
 uint64_t ring_descriptors_size(uint32_t size);
@@ -91,7 +100,7 @@ uint64_t ring_device_size(uint32_t size, int packed);
 
 /* The next chain is in a slot of this number. */
 ring_answer ring_pop(ring *r, uint32_t *slot);
-/* The slot is busy. */
+/* The slot is busy. With in_order the driver sees it when it sees all that were popped before. */
 void ring_push(ring *r, uint32_t slot, uint32_t written);
 vsdk_virtio_part *ring_parts(const ring *r, uint32_t slot);
 

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME = 32, CHAIN_HEAD = 3 * sizeof(uint32_t) };
+/* What comes before the parts of a saved chain: id, entries, parts, whether it was pushed (with
+ * IN_ORDER one may wait for others), bytes written. */
+enum { NAME = 32, HEAD_WORDS = 5, CHAIN_HEAD = HEAD_WORDS * sizeof(uint32_t) };
 
 typedef struct queue_state {
     uint64_t size, ready, descriptors, driver, device_area;
@@ -50,21 +52,18 @@ static const char *name_of(char *text, uint32_t queue, const char *field_name)
     return text;
 }
 
-/* Chains one behind the other: id, entries, count, parts. NULL without memory. */
+/* Chains one behind the other: head and parts. NULL without memory. */
 static uint8_t *chains_of(const virtio_queue *q, uint64_t *length)
 {
     const ring *r = &q->ring;
     uint64_t bytes = 0;
 
-    for (uint32_t i = 0; i < r->size; i++)
-        if (r->slots[i].busy)
-            bytes += CHAIN_HEAD + r->slots[i].count * sizeof(vsdk_virtio_part);
+    for (uint32_t i = RING_NO_SLOT; ring_each_busy(r, &i);)
+        bytes += CHAIN_HEAD + r->slots[i].count * sizeof(vsdk_virtio_part);
     uint8_t *all = alloc_unset(bytes ? bytes : 1), *to = all;
-    for (uint32_t i = 0; all && i < r->size; i++) {
+    for (uint32_t i = RING_NO_SLOT; all && ring_each_busy(r, &i);) {
         const ring_slot *s = &r->slots[i];
-        uint32_t head[3] = {s->id, s->entries, s->count};
-        if (!s->busy)
-            continue;
+        uint32_t head[HEAD_WORDS] = {s->id, s->entries, s->count, s->done, s->written};
         memcpy(to, head, CHAIN_HEAD);
         memcpy(to + CHAIN_HEAD, ring_parts(r, i), s->count * sizeof(vsdk_virtio_part));
         to += CHAIN_HEAD + s->count * sizeof(vsdk_virtio_part);
@@ -189,14 +188,17 @@ static int restore_chains(ring *r, const queue_state *state)
     uint64_t left = state->chains_length;
 
     while (left >= CHAIN_HEAD) {
-        uint32_t head[3];
+        uint32_t head[HEAD_WORDS];
         memcpy(head, at, CHAIN_HEAD);
         uint64_t bytes = head[2] * sizeof(vsdk_virtio_part);
         if (head[2] > r->chain_most || bytes > left - CHAIN_HEAD || r->again_end >= r->size)
             return 0;
         memcpy(ring_parts(r, r->again_end), at + CHAIN_HEAD, bytes);
-        if (ring_add_again(r, head[0], head[1], head[2]) < 0)
+        int slot = ring_add_again(r, head[0], head[1], head[2]);
+        if (slot < 0 || head[4] > r->slots[slot].writable)
             return 0;
+        if (head[3])
+            ring_again_is_done(r, (uint32_t)slot, head[4]);
         at += CHAIN_HEAD + bytes;
         left -= CHAIN_HEAD + bytes;
     }

@@ -13,7 +13,8 @@
 enum { MMIO_BYTES = 0x200, QUEUE_SIZE = 256 };
 #define DEVICE_BITS (UINT64_C(0xffffff) | ~UINT64_C(0) << 50)
 #define RING_BITS                                                                                  \
-    (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED)
+    (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED |     \
+     VIRTIO_F_IN_ORDER)
 
 void virtio_put(virtio *v)
 {
@@ -165,7 +166,7 @@ static vsdk_status read_ops(vsdk_virtio_ops *copy, const vsdk_virtio_ops *ops,
     if (!ops)
         return error_null(error, operation, "ops");
     vsdk_status status = record_read(copy, sizeof *copy, ops, 0, operation, error);
-    if (!status && (copy->reserved[0] || copy->reserved[1]))
+    if (!status && (copy->reserved))
         status = record_later(operation, error);
     return status;
 }
@@ -236,7 +237,7 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
     v->user = user;
     v->type = c.type;
     v->queue_size = c.queue_size ? c.queue_size : QUEUE_SIZE;
-    v->offered = c.features | RING_BITS;
+    v->offered = c.features | RING_BITS | (copied.queue_reset ? VIRTIO_F_RING_RESET : 0);
     v->space_length = (uint32_t)c.space_length;
     if (c.space_length)
         memcpy(v->space, c.space, c.space_length);
@@ -259,7 +260,7 @@ static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_err
     v->mmio.address = address;
     atomic_store(&v->transport, &virtio_mmio);
     status = vsdk_device_add_range(v->device, VSDK_SPACE_MMIO, address, MMIO_BYTES, 0, error);
-    /* In RUNNING a queue's device starts with its first work. */
+    /* In RUNNING a queue's device starts with its first work, or when its driver enables it. */
     for (uint32_t i = 0; !status && i < v->queue_count; i++)
         queue_wake(&v->queues[i]);
     if (status) {
@@ -369,6 +370,30 @@ void *vsdk_virtio_user(vsdk_device *device, const vsdk_virtio_ops *ops)
     const virtio *v = vsdk_device_user(device, &virtio_register_ops);
 
     return v && v->kind == ops ? v->user : NULL;
+}
+
+/* Works, doorbells and watches are made with the loop; a queue without a place has work only. */
+vsdk_status vsdk_virtio_set_loop(vsdk_device *device, uint32_t queue, vsdk_loop *loop,
+                                 vsdk_error *error)
+{
+    static const char operation[] = "vsdk_virtio_set_loop";
+    virtio_queue *q;
+    vsdk_status status = virtio_get_queue(device, queue, &q, operation, error);
+
+    if (status)
+        return status;
+    if (!loop)
+        return error_null(error, operation, "loop");
+    if (atomic_load(&q->v->transport))
+        return error_set(error, VSDK_ERROR_EXISTS, operation, "the device is attached");
+    return queue_set_loop(q, loop, error);
+}
+
+vsdk_loop *vsdk_virtio_queue_loop(vsdk_device *device, uint32_t queue)
+{
+    virtio *v = vsdk_device_user(device, &virtio_register_ops);
+
+    return v && queue < v->queue_count ? v->queues[queue].loop : NULL;
 }
 
 vsdk_device *vsdk_virtio_queue_device(vsdk_device *device, uint32_t queue)

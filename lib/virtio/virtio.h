@@ -29,6 +29,8 @@ enum { VIRTIO_QUEUES_MOST = 256, VIRTIO_SPACE_MOST = 256 };
 #define VIRTIO_F_EVENT_IDX (UINT64_C(1) << 29)
 #define VIRTIO_F_VERSION_1 (UINT64_C(1) << 32)
 #define VIRTIO_F_RING_PACKED (UINT64_C(1) << 34)
+#define VIRTIO_F_IN_ORDER (UINT64_C(1) << 35)
+#define VIRTIO_F_RING_RESET (UINT64_C(1) << 40)
 
 typedef struct virtio virtio;
 
@@ -115,9 +117,11 @@ void virtio_reset(virtio *v, int stopped);
 vsdk_status queue_make(virtio *v, uint32_t index, const vsdk_virtio_config *config, vsdk_loop *loop,
                        vsdk_error *error);
 void queue_end(virtio_queue *q);
-void queue_enable(virtio_queue *q);  /* in the registers' callback */
-void queue_disable(virtio_queue *q); /* there too */
-void queue_reset(virtio_queue *q);   /* the queue's lock is held, or nothing runs */
+void queue_enable(virtio_queue *q);      /* in the registers' callback */
+void queue_disable(virtio_queue *q);     /* there too */
+void queue_reset(virtio_queue *q);       /* the queue's lock is held, or nothing runs */
+void queue_reset_alone(virtio_queue *q); /* by the driver, which sets it up again */
+vsdk_status queue_set_loop(virtio_queue *q, vsdk_loop *loop, vsdk_error *error);
 void queue_put_doorbell(virtio_queue *q);
 void queue_take_doorbell(virtio_queue *q);
 /* The queue's lock. 0: there is nothing to wait for, since it is stopped, or its machine has ended,

@@ -287,6 +287,24 @@ Test(virtio, what_it_is)
     vsdk_device_close(plain);
 }
 
+Test(virtio, a_queue_has_a_loop)
+{
+    vsdk_virtio_config config = config_of();
+    vsdk_device *made;
+    vsdk_loop *loop;
+
+    ok(vsdk_virtio_create(m.vm, &ops, NULL, &config, &made, E));
+    ok(vsdk_loop_create(&loop, E));
+    fails(EXISTS, vsdk_virtio_set_loop(device, 0, loop, E));
+    fails(INVALID_ARGUMENT, vsdk_virtio_set_loop(made, config.queues, loop, E));
+    ok(vsdk_virtio_set_loop(made, 0, loop, E));
+    cr_assert(vsdk_virtio_queue_loop(made, 0) == loop);
+    ok(vsdk_vm_destroy(m.vm, E));
+    fails(GONE, vsdk_virtio_set_loop(made, 0, loop, E));
+    vsdk_device_close(made);
+    vsdk_loop_close(loop);
+}
+
 Test(virtio, creation_refuses)
 {
     vsdk_virtio_config config = config_of();

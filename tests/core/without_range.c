@@ -146,6 +146,22 @@ static void one_that_is_made_in_running(void)
     rig_close(&r);
 }
 
+static void one_that_is_entered_first(void)
+{
+    rig r;
+
+    rig_open(&r);
+    vsdk_vm_resume(r.vm, NULL);
+    make_device(&r, NOTHING);
+    tap(!vsdk_device_enter(r.device, NULL) && starts == 1 && may_act(&r),
+        "made in RUNNING it starts before who enters it");
+    vsdk_device_leave(r.device);
+    vsdk_vm_pause(r.vm, 0, VSDK_FOREVER, NULL);
+    tap(vsdk_device_enter(r.device, NULL) == VSDK_ERROR_STATE && starts == 1,
+        "a pause's stop is not undone by an enter");
+    rig_close(&r);
+}
+
 static void one_with_nothing_that_is_made_in_running(void)
 {
     rig r;
@@ -199,6 +215,7 @@ int main(void)
     for (enum owned what = 0; what < KINDS; what++)
         it_hears_of_every_transition(what);
     one_that_is_made_in_running();
+    one_that_is_entered_first();
     one_with_nothing_that_is_made_in_running();
     one_that_was_detached();
     one_that_is_closed_while_it_stops();

@@ -200,6 +200,13 @@ static vsdk_status create_virtio(struct scenario *s, vsdk_error *error)
     return vsdk_virtio_create(s->vm, &ops, promise(s, 7), &config, &s->virtio, error);
 }
 
+static vsdk_status set_virtio_loop(struct scenario *s, vsdk_error *error)
+{
+    vsdk_loop *loop = vsdk_vm_loop(s->vm, error);
+
+    return loop ? vsdk_virtio_set_loop(s->virtio, 1, loop, error) : error->code;
+}
+
 static vsdk_status attach_virtio(struct scenario *s, vsdk_error *error)
 {
     vsdk_virtio_place place = {.size = sizeof place, .address = MMIO + 0x2000, .gsi = 9};
@@ -705,6 +712,7 @@ const struct scenario_step scenario_steps[] = {
     {"device_attach ports", attach_device},
     {"device_attach memory", attach_mmio},
     {"virtio_create", create_virtio},
+    {"virtio_set_loop", set_virtio_loop},
     {"virtio_attach", attach_virtio},
     {"range_attach", attach_range},
     {"vcpu_create 0", create_first},

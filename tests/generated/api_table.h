@@ -203,6 +203,8 @@ static const struct api_function api_functions[] = {
     {"vsdk_virtio_detach", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND BUSY STATE"},
     {"vsdk_virtio_user", "0.1", 0, 2, "any", ""},
     {"vsdk_virtio_queue_device", "0.1", 0, 1, "any", ""},
+    {"vsdk_virtio_queue_loop", "0.1", 0, 1, "any", ""},
+    {"vsdk_virtio_set_loop", "0.1", 1, 2, "any", "INVALID_ARGUMENT EXISTS NO_MEMORY GONE STATE"},
     {"vsdk_virtio_features", "0.1", 0, 1, "any", ""},
     {"vsdk_virtio_get_space", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE STATE"},
     {"vsdk_virtio_set_space", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE STATE"},

@@ -1025,6 +1025,17 @@ static int64_t call_vsdk_virtio_queue_device(vsdk_error *error)
     return (int64_t)(intptr_t)vsdk_virtio_queue_device(NULL, 0);
 }
 
+static int64_t call_vsdk_virtio_queue_loop(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_virtio_queue_loop(NULL, 0);
+}
+
+static int64_t call_vsdk_virtio_set_loop(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_set_loop(NULL, 0, NULL, error);
+}
+
 static int64_t call_vsdk_virtio_features(vsdk_error *error)
 {
     (void)error;
@@ -1263,6 +1274,8 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_detach", NULL_REFUSED, 1, call_vsdk_virtio_detach},
     {"vsdk_virtio_user", NULL_HARMLESS, 0, call_vsdk_virtio_user},
     {"vsdk_virtio_queue_device", NULL_HARMLESS, 0, call_vsdk_virtio_queue_device},
+    {"vsdk_virtio_queue_loop", NULL_HARMLESS, 0, call_vsdk_virtio_queue_loop},
+    {"vsdk_virtio_set_loop", NULL_REFUSED, 1, call_vsdk_virtio_set_loop},
     {"vsdk_virtio_features", NULL_HARMLESS, 0, call_vsdk_virtio_features},
     {"vsdk_virtio_get_space", NULL_REFUSED, 1, call_vsdk_virtio_get_space},
     {"vsdk_virtio_set_space", NULL_REFUSED, 1, call_vsdk_virtio_set_space},

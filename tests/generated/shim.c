@@ -243,6 +243,8 @@ enum function {
     FUNCTION_vsdk_virtio_detach,
     FUNCTION_vsdk_virtio_user,
     FUNCTION_vsdk_virtio_queue_device,
+    FUNCTION_vsdk_virtio_queue_loop,
+    FUNCTION_vsdk_virtio_set_loop,
     FUNCTION_vsdk_virtio_features,
     FUNCTION_vsdk_virtio_get_space,
     FUNCTION_vsdk_virtio_set_space,
@@ -443,6 +445,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_detach",
     "vsdk_virtio_user",
     "vsdk_virtio_queue_device",
+    "vsdk_virtio_queue_loop",
+    "vsdk_virtio_set_loop",
     "vsdk_virtio_features",
     "vsdk_virtio_get_space",
     "vsdk_virtio_set_space",
@@ -2125,6 +2129,23 @@ vsdk_device *vsdk_virtio_queue_device(vsdk_device *device, uint32_t queue)
     __typeof__(&vsdk_virtio_queue_device) call_ = find(FUNCTION_vsdk_virtio_queue_device);
     vsdk_device *result_ = call_(device, queue);
     note_return(FUNCTION_vsdk_virtio_queue_device, device == NULL);
+    return result_;
+}
+
+vsdk_loop *vsdk_virtio_queue_loop(vsdk_device *device, uint32_t queue)
+{
+    __typeof__(&vsdk_virtio_queue_loop) call_ = find(FUNCTION_vsdk_virtio_queue_loop);
+    vsdk_loop *result_ = call_(device, queue);
+    note_return(FUNCTION_vsdk_virtio_queue_loop, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_set_loop(vsdk_device *device, uint32_t queue, vsdk_loop *loop,
+                                 vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_set_loop) call_ = find(FUNCTION_vsdk_virtio_set_loop);
+    vsdk_status result_ = call_(device, queue, loop, error);
+    note_status(FUNCTION_vsdk_virtio_set_loop, result_, device == NULL || loop == NULL);
     return result_;
 }
 

@@ -15,6 +15,8 @@ enum { MEMORY = 1 << 20, RINGS = 0x1000, DATA = 0x20000, TABLES = 0x80000, ROOM 
 #define INDIRECT (UINT64_C(1) << 28)
 #define EVENT_INDEX (UINT64_C(1) << 29)
 #define PACKED (UINT64_C(1) << 34)
+#define IN_ORDER (UINT64_C(1) << 35)
+#define RING_RESET (UINT64_C(1) << 40)
 
 static struct core_rig rig;
 static struct driver d;
@@ -24,7 +26,7 @@ static _Atomic unsigned interrupts;
 
 /* What the device under test does: by default each chain gets its bytes back, upside down. */
 static struct echo {
-    unsigned notified, ready, resets, releases, starts, stops;
+    unsigned notified, ready, resets, queue_resets, releases, starts, stops;
     vsdk_status last; /* of the pop that ended notify */
     int holds;        /* chains are kept, to be pushed in another order */
     int finishes;     /* a stop answers what is held */
@@ -76,6 +78,12 @@ static void was_reset(void *user, vsdk_device *of)
     echo.count = 0;
 }
 
+static void queue_was_reset(void *user, vsdk_device *of, uint32_t queue)
+{
+    ((struct echo *)user)->queue_resets += queue == 0;
+    echo.count = 0;
+}
+
 static void started(void *user, vsdk_device *of, uint32_t queue)
 {
     ((struct echo *)user)->starts++;
@@ -100,6 +108,7 @@ static const vsdk_virtio_ops echo_ops = {.size = sizeof echo_ops,
                                          .notify = notified,
                                          .ready = ready,
                                          .reset = was_reset,
+                                         .queue_reset = queue_was_reset,
                                          .start = started,
                                          .stop = stopped,
                                          .release = released};
@@ -180,7 +189,8 @@ static void use(uint64_t features, uint32_t size)
     dispatch();
 }
 
-static const uint64_t forms[] = {0, EVENT_INDEX, PACKED, PACKED | EVENT_INDEX};
+static const uint64_t forms[] = {0,      EVENT_INDEX,          IN_ORDER,
+                                 PACKED, PACKED | EVENT_INDEX, PACKED | EVENT_INDEX | IN_ORDER};
 enum { FORMS = sizeof forms / sizeof *forms };
 
 Test(virtio, registers_say_what_it_is)
@@ -196,7 +206,7 @@ Test(virtio, registers_say_what_it_is)
     cr_assert_eq(driver_read(&d, 0x108), 0);
     cr_assert_eq(driver_read(&d, 0x10), 5 | INDIRECT | EVENT_INDEX);
     driver_write(&d, 0x14, 1);
-    cr_assert_eq(driver_read(&d, 0x10), 5);
+    cr_assert_eq(driver_read(&d, 0x10), 0x10d);
     driver_write(&d, 0x14, 2);
     cr_assert_eq(driver_read(&d, 0x10), 0);
 }
@@ -222,6 +232,12 @@ static struct sent {
     driver_buffer buffers[8];
     uint32_t count, length; /* what comes back: the smaller of both sums */
 } sent[DRIVER_QUEUE_MOST];
+
+/* The ids that are out, in the order in which they were added. */
+static struct {
+    int kept;
+    uint32_t ids[DRIVER_QUEUE_MOST], count;
+} order;
 
 /* A chain of any shape; how many descriptors of the ring it took, 0 if there was no room. */
 static uint32_t add_any(void)
@@ -250,6 +266,7 @@ static uint32_t add_any(void)
     int id = driver_add(&d, made.buffers, made.count, indirect ? TABLES + number * 0x100 : 0);
     cr_assert_eq((uint32_t)id, number);
     sent[id] = made;
+    order.ids[order.count++] = number;
     return indirect ? 1 : made.count;
 }
 
@@ -282,12 +299,22 @@ static void answer_any(void)
     }
 }
 
+static void look_at_order(uint32_t id)
+{
+    cr_assert(!order.kept || order.ids[0] == id, "%u before %u", id, order.ids[0]);
+    uint32_t at = 0;
+    while (order.ids[at] != id)
+        at++;
+    memmove(&order.ids[at], &order.ids[at + 1], (--order.count - at) * sizeof *order.ids);
+}
+
 static unsigned take_and_look(void)
 {
     uint32_t id, length;
     unsigned taken = 0;
 
     for (; driver_take(&d, &id, &length); taken++) {
+        look_at_order(id);
         cr_assert_eq(length, sent[id].length);
         for (uint32_t k = 0; k < length; k++)
             cr_assert_eq(byte_of(&sent[id], 1, k), byte_of(&sent[id], 0, k) ^ 0xff);
@@ -304,6 +331,8 @@ static void exchange(uint64_t form, uint32_t size, unsigned seed, int holds)
 
     srand(seed);
     use(form | INDIRECT, size);
+    order.kept = !!(form & IN_ORDER);
+    order.count = 0;
     echo.holds = holds;
     for (unsigned round = 0; round < ROUNDS || outstanding; round++) {
         uint32_t descriptors = 0, chains = 0, added;
@@ -503,6 +532,67 @@ Test(virtio, a_reset_forgets_chains)
     cr_assert(driver_sleep(&d) == 0);
 }
 
+Test(virtio, one_queue_is_reset)
+{
+    driver_buffer b[2] = {{DATA, 8, 0}, {DATA + 8, 8, 1}};
+
+    use(0, 16);
+    driver_write(&d, 0x30, 0);
+    driver_write(&d, 0xc0, 1);
+    cr_assert_eq(driver_read(&d, 0x44), 1, "it was not negotiated");
+    use(RING_RESET, 16);
+    echo.holds = 1;
+    driver_add(&d, b, 2, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    vsdk_virtio_chain old = echo.held[0];
+    driver_write(&d, 0x30, 0);
+    driver_write(&d, 0xc0, 1);
+    cr_assert_eq(echo.queue_resets, 1);
+    cr_assert_eq(driver_read(&d, 0xc0), 0);
+    cr_assert_eq(driver_read(&d, 0x44), 0);
+    cr_assert_eq(driver_read(&d, 0x70), 15, "the others go on");
+    fails(STATE, vsdk_virtio_read(device, &old, 0, (uint8_t[1]){0}, 1, E));
+    ok(vsdk_virtio_push(device, &old, 8, NULL));
+    echo.holds = 0;
+    driver_queue(&d, 0, 8, RINGS + 0x1000, RING_RESET);
+    driver_add(&d, b, 2, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    uint32_t id, length;
+    cr_assert(driver_take(&d, &id, &length) && length == 8);
+}
+
+/* A thread that serves another loop finds nothing to do. */
+Test(virtio, each_queue_has_a_loop)
+{
+    driver_buffer b[2] = {{DATA, 8, 0}, {DATA + 8, 8, 1}};
+    vsdk_virtio_config config = config_of();
+    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
+    vsdk_loop *loop;
+    uint32_t count, id, length;
+
+    ok(vsdk_loop_create(&loop, NULL));
+    fails(EXISTS, vsdk_virtio_set_loop(device, 0, loop, E));
+    ok(vsdk_virtio_detach(device, NULL));
+    vsdk_device_close(device);
+    echo.releases = 0;
+    ok(vsdk_virtio_create(rig.vm, &echo_ops, &echo, &config, &device, NULL));
+    cr_assert(vsdk_virtio_queue_loop(device, 0) == vsdk_vm_loop(rig.vm, NULL));
+    ok(vsdk_virtio_set_loop(device, 0, loop, NULL));
+    cr_assert(vsdk_virtio_queue_loop(device, 0) == loop && !vsdk_virtio_queue_loop(device, 2));
+    cr_assert(vsdk_virtio_queue_loop(device, 1) == vsdk_vm_loop(rig.vm, NULL));
+    ok(vsdk_virtio_attach(device, &place, NULL));
+    use(0, 16);
+    driver_add(&d, b, 2, 0);
+    driver_kick(&d, 1);
+    dispatch();
+    cr_assert(!driver_take(&d, &id, &length));
+    ok(vsdk_loop_dispatch(loop, 0, &count, NULL));
+    cr_assert(driver_take(&d, &id, &length) && length == 8);
+    vsdk_loop_close(loop);
+}
+
 Test(virtio, a_chain_is_pushed_once)
 {
     driver_buffer b = {DATA, 8, 1};
@@ -514,6 +604,14 @@ Test(virtio, a_chain_is_pushed_once)
     dispatch();
     ok(vsdk_virtio_push(device, &echo.held[0], 8, NULL));
     fails(INVALID_ARGUMENT, vsdk_virtio_push(device, &echo.held[0], 8, E));
+    use(IN_ORDER, 16);
+    echo.count = 0;
+    driver_add(&d, &b, 1, 0);
+    driver_add(&d, &b, 1, 0);
+    driver_kick(&d, 2);
+    dispatch();
+    ok(vsdk_virtio_push(device, &echo.held[1], 8, NULL));
+    fails(INVALID_ARGUMENT, vsdk_virtio_push(device, &echo.held[1], 8, E));
 }
 
 Test(virtio, bytes_of_a_chain_are_pinned)
@@ -749,7 +847,6 @@ Test(virtio, states_are_not_trusted)
 Test(virtio, one_that_is_attached_to_a_running_guest_serves_it)
 {
     replace_device();
-    dispatch();
     exchange(EVENT_INDEX, 16, 4, 0);
 }
 
