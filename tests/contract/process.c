@@ -560,6 +560,7 @@ static void objects_close(struct objects *o)
     X(stream_write, o->c.near_end, r.bytes, 8, &r.n64)                                             \
     X(stream_set_handler, o->c.near_end, on_stream, NULL, NULL)                                    \
     X(virtio_create, o->vm, &quiet_virtio, NULL, &virtio_config, HANDLE)                           \
+    X(virtio_set_loop, o->c.virtio, 0, o->c.loop)                                                  \
     X(virtio_attach, o->c.virtio, &virtio_place)                                                   \
     X(virtio_detach, o->c.virtio)                                                                  \
     X(virtio_get_space, o->c.virtio, 0, r.bytes, 1)                                                \

@@ -456,11 +456,24 @@ static void do_detach(single *s, const actor *self, actor *a)
     a->phase = IDLE;
 }
 
-static void do_enter(single *s, const actor *self, const actor *a)
+static void do_enter(single *s, enum where where, const actor *self, actor *a)
 {
     if (!a->handle)
         return;
+    /* One that was made in RUNNING starts before. */
+    int starts = a != self && a->part && a->phase == IDLE && s->state == VSDK_VM_RUNNING &&
+                 !s->request && !s->due && !s->stopping && !s->gone;
+    a->phase = starts ? STARTED : a->phase;
+    a->model.starts += (unsigned)starts;
+    int moving = s->moving, dispatching = s->dispatching;
+    s->moving = s->dispatching = 0; /* a start is this call's, which foretells it */
+    if (where == IN_ACCESS)         /* its start callback runs inside this one */
+        s->overlap--;
     vsdk_status status = vsdk_device_enter(a->handle, NULL);
+    if (where == IN_ACCESS)
+        s->overlap++;
+    s->moving = moving;
+    s->dispatching = dispatching;
     if (!status)
         vsdk_device_leave(a->handle);
     if (a == self)
@@ -920,7 +933,7 @@ static void call_from(single *s, enum where where, actor *self, enum op op)
         do_interrupt(s, where, self, a);
         break;
     case ENTER:
-        do_enter(s, self, a);
+        do_enter(s, where, self, a);
         break;
     case POST:
         do_post(s, a);
