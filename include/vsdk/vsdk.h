@@ -27,6 +27,7 @@
 #include <vsdk/vcpu.h>
 #include <vsdk/virtio.h>
 #include <vsdk/vm.h>
+#include <vsdk/vsock.h>
 #include <vsdk/x86.h>
 
 #endif /* VSDK_VSDK_H */

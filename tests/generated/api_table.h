@@ -215,6 +215,12 @@ static const struct api_function api_functions[] = {
     {"vsdk_virtio_map", "0.1", 1, 4, "while the queue is started", "INVALID_ARGUMENT RANGE LIMIT STATE GONE"},
     {"vsdk_virtio_push", "0.1", 1, 2, "while the queue is started", "INVALID_ARGUMENT RANGE STATE"},
     {"vsdk_virtio_signal", "0.1", 1, 1, "while the queue is started", "INVALID_ARGUMENT STATE"},
+    {"vsdk_virtio_vsock_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED EXISTS NOT_FOUND PERMISSION LIMIT NO_MEMORY GONE STATE"},
+    {"vsdk_virtio_vsock_listen", "0.1", 1, 1, "any", "INVALID_ARGUMENT EXISTS LIMIT NO_MEMORY STATE"},
+    {"vsdk_virtio_vsock_unlisten", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND STATE"},
+    {"vsdk_virtio_vsock_descriptor", "0.1", 0, 1, "any", ""},
+    {"vsdk_virtio_vsock_accept", "0.1", 1, 2, "any", "INVALID_ARGUMENT NOT_FOUND STATE"},
+    {"vsdk_virtio_vsock_connect", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT NO_MEMORY GONE STATE"},
 };
 
 enum {

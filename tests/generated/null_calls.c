@@ -1087,6 +1087,37 @@ static int64_t call_vsdk_virtio_signal(vsdk_error *error)
     return (int64_t)vsdk_virtio_signal(NULL, 0, error);
 }
 
+static int64_t call_vsdk_virtio_vsock_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_vsock_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_vsock_listen(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_vsock_listen(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_virtio_vsock_unlisten(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_vsock_unlisten(NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_vsock_descriptor(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_virtio_vsock_descriptor(NULL, 0);
+}
+
+static int64_t call_vsdk_virtio_vsock_accept(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_vsock_accept(NULL, 0, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_vsock_connect(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_vsock_connect(NULL, 0, NULL, error);
+}
+
 const struct null_call null_calls[] = {
     {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
     {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
@@ -1286,5 +1317,11 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_map", NULL_REFUSED, 1, call_vsdk_virtio_map},
     {"vsdk_virtio_push", NULL_REFUSED, 1, call_vsdk_virtio_push},
     {"vsdk_virtio_signal", NULL_REFUSED, 1, call_vsdk_virtio_signal},
+    {"vsdk_virtio_vsock_create", NULL_REFUSED, 1, call_vsdk_virtio_vsock_create},
+    {"vsdk_virtio_vsock_listen", NULL_REFUSED, 1, call_vsdk_virtio_vsock_listen},
+    {"vsdk_virtio_vsock_unlisten", NULL_REFUSED, 1, call_vsdk_virtio_vsock_unlisten},
+    {"vsdk_virtio_vsock_descriptor", NULL_HARMLESS, 0, call_vsdk_virtio_vsock_descriptor},
+    {"vsdk_virtio_vsock_accept", NULL_REFUSED, 1, call_vsdk_virtio_vsock_accept},
+    {"vsdk_virtio_vsock_connect", NULL_REFUSED, 1, call_vsdk_virtio_vsock_connect},
 };
 const size_t null_calls_count = sizeof(null_calls) / sizeof(null_calls[0]);

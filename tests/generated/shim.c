@@ -255,6 +255,12 @@ enum function {
     FUNCTION_vsdk_virtio_map,
     FUNCTION_vsdk_virtio_push,
     FUNCTION_vsdk_virtio_signal,
+    FUNCTION_vsdk_virtio_vsock_create,
+    FUNCTION_vsdk_virtio_vsock_listen,
+    FUNCTION_vsdk_virtio_vsock_unlisten,
+    FUNCTION_vsdk_virtio_vsock_descriptor,
+    FUNCTION_vsdk_virtio_vsock_accept,
+    FUNCTION_vsdk_virtio_vsock_connect,
     FUNCTIONS,
 };
 
@@ -457,6 +463,12 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_map",
     "vsdk_virtio_push",
     "vsdk_virtio_signal",
+    "vsdk_virtio_vsock_create",
+    "vsdk_virtio_vsock_listen",
+    "vsdk_virtio_vsock_unlisten",
+    "vsdk_virtio_vsock_descriptor",
+    "vsdk_virtio_vsock_accept",
+    "vsdk_virtio_vsock_connect",
 };
 
 static _Atomic(void *) real[FUNCTIONS];
@@ -2235,6 +2247,58 @@ vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *
     __typeof__(&vsdk_virtio_signal) call_ = find(FUNCTION_vsdk_virtio_signal);
     vsdk_status result_ = call_(device, queue, error);
     note_status(FUNCTION_vsdk_virtio_signal, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_vsock_config *config,
+                                     vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_vsock_create) call_ = find(FUNCTION_vsdk_virtio_vsock_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_vsock_create, result_, vm == NULL || config == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_vsock_listen(vsdk_device *device, uint32_t port, uint32_t backlog,
+                                     vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_vsock_listen) call_ = find(FUNCTION_vsdk_virtio_vsock_listen);
+    vsdk_status result_ = call_(device, port, backlog, error);
+    note_status(FUNCTION_vsdk_virtio_vsock_listen, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_vsock_unlisten(vsdk_device *device, uint32_t port, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_vsock_unlisten) call_ = find(FUNCTION_vsdk_virtio_vsock_unlisten);
+    vsdk_status result_ = call_(device, port, error);
+    note_status(FUNCTION_vsdk_virtio_vsock_unlisten, result_, device == NULL);
+    return result_;
+}
+
+int32_t vsdk_virtio_vsock_descriptor(vsdk_device *device, uint32_t port)
+{
+    __typeof__(&vsdk_virtio_vsock_descriptor) call_ = find(FUNCTION_vsdk_virtio_vsock_descriptor);
+    int32_t result_ = call_(device, port);
+    note_return(FUNCTION_vsdk_virtio_vsock_descriptor, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_vsock_accept(vsdk_device *device, uint32_t port, int32_t *descriptor,
+                                     uint32_t *peer, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_vsock_accept) call_ = find(FUNCTION_vsdk_virtio_vsock_accept);
+    vsdk_status result_ = call_(device, port, descriptor, peer, error);
+    note_status(FUNCTION_vsdk_virtio_vsock_accept, result_, device == NULL || descriptor == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_t *descriptor,
+                                      vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_vsock_connect) call_ = find(FUNCTION_vsdk_virtio_vsock_connect);
+    vsdk_status result_ = call_(device, port, descriptor, error);
+    note_status(FUNCTION_vsdk_virtio_vsock_connect, result_, device == NULL || descriptor == NULL);
     return result_;
 }
 
