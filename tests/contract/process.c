@@ -309,7 +309,7 @@ static int child_status(pid_t child)
 }
 
 struct children {
-    vsdk_device *device, *virtio;
+    vsdk_device *device, *virtio, *vsock;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop;
@@ -364,6 +364,7 @@ static const vsdk_virtio_config virtio_config = {
 static const vsdk_virtio_place virtio_place = {
     .size = sizeof virtio_place, .address = 0xd0100000, .gsi = 7};
 static const vsdk_virtio_chain no_chain;
+static const vsdk_vsock_config vsock_config = {.size = sizeof vsock_config, .cid = 3};
 
 static const vsdk_doorbell_config bell = {
     .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
@@ -390,6 +391,7 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_device_add_range(c->device, VSDK_SPACE_PIO, 0x710, 4, 0, NULL) &&
            !vsdk_virtio_create(g->vm, &quiet_virtio, NULL, &virtio_config, &c->virtio, NULL) &&
            !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
+           !vsdk_virtio_vsock_create(g->vm, &vsock_config, &c->vsock, NULL) &&
            !vsdk_dma_map(c->device, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
@@ -407,6 +409,7 @@ static void children_close(struct children *c)
     vsdk_loop_close(c->pool_loop);
     vsdk_dma_unmap(&c->view);
     vsdk_device_close(c->virtio);
+    vsdk_device_close(c->vsock);
     vsdk_device_close(c->device);
     close(c->pipe[0]);
     close(c->pipe[1]);
@@ -572,6 +575,11 @@ static void objects_close(struct objects *o)
     X(virtio_map, o->c.virtio, &no_chain, VSDK_DMA_TO_GUEST, 0, 1, &r.view, 1, &r.n32)             \
     X(virtio_push, o->c.virtio, &no_chain, 0)                                                      \
     X(virtio_signal, o->c.virtio, 0)                                                               \
+    X(virtio_vsock_create, o->vm, &vsock_config, HANDLE)                                           \
+    X(virtio_vsock_listen, o->c.vsock, 5, 0)                                                       \
+    X(virtio_vsock_unlisten, o->c.vsock, 5)                                                        \
+    X(virtio_vsock_accept, o->c.vsock, 5, &r.descriptor, NULL)                                     \
+    X(virtio_vsock_connect, o->c.vsock, 5, &r.descriptor)                                          \
     X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
     X(pool_stop, o->c.pool)                                                                        \
     X(serial_create, o->vm, NULL, HANDLE)                                                          \
@@ -634,6 +642,7 @@ static int call_everything(const struct objects *o)
         vsdk_pc_config config;
         vsdk_dma_view view;
         vsdk_virtio_chain chain;
+        int32_t descriptor;
         vsdk_exit exit;
     } r = {.capability.size = sizeof r.capability,
            .info.size = sizeof r.info,
