@@ -6,7 +6,9 @@
 #include "guests.h"
 #include "layout.h"
 #include "start.h"
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { EXTRA_BYTES = 0x10000, RUN_NS = 5000000, MSI_TO_FIRST = 0xfee00000, TAGGED = 0x1000 };
@@ -217,6 +219,30 @@ static vsdk_status attach_virtio(struct scenario *s, vsdk_error *error)
 static vsdk_status detach_virtio(struct scenario *s, vsdk_error *error)
 {
     return vsdk_virtio_detach(s->virtio, error);
+}
+
+static vsdk_status create_vsock(struct scenario *s, vsdk_error *error)
+{
+    char path[64];
+    vsdk_vsock_config config = {.size = sizeof config, .cid = 3, .path = path};
+
+    snprintf(path, sizeof path, "/tmp/vsdk-faults-%d", getpid());
+    return vsdk_virtio_vsock_create(s->vm, &config, &s->vsock, error);
+}
+
+static vsdk_status listen_vsock(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_virtio_vsock_listen(s->vsock, 5, 0, error);
+}
+
+static vsdk_status connect_vsock(struct scenario *s, vsdk_error *error)
+{
+    int32_t fd;
+    vsdk_status status = vsdk_virtio_vsock_connect(s->vsock, 5, &fd, error);
+
+    if (!status)
+        syscall(SYS_close, fd); /* close would be where a cancelled thread ends */
+    return status;
 }
 
 static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
@@ -714,6 +740,9 @@ const struct scenario_step scenario_steps[] = {
     {"virtio_create", create_virtio},
     {"virtio_set_loop", set_virtio_loop},
     {"virtio_attach", attach_virtio},
+    {"virtio_vsock_create", create_vsock},
+    {"virtio_vsock_listen", listen_vsock},
+    {"virtio_vsock_connect", connect_vsock},
     {"range_attach", attach_range},
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
@@ -791,6 +820,7 @@ void scenario_end(struct scenario *s)
     vsdk_msi_close(s->msi);
     vsdk_irq_close(s->irq);
     vsdk_device_close(s->virtio);
+    vsdk_device_close(s->vsock);
     vsdk_device_close(s->device);
     vsdk_vcpu_close(s->second);
     vsdk_vcpu_close(s->vcpu);

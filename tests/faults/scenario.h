@@ -15,7 +15,7 @@ struct scenario {
     vsdk_vm *vm;
     vsdk_ram *ram, *extra, *shared, *own;
     vsdk_vcpu *vcpu, *second;
-    vsdk_device *device, *virtio;
+    vsdk_device *device, *virtio, *vsock;
     vsdk_irq *irq;
     vsdk_msi *msi;
     vsdk_stream *near, *far;

@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -118,6 +119,51 @@ static int seam_fcntl(int fd, int command, uintptr_t argument)
 static int seam_eventfd(unsigned value, int flags)
 {
     return FAILS("eventfd", 0) ? -1 : eventfd(value, flags);
+}
+
+static int seam_socket(int domain, int type, int protocol)
+{
+    return FAILS("socket", 0) ? -1 : socket(domain, type, protocol);
+}
+
+static int seam_socketpair(int domain, int type, int protocol, int *pair)
+{
+    return FAILS("socketpair", 0) ? -1 : socketpair(domain, type, protocol, pair);
+}
+
+static int seam_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    return FAILS("bind", 0) ? -1 : bind(fd, address, length);
+}
+
+static int seam_listen(int fd, int backlog)
+{
+    return FAILS("listen", 0) ? -1 : listen(fd, backlog);
+}
+
+static int seam_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    return FAILS("connect", 0) ? -1 : connect(fd, address, length);
+}
+
+static int seam_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    return FAILS("accept4", 0) ? -1 : accept4(fd, address, length, flags);
+}
+
+static ssize_t seam_recv(int fd, void *buffer, size_t bytes, int flags)
+{
+    return FAILS("recv", 0) ? -1 : recv(fd, buffer, bytes, flags);
+}
+
+static ssize_t seam_send(int fd, const void *buffer, size_t bytes, int flags)
+{
+    return FAILS("send", 0) ? -1 : send(fd, buffer, bytes, flags);
+}
+
+static int seam_stat(const char *path, struct stat *status)
+{
+    return FAILS("stat64", 0) ? -1 : stat(path, status);
 }
 
 static int seam_timerfd_create(int clock, int flags)
@@ -249,6 +295,15 @@ static const struct seam {
     {"fcntl64", seam_fcntl, {EMFILE, EPERM}},
     {"fcntl", seam_fcntl, {EMFILE, EPERM}},
     {"eventfd", seam_eventfd, {EMFILE, ENOMEM}},
+    {"socket", seam_socket, {EMFILE, ENOMEM}},
+    {"socketpair", seam_socketpair, {EMFILE, ENOMEM}},
+    {"bind", seam_bind, {EADDRINUSE, EPERM, ENOENT}},
+    {"listen", seam_listen, {EADDRINUSE}},
+    {"connect", seam_connect, {EAGAIN, EPERM}},
+    {"accept4", seam_accept4, {EMFILE, EAGAIN}},
+    {"recv", seam_recv, {EINTR, ENOMEM}},
+    {"send", seam_send, {EINTR, ENOMEM}},
+    {"stat64", seam_stat, {ENOMEM}},
     {"timerfd_create", seam_timerfd_create, {EMFILE, ENOMEM, EPERM}},
     {"epoll_create1", seam_epoll_create1, {EMFILE, ENOMEM}},
     {"epoll_ctl", seam_epoll_ctl, {ENOMEM, EPERM}},
@@ -301,6 +356,7 @@ static const char *const harmless[] = {
     "memset",
     "munmap",
     "opendir",
+    "poll",
     "pthread_cond_broadcast",
     "pthread_cond_destroy",
     "pthread_cond_init",
@@ -323,6 +379,7 @@ static const char *const harmless[] = {
     "sem_init",
     "sem_post",
     "sem_wait",
+    "shutdown",
     "sigaddset",
     "sigdelset",
     "sigemptyset",
@@ -344,6 +401,7 @@ static const char *const harmless[] = {
     "timer_delete",
     "timer_settime",
     "timerfd_settime",
+    "unlink",
     "vsnprintf",
 #ifdef VSDK_CHECKED /* what the checks of locks say before they abort */
     "abort",

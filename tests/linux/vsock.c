@@ -22,7 +22,7 @@ static const char script[] =
     "say \"path: $(/vsock-guest connect 2000)\"\n"
     "say \"nobody: $(/vsock-guest connect 4000)\"\n"
     "say \"server: $(/vsock-guest serve 2)\"\n"
-    "say \"kernel: $(dmesg | grep -i -c -e warn -e vsock.*fail)\"\n";
+    "say \"kernel: $(dmesg | grep -c -e 'cut here' -e 'Call Trace' -e 'vsock.*fail')\"\n";
 
 static char text[LOG + 1], path[64];
 static size_t length;

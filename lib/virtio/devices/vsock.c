@@ -87,6 +87,8 @@ static void release(void *user)
 {
     vsock *s = user;
 
+    vsdk_watch_close(s->accepts);
+    s->accepts = NULL; /* nobody else is taken in */
     connection_end_all(s, 1);
     host_end(s);
     vsdk_timer_close(s->timer);

@@ -77,7 +77,7 @@ enum {
 typedef struct connection {
     vsock *s;
     list_link all, ready;    /* ready: has something for the guest, or may have */
-    struct connection *same; /* with this hash */
+    struct connection *same; /* with this hash; of wishes the next */
     int fd;                  /* the host's end; -1 when it is gone */
     vsdk_watch *watch;
     uint32_t watched; /* events */
@@ -112,13 +112,6 @@ typedef struct listener {
     } waiting[];
 } listener;
 
-/* A connection that the embedder wants, until the loop takes it over. */
-typedef struct wish {
-    struct wish *next;
-    uint32_t port;
-    int fd;
-} wish;
-
 struct vsock {
     vsdk_device *device;
     vsdk_loop *loop;
@@ -150,9 +143,9 @@ struct vsock {
     uint32_t accepts_stopped;
     /* Any thread's. */
     lock lock;
-    uint32_t count; /* connections and wishes */
+    uint32_t count; /* connections, with those */
     listener *listeners;
-    wish *wishes, **last_wish;
+    connection *wishes, **last_wish; /* the embedder's, until the loop takes them over */
 };
 
 /* Packets (vsock_packet.c). */
@@ -165,7 +158,11 @@ void vsock_want_send(vsock *s); /* anywhere */
 int vsock_reply_reset(vsock *s, const vsock_header *to);
 
 /* Connections (vsock_connection.c). */
-connection *connection_make(vsock *s, int fd, connection_state state); /* NULL: fd was closed */
+/* Any thread: not in any list yet. A failure closes fd. */
+vsdk_status connection_new(vsock *s, int fd, connection_state state, connection **made,
+                           const char *operation, vsdk_error *error);
+void connection_join(connection *c);
+connection *connection_make(vsock *s, int fd, connection_state state); /* both; NULL: neither */
 void connection_end(connection *c);
 void connection_end_all(vsock *s, int greeters_too);
 connection *connection_find(const vsock *s, uint32_t guest_port, uint32_t host_port);

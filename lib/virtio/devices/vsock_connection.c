@@ -8,6 +8,7 @@
  * A connection ends once: connection_end takes it out of every list. One that the guest is to hear
  * the end of stays, without a descriptor, until its reset was sent. */
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/sys.h"
 #include "virtio/devices/vsock.h"
 #include <errno.h>
@@ -321,31 +322,52 @@ static void connection_event(void *user, vsdk_watch *watch, int32_t descriptor, 
 }
 
 /* The room for the guest's bytes comes with it: no packet allocates. */
-connection *connection_make(vsock *s, int fd, connection_state state)
+vsdk_status connection_new(vsock *s, int fd, connection_state state, connection **made,
+                           const char *operation, vsdk_error *error)
 {
     connection *c = alloc_unset(sizeof *c + s->buffer);
+    vsdk_status status = VSDK_OK;
 
-    if (!c)
+    *made = NULL;
+    if (!c) {
+        status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory");
         goto out;
+    }
     memset(c, 0, sizeof *c);
     c->s = s;
     c->fd = fd;
     c->state = state;
     c->watched = state == CONNECTION_REQUESTED ? 0 : VSDK_LOOP_READ;
+    c->all.next = c->all.before = &c->all;
     c->ready.next = c->ready.before = &c->ready;
-    if (vsdk_watch_create(s->loop, vsdk_virtio_queue_device(s->device, VSOCK_RX), fd, c->watched,
-                          connection_event, c, NULL, &c->watch, NULL))
-        goto out;
-    link_at_end(&s->all, &c->all);
-    if (state == CONNECTION_GREETS) {
-        s->greeters++;
-        set_deadline(c, s->timeout);
+    status = vsdk_watch_create(s->loop, vsdk_virtio_queue_device(s->device, VSOCK_RX), fd,
+                               c->watched, connection_event, c, NULL, &c->watch, error);
+    if (!status) {
+        *made = c;
+        return VSDK_OK;
     }
-    return c;
 out:
     alloc_free(c);
     sys_close(fd);
-    return NULL;
+    return status;
+}
+
+void connection_join(connection *c)
+{
+    link_at_end(&c->s->all, &c->all);
+    if (c->state != CONNECTION_GREETS)
+        return;
+    c->s->greeters++;
+    set_deadline(c, c->s->timeout);
+}
+
+connection *connection_make(vsock *s, int fd, connection_state state)
+{
+    connection *c;
+
+    if (!connection_new(s, fd, state, &c, "vsock", NULL))
+        connection_join(c);
+    return c;
 }
 
 /* A port of the host's that no connection to this port of the guest's has. There are more ports

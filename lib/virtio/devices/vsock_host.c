@@ -173,23 +173,19 @@ void host_give(vsock *s, uint32_t port, uint32_t peer, int given, int made)
     sys_close(given);
 }
 
-/* Those that the embedder has asked for become connections here, where these are at home. */
+/* Those that the embedder has asked for are at home here from now on. */
 void host_take_wishes(vsock *s)
 {
     lock_take(&s->lock);
-    wish *w = s->wishes;
+    connection *c = s->wishes;
     s->wishes = NULL;
     s->last_wish = &s->wishes;
     lock_give(&s->lock);
-    while (w) {
-        wish *next = w->next;
-        connection *c = connection_make(s, w->fd, CONNECTION_REQUESTED);
-        if (c)
-            connection_request(c, w->port);
-        else
-            host_count_down(s);
-        alloc_free(w);
-        w = next;
+    while (c) {
+        connection *next = c->same;
+        connection_join(c);
+        connection_request(c, c->guest_port);
+        c = next;
     }
 }
 
@@ -204,13 +200,10 @@ static void end_listener(listener *l)
 /* Nobody else is there any more. */
 void host_end(vsock *s)
 {
-    vsdk_watch_close(s->accepts);
-    s->accepts = NULL;
     while (s->wishes) {
-        wish *w = s->wishes;
-        s->wishes = w->next;
-        sys_close(w->fd);
-        alloc_free(w);
+        connection *c = s->wishes;
+        s->wishes = c->same;
+        connection_end(c);
     }
     while (s->listeners) {
         listener *l = s->listeners;
@@ -359,6 +352,7 @@ vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_
                                       vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_vsock_connect";
+    connection *c;
     vsock *s;
     int pair[2];
 
@@ -376,17 +370,21 @@ vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_
     if (!host_count_up(s))
         return error_set(error, VSDK_ERROR_LIMIT, operation, "there are %u connections already",
                          s->most);
-    wish *w = alloc_zeroed(sizeof *w);
-    int result = w ? socket_pair(pair) : -ENOMEM;
+    int result = socket_pair(pair);
     if (result) {
-        alloc_free(w);
         host_count_down(s);
         return failed(result, operation, error);
     }
-    *w = (wish){.port = port, .fd = pair[0]};
+    status = connection_new(s, pair[0], CONNECTION_REQUESTED, &c, operation, error);
+    if (status) {
+        host_count_down(s);
+        sys_close(pair[1]);
+        return status;
+    }
+    c->guest_port = port;
     lock_take(&s->lock);
-    *s->last_wish = w;
-    s->last_wish = &w->next;
+    *s->last_wish = c;
+    s->last_wish = &c->same;
     lock_give(&s->lock);
     *descriptor = pair[1];
     vsock_want_send(s);
