@@ -750,7 +750,6 @@ static void hurry(void)
     config.timeout_ns = 1000000;
     end_device();
     make_device(&config);
-    dispatch(); /* its queues start */
     use(RX_CHAINS);
 }
 
@@ -1119,6 +1118,49 @@ Test(vsock, it_ends_with_connections_of_every_state)
     close(wanted);
     close(waits);
     make_device(&(vsdk_vsock_config){.size = sizeof(vsdk_vsock_config), .cid = CID});
+}
+
+/* Connections stay on the device's loop, whoever serves its queues. */
+Test(vsock, queues_may_have_loops_of_their_own)
+{
+    vsdk_loop *loops[3];
+    struct packet p;
+    char text[8];
+
+    ok(vsdk_virtio_detach(device, NULL));
+    for (uint32_t i = 0; i < 3; i++) {
+        ok(vsdk_loop_create(&loops[i], NULL));
+        ok(vsdk_virtio_set_loop(device, i, loops[i], NULL));
+    }
+    ok(vsdk_virtio_attach(device,
+                          &(vsdk_virtio_place){.size = sizeof(vsdk_virtio_place),
+                                               .address = DRIVER_MMIO,
+                                               .gsi = DRIVER_GSI},
+                          NULL));
+    use(RX_CHAINS);
+    ok(vsdk_virtio_vsock_listen(device, PORT, 0, NULL));
+    struct header h = header_of(REQUEST);
+    put(&h, "", 0);
+    dispatch();
+    cr_assert_eq(taken(), 0, "its loop has not run");
+    for (uint32_t i = 0; i < 3; i++)
+        ok(vsdk_loop_dispatch(loops[i], 0, NULL, NULL));
+    cr_assert_eq(taken(), 0, "connections are elsewhere");
+    hears(RESPONSE, NULL);
+    cr_assert_eq(taken(), 1);
+    int32_t fd;
+    ok(vsdk_virtio_vsock_accept(device, PORT, &fd, NULL, NULL));
+    h = header_of(DATA);
+    h.length = 4;
+    put(&h, "text", 4);
+    ok(vsdk_loop_dispatch(loops[1], 0, NULL, NULL));
+    dispatch();
+    cr_assert_eq(take(fd, text, sizeof text), 4);
+    cr_assert_eq(taken(), 1);
+    close(fd);
+    hears(SHUTDOWN, &p);
+    for (uint32_t i = 0; i < 3; i++)
+        vsdk_loop_close(loops[i]);
 }
 
 Test(vsock, a_path_is_one_devices)

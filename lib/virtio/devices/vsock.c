@@ -27,18 +27,21 @@ enum {
 #define CID_ANY UINT32_MAX
 #define F_STREAM UINT64_C(1)
 
-/* On the loop, under the lock of the queue. */
+/* Under the lock of the queue. A queue that was given another loop (vsdk_virtio_set_loop) only
+ * rings there: connections are at home on the device's. */
 static void notify(void *user, vsdk_device *device, uint32_t queue)
 {
     vsock *s = user;
+    int is_home = vsdk_virtio_queue_loop(device, queue) == s->loop;
 
-    (void)device;
-    if (queue == VSOCK_TX)
-        vsock_receive(s);
-    else if (queue == VSOCK_RX)
-        vsock_send(s);
-    else
+    if (queue == VSOCK_EVENT)
         vsock_event(s);
+    else if (!is_home)
+        vsdk_work_post(queue == VSOCK_TX ? s->receiver : s->sender, NULL);
+    else if (queue == VSOCK_TX)
+        vsock_receive(s);
+    else
+        vsock_send(s);
 }
 
 /* The driver's thread: what the loop has in hand may go on until it looks. */
