@@ -3,6 +3,7 @@
 #include "calls.h"
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 static void ram_create(void)
 {
@@ -253,6 +254,33 @@ static void virtio_space(void)
     CALL(vsdk_virtio_signal, device, take8());
     if (take8() & 1)
         CALL(vsdk_virtio_fail, device);
+}
+
+static void vsock_create(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vsock_config config = {.size = sizeof config, .cid = 3, .connections = 1 + take8() % 4};
+
+    if (!calls.devices[slot])
+        CALL(vsdk_virtio_vsock_create, calls.vms[take_slot()], &config, &calls.devices[slot]);
+}
+
+static void vsock_use(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+    uint8_t what = take8();
+    int32_t fd = -1;
+
+    if (what & 1)
+        CALL(vsdk_virtio_vsock_listen, device, what >> 6, what);
+    else
+        CALL(vsdk_virtio_vsock_unlisten, device, what >> 6);
+    CALL(vsdk_virtio_vsock_accept, device, what >> 6, &fd, NULL);
+    vsdk_virtio_vsock_descriptor(device, what >> 6);
+    if (what & 2)
+        CALL(vsdk_virtio_vsock_connect, device, what >> 6, &fd);
+    if (fd >= 0)
+        close(fd);
 }
 
 static void device_close(void)
@@ -829,5 +857,7 @@ const struct calls_op calls_part_ops[] = {
     {timer_close, 1},
     {timer_arm, 1},
     {timer_disarm, 1},
+    {vsock_create, 1},
+    {vsock_use, 1},
 };
 const unsigned calls_part_count = sizeof calls_part_ops / sizeof *calls_part_ops;

@@ -5,6 +5,8 @@
 #include "driver.h"
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -55,10 +57,14 @@ static void write_register(uint32_t offset, uint32_t value)
     cr_assert_geq(rig_write(&rig, VSDK_SPACE_MMIO, DRIVER_MMIO + offset, 4, value), BUS_CLAIMED);
 }
 
+static _Atomic int is_served; /* a thread of its own dispatches */
+
 static void dispatch(void)
 {
-    uint32_t count;
+    uint32_t count = 0;
 
+    if (is_served)
+        return;
     do
         ok(vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 0, &count, NULL));
     while (count);
@@ -1161,6 +1167,70 @@ Test(vsock, queues_may_have_loops_of_their_own)
     hears(SHUTDOWN, &p);
     for (uint32_t i = 0; i < 3; i++)
         vsdk_loop_close(loops[i]);
+}
+
+static void *serve(void *none)
+{
+    while (is_served)
+        ok(vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 1000000, NULL, NULL));
+    return none;
+}
+
+static void *embed(void *none)
+{
+    char bytes[64] = "";
+    uint32_t round = 0;
+    int32_t fd;
+
+    for (; is_served; round++) {
+        if (round % 64 == 0)
+            vsdk_virtio_vsock_unlisten(device, PORT, NULL);
+        vsdk_virtio_vsock_listen(device, PORT, 4, NULL);
+        if (!vsdk_virtio_vsock_accept(device, PORT, &fd, NULL, NULL) ||
+            (round % 4 == 0 && !vsdk_virtio_vsock_connect(device, GUEST_PORT, &fd, NULL))) {
+            send(fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+            recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+            close(fd);
+        }
+    }
+    return none;
+}
+
+/* A driver that begins anew in mid-work, an embedder on a thread, the loop on another. */
+Test(vsock, resets_meet_work_of_every_kind)
+{
+    enum { ROUNDS = 150 };
+    static const uint8_t bytes[256];
+    pthread_t loop, embedder;
+    int32_t fd;
+
+    is_served = 1;
+    cr_assert(!pthread_create(&loop, NULL, serve, NULL) &&
+              !pthread_create(&embedder, NULL, embed, NULL));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        write_register(0x70, 0);
+        use(RX_CHAINS);
+        for (unsigned i = 0; i < 8; i++) {
+            guest.guest_port = i;
+            struct header h = header_of(REQUEST);
+            put(&h, "", 0);
+            h = header_of(DATA);
+            h.length = sizeof bytes;
+            put(&h, bytes, sizeof bytes);
+        }
+        for (unsigned i = 0; i < round % 8; i++)
+            sched_yield();
+    }
+    is_served = 0;
+    pthread_join(loop, NULL);
+    pthread_join(embedder, NULL);
+    dispatch();
+    write_register(0x70, 0);
+    use(RX_CHAINS);
+    vsdk_virtio_vsock_unlisten(device, PORT, NULL);
+    fd = connected();
+    close(fd);
+    hears(SHUTDOWN, NULL);
 }
 
 Test(vsock, a_path_is_one_devices)
