@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -796,6 +797,34 @@ Test(vsock, who_does_not_answer_in_time_is_given_up)
         ok(vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 10000000, NULL, NULL));
     while (!hear(&p));
     cr_assert_eq(p.h.op, RESET);
+}
+
+Test(vsock, a_program_is_taken_in_when_there_are_descriptors_again)
+{
+    struct rlimit before, none;
+    struct packet p;
+    int client, next;
+
+    hurry();
+    client = unix_socket(path, 0);
+    next = dup(0);
+    close(next);
+    cr_assert(next > 0 && !getrlimit(RLIMIT_NOFILE, &before));
+    none = (struct rlimit){(rlim_t)next, before.rlim_max};
+    cr_assert(!setrlimit(RLIMIT_NOFILE, &none));
+    dispatch();
+    cr_assert(!setrlimit(RLIMIT_NOFILE, &before));
+    send(client, "CONNECT 77\n", 11, 0);
+    while (!hear(&p)) {
+        ok(vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 10000000, NULL, NULL));
+        if (!is_over(client))
+            continue;
+        close(client); /* its time was over before it was read */
+        client = unix_socket(path, 0);
+        send(client, "CONNECT 77\n", 11, 0);
+    }
+    cr_assert(p.h.op == REQUEST && p.h.dst_port == 77);
+    close(client);
 }
 
 /* A driver that gives no buffers: its packets wait, and nothing grows. */

@@ -175,6 +175,8 @@ void connection_sent_data(connection *c);
 /* Bytes for the guest, at most `most`, into the scratch; 0: none now. */
 uint32_t connection_pull(connection *c, uint32_t most);
 void connection_expire(vsock *s);
+/* The timer runs after so long at the latest; the moment of it. */
+uint64_t connection_wake(vsock *s, uint64_t delay);
 uint32_t connection_credit(const connection *c);
 
 /* The host's side (vsock_host.c). */

@@ -151,16 +151,20 @@ void connection_mark(connection *c, unsigned due)
     vsock_want_send(c->s);
 }
 
+uint64_t connection_wake(vsock *s, uint64_t delay)
+{
+    uint64_t at = vsdk_vm_clock(vsdk_device_vm(s->device)) + delay + 1; /* not 0 */
+
+    if (s->timer_due && s->timer_due <= at)
+        return at;
+    s->timer_due = at;
+    vsdk_timer_arm(s->timer, delay, 0, NULL);
+    return at;
+}
+
 static void set_deadline(connection *c, uint64_t delay)
 {
-    vsock *s = c->s;
-    uint64_t now = vsdk_vm_clock(vsdk_device_vm(s->device));
-
-    c->deadline = now + delay + 1; /* not 0 */
-    if (s->timer_due && s->timer_due <= c->deadline)
-        return;
-    s->timer_due = c->deadline;
-    vsdk_timer_arm(s->timer, delay, 0, NULL);
+    c->deadline = connection_wake(c->s, delay);
 }
 
 void connection_reset(connection *c)
@@ -537,4 +541,5 @@ void connection_expire(vsock *s)
     s->timer_due = first;
     if (first)
         vsdk_timer_arm(s->timer, first - now, 0, NULL);
+    host_may_accept(s);
 }

@@ -45,11 +45,13 @@ void host_may_accept(vsock *s)
     vsdk_watch_set_events(s->accepts, VSDK_LOOP_READ, NULL);
 }
 
-/* Out of descriptors: the timer looks again. */
+/* The end of a connection lets others in; so does the timer, since descriptors are the process's,
+ * and nobody tells when there are some again. */
 static void stop_accepting(vsock *s)
 {
     s->accepts_stopped = 1;
     vsdk_watch_set_events(s->accepts, 0, NULL);
+    connection_wake(s, s->timeout);
 }
 
 void host_accept(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
