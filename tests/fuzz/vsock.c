@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <vsdk/vsdk.h>
 
@@ -51,6 +52,7 @@ static int fds[FDS];
 static unsigned fd_count;
 static uint32_t ports[16]; /* of the host's, as the device named them */
 static unsigned port_count;
+static char path[64];
 
 static void demand(int holds, const char *what)
 {
@@ -210,6 +212,20 @@ static void packet(struct input *in)
     add(1, at, shape == 0xfe ? bytes % sizeof h + 1 : sizeof h, shape == 0xfe ? 0 : bytes, 0);
 }
 
+/* A program of the host, where there is a path. */
+static int program(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static void host_side(struct input *in)
 {
     uint8_t what = take8(in), bytes[512];
@@ -250,7 +266,17 @@ static void host_side(struct input *in)
     case 12:
         vsdk_virtio_vsock_listen(device, 5, 1 + (what & 3), NULL);
         break;
+    case 13:
+        made = program();
+        if (made >= 0)
+            keep(made);
+        break;
+    case 14:
+        send(fd, what & 1 ? "CONNECT 2\n" : "CONNECT ", what & 1 ? 10 : 8,
+             MSG_DONTWAIT | MSG_NOSIGNAL);
+        break;
     default:
+        send(fd, what & 1 ? "3\n" : "33333333", what & 1 ? 2 : 8, MSG_DONTWAIT | MSG_NOSIGNAL);
         break;
     }
 }
@@ -290,7 +316,7 @@ static void step(struct input *in)
         add(2, RINGS - 0x100, 4, 0, 1);
         break;
     case 14:
-        if (what >> 4 == 15)
+        if (what >> 4 >= 14)
             driver_begins();
         break;
     case 15:
@@ -302,9 +328,15 @@ static void step(struct input *in)
     }
 }
 
-static void make(void)
+/* How patient it is, and whether programs of the host come, is the input's first byte. */
+static void make(uint8_t how)
 {
-    vsdk_vsock_config config = {.size = sizeof config, .cid = 3, .connections = 12, .buffer = 4096};
+    vsdk_vsock_config config = {.size = sizeof config,
+                                .cid = 3,
+                                .connections = 12,
+                                .buffer = 4096,
+                                .path = how & 1 ? path : NULL,
+                                .timeout_ns = how & 2};
     vsdk_virtio_place place = {.size = sizeof place, .address = MMIO, .gsi = 5};
     vsdk_ram *ram = NULL;
 
@@ -325,7 +357,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     struct input in = {bytes, length};
 
-    make();
+    snprintf(path, sizeof path, "/tmp/vsdk-fuzz-vsock-%d", (int)getpid());
+    unlink(path); /* of one that crashed */
+    make(take8(&in));
     driver_begins();
     for (int i = 0; in.left && i < STEPS_MOST; i++)
         step(&in);
