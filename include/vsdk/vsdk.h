@@ -26,6 +26,8 @@
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/virtio.h>
+#include <vsdk/virtio_console.h>
+#include <vsdk/virtio_rng.h>
 #include <vsdk/vm.h>
 #include <vsdk/vsock.h>
 #include <vsdk/x86.h>

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,6 +146,14 @@ int sys_read(int fd, void *to, size_t bytes)
 
     sys_cancel_back(before);
     return result;
+}
+
+/* By its number: libc's function is a cancellation point. */
+int sys_random(void *to, size_t bytes)
+{
+    long got = syscall(SYS_getrandom, to, bytes, GRND_NONBLOCK);
+
+    return got < 0 ? -errno : (int)got;
 }
 
 void sys_join(pthread_t thread)

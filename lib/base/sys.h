@@ -40,6 +40,8 @@ int sys_eventfd(void);                         /* non-blocking, CLOEXEC, >= 3 */
 int sys_eventfd_write(int fd, uint64_t value); /* async-signal-safe */
 int sys_eventfd_read(int fd, uint64_t *value); /* -EAGAIN when nothing is there */
 int sys_read(int fd, void *to, size_t bytes);  /* how many came */
+/* Random bytes of the kernel's; it does not wait: how many came. */
+int sys_random(void *to, size_t bytes);
 void sys_join(pthread_t thread);
 /* Anonymous private memory without reservation whose address is congruent to `phase` modulo
  * `align` (a power of two >= 4096); NULL with errno set. */

@@ -221,6 +221,11 @@ static const struct api_function api_functions[] = {
     {"vsdk_virtio_vsock_descriptor", "0.1", 0, 1, "any", ""},
     {"vsdk_virtio_vsock_accept", "0.1", 1, 2, "any", "INVALID_ARGUMENT NOT_FOUND STATE"},
     {"vsdk_virtio_vsock_connect", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT NO_MEMORY GONE STATE"},
+    {"vsdk_virtio_rng_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY GONE STATE"},
+    {"vsdk_virtio_console_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY GONE STATE"},
+    {"vsdk_virtio_console_connect", "0.1", 1, 1, "any", "INVALID_ARGUMENT NO_MEMORY STATE"},
+    {"vsdk_virtio_console_resize", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
+    {"vsdk_virtio_console_is_open", "0.1", 0, 1, "any", ""},
 };
 
 enum {

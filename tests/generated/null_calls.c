@@ -1118,6 +1118,32 @@ static int64_t call_vsdk_virtio_vsock_connect(vsdk_error *error)
     return (int64_t)vsdk_virtio_vsock_connect(NULL, 0, NULL, error);
 }
 
+static int64_t call_vsdk_virtio_rng_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_rng_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_console_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_console_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_console_connect(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_console_connect(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_console_resize(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_console_resize(NULL, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_virtio_console_is_open(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_virtio_console_is_open(NULL, 0);
+}
+
 const struct null_call null_calls[] = {
     {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
     {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
@@ -1323,5 +1349,10 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_vsock_descriptor", NULL_HARMLESS, 0, call_vsdk_virtio_vsock_descriptor},
     {"vsdk_virtio_vsock_accept", NULL_REFUSED, 1, call_vsdk_virtio_vsock_accept},
     {"vsdk_virtio_vsock_connect", NULL_REFUSED, 1, call_vsdk_virtio_vsock_connect},
+    {"vsdk_virtio_rng_create", NULL_REFUSED, 1, call_vsdk_virtio_rng_create},
+    {"vsdk_virtio_console_create", NULL_REFUSED, 1, call_vsdk_virtio_console_create},
+    {"vsdk_virtio_console_connect", NULL_REFUSED, 1, call_vsdk_virtio_console_connect},
+    {"vsdk_virtio_console_resize", NULL_REFUSED, 1, call_vsdk_virtio_console_resize},
+    {"vsdk_virtio_console_is_open", NULL_HARMLESS, 0, call_vsdk_virtio_console_is_open},
 };
 const size_t null_calls_count = sizeof(null_calls) / sizeof(null_calls[0]);

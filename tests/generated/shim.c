@@ -261,6 +261,11 @@ enum function {
     FUNCTION_vsdk_virtio_vsock_descriptor,
     FUNCTION_vsdk_virtio_vsock_accept,
     FUNCTION_vsdk_virtio_vsock_connect,
+    FUNCTION_vsdk_virtio_rng_create,
+    FUNCTION_vsdk_virtio_console_create,
+    FUNCTION_vsdk_virtio_console_connect,
+    FUNCTION_vsdk_virtio_console_resize,
+    FUNCTION_vsdk_virtio_console_is_open,
     FUNCTIONS,
 };
 
@@ -469,6 +474,11 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_vsock_descriptor",
     "vsdk_virtio_vsock_accept",
     "vsdk_virtio_vsock_connect",
+    "vsdk_virtio_rng_create",
+    "vsdk_virtio_console_create",
+    "vsdk_virtio_console_connect",
+    "vsdk_virtio_console_resize",
+    "vsdk_virtio_console_is_open",
 };
 
 static _Atomic(void *) real[FUNCTIONS];
@@ -2299,6 +2309,50 @@ vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_
     __typeof__(&vsdk_virtio_vsock_connect) call_ = find(FUNCTION_vsdk_virtio_vsock_connect);
     vsdk_status result_ = call_(device, port, descriptor, error);
     note_status(FUNCTION_vsdk_virtio_vsock_connect, result_, device == NULL || descriptor == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_rng_create(vsdk_vm *vm, const vsdk_virtio_rng_config *config,
+                                   vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_rng_create) call_ = find(FUNCTION_vsdk_virtio_rng_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_rng_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_console_create(vsdk_vm *vm, const vsdk_virtio_console_config *config,
+                                       vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_console_create) call_ = find(FUNCTION_vsdk_virtio_console_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_console_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_console_connect(vsdk_device *device, uint32_t port, vsdk_stream *stream,
+                                        vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_console_connect) call_ = find(FUNCTION_vsdk_virtio_console_connect);
+    vsdk_status result_ = call_(device, port, stream, error);
+    note_status(FUNCTION_vsdk_virtio_console_connect, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_console_resize(vsdk_device *device, uint32_t port, uint16_t columns,
+                                       uint16_t rows, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_console_resize) call_ = find(FUNCTION_vsdk_virtio_console_resize);
+    vsdk_status result_ = call_(device, port, columns, rows, error);
+    note_status(FUNCTION_vsdk_virtio_console_resize, result_, device == NULL);
+    return result_;
+}
+
+uint32_t vsdk_virtio_console_is_open(vsdk_device *device, uint32_t port)
+{
+    __typeof__(&vsdk_virtio_console_is_open) call_ = find(FUNCTION_vsdk_virtio_console_is_open);
+    uint32_t result_ = call_(device, port);
+    note_return(FUNCTION_vsdk_virtio_console_is_open, device == NULL);
     return result_;
 }
 
