@@ -8,8 +8,9 @@
  *
  * What a port carries goes through a stream (stream.h). Nothing is lost: a guest that does not read
  * leaves the bytes in the stream, where its writer finds no room; an embedder that does not read
- * leaves the guest's buffers with the device, so that the guest waits. A port without a stream, or
- * one whose other end was closed, is closed for the guest, and drops what a guest still writes.
+ * leaves the guest's buffers with the device, so that the guest waits. A port without a stream is
+ * closed for the guest, and drops what a guest still writes; so is one whose other end was closed,
+ * for the guest's reader after the last byte.
  *
  * A driver that knows one port only uses port 0, and is told nothing of open and closed.
  *

@@ -309,7 +309,7 @@ static int child_status(pid_t child)
 }
 
 struct children {
-    vsdk_device *device, *virtio, *vsock;
+    vsdk_device *device, *virtio, *vsock, *console;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop;
@@ -392,6 +392,7 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_virtio_create(g->vm, &quiet_virtio, NULL, &virtio_config, &c->virtio, NULL) &&
            !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
            !vsdk_virtio_vsock_create(g->vm, &vsock_config, &c->vsock, NULL) &&
+           !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) &&
            !vsdk_dma_map(c->device, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
@@ -408,6 +409,7 @@ static void children_close(struct children *c)
     vsdk_pool_close(c->pool);
     vsdk_loop_close(c->pool_loop);
     vsdk_dma_unmap(&c->view);
+    vsdk_device_close(c->console);
     vsdk_device_close(c->virtio);
     vsdk_device_close(c->vsock);
     vsdk_device_close(c->device);
@@ -580,6 +582,10 @@ static void objects_close(struct objects *o)
     X(virtio_vsock_unlisten, o->c.vsock, 5)                                                        \
     X(virtio_vsock_accept, o->c.vsock, 5, &r.descriptor, NULL)                                     \
     X(virtio_vsock_connect, o->c.vsock, 5, &r.descriptor)                                          \
+    X(virtio_rng_create, o->vm, NULL, HANDLE)                                                      \
+    X(virtio_console_create, o->vm, NULL, HANDLE)                                                  \
+    X(virtio_console_connect, o->c.console, 0, NULL)                                               \
+    X(virtio_console_resize, o->c.console, 0, 1, 1)                                                \
     X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
     X(pool_stop, o->c.pool)                                                                        \
     X(serial_create, o->vm, NULL, HANDLE)                                                          \

@@ -245,6 +245,47 @@ static vsdk_status connect_vsock(struct scenario *s, vsdk_error *error)
     return status;
 }
 
+static vsdk_status create_rng(struct scenario *s, vsdk_error *error)
+{
+    vsdk_virtio_rng_config config = {
+        .size = sizeof config, .user = promise(s, 8), .release = released};
+
+    return vsdk_virtio_rng_create(s->vm, &config, &s->rng, error);
+}
+
+/* Of streams that nobody is at the other end of. */
+static vsdk_status create_console(struct scenario *s, vsdk_error *error)
+{
+    vsdk_stream *near = NULL, *far = NULL;
+    vsdk_status status = vsdk_stream_create(NULL, &near, &far, error);
+    vsdk_virtio_port port = {.stream = far};
+    vsdk_virtio_console_config config = {.size = sizeof config,
+                                         .ports = &port,
+                                         .port_count = 1,
+                                         .user = promise(s, 9),
+                                         .release = released};
+
+    if (!status)
+        status = vsdk_virtio_console_create(s->vm, &config, &s->console, error);
+    else
+        released(config.user);
+    vsdk_stream_close(near);
+    vsdk_stream_close(far);
+    return status;
+}
+
+static vsdk_status connect_console(struct scenario *s, vsdk_error *error)
+{
+    vsdk_stream *near = NULL, *far = NULL;
+    vsdk_status status = vsdk_stream_create(NULL, &near, &far, error);
+
+    if (!status)
+        status = vsdk_virtio_console_connect(s->console, 0, far, error);
+    vsdk_stream_close(near);
+    vsdk_stream_close(far);
+    return status;
+}
+
 static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
 {
     return vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
@@ -743,6 +784,9 @@ const struct scenario_step scenario_steps[] = {
     {"virtio_vsock_create", create_vsock},
     {"virtio_vsock_listen", listen_vsock},
     {"virtio_vsock_connect", connect_vsock},
+    {"virtio_rng_create", create_rng},
+    {"virtio_console_create", create_console},
+    {"virtio_console_connect", connect_console},
     {"range_attach", attach_range},
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
@@ -819,6 +863,8 @@ void scenario_end(struct scenario *s)
     vsdk_stream_close(s->far);
     vsdk_msi_close(s->msi);
     vsdk_irq_close(s->irq);
+    vsdk_device_close(s->console);
+    vsdk_device_close(s->rng);
     vsdk_device_close(s->virtio);
     vsdk_device_close(s->vsock);
     vsdk_device_close(s->device);

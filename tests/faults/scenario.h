@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <vsdk/vsdk.h>
 
-enum { SCENARIO_RELEASES = 8 };
+enum { SCENARIO_RELEASES = 10 };
 
 struct scenario {
     const char *backend;
@@ -15,7 +15,7 @@ struct scenario {
     vsdk_vm *vm;
     vsdk_ram *ram, *extra, *shared, *own;
     vsdk_vcpu *vcpu, *second;
-    vsdk_device *device, *virtio, *vsock;
+    vsdk_device *device, *virtio, *vsock, *rng, *console;
     vsdk_irq *irq;
     vsdk_msi *msi;
     vsdk_stream *near, *far;

@@ -233,6 +233,41 @@ static void virtio_create(void)
         CALL(vsdk_virtio_create, vm, &ops, user, &config, &calls.devices[slot]);
 }
 
+static void virtio_rng(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_virtio_rng_config config = {
+        .size = sizeof config, .rate = take_number(), .burst = take8(), .release = on_release};
+
+    if (!calls.devices[slot] && (config.user = promise()))
+        CALL(vsdk_virtio_rng_create, vm, &config, &calls.devices[slot]);
+}
+
+static void virtio_console(void)
+{
+    unsigned slot = take_slot();
+    vsdk_vm *vm = calls.vms[take_slot()];
+    vsdk_virtio_port ports[2] = {{.flags = take8() % 3, .stream = calls.streams[take_slot()]},
+                                 {.name = "fuzz", .stream = calls.streams[take_slot()]}};
+    vsdk_virtio_console_config config = {
+        .size = sizeof config, .ports = ports, .port_count = take8() % 3, .release = on_release};
+
+    if (!calls.devices[slot] && (config.user = promise()))
+        CALL(vsdk_virtio_console_create, vm, &config, &calls.devices[slot]);
+}
+
+static void virtio_console_change(void)
+{
+    vsdk_device *device = calls.devices[take_slot()];
+    uint32_t port = take8() % 4;
+
+    CALL(vsdk_virtio_console_resize, device, port, take8(), take8());
+    vsdk_virtio_console_is_open(device, port);
+    if (take8() & 1)
+        CALL(vsdk_virtio_console_connect, device, port, calls.streams[take_slot()]);
+}
+
 static void virtio_attach(void)
 {
     vsdk_virtio_place place = {.size = sizeof place, .address = take_address(), .gsi = take8()};
@@ -805,12 +840,19 @@ static void vm_park(void)
 }
 
 const struct calls_op calls_late_ops[] = {
-    {work_create, 1},   {work_post, 1},      {work_close, 1},    {msi_create, 1},
-    {msi_close, 1},     {msi_set, 1},        {msi_send, 1},      {irq_of_device, 1},
-    {stream_create, 1}, {stream_close, 1},   {stream_listen, 1}, {stream_write, 1},
-    {stream_read, 1},   {serial_create, 1},  {device_dma, 1},    {memory_look, 1},
-    {device_remove, 1}, {device_stopped, 1}, {device_save, 1},   {settle, 1},
-    {vm_reset, 1},      {device_inside, 1},  {vm_park, 1},
+    {work_create, 1},    {work_post, 1},
+    {work_close, 1},     {msi_create, 1},
+    {msi_close, 1},      {msi_set, 1},
+    {msi_send, 1},       {irq_of_device, 1},
+    {stream_create, 1},  {stream_close, 1},
+    {stream_listen, 1},  {stream_write, 1},
+    {stream_read, 1},    {serial_create, 1},
+    {device_dma, 1},     {memory_look, 1},
+    {device_remove, 1},  {device_stopped, 1},
+    {device_save, 1},    {settle, 1},
+    {vm_reset, 1},       {device_inside, 1},
+    {vm_park, 1},        {virtio_rng, 1},
+    {virtio_console, 1}, {virtio_console_change, 1},
 };
 const unsigned calls_late_count = sizeof calls_late_ops / sizeof *calls_late_ops;
 

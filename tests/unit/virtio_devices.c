@@ -624,6 +624,24 @@ Test(console, a_guest_that_does_not_read_stops_the_embedder)
     }
 }
 
+Test(console, the_last_bytes_come_before_the_end)
+{
+    use_ports(0);
+    write_end(1, "farewell");
+    vsdk_stream_close(ends[1]);
+    ends[1] = NULL;
+    told_is("");
+    control(1, OPEN, 1);
+    offer(IN_1, 0, 5);
+    dispatch();
+    cr_assert_eq(taken(IN_1), 5);
+    told_is("");
+    offer(IN_1, 1, 5);
+    dispatch();
+    cr_assert_eq(taken(IN_1), 3);
+    told_is("1 6 0");
+}
+
 /* Somebody who closed the other end reads nothing, and holds nobody up. */
 Test(console, what_nobody_reads_is_dropped)
 {

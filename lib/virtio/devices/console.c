@@ -140,6 +140,13 @@ static int is_connected(vsdk_stream *stream)
     return stream && !(vsdk_stream_ready(stream) & VSDK_STREAM_ENDED);
 }
 
+/* For the guest it is one until the last byte that is in it: a reader that is told of the end reads
+ * no further. */
+static int has_something(vsdk_stream *stream)
+{
+    return is_connected(stream) || vsdk_stream_ready(stream) & VSDK_STREAM_READABLE;
+}
+
 /* To the guest. */
 
 /* A driver drops what comes for a port that no program has open. */
@@ -190,6 +197,8 @@ static void receive(port *p)
             break;
         fill(p, &chain, stream);
     }
+    if (!has_something(stream))
+        vsdk_work_post(p->console->tell, NULL);
     vsdk_stream_close(stream);
 }
 
@@ -284,7 +293,7 @@ static void note_connection(port *p, int connected)
 static void look_at_connection(port *p)
 {
     vsdk_stream *stream = stream_of(p);
-    int connected = is_connected(stream);
+    int connected = has_something(stream);
 
     lock_take(&p->console->lock);
     if (stream == p->stream)
