@@ -45,8 +45,8 @@ extern "C" {
  */
 enum vsdk_virtio_console_flags_values {
     VSDK_VIRTIO_CONSOLE_ROWS_FIRST = 0x1, /* The message of a new size has its rows first, as
-                                             Linux before 6.15 reads it. Without it the columns
-                                             are first, as the specification says. */
+                                             Linux read it until 2025. Without it the columns are
+                                             first, as the specification says. */
 };
 typedef uint32_t vsdk_virtio_console_flags;
 

@@ -138,6 +138,17 @@ def the_readme(root, stage, work):
     tap(status == 0, f"README's loops end where the guest can't go on: {status}", text)
 
 
+def the_page(root, stage, work, page, names):
+    """Its sketches are one program's functions, which compile in their order."""
+    with open(os.path.join(root, "docs", page), encoding="utf-8") as f:
+        blocks = re.findall(r"```c\n(.*?)```", f.read(), re.S)
+    source = os.path.join(work, page.replace(".md", "_page.c"))
+    with open(source, "w", encoding="utf-8") as f:
+        uses = "".join(f"    (void){name};\n" for name in names)
+        f.write("#include <vsdk/vsdk.h>\n\n" + "\n".join(blocks) + f"\nint main(void)\n{{\n{uses}}}\n")
+    by_pkg_config(stage, source, work)
+
+
 def main(root, build):
     with tempfile.TemporaryDirectory() as work:
         stage = os.path.join(work, "stage")
@@ -154,14 +165,20 @@ def main(root, build):
             stage, os.path.join(root, "examples", "guest.c"), work)
         the_description(stage)
         the_readme(root, stage, work)
+        the_page(root, stage, work, "virtio.md", ["add_entropy", "add_console", "add_echo"])
         status, text = run([sys.executable, os.path.join(root, "examples", "dma_device.py"), "mock"], env=env)
         tap(status == 0 and text == "DMA\n", f"dma_device.py runs on the mock: {text}", text)
+        status, text = run([sys.executable, os.path.join(root, "examples", "virtio_device.py"), "mock"], env=env)
+        tap(status == 0 and text == "HELLO, VIRTIO\n", f"virtio_device.py runs on the mock: {text}", text)
         by_subproject(root, os.path.join(root, "examples", "guest.c"), work)
         for name, program in programs.items():
             if not program or name.startswith("linux"):
                 continue
             status, text = run([program, "mock"], env=env)
             tap(status == 0, f"{name} runs on the mock", text)
+            if name.startswith("virtio") and os.access("/dev/kvm", os.W_OK):
+                status, text = run([program, "kvm"], env=env)
+                tap(status == 0 and text == "HELLO, VIRTIO\n", f"{name} runs on KVM", text)
             if name.startswith("guest"):
                 tap("5" in text, f"{name} prints the sum", text)
     print(f"1..{count}")
