@@ -671,8 +671,8 @@ static vsdk_status check_port(const vsdk_virtio_port *given, uint32_t index, con
 static const vsdk_virtio_port lone_console = {.flags = VSDK_VIRTIO_PORT_CONSOLE};
 
 /* Without ports it is one console. */
-static vsdk_status check_config(vsdk_virtio_console_config *c, const char *operation,
-                                vsdk_error *error)
+static vsdk_status check_ports(vsdk_virtio_console_config *c, const char *operation,
+                               vsdk_error *error)
 {
     vsdk_status status = VSDK_OK;
 
@@ -740,8 +740,8 @@ static vsdk_status make_work(console *c, vsdk_loop *loop, const char *operation,
 }
 
 /* From the creation on the device has it, and gives it back. */
-static vsdk_status make_device(vsdk_vm *vm, console *c, vsdk_loop *loop, vsdk_device **device,
-                               const char *operation, vsdk_error *error)
+static vsdk_status make_ports_device(vsdk_vm *vm, console *c, vsdk_loop *loop, vsdk_device **device,
+                                     const char *operation, vsdk_error *error)
 {
     space s = {c->ports[0].columns, c->ports[0].rows, c->port_count, 0};
     vsdk_virtio_config config = {.size = sizeof config,
@@ -784,7 +784,7 @@ vsdk_status vsdk_virtio_console_create(vsdk_vm *vm, const vsdk_virtio_console_co
     if (!status)
         status = read;
     if (!status)
-        status = check_config(&given, operation, error);
+        status = check_ports(&given, operation, error);
     if (!status && !(c = make_console(&given)))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for a device");
     vsdk_loop *loop = c ? given.loop : NULL;
@@ -795,7 +795,7 @@ vsdk_status vsdk_virtio_console_create(vsdk_vm *vm, const vsdk_virtio_console_co
         return why.code;
     }
     if (!status)
-        return make_device(vm, c, loop, device, operation, error);
+        return make_ports_device(vm, c, loop, device, operation, error);
     if (given.release) /* a copy that was refused before it was taken has none */
         given.release(given.user);
     return status;

@@ -6,7 +6,7 @@
 #include "base/record.h"
 
 /* A virtual machine that is gone is fine: what makes the device says so. */
-static int is_foreign(vsdk_vm *vm)
+static int is_in_child(vsdk_vm *vm)
 {
     vsdk_vm_info info = {.size = sizeof info};
 
@@ -23,7 +23,7 @@ vsdk_status virtio_device_begin(vsdk_vm *vm, vsdk_device **device, int *foreign,
         return error_null(error, operation, "vm");
     if (!device)
         return error_null(error, operation, "device");
-    *foreign = is_foreign(vm);
+    *foreign = is_in_child(vm);
     return *foreign ? error_forked(error, operation) : VSDK_OK;
 }
 
@@ -50,7 +50,7 @@ void *virtio_device_of(vsdk_device *device, const vsdk_virtio_ops *ops, const ch
     else if (!user)
         *status =
             error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "the device is no %s", kind);
-    else if (is_foreign(vsdk_device_vm(device)))
+    else if (is_in_child(vsdk_device_vm(device)))
         *status = error_forked(error, operation);
     return *status ? NULL : user;
 }

@@ -111,7 +111,7 @@ static void give(rng *r, const vsdk_virtio_chain *chain, uint64_t count)
 }
 
 /* Others of the loop have their turn after some chains. */
-static void serve(rng *r)
+static void feed(rng *r)
 {
     vsdk_virtio_chain chain;
 
@@ -128,18 +128,20 @@ static void serve(rng *r)
     vsdk_timer_arm(r->timer, 0, 0, NULL);
 }
 
+/* The signal comes when this returns. */
 static void rng_notify(void *user, vsdk_device *device, uint32_t queue)
 {
     (void)device, (void)queue;
-    serve(user);
+    feed(user);
 }
 
+/* Outside of notify the driver is told by hand. */
 static void rng_again(void *user, vsdk_timer *timer)
 {
     rng *r = user;
 
     (void)timer;
-    serve(r);
+    feed(r);
     vsdk_virtio_signal(r->device, 0, NULL);
 }
 
@@ -204,8 +206,8 @@ static const vsdk_virtio_ops rng_ops = {
     .release = rng_release,
 };
 
-static vsdk_status check_config(const vsdk_virtio_rng_config *c, const char *operation,
-                                vsdk_error *error)
+static vsdk_status check_rate(const vsdk_virtio_rng_config *c, const char *operation,
+                              vsdk_error *error)
 {
     if (c->rate <= RATE_MOST && c->burst <= RATE_MOST)
         return VSDK_OK;
@@ -213,6 +215,7 @@ static vsdk_status check_config(const vsdk_virtio_rng_config *c, const char *ope
                      c->rate > RATE_MOST ? "rate" : "burst");
 }
 
+/* At first a burst may go. */
 static rng *make_rng(const vsdk_virtio_rng_config *c)
 {
     rng *r = alloc_zeroed(sizeof *r);
@@ -229,8 +232,8 @@ static rng *make_rng(const vsdk_virtio_rng_config *c)
 }
 
 /* The timer is part of the queue, so it is made when there is one; no guest is there yet. */
-static vsdk_status make_device(vsdk_vm *vm, rng *r, vsdk_loop *loop, vsdk_device **device,
-                               vsdk_error *error)
+static vsdk_status make_entropy(vsdk_vm *vm, rng *r, vsdk_loop *loop, vsdk_device **device,
+                                vsdk_error *error)
 {
     vsdk_virtio_config config = {.size = sizeof config,
                                  .name = "entropy",
@@ -270,7 +273,7 @@ vsdk_status vsdk_virtio_rng_create(vsdk_vm *vm, const vsdk_virtio_rng_config *co
     if (!status)
         status = read;
     if (!status)
-        status = check_config(&c, operation, error);
+        status = check_rate(&c, operation, error);
     if (!status && !(r = make_rng(&c)))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for a device");
     vsdk_loop *loop = r ? c.loop : NULL;
@@ -282,7 +285,7 @@ vsdk_status vsdk_virtio_rng_create(vsdk_vm *vm, const vsdk_virtio_rng_config *co
         return status;
     }
     if (!status)
-        return make_device(vm, r, loop, device, error);
+        return make_entropy(vm, r, loop, device, error);
     if (c.release) /* a copy that was refused before it was taken has none */
         c.release(c.user);
     return status;
