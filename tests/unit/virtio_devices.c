@@ -12,6 +12,8 @@ enum { MEMORY = 1 << 20, RINGS = 0x1000, DATA = 0x40000, QUEUES = 8, SIZE = 16 }
 #define VERSION_1 (UINT64_C(1) << 32)
 #define EVENT_INDEX (UINT64_C(1) << 29)
 #define PACKED (UINT64_C(1) << 34)
+#define IN_ORDER (UINT64_C(1) << 35)
+#define RING_RESET (UINT64_C(1) << 40)
 
 static struct core_rig rig;
 static struct driver q[QUEUES];
@@ -273,6 +275,37 @@ Test(rng, a_source_that_has_none_is_asked_again)
     cr_assert(memcmp(data(0), "\0\1\2", 3) == 0);
 }
 
+/* Anything in the ring; the next driver is served. */
+Test(rng, hostile_drivers_are_contained)
+{
+    make_rng(100000, 1000);
+    for (unsigned seed = 0; seed < 200; seed++) {
+        srand(seed);
+        use(seed % 2 ? PACKED : 0, 1);
+        for (unsigned i = 0; i < 20; i++) {
+            driver_buffer b[4];
+            unsigned count = 1 + (unsigned)rand() % 4;
+            for (unsigned k = 0; k < count; k++)
+                b[k] = (driver_buffer){DATA + (uint64_t)rand() % MEMORY,
+                                       rand() % 8 ? (uint32_t)rand() % 5000 : UINT32_MAX,
+                                       rand() % 4 != 0};
+            driver_add(&q[0], b, count, 0);
+            driver_kick(&q[0], count);
+            if (rand() % 2)
+                dispatch();
+            if (rand() % 16 == 0)
+                q[0].memory[RINGS + rand() % 0x400] ^= (uint8_t)rand();
+        }
+        dispatch();
+    }
+    use(0, 1);
+    offer(0, 0, 10);
+    uint32_t count;
+    while (taken(0) < 0)
+        ok(vsdk_loop_dispatch(vsdk_vm_loop(rig.vm, NULL), 1000000000, &count, NULL));
+    cr_assert_eq(driver_read(&q[0], 0x70), 15);
+}
+
 Test(rng, buffers_that_are_not_there_get_nothing)
 {
     driver_buffer bad[] = {{MEMORY + 0x1000, 64, 1}, {DATA, 64, 0}};
@@ -505,6 +538,8 @@ Test(console, ports_are_introduced)
     cr_assert_eq(driver_read(&q[0], 0x70), 15);
     driver_write(&q[0], 0x70, 0);
     use_ports(PACKED | EVENT_INDEX);
+    driver_write(&q[0], 0x70, 0);
+    use_ports(IN_ORDER);
 }
 
 Test(console, open_and_close_are_told_both_ways)
@@ -745,6 +780,22 @@ Test(console, states_are_not_trusted)
     for (uint64_t cut = 0; cut < length; cut++)
         cr_assert(vsdk_device_load(device, state, cut, NULL));
     cr_assert(good > 50 && refused > 50, "%u loaded, %u refused", good, refused);
+}
+
+/* The half of a buffer that was taken is gone with the queue's reset, and the next one is whole. */
+Test(console, a_queue_is_reset_alone)
+{
+    use_ports(RING_RESET);
+    fill_up(4);
+    write_register(0x30, OUT_1);
+    write_register(0xc0, 1);
+    cr_assert_eq(read_register(0x44), 0);
+    cr_assert_eq(strlen(read_end(1)), CAPACITY);
+    driver_queue(&q[OUT_1], OUT_1, SIZE, RINGS + 0x1000 * OUT_1, RING_RESET);
+    transmit(OUT_1, 0, "whole", 5);
+    cr_assert_str_eq(read_end(1), "whole");
+    cr_assert_eq(taken(OUT_1), 0);
+    cr_assert(vsdk_virtio_console_is_open(device, 1));
 }
 
 /* Anything in any queue: the device goes on, or wants a reset, and serves the next driver. */

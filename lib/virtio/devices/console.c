@@ -463,20 +463,36 @@ static void console_notify(void *user, vsdk_device *device, uint32_t queue)
         send(p);
 }
 
-/* Every queue is empty, but work of one that was posted before may run. Inside a transition there
- * is nothing to enter, and nothing runs. */
+/* The queue is empty, but work of it that was posted before may run. Inside a transition there is
+ * nothing to enter, and nothing runs. */
+static void forget_chain(port *p)
+{
+    vsdk_device *queue = vsdk_virtio_queue_device(p->console->device, send_queue(p->index));
+    int entered = !vsdk_device_enter(queue, NULL);
+
+    p->has_chain = 0;
+    p->sent = 0;
+    if (entered)
+        vsdk_device_leave(queue);
+}
+
+static void console_queue_reset(void *user, vsdk_device *device, uint32_t queue)
+{
+    port *p = port_of(user, queue);
+
+    (void)device;
+    if (p && queue == send_queue(p->index))
+        forget_chain(p);
+}
+
 static void console_reset(void *user, vsdk_device *device)
 {
     console *c = user;
 
+    (void)device;
     for (uint32_t i = 0; i < c->port_count; i++) {
         port *p = &c->ports[i];
-        vsdk_device *queue = vsdk_virtio_queue_device(device, send_queue(i));
-        int entered = !vsdk_device_enter(queue, NULL);
-        p->has_chain = 0;
-        p->sent = 0;
-        if (entered)
-            vsdk_device_leave(queue);
+        forget_chain(p);
         lock_take(&c->lock);
         p->known = p->told = p->due = 0;
         lock_give(&c->lock);
@@ -652,6 +668,7 @@ static const vsdk_virtio_ops console_ops = {
     .save = console_save,
     .load = console_load,
     .release = console_release,
+    .queue_reset = console_queue_reset,
 };
 
 static vsdk_status check_port(const vsdk_virtio_port *given, uint32_t index, const char *operation,

@@ -145,6 +145,12 @@ static void rng_again(void *user, vsdk_timer *timer)
     vsdk_virtio_signal(r->device, 0, NULL);
 }
 
+/* Nothing is kept of a queue; that this is there says that one may be reset. */
+static void rng_queue_reset(void *user, vsdk_device *device, uint32_t queue)
+{
+    (void)user, (void)device, (void)queue;
+}
+
 /* The clock of another machine is another one: what it brought until the stop is saved. */
 static void rng_start(void *user, vsdk_device *device, uint32_t queue)
 {
@@ -204,6 +210,7 @@ static const vsdk_virtio_ops rng_ops = {
     .save = rng_save,
     .load = rng_load,
     .release = rng_release,
+    .queue_reset = rng_queue_reset,
 };
 
 static vsdk_status check_rate(const vsdk_virtio_rng_config *c, const char *operation,
