@@ -3,6 +3,8 @@
  * that is moved to another machine in mid-work. */
 #include "core_rig.h"
 #include "driver.h"
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -840,6 +842,54 @@ Test(console, hostile_drivers_are_contained)
     control(1, OPEN, 1);
     transmit(OUT_1, 0, "still", 5);
     cr_assert_str_eq(read_end(1), "still");
+}
+
+static _Atomic int over;
+
+/* An embedder's thread that does all it may while the guest works. */
+static void *do_everything(void *unused)
+{
+    char text[CAPACITY];
+    uint64_t some;
+
+    for (unsigned i = 0; !atomic_load(&over); i++) {
+        vsdk_stream_write(ends[1], "typed", 5, &some, NULL);
+        vsdk_stream_read(ends[1], text, sizeof text, &some, NULL);
+        vsdk_virtio_console_resize(device, 0, (uint16_t)(i % 100 + 1), 25, NULL);
+        vsdk_virtio_console_is_open(device, 1);
+        if (i % 8)
+            continue;
+        make_stream(1);
+        vsdk_virtio_console_connect(device, 1, i % 16 ? far[1] : NULL, NULL);
+    }
+    return unused;
+}
+
+Test(console, threads_meet)
+{
+    pthread_t thread;
+
+    atomic_store(&over, 0);
+    use(MULTIPORT | 1, 6);
+    cr_assert_eq(pthread_create(&thread, NULL, do_everything, NULL), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        if (i % 50 == 49)
+            use(MULTIPORT | 1, 6);
+        if (i % 50 < 2)
+            control(1, i % 2 ? OPEN : PORT_READY, 1);
+        if (i % 50 < 12)
+            offer(CONTROL_IN, 40 + i % 50, 64);
+        if (q[OUT_1].free)
+            transmit(OUT_1, i % 16, "from the guest", 14);
+        if (q[IN_1].free)
+            offer(IN_1, 20 + i % 16, 10);
+        dispatch();
+        while (taken(OUT_1) >= 0 || taken(IN_1) >= 0)
+            ;
+    }
+    atomic_store(&over, 1);
+    pthread_join(thread, NULL);
+    cr_assert_eq(driver_read(&q[0], 0x70), 15);
 }
 
 Test(console, wrong_configurations_are_refused)
