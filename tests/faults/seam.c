@@ -346,6 +346,7 @@ static const char *const harmless[] = {
     "dlerror",
     "dlopen",
     "dlsym",
+    "explicit_bzero",
     "faccessat",
     "getpid",
     "gmtime_r",

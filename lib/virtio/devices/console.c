@@ -229,7 +229,7 @@ static int send_piece(port *p, vsdk_stream *stream)
     return taken == count;
 }
 
-static void give_back(port *p)
+static void hand_back(port *p)
 {
     p->has_chain = 0;
     p->sent = 0;
@@ -264,7 +264,7 @@ static void send(port *p)
         else if (p->sent < p->chain.readable && !send_piece(p, stream))
             break;
         if (p->sent == p->chain.readable)
-            give_back(p);
+            hand_back(p);
     }
     vsdk_stream_close(stream);
 }
