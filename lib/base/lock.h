@@ -23,6 +23,8 @@ typedef enum lock_rank {
     RANK_DRAIN = 70,        /* who waits for a device's callbacks */
     RANK_STREAM = 80,       /* a stream's two buffers */
     RANK_POOL = 85,         /* a pool's list of loops */
+    RANK_SHARE_FOLDER = 86, /* a guest's open folder in a share */
+    RANK_SHARE = 87,        /* a share's inodes and files */
     RANK_BACKEND = 90,      /* a backend's own */
     RANK_BACKEND_PART = 95, /* and of a part of it, inside */
     RANK_LEAF = 100         /* anything that takes nothing inside */
