@@ -78,18 +78,20 @@ static vsdk_status read_config(const vsdk_share_config *given, vsdk_share_config
 }
 
 /* What the host can do is tried on the folder itself. */
-static vsdk_status look_at_host(vsdk_share *share, const char *operation, vsdk_error *error)
+static vsdk_status look_at_host(vsdk_share *share, const vsdk_share_config *config,
+                                const char *operation, vsdk_error *error)
 {
     share_identity identity;
     struct rlimit limit;
     struct stat status;
     int fd = host_open_name(share, share->root, ".");
 
+    /* Sandboxes that don't know the call say EPERM. */
+    if (fd == -ENOSYS || fd == -EPERM)
+        return error_set_errno(error, VSDK_ERROR_UNSUPPORTED, -fd, operation,
+                               "the system does not open names beneath a folder (openat2)");
     if (fd < 0)
-        return fd == -EMFILE || fd == -ENFILE
-                   ? error_set_errno(error, VSDK_ERROR_LIMIT, -fd, operation, "no descriptor")
-                   : error_set_errno(error, VSDK_ERROR_UNSUPPORTED, -fd, operation,
-                                     "the system does not open names beneath a folder (openat2)");
+        return folder_failed(config, -fd, operation, error);
     /* Root may open by handles, on file systems that have them. */
     share->by_handle = 1;
     int handle = host_identify(share, fd, &identity, &status)
@@ -118,7 +120,7 @@ static vsdk_status open_all(vsdk_share *share, const vsdk_share_config *config,
                                    ? VSDK_ERROR_LIMIT
                                    : VSDK_ERROR_UNSUPPORTED,
                                -share->proc, operation, "/proc/self/fd can't be opened");
-    vsdk_status status = look_at_host(share, operation, error);
+    vsdk_status status = look_at_host(share, config, operation, error);
     if (status)
         return status;
     return inode_table_begin(share)
