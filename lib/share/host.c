@@ -54,7 +54,7 @@ int host_open_root(const vsdk_share_config *config)
 int host_open_proc(void)
 {
     struct statfs found;
-    int fd = high(open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    int fd = sys_open("/proc/self/fd", O_PATH | O_DIRECTORY);
 
     if (fd < 0 || (!fstatfs(fd, &found) && found.f_type == PROC_SUPER_MAGIC))
         return fd;

@@ -107,6 +107,20 @@ static vsdk_status look_at_host(vsdk_share *share, const vsdk_share_config *conf
     return VSDK_OK;
 }
 
+/* Where it is not there, or not to be seen, there is no other way. */
+static vsdk_status proc_failed(int failure)
+{
+    switch (failure) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+        return VSDK_ERROR_UNSUPPORTED;
+    default:
+        return error_status_of_errno(failure);
+    }
+}
+
 static vsdk_status open_all(vsdk_share *share, const vsdk_share_config *config,
                             const char *operation, vsdk_error *error)
 {
@@ -115,11 +129,8 @@ static vsdk_status open_all(vsdk_share *share, const vsdk_share_config *config,
         return folder_failed(config, -share->root, operation, error);
     share->proc = host_open_proc();
     if (share->proc < 0)
-        return error_set_errno(error,
-                               share->proc == -EMFILE || share->proc == -ENFILE
-                                   ? VSDK_ERROR_LIMIT
-                                   : VSDK_ERROR_UNSUPPORTED,
-                               -share->proc, operation, "/proc/self/fd can't be opened");
+        return error_set_errno(error, proc_failed(-share->proc), -share->proc, operation,
+                               "/proc/self/fd can't be opened");
     vsdk_status status = look_at_host(share, config, operation, error);
     if (status)
         return status;

@@ -84,5 +84,6 @@ Test(null, has_no_references)
     cr_assert(vsdk_work_ref(NULL) == NULL);
     cr_assert(vsdk_stream_ref(NULL) == NULL);
     cr_assert(vsdk_pool_ref(NULL) == NULL);
+    cr_assert(vsdk_share_ref(NULL) == NULL);
     cr_assert(vsdk_pc_ref(NULL) == NULL);
 }

@@ -88,6 +88,9 @@ Test(outputs, handles)
     zeroed(vsdk_timer *, vsdk_timer_create(NULL, NULL, NULL, NULL, NULL, &out, E));
     zeroed(vsdk_pc *, vsdk_pc_create(NULL, NULL, &out, E));
     zeroed(vsdk_pc *, vsdk_pc_create(host, &bad, &out, E));
+    zeroed(vsdk_share *, vsdk_share_open(NULL, &out, E));
+    zeroed(vsdk_share *, vsdk_share_open(&(vsdk_share_config){.size = 4}, &out, E));
+    zeroed(vsdk_device *, vsdk_virtio_fs_create(vm, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_serial_create(NULL, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_serial_create(vm, NULL, &out, E));
     zeroed(vsdk_device *, vsdk_ioapic_create(vm, NULL, &out, E));

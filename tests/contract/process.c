@@ -318,6 +318,7 @@ struct children {
     vsdk_work *work;
     vsdk_msi *msi;
     vsdk_stream *near_end, *far_end;
+    vsdk_share *share;
     vsdk_pool *pool;
     vsdk_loop *pool_loop;
     vsdk_dma_view view;
@@ -365,6 +366,9 @@ static const vsdk_virtio_place virtio_place = {
     .size = sizeof virtio_place, .address = 0xd0100000, .gsi = 7};
 static const vsdk_virtio_chain no_chain;
 static const vsdk_vsock_config vsock_config = {.size = sizeof vsock_config, .cid = 3};
+static const vsdk_share_config folder = {.size = sizeof folder, .path = "/"};
+static vsdk_virtio_fs_config fs = {.size = sizeof fs, .tag = "fs"};
+static vsdk_share_buffer buffer;
 
 static const vsdk_doorbell_config bell = {
     .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
@@ -385,6 +389,7 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_work_create(c->loop, c->device, on_work, NULL, on_release, &c->work, NULL) &&
            !vsdk_msi_create(g->vm, NULL, &c->msi, NULL) &&
            !vsdk_stream_create(NULL, &c->near_end, &c->far_end, NULL) &&
+           !vsdk_share_open(&folder, &c->share, NULL) &&
            !vsdk_stream_set_handler(c->near_end, on_stream, NULL, on_release, NULL) &&
            !vsdk_pool_create(NULL, &c->pool, NULL) && !vsdk_loop_create(&c->pool_loop, NULL) &&
            !vsdk_pool_add_loop(c->pool, c->pool_loop, NULL) &&
@@ -404,6 +409,7 @@ static void children_close(struct children *c)
     vsdk_timer_close(c->timer);
     vsdk_work_close(c->work);
     vsdk_msi_close(c->msi);
+    vsdk_share_close(c->share);
     vsdk_stream_close(c->far_end);
     vsdk_stream_close(c->near_end);
     vsdk_pool_close(c->pool);
@@ -478,7 +484,9 @@ static int objects_make(struct objects *o)
         return 0;
     o->vcpu = vsdk_pc_vcpu(o->pc, 0);
     g = (struct guest){.vm = o->vm};
-    return children_make(&g, &o->c);
+    int made = children_make(&g, &o->c);
+    fs.share = o->c.share;
+    return made;
 }
 
 static void objects_close(struct objects *o)
@@ -564,6 +572,11 @@ static void objects_close(struct objects *o)
     X(stream_read, o->c.near_end, r.bytes, 8, &r.n64)                                              \
     X(stream_write, o->c.near_end, r.bytes, 8, &r.n64)                                             \
     X(stream_set_handler, o->c.near_end, on_stream, NULL, NULL)                                    \
+    X(share_request, o->c.share, &buffer, 1, &buffer, 1, &r.n64)                                   \
+    X(share_reset, o->c.share)                                                                     \
+    X(share_save, o->c.share, (vsdk_state_writer *)(void *)r.bytes)                                \
+    X(share_load, o->c.share, (vsdk_state_reader *)(void *)r.bytes)                                \
+    X(virtio_fs_create, o->vm, &fs, HANDLE)                                                        \
     X(virtio_create, o->vm, &quiet_virtio, NULL, &virtio_config, HANDLE)                           \
     X(virtio_set_loop, o->c.virtio, 0, o->c.loop)                                                  \
     X(virtio_attach, o->c.virtio, &virtio_place)                                                   \

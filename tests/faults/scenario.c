@@ -216,6 +216,57 @@ static vsdk_status attach_virtio(struct scenario *s, vsdk_error *error)
     return vsdk_virtio_attach(s->virtio, &place, error);
 }
 
+static vsdk_status open_share(struct scenario *s, vsdk_error *error)
+{
+    vsdk_share_config config = {.size = sizeof config, .path = "/tmp"};
+
+    return vsdk_share_open(&config, &s->share, error);
+}
+
+static vsdk_status reset_share(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_share_reset(s->share, error);
+}
+
+static vsdk_status save_share(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                              vsdk_error *error)
+{
+    return vsdk_share_save(user, writer, error);
+}
+
+static vsdk_status load_share(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                              vsdk_error *error)
+{
+    return vsdk_share_load(user, reader, error);
+}
+
+/* In a state of a device that is there for that. */
+static vsdk_status move_share(struct scenario *s, vsdk_error *error)
+{
+    static const vsdk_device_ops ops = {.size = sizeof ops, .save = save_share, .load = load_share};
+    uint8_t state[1024];
+    vsdk_device *device = NULL;
+    uint64_t needed;
+    vsdk_status status = vsdk_device_create(s->vm, &ops, s->share, NULL, &device, error);
+
+    if (!status)
+        status = vsdk_device_save(device, state, sizeof state, &needed, error);
+    if (!status)
+        status = vsdk_device_load(device, state, needed, error);
+    vsdk_device_close(device);
+    return status;
+}
+
+static vsdk_status create_fs(struct scenario *s, vsdk_error *error)
+{
+    vsdk_virtio_fs_config config = {.size = sizeof config, .share = s->share, .tag = "fs"};
+    vsdk_device *device = NULL;
+    vsdk_status status = vsdk_virtio_fs_create(s->vm, &config, &device, error);
+
+    vsdk_device_close(device);
+    return status;
+}
+
 static vsdk_status detach_virtio(struct scenario *s, vsdk_error *error)
 {
     return vsdk_virtio_detach(s->virtio, error);
@@ -787,6 +838,10 @@ const struct scenario_step scenario_steps[] = {
     {"virtio_rng_create", create_rng},
     {"virtio_console_create", create_console},
     {"virtio_console_connect", connect_console},
+    {"share_open", open_share},
+    {"share_reset", reset_share},
+    {"share_save", move_share},
+    {"virtio_fs_create", create_fs},
     {"range_attach", attach_range},
     {"vcpu_create 0", create_first},
     {"vcpu_create 1", create_second},
@@ -859,6 +914,7 @@ void scenario_end(struct scenario *s)
     vsdk_timer_close(s->timer);
     vsdk_watch_close(s->watch);
     vsdk_doorbell_close(s->doorbell);
+    vsdk_share_close(s->share);
     vsdk_stream_close(s->near);
     vsdk_stream_close(s->far);
     vsdk_msi_close(s->msi);

@@ -20,6 +20,7 @@ struct scenario {
     vsdk_msi *msi;
     vsdk_stream *near, *far;
     vsdk_doorbell *doorbell;
+    vsdk_share *share;
     vsdk_loop *loop, *own_loop;
     vsdk_watch *watch;
     vsdk_timer *timer;

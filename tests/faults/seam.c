@@ -111,6 +111,11 @@ static int seam_open(const char *path, int flags, mode_t mode)
     return FAILS("open", 0) ? -1 : open(path, flags, mode);
 }
 
+static int seam_openat(int folder, const char *path, int flags, mode_t mode)
+{
+    return FAILS("openat", 0) ? -1 : openat(folder, path, flags, mode);
+}
+
 static int seam_fcntl(int fd, int command, uintptr_t argument)
 {
     return FAILS("fcntl", (uint64_t)command) ? -1 : fcntl(fd, command, argument);
@@ -187,7 +192,8 @@ static int seam_epoll_ctl(int epoll, int command, int fd, struct epoll_event *ev
 /* What the library calls past the C library. */
 static long seam_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (number == SYS_epoll_pwait2 && FAILS("epoll_pwait2", 0))
+    if ((number == SYS_epoll_pwait2 && FAILS("epoll_pwait2", 0)) ||
+        (number == SYS_openat2 && FAILS("openat2", 0)))
         return -1;
     return syscall(number, a, b, c, d, e, f);
 }
@@ -292,6 +298,9 @@ static const struct seam {
     {"mincore", seam_mincore, {ENOMEM}},
     {"open64", seam_open, {EINTR, ENOMEM, EPERM, EIO}},
     {"open", seam_open, {EINTR, ENOMEM, EPERM, EIO}},
+    {"openat64", seam_openat, {EMFILE, ENOMEM}},
+    {"openat", seam_openat, {EMFILE, ENOMEM}},
+    {"openat2", seam_syscall, {EMFILE, ENOMEM}},
     {"fcntl64", seam_fcntl, {EMFILE, EPERM}},
     {"fcntl", seam_fcntl, {EMFILE, EPERM}},
     {"eventfd", seam_eventfd, {EMFILE, ENOMEM}},
@@ -342,22 +351,43 @@ static const char *const harmless[] = {
     "clock_gettime",
     "close",
     "closedir",
+    "copy_file_range",
     "dladdr1",
     "dlerror",
     "dlopen",
     "dlsym",
     "explicit_bzero",
     "faccessat",
+    "fallocate64",
+    "fchmodat",
+    "fchownat",
+    "fdatasync",
+    "fstatat64",
+    "fstatfs64",
+    "fsync",
+    "getegid",
+    "geteuid",
+    "getgroups",
     "getpid",
+    "getrlimit64",
+    "getxattr",
     "gmtime_r",
+    "linkat",
+    "listxattr",
+    "lseek64",
     "memchr",
     "memcmp",
     "memcpy",
     "memmove",
     "memset",
+    "mkdirat",
+    "mknodat",
     "munmap",
+    "name_to_handle_at",
+    "open_by_handle_at",
     "opendir",
     "poll",
+    "preadv64",
     "pthread_cond_broadcast",
     "pthread_cond_destroy",
     "pthread_cond_init",
@@ -374,12 +404,19 @@ static const char *const harmless[] = {
     "pthread_self",
     "pthread_setcancelstate",
     "pthread_sigmask",
+    "pwritev64v2",
+    "qsort",
     "readdir64",
+    "readlinkat",
+    "removexattr",
     "sched_yield",
     "sem_destroy",
     "sem_init",
     "sem_post",
     "sem_wait",
+    "setfsgid",
+    "setfsuid",
+    "setxattr",
     "shutdown",
     "sigaddset",
     "sigdelset",
@@ -388,6 +425,7 @@ static const char *const harmless[] = {
     "snprintf",
     "strchr",
     "strcmp",
+    "strcpy",
     "strcspn",
     "strerrordesc_np",
     "strlen",
@@ -398,11 +436,14 @@ static const char *const harmless[] = {
     "strstr",
     "strtoul",
     "strtoull",
+    "symlinkat",
     "timegm",
     "timer_delete",
     "timer_settime",
     "timerfd_settime",
     "unlink",
+    "unlinkat",
+    "utimensat",
     "vsnprintf",
 #ifdef VSDK_CHECKED /* what the checks of locks say before they abort */
     "abort",
