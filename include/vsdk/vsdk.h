@@ -21,12 +21,14 @@
 #include <vsdk/pool.h>
 #include <vsdk/ram.h>
 #include <vsdk/run.h>
+#include <vsdk/share.h>
 #include <vsdk/state.h>
 #include <vsdk/stream.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/virtio.h>
 #include <vsdk/virtio_console.h>
+#include <vsdk/virtio_fs.h>
 #include <vsdk/virtio_rng.h>
 #include <vsdk/vm.h>
 #include <vsdk/vsock.h>

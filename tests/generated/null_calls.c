@@ -992,6 +992,44 @@ static int64_t call_vsdk_pc_get_memory_map(vsdk_error *error)
     return (int64_t)vsdk_pc_get_memory_map(NULL, NULL, 0, NULL, error);
 }
 
+static int64_t call_vsdk_share_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_share_ref(NULL);
+}
+
+static int64_t call_vsdk_share_open(vsdk_error *error)
+{
+    return (int64_t)vsdk_share_open(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_share_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_share_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_share_request(vsdk_error *error)
+{
+    return (int64_t)vsdk_share_request(NULL, NULL, 0, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_share_reset(vsdk_error *error)
+{
+    return (int64_t)vsdk_share_reset(NULL, error);
+}
+
+static int64_t call_vsdk_share_save(vsdk_error *error)
+{
+    return (int64_t)vsdk_share_save(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_share_load(vsdk_error *error)
+{
+    return (int64_t)vsdk_share_load(NULL, NULL, error);
+}
+
 static int64_t call_vsdk_virtio_transport_name(vsdk_error *error)
 {
     (void)error;
@@ -1085,6 +1123,11 @@ static int64_t call_vsdk_virtio_push(vsdk_error *error)
 static int64_t call_vsdk_virtio_signal(vsdk_error *error)
 {
     return (int64_t)vsdk_virtio_signal(NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_fs_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_fs_create(NULL, NULL, NULL, error);
 }
 
 static int64_t call_vsdk_virtio_vsock_create(vsdk_error *error)
@@ -1325,6 +1368,13 @@ const struct null_call null_calls[] = {
     {"vsdk_pc_vcpu", NULL_HARMLESS, 0, call_vsdk_pc_vcpu},
     {"vsdk_pc_device", NULL_HARMLESS, 0, call_vsdk_pc_device},
     {"vsdk_pc_get_memory_map", NULL_REFUSED, 1, call_vsdk_pc_get_memory_map},
+    {"vsdk_share_ref", NULL_HARMLESS, 0, call_vsdk_share_ref},
+    {"vsdk_share_open", NULL_REFUSED, 1, call_vsdk_share_open},
+    {"vsdk_share_close", NULL_HARMLESS, 0, call_vsdk_share_close},
+    {"vsdk_share_request", NULL_REFUSED, 1, call_vsdk_share_request},
+    {"vsdk_share_reset", NULL_REFUSED, 1, call_vsdk_share_reset},
+    {"vsdk_share_save", NULL_REFUSED, 1, call_vsdk_share_save},
+    {"vsdk_share_load", NULL_REFUSED, 1, call_vsdk_share_load},
     {"vsdk_virtio_transport_name", NULL_NO_CRASH, 0, call_vsdk_virtio_transport_name},
     {"vsdk_virtio_create", NULL_REFUSED, 1, call_vsdk_virtio_create},
     {"vsdk_virtio_attach", NULL_REFUSED, 1, call_vsdk_virtio_attach},
@@ -1343,6 +1393,7 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_map", NULL_REFUSED, 1, call_vsdk_virtio_map},
     {"vsdk_virtio_push", NULL_REFUSED, 1, call_vsdk_virtio_push},
     {"vsdk_virtio_signal", NULL_REFUSED, 1, call_vsdk_virtio_signal},
+    {"vsdk_virtio_fs_create", NULL_REFUSED, 1, call_vsdk_virtio_fs_create},
     {"vsdk_virtio_vsock_create", NULL_REFUSED, 1, call_vsdk_virtio_vsock_create},
     {"vsdk_virtio_vsock_listen", NULL_REFUSED, 1, call_vsdk_virtio_vsock_listen},
     {"vsdk_virtio_vsock_unlisten", NULL_REFUSED, 1, call_vsdk_virtio_vsock_unlisten},

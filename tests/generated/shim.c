@@ -237,6 +237,13 @@ enum function {
     FUNCTION_vsdk_pc_vcpu,
     FUNCTION_vsdk_pc_device,
     FUNCTION_vsdk_pc_get_memory_map,
+    FUNCTION_vsdk_share_ref,
+    FUNCTION_vsdk_share_open,
+    FUNCTION_vsdk_share_close,
+    FUNCTION_vsdk_share_request,
+    FUNCTION_vsdk_share_reset,
+    FUNCTION_vsdk_share_save,
+    FUNCTION_vsdk_share_load,
     FUNCTION_vsdk_virtio_transport_name,
     FUNCTION_vsdk_virtio_create,
     FUNCTION_vsdk_virtio_attach,
@@ -255,6 +262,7 @@ enum function {
     FUNCTION_vsdk_virtio_map,
     FUNCTION_vsdk_virtio_push,
     FUNCTION_vsdk_virtio_signal,
+    FUNCTION_vsdk_virtio_fs_create,
     FUNCTION_vsdk_virtio_vsock_create,
     FUNCTION_vsdk_virtio_vsock_listen,
     FUNCTION_vsdk_virtio_vsock_unlisten,
@@ -450,6 +458,13 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_pc_vcpu",
     "vsdk_pc_device",
     "vsdk_pc_get_memory_map",
+    "vsdk_share_ref",
+    "vsdk_share_open",
+    "vsdk_share_close",
+    "vsdk_share_request",
+    "vsdk_share_reset",
+    "vsdk_share_save",
+    "vsdk_share_load",
     "vsdk_virtio_transport_name",
     "vsdk_virtio_create",
     "vsdk_virtio_attach",
@@ -468,6 +483,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_map",
     "vsdk_virtio_push",
     "vsdk_virtio_signal",
+    "vsdk_virtio_fs_create",
     "vsdk_virtio_vsock_create",
     "vsdk_virtio_vsock_listen",
     "vsdk_virtio_vsock_unlisten",
@@ -2103,6 +2119,63 @@ vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint3
     return result_;
 }
 
+vsdk_share *vsdk_share_ref(vsdk_share *share)
+{
+    __typeof__(&vsdk_share_ref) call_ = find(FUNCTION_vsdk_share_ref);
+    vsdk_share *result_ = call_(share);
+    note_return(FUNCTION_vsdk_share_ref, share == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_share_open(const vsdk_share_config *config, vsdk_share **share, vsdk_error *error)
+{
+    __typeof__(&vsdk_share_open) call_ = find(FUNCTION_vsdk_share_open);
+    vsdk_status result_ = call_(config, share, error);
+    note_status(FUNCTION_vsdk_share_open, result_, config == NULL || share == NULL);
+    return result_;
+}
+
+void vsdk_share_close(vsdk_share *share)
+{
+    __typeof__(&vsdk_share_close) call_ = find(FUNCTION_vsdk_share_close);
+    call_(share);
+    note_return(FUNCTION_vsdk_share_close, share == NULL);
+}
+
+vsdk_status vsdk_share_request(vsdk_share *share, const vsdk_share_buffer *request,
+                               uint32_t request_count, const vsdk_share_buffer *reply,
+                               uint32_t reply_count, uint64_t *written, vsdk_error *error)
+{
+    __typeof__(&vsdk_share_request) call_ = find(FUNCTION_vsdk_share_request);
+    vsdk_status result_ = call_(share, request, request_count, reply, reply_count, written, error);
+    note_status(FUNCTION_vsdk_share_request, result_, share == NULL || request == NULL || written == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_share_reset(vsdk_share *share, vsdk_error *error)
+{
+    __typeof__(&vsdk_share_reset) call_ = find(FUNCTION_vsdk_share_reset);
+    vsdk_status result_ = call_(share, error);
+    note_status(FUNCTION_vsdk_share_reset, result_, share == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_share_save(vsdk_share *share, vsdk_state_writer *writer, vsdk_error *error)
+{
+    __typeof__(&vsdk_share_save) call_ = find(FUNCTION_vsdk_share_save);
+    vsdk_status result_ = call_(share, writer, error);
+    note_status(FUNCTION_vsdk_share_save, result_, share == NULL || writer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_share_load(vsdk_share *share, vsdk_state_reader *reader, vsdk_error *error)
+{
+    __typeof__(&vsdk_share_load) call_ = find(FUNCTION_vsdk_share_load);
+    vsdk_status result_ = call_(share, reader, error);
+    note_status(FUNCTION_vsdk_share_load, result_, share == NULL || reader == NULL);
+    return result_;
+}
+
 const char *vsdk_virtio_transport_name(vsdk_virtio_transport value)
 {
     __typeof__(&vsdk_virtio_transport_name) call_ = find(FUNCTION_vsdk_virtio_transport_name);
@@ -2257,6 +2330,15 @@ vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *
     __typeof__(&vsdk_virtio_signal) call_ = find(FUNCTION_vsdk_virtio_signal);
     vsdk_status result_ = call_(device, queue, error);
     note_status(FUNCTION_vsdk_virtio_signal, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_fs_create(vsdk_vm *vm, const vsdk_virtio_fs_config *config,
+                                  vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_fs_create) call_ = find(FUNCTION_vsdk_virtio_fs_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_fs_create, result_, vm == NULL || config == NULL || device == NULL);
     return result_;
 }
 
