@@ -184,6 +184,19 @@ typedef struct vsdk_port92_config {
 } vsdk_port92_config;
 
 /*
+ * How to make a generic event device.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 32 bytes. Since 0.1.
+ */
+typedef struct vsdk_ged_config {
+    uint32_t size;        /* sizeof(vsdk_ged_config) */
+    uint32_t flags;       /* Zero */
+    uint64_t address;     /* First of 4 ports; 0 for 0x620 */
+    uint32_t gsi;         /* Interrupt line, an edge; 0 for 6 */
+    uint32_t reserved[3]; /* Zero */
+} vsdk_ged_config;
+
+/*
  * A 16550A serial port.
  *
  * Eight ports and an edge interrupt: receive and transmit FIFOs, line and modem status, loopback,
@@ -498,6 +511,47 @@ vsdk_status vsdk_ioapic_create(vsdk_vm *vm, const vsdk_ioapic_config *config, vs
  */
 vsdk_status vsdk_port92_create(vsdk_vm *vm, const vsdk_port92_config *config, vsdk_device **device,
                                vsdk_error *error);
+
+/*
+ * A generic event device (ACPI0013): events that the guest reads.
+ *
+ * A read of its 4 ports gives the events that were raised since the last one, a bit each, and
+ * clears them; another width reads 0. The line is high until then.
+ *
+ *   config  NULL for all defaults.
+ *   device  Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  vm or device is NULL, or a flag is unknown
+ *   LIMIT             the line is above 1023
+ *   RANGE             the addresses leave their space
+ *   EXISTS            guest memory or another device is there
+ *   RESERVED          the hypervisor serves these addresses itself
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   NO_MEMORY         no memory
+ *   GONE              the virtual machine was destroyed
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Source: ACPI 6.5, section 5.6.9.
+ */
+vsdk_status vsdk_ged_create(vsdk_vm *vm, const vsdk_ged_config *config, vsdk_device **device,
+                            vsdk_error *error);
+
+/*
+ * Raise events of a generic event device.
+ *
+ * While the device is stopped they are kept; its start raises the line.
+ *
+ *   device  (inout) The event device.
+ *   events  A bit each.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or the device is no event device
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_ged_raise(vsdk_device *device, uint32_t events, vsdk_error *error);
 
 #pragma GCC visibility pop
 

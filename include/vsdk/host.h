@@ -110,6 +110,8 @@ enum vsdk_capability_values {
     VSDK_CAPABILITY_CONSOLE = 36,         /* A console that the hypervisor gives the guest (hvc0
                                              of Linux on Xen), beside serial ports: console of
                                              vsdk_vm_config */
+    VSDK_CAPABILITY_PCI_LINES = 37,       /* PCI functions (pci.h) have interrupt lines (INTx),
+                                             beside messages */
 };
 typedef uint32_t vsdk_capability;
 

@@ -21,7 +21,9 @@
  * | RAM | 0 to 0xbfffffff, the rest from 4 GiB |
  * | told as RAM | not 0xa0000 to 0xfffff |
  * | BIOS data area | 0x400 to 0x414: serial port, equipment, 640 KiB of base memory |
- * | ACPI tables | 0xe0000 to 0xe1fff, reserved |
+ * | ACPI tables | 0xe0000 to 0xe1fff, with PCI to 0xe2fff, reserved |
+ * | with PCI: BARs | 0xc0000000 to 0xdfffffff |
+ * | with PCI: configuration space | 0xe0000000 to 0xe00fffff, reserved |
  * | IOAPIC | 0xfec00000, lines 0 to 23 |
  * | local APICs | 0xfee00000, id 2 * vCPU |
  * | reserved for hypervisors | 0xfeff8000 to 0xfeffffff |
@@ -63,6 +65,7 @@
 #include <vsdk/devices.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
+#include <vsdk/pci.h>
 #include <vsdk/ram.h>
 #include <vsdk/stream.h>
 #include <vsdk/types.h>
@@ -97,8 +100,20 @@ enum vsdk_pc_part_values {
     VSDK_PC_PVPANIC = 7,       /* Panic port */
     VSDK_PC_IOAPIC = 8,        /* IOAPIC */
     VSDK_PC_PORT92 = 9,        /* System control port (reset, A20) */
+    VSDK_PC_GED = 10,          /* Generic event device; only with VSDK_PC_PCI */
+    VSDK_PC_PCI_HOST = 11,     /* PCI host; only with VSDK_PC_PCI */
 };
 typedef uint32_t vsdk_pc_part;
+
+/*
+ * Flags of vsdk_pc_config.
+ *
+ * Since 0.1.
+ */
+enum vsdk_pc_flags_values {
+    VSDK_PC_PCI = 0x1, /* The machine has a PCI host (pci.h), and its tables tell of it */
+};
+typedef uint32_t vsdk_pc_flags;
 
 /* As the address of a claim: the machine chooses. Since 0.1. */
 #define VSDK_PC_ANY UINT64_C(0xffffffffffffffff)
@@ -164,7 +179,7 @@ typedef struct vsdk_pc_node {
  */
 typedef struct vsdk_pc_config {
     uint32_t size;                /* sizeof(vsdk_pc_config) */
-    uint32_t flags;               /* Zero */
+    uint32_t flags;               /* vsdk_pc_flags */
     uint64_t memory;              /* (bytes) RAM, a multiple of 4096, at least 2 MiB; 0 for 256
                                      MiB */
     uint64_t memory_max;          /* (bytes) Most guest memory that will ever be mapped at a
@@ -242,7 +257,8 @@ const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value);
  *                     record, or as vsdk_ram_create and vsdk_pc_add_node
  *   RESERVED          the hypervisor serves the exit port's ports or a node's resources itself
  *   UNSUPPORTED       the backend has no such interrupt controller, flag or memory, or no console,
- *                     a configuration has a later version's field, or as vsdk_pc_add_node
+ *                     a configuration has a later version's field, PCI without interrupt
+ *                     controllers, or as vsdk_pc_add_node
  *   RANGE             the exit port's 4 ports leave their space, or as vsdk_ram_create and
  *                     vsdk_pc_add_node
  *   LIMIT             more processors, memory or nodes than there may be, or there are no more
@@ -398,7 +414,7 @@ vsdk_status vsdk_pc_remove_node(vsdk_pc *pc, const char *hid, uint32_t uid, vsdk
  * vsdk_boot_load with the machine's memory map and these tables. Memory ranges in the configuration
  * are told to the guest beside the machine's own: memory that the embedder has mapped elsewhere, or
  * addresses that a device of the embedder's needs. They come in any order and overlap neither each
- * other nor the machine's. The machine has no PCI, so VSDK_BOOT_NO_PCI is set. Then it creates
+ * other nor the machine's. A machine without a PCI host has VSDK_BOOT_NO_PCI set. Then it creates
  * every processor that does not exist yet, by the description's vcpu, and gives the first one the
  * guest's beginning. vsdk_vm_run starts it; a program that runs vCPUs itself finds them by
  * vsdk_pc_vcpu.

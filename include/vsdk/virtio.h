@@ -44,6 +44,7 @@
 #include <vsdk/dma.h>
 #include <vsdk/loop.h>
 #include <vsdk/machine.h>
+#include <vsdk/pci.h>
 #include <vsdk/state.h>
 #include <vsdk/types.h>
 #include <vsdk/vm.h>
@@ -62,6 +63,7 @@ extern "C" {
 enum vsdk_virtio_transport_values {
     VSDK_VIRTIO_MMIO = 0, /* Registers in 512 bytes of guest physical addresses, and one
                              interrupt line */
+    VSDK_VIRTIO_PCI = 1,  /* A function of a PCI host (pci.h), with one memory BAR and messages */
 };
 typedef uint32_t vsdk_virtio_transport;
 
@@ -198,7 +200,7 @@ typedef vsdk_status (*vsdk_virtio_load_fn)(void *user, vsdk_device *device,
 /*
  * A virtio device's callbacks. Copied when the device is made; a NULL entry does nothing.
  *
- * The caller sets size to sizeof, and may leave the rest zero. 96 bytes. Since 0.1.
+ * The caller sets size to sizeof, and may leave the rest zero. 104 bytes. Since 0.1.
  */
 typedef struct vsdk_virtio_ops {
     uint32_t size;                        /* sizeof(vsdk_virtio_ops) */
@@ -223,6 +225,9 @@ typedef struct vsdk_virtio_ops {
     vsdk_virtio_queue_fn queue_reset;     /* One queue is emptied by the driver: as reset, for
                                              this queue. NULL: the device offers no reset of one
                                              queue (RING_RESET), and is not told. */
+    vsdk_pci_ejected_fn ejected;          /* (may be NULL) PCI: as of a function; function is the
+                                             virtio device. When the guest let it go it is
+                                             detached and was reset. */
     uint64_t reserved;                    /* Zero */
 } vsdk_virtio_ops;
 
@@ -262,19 +267,22 @@ typedef struct vsdk_virtio_place {
     uint32_t size;                   /* sizeof(vsdk_virtio_place) */
     uint32_t flags;                  /* Zero */
     uint64_t address;                /* MMIO: the first of its 512 bytes, a multiple of 4.
-                                        VSDK_PC_ANY with a machine: it chooses this and the line. */
+                                        VSDK_PC_ANY with a machine: it chooses this and the line.
+                                        PCI: the slot, or VSDK_PC_ANY. */
     vsdk_virtio_transport transport; /* How it is reached */
     uint32_t gsi;                    /* MMIO: its interrupt line, an edge */
     /*
      * (may be NULL) A machine whose tables tell of the device: address and line are claimed, and a
-     * node (LNRO0005, its uid the address divided by 512) is added. Borrowed for the call.
+     * node (LNRO0005, its uid the address divided by 512) is added. PCI: the machine whose host it
+     * is put into. Borrowed for the call.
      */
     vsdk_pc *pc;
-    uint64_t reserved[2];            /* Zero */
+    vsdk_device *host;               /* (may be NULL) PCI: the host, where there is no machine */
+    uint64_t reserved[1];            /* Zero */
 } vsdk_virtio_place;
 
 /*
- * The name of a vsdk_virtio_transport: mmio.
+ * The name of a vsdk_virtio_transport: mmio, pci.
  *
  *   value  Any value.
  *
@@ -315,7 +323,8 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, the device is no virtio device, a value or flag is
  *                     unknown, or the machine is another virtual machine's
- *   UNSUPPORTED       the structure has a later version's field, or as vsdk_pc_add_node
+ *   UNSUPPORTED       the structure has a later version's field, the machine has no PCI host, or as
+ *                     vsdk_pc_add_node
  *   EXISTS            it is attached already, or something else is there
  *   RESERVED          the hypervisor serves some of it itself
  *   RANGE             it leaves its space
@@ -324,8 +333,8 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
  * Threads: any; one at a time a device. Blocks: briefly: until accesses and calls that are under
- * way have passed. From callbacks: yes. States: any; CREATED with a machine. Backends: all. Since
- * 0.1.
+ * way have passed. From callbacks: yes. States: any; MMIO: CREATED with a machine. Backends: all.
+ * Since 0.1.
  * Source: Virtio 1.2, section 4.2.
  */
 vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *place,
@@ -583,6 +592,19 @@ vsdk_status vsdk_virtio_push(vsdk_device *device, const vsdk_virtio_chain *chain
  * is started. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *error);
+
+/*
+ * The PCI function that a device is.
+ *
+ * To ask where it is, or to ask the guest to let it go (vsdk_pci_function_eject). It is detached by
+ * vsdk_virtio_detach, and saved with the virtio device.
+ *
+ * Returns the function, until the device is detached; NULL if it is not attached to PCI (borrowed).
+ * Given NULL: returns NULL.
+ * Threads: any; one at a time a device. Blocks: no. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
+ */
+vsdk_device *vsdk_virtio_function(vsdk_device *device);
 
 #pragma GCC visibility pop
 

@@ -18,6 +18,7 @@
 #include <vsdk/irq.h>
 #include <vsdk/loop.h>
 #include <vsdk/machine.h>
+#include <vsdk/pci.h>
 #include <vsdk/pool.h>
 #include <vsdk/ram.h>
 #include <vsdk/run.h>

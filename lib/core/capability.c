@@ -76,7 +76,7 @@ vsdk_status vsdk_host_query(vsdk_host *host, vsdk_capability capability, vsdk_ca
     vsdk_status status = record_write(info, &answer, sizeof answer, FIRST_SIZE, operation, error);
     if (status)
         return status;
-    if (capability < VSDK_CAPABILITY_AUTONOMOUS || capability > VSDK_CAPABILITY_CONSOLE)
+    if (capability < VSDK_CAPABILITY_AUTONOMOUS || capability > VSDK_CAPABILITY_PCI_LINES)
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "no capability %u in this version",
                          capability);
     status = host_ask(host, capability, &answer, error);

@@ -7,6 +7,7 @@
 #include <vsdk/host.h>
 #include <vsdk/irq.h>
 #include <vsdk/machine.h>
+#include <vsdk/pci.h>
 #include <vsdk/ram.h>
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
@@ -132,6 +133,8 @@ const char *vsdk_capability_name(vsdk_capability value)
         return "msi_descriptor";
     case VSDK_CAPABILITY_CONSOLE:
         return "console";
+    case VSDK_CAPABILITY_PCI_LINES:
+        return "pci_lines";
     default:
         return "unknown";
     }
@@ -452,6 +455,10 @@ const char *vsdk_pc_part_name(vsdk_pc_part value)
         return "ioapic";
     case VSDK_PC_PORT92:
         return "port92";
+    case VSDK_PC_GED:
+        return "ged";
+    case VSDK_PC_PCI_HOST:
+        return "pci_host";
     default:
         return "unknown";
     }
@@ -471,11 +478,25 @@ const char *vsdk_pc_resource_kind_name(vsdk_pc_resource_kind value)
     }
 }
 
+const char *vsdk_pci_ejected_name(vsdk_pci_ejected value)
+{
+    switch (value) {
+    case VSDK_PCI_EJECTED:
+        return "ejected";
+    case VSDK_PCI_TIMED_OUT:
+        return "timed_out";
+    default:
+        return "unknown";
+    }
+}
+
 const char *vsdk_virtio_transport_name(vsdk_virtio_transport value)
 {
     switch (value) {
     case VSDK_VIRTIO_MMIO:
         return "mmio";
+    case VSDK_VIRTIO_PCI:
+        return "pci";
     default:
         return "unknown";
     }

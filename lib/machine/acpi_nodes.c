@@ -25,8 +25,7 @@ enum { SPACE_MEMORY = 0, SPACE_PORTS = 1 };
 enum { CONSUMER = 1 << 0, EDGE = 1 << 1, FIXED_MIN = 1 << 2, FIXED_MAX = 1 << 3 };
 enum { READ_WRITE = 1, ENTIRE_RANGE = 3, PORTS_DECODE_16 = 1, PORTS_SHORT = 255 };
 enum { LENGTH_ONE_BYTE = 0x40 /* first that needs two, itself counted */ };
-
-_Static_assert(ACPI_AREA - ACPI_DSDT <= 0x1000, "a length of two bytes says up to 4095");
+enum { LENGTH_MOST = 0xfff /* that two say */ };
 
 /* `length` goes on beyond the capacity, so that the end sees that it was too small. */
 typedef struct aml {
@@ -212,7 +211,7 @@ static void put_node(aml *a, const vsdk_pc_node *node, uint32_t index)
 
 uint32_t acpi_put_nodes(const vsdk_pc_node *nodes, uint32_t count, uint8_t *to, uint32_t capacity)
 {
-    aml a = {to, capacity, 0};
+    aml a = {to, capacity < LENGTH_MOST ? capacity : LENGTH_MOST, 0};
     uint32_t start;
 
     emit(&a, AML_SCOPE, 1);
@@ -221,5 +220,5 @@ uint32_t acpi_put_nodes(const vsdk_pc_node *nodes, uint32_t count, uint8_t *to, 
     for (uint32_t i = 0; i < count; i++)
         put_node(&a, &nodes[i], i);
     put_length_before(&a, start);
-    return a.length <= capacity ? a.length : 0;
+    return a.length <= a.capacity ? a.length : 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { AT_XSDT = 0x40, AT_FADT = 0x80, AT_FACS = 0x1c0, AT_MADT = 0x200, AT_DSDT = ACPI_DSDT };
+enum { AT_MCFG = 0xf00, AT_XSDT_PCI = 0xf80, MCFG_LENGTH = 60, MCFG_ECAM = 44 };
 enum { HEADER = 36, RSDP_LENGTH = 36, RSDP_FIRST = 20, FADT_LENGTH = 268 };
 enum { XSDT_FIRST = 36, XSDT_ENTRY = 8 };
 enum { FACS_LENGTH = 64, FACS_VERSION_AT = 32, FACS_VERSION = 2 };
@@ -177,13 +178,26 @@ static void build_madt(const acpi_machine *m, uint8_t *t)
     finish(t, "APIC", n, 4);
 }
 
+static uint32_t at_xsdt(const acpi_machine *m)
+{
+    return m->ecam ? AT_XSDT_PCI : AT_XSDT;
+}
+
+/* PCI Firmware 3.3, 4.1.2. Segment 0, bus 0 to 0: Linux tries every slot of every bus that is said.
+ */
+static void build_mcfg(const acpi_machine *m, uint8_t *t)
+{
+    put(t + MCFG_ECAM, m->ecam, 8);
+    finish(t, "MCFG", MCFG_LENGTH, 1);
+}
+
 static void build_rsdp(const acpi_machine *m, uint8_t *t)
 {
     memcpy(t, "RSD PTR ", 8);
     memcpy(t + 9, "VSDK  ", 6);
     t[15] = 2;
     put(t + 20, RSDP_LENGTH, 4);
-    put(t + 24, m->base + AT_XSDT, 8);
+    put(t + 24, m->base + at_xsdt(m), 8);
     t[8] = checksum(t, RSDP_FIRST);
     t[32] = checksum(t, RSDP_LENGTH);
 }
@@ -191,30 +205,48 @@ static void build_rsdp(const acpi_machine *m, uint8_t *t)
 /* Behind the DSDT: where, and 0 in `length` when there is no room. */
 static uint32_t build_ssdt(const acpi_machine *m, uint8_t *area, uint32_t *length)
 {
-    const uint32_t at = (uint32_t)(AT_DSDT + HEADER + sizeof dsdt_body + 15) & ~UINT32_C(15);
+    const size_t before = m->ecam ? sizeof dsdt_pci_body : sizeof dsdt_body;
+    const uint32_t at = (uint32_t)(AT_DSDT + HEADER + before + 15) & ~UINT32_C(15);
 
-    *length = acpi_put_nodes(m->nodes, m->node_count, area + at + HEADER, ACPI_AREA - HEADER - at);
+    *length =
+        acpi_put_nodes(m->nodes, m->node_count, area + at + HEADER, acpi_area(m) - HEADER - at);
     if (*length)
         finish(area + at, "SSDT", HEADER + *length, 2);
     return at;
 }
 
-int acpi_build(const acpi_machine *m, uint8_t area[ACPI_AREA])
+uint32_t acpi_area(const acpi_machine *m)
 {
-    uint32_t tables[3] = {AT_FADT, AT_MADT}, count = 2, length = 1;
+    return m->ecam ? ACPI_AREA_PCI : ACPI_AREA;
+}
 
-    memset(area, 0, ACPI_AREA);
+static void build_dsdt(uint8_t *t, const uint8_t *body, size_t length)
+{
+    memcpy(t + HEADER, body, length);
+    finish(t, "DSDT", (uint32_t)(HEADER + length), 2);
+}
+
+int acpi_build(const acpi_machine *m, uint8_t area[ACPI_AREA_MOST])
+{
+    uint32_t tables[4] = {AT_FADT, AT_MADT}, count = 2, length = 1, xsdt = at_xsdt(m);
+
+    memset(area, 0, ACPI_AREA_MOST);
     build_rsdp(m, area);
     build_fadt(m, area + AT_FADT);
     if (!m->reduced)
         build_facs(area + AT_FACS);
     build_madt(m, area + AT_MADT);
-    memcpy(area + AT_DSDT + HEADER, dsdt_body, sizeof dsdt_body);
-    finish(area + AT_DSDT, "DSDT", HEADER + sizeof dsdt_body, 2);
+    if (m->ecam) {
+        build_mcfg(m, area + AT_MCFG);
+        tables[count++] = AT_MCFG;
+        build_dsdt(area + AT_DSDT, dsdt_pci_body, sizeof dsdt_pci_body);
+    } else {
+        build_dsdt(area + AT_DSDT, dsdt_body, sizeof dsdt_body);
+    }
     if (m->node_count)
         tables[count++] = build_ssdt(m, area, &length);
     for (uint32_t i = 0; i < count; i++)
-        put(area + AT_XSDT + XSDT_FIRST + i * XSDT_ENTRY, m->base + tables[i], XSDT_ENTRY);
-    finish(area + AT_XSDT, "XSDT", XSDT_FIRST + count * XSDT_ENTRY, 1);
+        put(area + xsdt + XSDT_FIRST + i * XSDT_ENTRY, m->base + tables[i], XSDT_ENTRY);
+    finish(area + xsdt, "XSDT", XSDT_FIRST + count * XSDT_ENTRY, 1);
     return length != 0;
 }

@@ -38,7 +38,7 @@ static vsdk_status pc_read_parts(vsdk_pc *pc, vsdk_error *error)
 static vsdk_status pc_describe(vsdk_pc *pc, const vsdk_pc_config *given, vsdk_error *error)
 {
     vsdk_pc_config *c = &pc->config;
-    vsdk_status status = record_read(c, sizeof *c, given, 0, operation, error);
+    vsdk_status status = record_read(c, sizeof *c, given, VSDK_PC_PCI, operation, error);
 
     if (status)
         return status;
@@ -59,6 +59,10 @@ static vsdk_status pc_describe(vsdk_pc *pc, const vsdk_pc_config *given, vsdk_er
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "memory_max, %llu bytes, is less than memory, %llu",
                          (unsigned long long)c->memory_max, (unsigned long long)c->memory);
+    if (pc_has_pci(pc) && c->irqchip == VSDK_IRQCHIP_NONE)
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
+                         "PCI: a machine without interrupt controllers has no tables and no "
+                         "messages");
     if (c->vcpus > PC_VCPUS_MAX)
         return error_set(error, VSDK_ERROR_LIMIT, operation, "%u vCPUs, at most %d", c->vcpus,
                          PC_VCPUS_MAX);

@@ -31,14 +31,15 @@ enum {
     PC_PM_RESET = 0xb00c,
     PC_SCI_GSI = 9,
     PC_VCPUS_MAX = 127,
-    PC_IOAPIC_ID = 1, /* odd: never a local APIC's */
-    PC_RANGES = 5,
+    PC_IOAPIC_ID = 1,      /* odd: never a local APIC's */
+    PC_EJECT = PC_GED + 4, /* the PCI host's */
+    PC_RANGES = 6,
     PC_BLOCKS = 3, /* of RAM */
     PC_LINES = 24,
     PC_NODES_MAX = 32,
     PC_NODE_RESOURCES = 8,
     PC_CLAIMS_MAX = 256,
-    PC_PARTS = VSDK_PC_PORT92 + 1,
+    PC_PARTS = VSDK_PC_PCI_HOST + 1,
 };
 
 #define PC_BDA UINT64_C(0x400)       /* BIOS data area */
@@ -49,6 +50,10 @@ enum {
 #define PC_MEGABYTE UINT64_C(0x100000)
 #define PC_LOW_TOP UINT64_C(0xc0000000) /* to here, */
 #define PC_HIGH UINT64_C(0x100000000)   /* and from here */
+#define PC_PCI_WINDOW PC_LOW_TOP        /* with PCI: BARs */
+#define PC_PCI_WINDOW_LENGTH UINT64_C(0x20000000)
+#define PC_ECAM UINT64_C(0xe0000000)
+#define PC_ECAM_LENGTH UINT64_C(0x100000)
 #define PC_IOAPIC UINT64_C(0xfec00000)
 #define PC_LOCAL_APIC UINT64_C(0xfee00000)
 #define PC_HYPERVISOR UINT64_C(0xfeff8000) /* reserved on every backend */
@@ -76,6 +81,11 @@ struct vsdk_pc {
 typedef struct pc_block {
     uint64_t address, offset, length;
 } pc_block;
+
+static inline int pc_has_pci(const vsdk_pc *pc)
+{
+    return !!(pc->config.flags & VSDK_PC_PCI);
+}
 
 /* pc_state.c: STATE in a forked child; STATE also when the guest was started. */
 vsdk_status pc_check_process(const vsdk_pc *pc, const char *operation, vsdk_error *error);

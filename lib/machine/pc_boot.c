@@ -71,7 +71,7 @@ static vsdk_status pc_complete(const vsdk_pc *pc, const vsdk_boot_config *given,
         status = pc_make_map_told(pc, config, map, error);
     if (status)
         return status;
-    config->flags |= VSDK_BOOT_NO_PCI;
+    config->flags |= pc_has_pci(pc) ? 0 : VSDK_BOOT_NO_PCI;
     config->memory = map->range;
     config->memory_count = map->count;
     config->rsdp = pc->config.irqchip == VSDK_IRQCHIP_NONE ? 0 : PC_ACPI;

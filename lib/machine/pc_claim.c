@@ -15,6 +15,7 @@ enum {
     ON_NONE = 1 << VSDK_IRQCHIP_NONE,
     WITH_LINES = ON_PORTABLE | ON_KERNEL,
     ON_ANY = WITH_LINES | ON_NONE,
+    WITH_PCI = 1 << 8,
 };
 
 /* What the machine has whether or not this hypervisor serves it: a port that is a part's on one
@@ -41,6 +42,8 @@ static const struct pc_own {
     {VSDK_PC_MEMORY, WITH_LINES, PC_IOAPIC, 0x1000},
     {VSDK_PC_MEMORY, WITH_LINES, PC_LOCAL_APIC, 0x1000},
     {VSDK_PC_MEMORY, ON_ANY, PC_HYPERVISOR, PC_HYPERVISOR_LENGTH},
+    {VSDK_PC_MEMORY, WITH_PCI, PC_PCI_WINDOW, PC_PCI_WINDOW_LENGTH},
+    {VSDK_PC_MEMORY, WITH_PCI, PC_ECAM, PC_ECAM_LENGTH},
     {VSDK_PC_LINES, ON_KERNEL, 0, 1}, /* the PIT's, by the second way at pin 2 */
     {VSDK_PC_LINES, ON_KERNEL, 2, 1},
     {VSDK_PC_LINES, WITH_LINES, PC_SERIAL_GSI, 1},
@@ -90,12 +93,13 @@ static int machine_has(const vsdk_pc *pc, const vsdk_pc_resource *r, pc_holder *
 {
     pc_block blocks[PC_BLOCKS];
     uint32_t count = pc_list_ram(pc, blocks);
+    uint32_t is = 1u << pc->config.irqchip | (pc_has_pci(pc) ? WITH_PCI : 0);
 
     for (size_t i = 0; i < sizeof pc_own / sizeof *pc_own; i++) {
         const struct pc_own *own = &pc_own[i];
 
         *holder = (pc_holder){VSDK_ERROR_EXISTS, "the machine", own->address, own->length};
-        if (own->on & 1u << pc->config.irqchip && overlaps(r, own->kind, own->address, own->length))
+        if (own->on & is && overlaps(r, own->kind, own->address, own->length))
             return 1;
     }
     for (uint32_t i = 0; i < count; i++) {

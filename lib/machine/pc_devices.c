@@ -5,6 +5,7 @@
 #include "machine/pc.h"
 
 #include <vsdk/irq.h>
+#include <vsdk/pci.h>
 
 enum { REGION_ZERO = 0, REGION_ONES = 1 };
 
@@ -108,6 +109,28 @@ static vsdk_status make_ioapic(vsdk_pc *pc, vsdk_device **device, vsdk_error *er
     return vsdk_ioapic_create(pc->vm, &config, device, error);
 }
 
+static vsdk_status make_ged(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
+{
+    vsdk_ged_config config = {.size = sizeof config, .address = PC_GED, .gsi = PC_GED_GSI};
+
+    return pc_has_pci(pc) ? vsdk_ged_create(pc->vm, &config, device, error) : VSDK_OK;
+}
+
+/* After the event device, by which it tells of functions that come and go. */
+static vsdk_status make_pci(vsdk_pc *pc, vsdk_device **device, vsdk_error *error)
+{
+    vsdk_pci_config config = {
+        .size = sizeof config,
+        .ecam = PC_ECAM,
+        .window = PC_PCI_WINDOW,
+        .window_length = PC_PCI_WINDOW_LENGTH,
+        .eject_port = PC_EJECT,
+        .events = pc->device[VSDK_PC_GED],
+    };
+
+    return pc_has_pci(pc) ? vsdk_pci_create(pc->vm, &config, device, error) : VSDK_OK;
+}
+
 /* A part is left out where the hypervisor serves its first address. */
 static const struct pc_part {
     vsdk_status (*make)(vsdk_pc *pc, vsdk_device **device, vsdk_error *error);
@@ -124,6 +147,8 @@ static const struct pc_part {
     [VSDK_PC_PVPANIC] = {make_pvpanic, PC_PVPANIC, VSDK_SPACE_PIO},
     [VSDK_PC_IOAPIC] = {make_ioapic, PC_IOAPIC, VSDK_SPACE_MMIO},
     [VSDK_PC_PORT92] = {make_port92, PC_PORT92, VSDK_SPACE_PIO},
+    [VSDK_PC_GED] = {make_ged, PC_GED, VSDK_SPACE_PIO},
+    [VSDK_PC_PCI_HOST] = {make_pci, PC_ECAM, VSDK_SPACE_MMIO},
 };
 
 static uint64_t absent_read(void *user, vsdk_device *device, const vsdk_access *access)
@@ -134,8 +159,8 @@ static uint64_t absent_read(void *user, vsdk_device *device, const vsdk_access *
 static const vsdk_device_ops absent_ops = {.size = sizeof(vsdk_device_ops), .read = absent_read};
 
 /* Ports where a PC has something that guests touch without asking. A timer that reads ones makes
- * Linux wait for it 100,000 times. The event device that the tables name has no events: it reads 0.
- */
+ * Linux wait for it 100,000 times. Without PCI the event device that the tables name has no events:
+ * it reads 0. */
 static vsdk_status make_absent(vsdk_pc *pc, vsdk_error *error)
 {
     vsdk_device_config config = {.size = sizeof config, .name = "absent"};
@@ -143,7 +168,7 @@ static vsdk_status make_absent(vsdk_pc *pc, vsdk_error *error)
 
     if (!status && pc->config.irqchip == VSDK_IRQCHIP_PORTABLE)
         status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_PIT, 4, REGION_ZERO, error);
-    if (!status && pc->config.irqchip != VSDK_IRQCHIP_NONE)
+    if (!status && pc->config.irqchip != VSDK_IRQCHIP_NONE && !pc_has_pci(pc))
         status = vsdk_device_add_range(pc->absent, VSDK_SPACE_PIO, PC_GED, PC_GED_LENGTH,
                                        REGION_ZERO, error);
     if (!status && !pc_is_served(pc, VSDK_SPACE_PIO, PC_POST, 1))

@@ -46,8 +46,11 @@ void pc_make_map(vsdk_pc *pc)
     uint32_t n = 0;
 
     map[n++] = (vsdk_memory_range){0, PC_LOW_END, VSDK_MEMORY_RAM, 0};
-    map[n++] = (vsdk_memory_range){PC_ACPI, ACPI_AREA, VSDK_MEMORY_RESERVED, 0};
+    map[n++] = (vsdk_memory_range){PC_ACPI, pc_has_pci(pc) ? ACPI_AREA_PCI : ACPI_AREA,
+                                   VSDK_MEMORY_RESERVED, 0};
     map[n++] = (vsdk_memory_range){PC_MEGABYTE, low - PC_MEGABYTE, VSDK_MEMORY_RAM, 0};
+    if (pc_has_pci(pc))
+        map[n++] = (vsdk_memory_range){PC_ECAM, PC_ECAM_LENGTH, VSDK_MEMORY_RESERVED, 0};
     map[n++] = (vsdk_memory_range){PC_HYPERVISOR, PC_HYPERVISOR_LENGTH, VSDK_MEMORY_RESERVED, 0};
     if (pc->config.memory > low)
         map[n++] = (vsdk_memory_range){PC_HIGH, pc->config.memory - low, VSDK_MEMORY_RAM, 0};
@@ -99,6 +102,7 @@ acpi_machine pc_describe_tables(const vsdk_pc *pc)
         .reset = reduced ? PC_REDUCED_RESET : PC_PM_RESET,
         .pm = PC_PM,
         .sci = PC_SCI_GSI,
+        .ecam = pc_has_pci(pc) ? PC_ECAM : 0,
         .nodes = pc->nodes,
         .node_count = pc->config.node_count,
     };
@@ -108,13 +112,13 @@ acpi_machine pc_describe_tables(const vsdk_pc *pc)
 vsdk_status pc_write_firmware(vsdk_pc *pc, vsdk_error *error)
 {
     const acpi_machine machine = pc_describe_tables(pc);
-    uint8_t area[ACPI_AREA];
+    uint8_t area[ACPI_AREA_MOST];
     vsdk_status status;
 
     if (pc->config.irqchip == VSDK_IRQCHIP_NONE)
         return VSDK_OK;
     acpi_build(&machine, area);
-    status = vsdk_vm_write(pc->vm, PC_ACPI, area, sizeof area, error);
+    status = vsdk_vm_write(pc->vm, PC_ACPI, area, acpi_area(&machine), error);
     if (!status)
         status = pc_write_bios_data(pc, error);
     return status ? status : pc_write_reset_stub(pc, machine.reset, error);

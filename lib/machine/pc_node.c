@@ -14,7 +14,12 @@
 static const struct pc_known {
     const char *hid;
     uint32_t uid;
-} pc_known[] = {{"PNP0501", 1}, {"QEMU0001", 0}, {"ACPI0013", 0}};
+    int with_pci;
+} pc_known[] = {{"PNP0501", 1, 0},
+                {"QEMU0001", 0, 0},
+                {"ACPI0013", 0, 0},
+                {"PNP0A08", 0, 1},
+                {"PNP0C02", 1, 1}};
 
 static int is_capital(char c)
 {
@@ -93,7 +98,8 @@ static vsdk_status check_name(const vsdk_pc *pc, const vsdk_pc_node *node, const
     int there = 0;
 
     for (size_t i = 0; i < sizeof pc_known / sizeof *pc_known; i++)
-        there |= !strcmp(node->hid, pc_known[i].hid) && node->uid == pc_known[i].uid;
+        there |= !strcmp(node->hid, pc_known[i].hid) && node->uid == pc_known[i].uid &&
+                 (!pc_known[i].with_pci || pc_has_pci(pc));
     for (uint32_t i = 0; i < pc->config.node_count; i++)
         there |= !strcmp(node->hid, pc->nodes[i].hid) && node->uid == pc->nodes[i].uid;
     return there ? error_set(error, VSDK_ERROR_EXISTS, operation, "%s with uid %u is there",
@@ -124,7 +130,7 @@ vsdk_status pc_add_node(vsdk_pc *pc, const vsdk_pc_node *given, const char *oper
 {
     const vsdk_pc_node node = *given;
     vsdk_status status = check_node(pc, &node, operation, error);
-    uint8_t area[ACPI_AREA];
+    uint8_t area[ACPI_AREA_MOST];
     acpi_machine tables;
 
     if (status)

@@ -3,8 +3,8 @@
  *
  * Its line is an edge that each event pulses. An event may come between the driver's reading of the
  * interrupt status and its acknowledgement: what the acknowledgement leaves pulses once more. */
+#include "base/error.h"
 #include "virtio/virtio.h"
-#include <string.h>
 
 enum {
     MAGIC_VALUE = 0x000,
@@ -32,23 +32,13 @@ enum {
     CONFIG_GENERATION = 0x0fc,
     CONFIG = 0x100
 };
+enum { MMIO_BYTES = 0x200 };
 enum { MAGIC = 0x74726976, VENDOR = 0x4b445356 /* "VSDK" */ };
 
 /* NULL: the driver has selected one that is not there. */
 static virtio_queue *selected(virtio *v)
 {
-    return v->mmio.queue < v->queue_count ? &v->queues[v->mmio.queue] : NULL;
-}
-
-static uint64_t read_space(virtio *v, uint64_t offset, uint32_t width)
-{
-    uint64_t value = 0;
-
-    lock_take(&v->lock);
-    if (offset < v->space_length && width <= v->space_length - offset)
-        memcpy(&value, v->space + offset, width);
-    lock_give(&v->lock);
-    return value;
+    return v->selected.queue < v->queue_count ? &v->queues[v->selected.queue] : NULL;
 }
 
 /* Registers are read and written as dwords, the configuration space in any width (4.2.2.2). */
@@ -57,7 +47,7 @@ static uint64_t mmio_read(virtio *v, const vsdk_access *access)
     const virtio_queue *q = selected(v);
 
     if (access->offset >= CONFIG)
-        return read_space(v, access->offset - CONFIG, access->width);
+        return virtio_read_space(v, access->offset - CONFIG, access->width);
     if (access->width != 4)
         return 0;
     switch (access->offset) {
@@ -70,8 +60,9 @@ static uint64_t mmio_read(virtio *v, const vsdk_access *access)
     case VENDOR_ID:
         return VENDOR;
     case DEVICE_FEATURES:
-        return v->mmio.device_features > 1 ? 0
-                                           : (uint32_t)(v->offered >> 32 * v->mmio.device_features);
+        return v->selected.device_features > 1
+                   ? 0
+                   : (uint32_t)(v->offered >> 32 * v->selected.device_features);
     case QUEUE_SIZE_MAX:
         return q ? v->queue_size : 0;
     case QUEUE_READY:
@@ -86,22 +77,6 @@ static uint64_t mmio_read(virtio *v, const vsdk_access *access)
         /* No shared memory: a length and a base of ones. */
         return access->offset >= SHM_LENGTH_LOW && access->offset <= SHM_BASE_HIGH ? UINT32_MAX : 0;
     }
-}
-
-/* Only a device that asks for it has a space that the driver can write. */
-static void write_space(virtio *v, const vsdk_access *access)
-{
-    uint64_t offset = access->offset - CONFIG;
-
-    if (!v->ops.config_written)
-        return;
-    lock_take(&v->lock);
-    int fits = offset < v->space_length && access->width <= v->space_length - offset;
-    if (fits)
-        memcpy(v->space + offset, &access->value, access->width);
-    lock_give(&v->lock);
-    if (fits)
-        v->ops.config_written(v->user, v->device, (uint32_t)offset, access->width);
 }
 
 /* While it is ready what it is made of does not change. */
@@ -168,23 +143,23 @@ static void mmio_write(virtio *v, const vsdk_access *access)
     virtio_queue *q = selected(v);
 
     if (access->offset >= CONFIG) {
-        write_space(v, access);
+        virtio_write_space(v, access->offset - CONFIG, access->width, access->value);
         return;
     }
     if (access->width != 4)
         return;
     switch (access->offset) {
     case DEVICE_FEATURES_SEL:
-        v->mmio.device_features = value;
+        v->selected.device_features = value;
         break;
     case DRIVER_FEATURES:
-        virtio_accept_features(v, v->mmio.driver_features, value);
+        virtio_accept_features(v, v->selected.driver_features, value);
         break;
     case DRIVER_FEATURES_SEL:
-        v->mmio.driver_features = value;
+        v->selected.driver_features = value;
         break;
     case QUEUE_SEL:
-        v->mmio.queue = value;
+        v->selected.queue = value;
         break;
     case QUEUE_NOTIFY: /* without a doorbell */
         if (value < v->queue_count)
@@ -231,7 +206,28 @@ static void mmio_start(virtio *v)
 /* What is selected begins at 0 again. */
 static void mmio_reset(virtio *v)
 {
-    v->mmio.device_features = v->mmio.driver_features = v->mmio.queue = 0;
+    v->selected.device_features = v->selected.driver_features = v->selected.queue = 0;
+}
+
+/* Who interrupts just now keeps the line that was. */
+static void set_line(virtio *v, vsdk_irq *irq)
+{
+    lock_take(&v->lock);
+    vsdk_irq *before = v->mmio.irq;
+    v->mmio.irq = irq;
+    lock_give(&v->lock);
+    vsdk_irq_close(before);
+}
+
+static vsdk_status mmio_detach(virtio *v, vsdk_error *error)
+{
+    vsdk_status status = vsdk_device_detach(v->device, error);
+
+    if (status)
+        return status;
+    virtio_leave(v);
+    set_line(v, NULL);
+    return VSDK_OK;
 }
 
 const virtio_transport virtio_mmio = {
@@ -241,4 +237,68 @@ const virtio_transport virtio_mmio = {
     .interrupt = mmio_interrupt,
     .start = mmio_start,
     .reset = mmio_reset,
+    .detach = mmio_detach,
 };
+
+/* The line before the range: a guest may be there at once. */
+static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_error *error)
+{
+    vsdk_irq_config line = {.size = sizeof line, .gsi = gsi, .device = v->device};
+    vsdk_irq *irq;
+    vsdk_status status = vsdk_irq_create(vsdk_device_vm(v->device), &line, &irq, error);
+
+    if (status)
+        return status;
+    set_line(v, irq);
+    v->mmio.address = address;
+    atomic_store(&v->transport, &virtio_mmio);
+    status = vsdk_device_add_range(v->device, VSDK_SPACE_MMIO, address, MMIO_BYTES, 0, error);
+    /* In RUNNING a queue's device starts with its first work, or when its driver enables it. */
+    for (uint32_t i = 0; !status && i < v->queue_count; i++)
+        queue_wake(&v->queues[i]);
+    if (status) {
+        atomic_store(&v->transport, NULL);
+        set_line(v, NULL);
+    }
+    return status;
+}
+
+/* Claims, attaches, tells: what was done is undone when the next fails. */
+static vsdk_status attach_to_pc(virtio *v, const vsdk_virtio_place *p, vsdk_error *error)
+{
+    uint64_t address = 0, line = 0;
+    int any = p->address == VSDK_PC_ANY;
+    vsdk_status status =
+        vsdk_pc_claim(p->pc, VSDK_PC_MEMORY, p->address, MMIO_BYTES, &address, error);
+
+    if (status)
+        return status;
+    status = vsdk_pc_claim(p->pc, VSDK_PC_LINES, any ? VSDK_PC_ANY : p->gsi, 1, &line, error);
+    if (status)
+        goto no_line;
+    status = attach_at(v, address, (uint32_t)line, error);
+    if (status)
+        goto no_device;
+    vsdk_pc_node node = {
+        .hid = "LNRO0005",
+        .uid = (uint32_t)(address / MMIO_BYTES),
+        .resource_count = 2,
+        .resources = {{VSDK_PC_MEMORY, 0, address, MMIO_BYTES}, {VSDK_PC_LINES, 0, line, 1}}};
+    status = vsdk_pc_add_node(p->pc, &node, error);
+    if (!status)
+        return VSDK_OK;
+    vsdk_virtio_detach(v->device, NULL);
+no_device:
+    vsdk_pc_unclaim(p->pc, VSDK_PC_LINES, line, NULL);
+no_line:
+    vsdk_pc_unclaim(p->pc, VSDK_PC_MEMORY, address, NULL);
+    return status;
+}
+
+vsdk_status mmio_attach(virtio *v, const vsdk_virtio_place *p, vsdk_error *error)
+{
+    if (!(p->pc && p->address == VSDK_PC_ANY) && p->address % 4)
+        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_virtio_attach",
+                         "the address is no multiple of 4");
+    return p->pc ? attach_to_pc(v, p, error) : attach_at(v, p->address, p->gsi, error);
+}

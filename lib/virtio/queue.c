@@ -86,7 +86,8 @@ void queue_put_doorbell(virtio_queue *q)
     if (q->doorbell || !q->v->transport)
         return;
     q->v->transport->place_doorbell(q->v, q->index, &config);
-    if (vsdk_doorbell_create(vsdk_device_vm(q->device), &config, &q->doorbell, NULL))
+    if (!config.width ||
+        vsdk_doorbell_create(vsdk_device_vm(q->device), &config, &q->doorbell, NULL))
         return;
     if (vsdk_watch_create(q->loop, q->device, vsdk_doorbell_descriptor(q->doorbell), VSDK_LOOP_READ,
                           rung, q, NULL, &q->watch, NULL)) {
@@ -213,6 +214,7 @@ static void forget_place(virtio_queue *q)
 {
     q->size = q->v->queue_size;
     q->descriptors = q->driver = q->device_area = 0;
+    atomic_store(&q->vector, VIRTIO_NO_VECTOR);
 }
 
 void queue_reset(virtio_queue *q)
@@ -553,6 +555,7 @@ vsdk_status queue_make(virtio *v, uint32_t index, const vsdk_virtio_config *conf
     q->index = index;
     q->size = v->queue_size;
     q->life = 1;
+    atomic_store(&q->vector, VIRTIO_NO_VECTOR);
     if (ring_init(&q->ring, v->queue_size, chain_most, read_guest, q))
         return error_set(error, VSDK_ERROR_NO_MEMORY, "vsdk_virtio_create", "no memory");
     refs_get(&v->memory);

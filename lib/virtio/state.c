@@ -16,7 +16,7 @@
 enum { NAME = 32, HEAD_WORDS = 5, CHAIN_HEAD = HEAD_WORDS * sizeof(uint32_t) };
 
 typedef struct queue_state {
-    uint64_t size, ready, descriptors, driver, device_area;
+    uint64_t size, ready, vector, descriptors, driver, device_area;
     uint64_t next, used, wrap, used_wrap;
     uint8_t *chains;
     uint64_t chains_length;
@@ -35,6 +35,7 @@ typedef struct field {
 static const field queue_fields[] = {
     FIELD(size, UINT32_MAX),
     FIELD(ready, 1),
+    FIELD(vector, VIRTIO_NO_VECTOR),
     FIELD(descriptors, UINT64_MAX),
     FIELD(driver, UINT64_MAX),
     FIELD(device_area, UINT64_MAX),
@@ -79,6 +80,7 @@ static queue_state state_of(const virtio_queue *q)
         return *q->loaded;
     return (queue_state){.size = q->size,
                          .ready = q->ready,
+                         .vector = atomic_load(&q->vector),
                          .descriptors = q->descriptors,
                          .driver = q->driver,
                          .device_area = q->device_area,
@@ -124,9 +126,9 @@ vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writ
         {"driver_bits", v->driver_bits},
         {"interrupts", atomic_load(&v->interrupts)},
         {"generation", atomic_load(&v->generation)},
-        {"mmio.device_features", v->mmio.device_features},
-        {"mmio.driver_features", v->mmio.driver_features},
-        {"mmio.queue", v->mmio.queue},
+        {"selected.device_features", v->selected.device_features},
+        {"selected.driver_features", v->selected.driver_features},
+        {"selected.queue", v->selected.queue},
         {"queues", v->queue_count},
     };
     vsdk_status status = VSDK_OK;
@@ -137,6 +139,9 @@ vsdk_status virtio_save(void *user, vsdk_device *device, vsdk_state_writer *writ
         status = vsdk_state_put_bytes(writer, "space", v->space, v->space_length, error);
     for (uint32_t i = 0; !status && i < v->queue_count; i++)
         status = save_queue(&v->queues[i], writer, error);
+    const virtio_transport *transport = atomic_load(&v->transport);
+    if (!status && transport && transport->save)
+        status = transport->save(v, writer, error);
     if (!status && v->ops.save)
         status = v->ops.save(v->user, device, writer, error);
     return status;
@@ -252,9 +257,9 @@ vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *read
         {"driver_bits", UINT64_MAX},
         {"interrupts", INTERRUPT_QUEUE | INTERRUPT_CONFIG},
         {"generation", UINT32_MAX},
-        {"mmio.device_features", UINT32_MAX},
-        {"mmio.driver_features", UINT32_MAX},
-        {"mmio.queue", UINT32_MAX},
+        {"selected.device_features", UINT32_MAX},
+        {"selected.driver_features", UINT32_MAX},
+        {"selected.queue", UINT32_MAX},
         {"queues", VIRTIO_QUEUES_MOST},
     };
     uint64_t numbers[NUMBERS], length = 0;
@@ -278,6 +283,9 @@ vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *read
         status = load_queue(&v->queues[i], reader, error);
     if (!status && v->ops.load)
         status = v->ops.load(v->user, device, reader, error);
+    const virtio_transport *transport = atomic_load(&v->transport);
+    if (!status && transport && transport->load)
+        status = transport->load(v, reader, error);
     if (status) {
         for (uint32_t i = 0; i < v->queue_count; i++)
             state_free(&v->queues[i].incoming);
@@ -291,6 +299,7 @@ vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *read
         q->incoming = NULL;
         q->size = (uint32_t)q->loaded->size;
         q->ready = (uint32_t)q->loaded->ready;
+        atomic_store(&q->vector, (uint32_t)q->loaded->vector);
         q->descriptors = q->loaded->descriptors;
         q->driver = q->loaded->driver;
         q->device_area = q->loaded->device_area;
@@ -300,9 +309,9 @@ vsdk_status virtio_load(void *user, vsdk_device *device, vsdk_state_reader *read
     atomic_store(&v->accepted, bits & STATUS_FEATURES_OK ? v->driver_bits : 0);
     atomic_store(&v->interrupts, (uint32_t)numbers[INTERRUPTS]);
     atomic_store(&v->generation, (uint32_t)numbers[GENERATION]);
-    v->mmio.device_features = (uint32_t)numbers[SELECT_DEVICE];
-    v->mmio.driver_features = (uint32_t)numbers[SELECT_DRIVER];
-    v->mmio.queue = (uint32_t)numbers[SELECT_QUEUE];
+    v->selected.device_features = (uint32_t)numbers[SELECT_DEVICE];
+    v->selected.driver_features = (uint32_t)numbers[SELECT_DRIVER];
+    v->selected.queue = (uint32_t)numbers[SELECT_QUEUE];
     lock_take(&v->lock);
     memcpy(v->space, space, v->space_length);
     lock_give(&v->lock);

@@ -10,7 +10,7 @@
 #include "base/record.h"
 #include <string.h>
 
-enum { MMIO_BYTES = 0x200, QUEUE_SIZE = 256 };
+enum { QUEUE_SIZE = 256 };
 #define DEVICE_BITS (UINT64_C(0xffffff) | ~UINT64_C(0) << 50)
 #define RING_BITS                                                                                  \
     (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED |     \
@@ -51,7 +51,7 @@ static void registers_start(void *user, vsdk_device *device)
     const virtio_transport *transport = atomic_load(&v->transport);
 
     (void)device;
-    if (transport)
+    if (transport && transport->start)
         transport->start(v);
 }
 
@@ -59,16 +59,6 @@ static void registers_reset(void *user, vsdk_device *device)
 {
     (void)device;
     virtio_reset(user, 1);
-}
-
-/* Who interrupts just now keeps the line that was. */
-static void set_line(virtio *v, vsdk_irq *irq)
-{
-    lock_take(&v->lock);
-    vsdk_irq *before = v->mmio.irq;
-    v->mmio.irq = irq;
-    lock_give(&v->lock);
-    vsdk_irq_close(before);
 }
 
 /* Nobody reaches the registers any more. Each queue's device goes when its last callback has
@@ -79,7 +69,8 @@ static void registers_release(void *user)
 
     for (uint32_t i = 0; i < v->queue_count; i++)
         queue_end(&v->queues[i]);
-    set_line(v, NULL);
+    vsdk_irq_close(v->mmio.irq);
+    vsdk_device_close(v->pci.function);
     virtio_put(v);
 }
 
@@ -247,61 +238,6 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
     return status;
 }
 
-/* The line before the range: a guest may be there at once. */
-static vsdk_status attach_at(virtio *v, uint64_t address, uint32_t gsi, vsdk_error *error)
-{
-    vsdk_irq_config line = {.size = sizeof line, .gsi = gsi, .device = v->device};
-    vsdk_irq *irq;
-    vsdk_status status = vsdk_irq_create(vsdk_device_vm(v->device), &line, &irq, error);
-
-    if (status)
-        return status;
-    set_line(v, irq);
-    v->mmio.address = address;
-    atomic_store(&v->transport, &virtio_mmio);
-    status = vsdk_device_add_range(v->device, VSDK_SPACE_MMIO, address, MMIO_BYTES, 0, error);
-    /* In RUNNING a queue's device starts with its first work, or when its driver enables it. */
-    for (uint32_t i = 0; !status && i < v->queue_count; i++)
-        queue_wake(&v->queues[i]);
-    if (status) {
-        atomic_store(&v->transport, NULL);
-        set_line(v, NULL);
-    }
-    return status;
-}
-
-/* Claims, attaches, tells: what was done is undone when the next fails. */
-static vsdk_status attach_to_pc(virtio *v, const vsdk_virtio_place *p, vsdk_error *error)
-{
-    uint64_t address = 0, line = 0;
-    int any = p->address == VSDK_PC_ANY;
-    vsdk_status status =
-        vsdk_pc_claim(p->pc, VSDK_PC_MEMORY, p->address, MMIO_BYTES, &address, error);
-
-    if (status)
-        return status;
-    status = vsdk_pc_claim(p->pc, VSDK_PC_LINES, any ? VSDK_PC_ANY : p->gsi, 1, &line, error);
-    if (status)
-        goto no_line;
-    status = attach_at(v, address, (uint32_t)line, error);
-    if (status)
-        goto no_device;
-    vsdk_pc_node node = {
-        .hid = "LNRO0005",
-        .uid = (uint32_t)(address / MMIO_BYTES),
-        .resource_count = 2,
-        .resources = {{VSDK_PC_MEMORY, 0, address, MMIO_BYTES}, {VSDK_PC_LINES, 0, line, 1}}};
-    status = vsdk_pc_add_node(p->pc, &node, error);
-    if (!status)
-        return VSDK_OK;
-    vsdk_virtio_detach(v->device, NULL);
-no_device:
-    vsdk_pc_unclaim(p->pc, VSDK_PC_LINES, line, NULL);
-no_line:
-    vsdk_pc_unclaim(p->pc, VSDK_PC_MEMORY, address, NULL);
-    return status;
-}
-
 vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *place,
                                vsdk_error *error)
 {
@@ -317,24 +253,29 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
     status = record_read(&p, sizeof p, place, 0, operation, error);
     if (status)
         return status;
-    if (p.reserved[0] || p.reserved[1])
+    if (p.reserved[0])
         return record_later(operation, error);
-    if (p.transport != VSDK_VIRTIO_MMIO)
+    if (p.transport > VSDK_VIRTIO_PCI)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "unknown transport %u",
                          p.transport);
     if (p.pc && vsdk_pc_vm(p.pc) != vsdk_device_vm(device))
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "the machine is another virtual machine's");
-    if (!(p.pc && p.address == VSDK_PC_ANY) && p.address % 4)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "the address is no multiple of 4");
     if (atomic_load(&v->transport))
         return error_set(error, VSDK_ERROR_EXISTS, operation, "the device is attached");
-    return p.pc ? attach_to_pc(v, &p, error) : attach_at(v, p.address, p.gsi, error);
+    return p.transport == VSDK_VIRTIO_PCI ? pci_attach(v, &p, error) : mmio_attach(v, &p, error);
 }
 
-/* Registers first, so that nobody makes a queue ready again. The queues' devices stay: their work
- * is needed when it is attached elsewhere. */
+/* The registers are gone, so that nobody makes a queue ready again. The queues' devices stay: their
+ * work is needed when it is attached elsewhere. */
+void virtio_leave(virtio *v)
+{
+    virtio_reset(v, 0);
+    for (uint32_t i = 0; i < v->queue_count; i++)
+        queue_take_doorbell(&v->queues[i]);
+    atomic_store(&v->transport, NULL);
+}
+
 vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_detach";
@@ -343,7 +284,8 @@ vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
 
     if (status)
         return status;
-    if (!atomic_load(&v->transport))
+    const virtio_transport *transport = atomic_load(&v->transport);
+    if (!transport)
         return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "the device is not attached");
     for (uint32_t i = 0; i < v->queue_count; i++) {
         /* From a callback of a queue its reset could not wait for that callback. */
@@ -353,15 +295,14 @@ vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error)
         if (!status)
             vsdk_device_leave(v->queues[i].device);
     }
-    status = vsdk_device_detach(device, error);
-    if (status)
-        return status;
-    virtio_reset(v, 0);
-    for (uint32_t i = 0; i < v->queue_count; i++)
-        queue_take_doorbell(&v->queues[i]);
-    atomic_store(&v->transport, NULL);
-    set_line(v, NULL);
-    return VSDK_OK;
+    return transport->detach(v, error);
+}
+
+vsdk_device *vsdk_virtio_function(vsdk_device *device)
+{
+    virtio *v = vsdk_device_user(device, &virtio_register_ops);
+
+    return v ? v->pci.function : NULL;
 }
 
 /* The address of the caller's own table tells kinds apart, as for devices. */
@@ -408,6 +349,31 @@ uint64_t vsdk_virtio_features(vsdk_device *device)
     virtio *v = vsdk_device_user(device, &virtio_register_ops);
 
     return v ? atomic_load(&v->accepted) : 0;
+}
+
+uint64_t virtio_read_space(virtio *v, uint64_t offset, uint32_t width)
+{
+    uint64_t value = 0;
+
+    lock_take(&v->lock);
+    if (offset < v->space_length && width <= v->space_length - offset)
+        memcpy(&value, v->space + offset, width);
+    lock_give(&v->lock);
+    return value;
+}
+
+/* Only a device that asks for it has a space that the driver can write. */
+void virtio_write_space(virtio *v, uint64_t offset, uint32_t width, uint64_t value)
+{
+    if (!v->ops.config_written)
+        return;
+    lock_take(&v->lock);
+    int fits = offset < v->space_length && width <= v->space_length - offset;
+    if (fits)
+        memcpy(v->space + offset, &value, width);
+    lock_give(&v->lock);
+    if (fits)
+        v->ops.config_written(v->user, v->device, (uint32_t)offset, width);
 }
 
 /* Offsets and lengths are the embedder's, and may be anything. */

@@ -23,7 +23,7 @@ enum {
     STATUS_FAILED = 128
 };
 enum { INTERRUPT_QUEUE = 1, INTERRUPT_CONFIG = 2 };
-enum { VIRTIO_QUEUES_MOST = 256, VIRTIO_SPACE_MOST = 256 };
+enum { VIRTIO_QUEUES_MOST = 256, VIRTIO_SPACE_MOST = 256, VIRTIO_NO_VECTOR = 0xffff };
 
 #define VIRTIO_F_INDIRECT_DESC (UINT64_C(1) << 28)
 #define VIRTIO_F_EVENT_IDX (UINT64_C(1) << 29)
@@ -38,12 +38,17 @@ typedef struct virtio virtio;
 typedef struct virtio_transport {
     uint64_t (*read)(virtio *v, const vsdk_access *access);
     void (*write)(virtio *v, const vsdk_access *access);
-    /* Where a write tells of new chains. */
+    /* Where a write tells of new chains; the width stays 0 if that is nowhere just now. */
     void (*place_doorbell)(virtio *v, uint32_t queue, vsdk_doorbell_config *config);
     void (*interrupt)(virtio *v, uint32_t queue, uint32_t why);
-    /* What was told while the registers' device was stopped is told again. */
+    /* What was told while the registers' device was stopped is told again. May be NULL. */
     void (*start)(virtio *v);
     void (*reset)(virtio *v);
+    /* Takes the device away, after which no callback of its registers runs. */
+    vsdk_status (*detach)(virtio *v, vsdk_error *error);
+    /* What only this transport has; NULL if that is nothing. A load fails or takes all. */
+    vsdk_status (*save)(virtio *v, vsdk_state_writer *writer, vsdk_error *error);
+    vsdk_status (*load)(virtio *v, vsdk_state_reader *reader, vsdk_error *error);
 } virtio_transport;
 
 typedef struct virtio_queue {
@@ -56,6 +61,7 @@ typedef struct virtio_queue {
     vsdk_watch *watch;
     /* As the driver chose; changed under both locks. */
     uint32_t size, ready;
+    _Atomic uint32_t vector; /* PCI */
     uint64_t descriptors, driver, device_area;
     /* Under the queue's lock. */
     ring ring;
@@ -83,11 +89,20 @@ struct virtio {
     _Atomic uint32_t status, interrupts, generation;
     const virtio_transport *_Atomic transport; /* NULL: attached nowhere */
     struct {
+        uint32_t device_features, driver_features, queue;
+    } selected;
+    struct {
         uint64_t address;
         vsdk_irq *irq; /* under `lock`: who interrupts has a reference of its own */
-        uint32_t device_features, driver_features, queue; /* what is selected */
     } mmio;
-    lock lock; /* of the space, and of the line */
+    struct {
+        vsdk_device *function;    /* as the line */
+        _Atomic uint64_t address; /* of its BAR; 0: nowhere */
+        _Atomic uint32_t vector;  /* of the configuration */
+        uint8_t window_bar;       /* what a driver reads by the configuration space */
+        uint32_t window_offset, window_length;
+    } pci;
+    lock lock; /* of the space, and of line and function */
     uint32_t space_length;
     uint8_t space[VIRTIO_SPACE_MOST];
     uint64_t driver_bits; /* written, not yet accepted */
@@ -95,7 +110,17 @@ struct virtio {
 };
 
 extern const vsdk_device_ops virtio_register_ops, virtio_queue_ops;
-extern const virtio_transport virtio_mmio;
+extern const virtio_transport virtio_mmio, virtio_pci;
+
+/* mmio.c, pci.c: the place was checked, the device is attached nowhere. */
+vsdk_status mmio_attach(virtio *v, const vsdk_virtio_place *place, vsdk_error *error);
+vsdk_status pci_attach(virtio *v, const vsdk_virtio_place *place, vsdk_error *error);
+/* What both end with: the device was reset and its queues ring nowhere. */
+void virtio_leave(virtio *v);
+
+/* The configuration space, in any width. */
+uint64_t virtio_read_space(virtio *v, uint64_t offset, uint32_t width);
+void virtio_write_space(virtio *v, uint64_t offset, uint32_t width, uint64_t value);
 
 /* INVALID_ARGUMENT if the device is no virtio device, STATE in a forked child. */
 vsdk_status virtio_get(vsdk_device *device, virtio **v, const char *operation, vsdk_error *error);

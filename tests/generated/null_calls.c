@@ -876,6 +876,16 @@ static int64_t call_vsdk_port92_create(vsdk_error *error)
     return (int64_t)vsdk_port92_create(NULL, NULL, NULL, error);
 }
 
+static int64_t call_vsdk_ged_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_ged_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_ged_raise(vsdk_error *error)
+{
+    return (int64_t)vsdk_ged_raise(NULL, 0, error);
+}
+
 static int64_t call_vsdk_boot_format_name(vsdk_error *error)
 {
     (void)error;
@@ -990,6 +1000,63 @@ static int64_t call_vsdk_pc_device(vsdk_error *error)
 static int64_t call_vsdk_pc_get_memory_map(vsdk_error *error)
 {
     return (int64_t)vsdk_pc_get_memory_map(NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_pci_ejected_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pci_ejected_name(0);
+}
+
+static int64_t call_vsdk_pci_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pci_function_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_create(NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pci_function_attach(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_attach(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_pci_function_detach(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_detach(NULL, error);
+}
+
+static int64_t call_vsdk_pci_function_eject(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_eject(NULL, 0, error);
+}
+
+static int64_t call_vsdk_pci_function_interrupt(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_interrupt(NULL, 0, error);
+}
+
+static int64_t call_vsdk_pci_function_get_info(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_get_info(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pci_function_user(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_pci_function_user(NULL, NULL);
+}
+
+static int64_t call_vsdk_pci_function_save(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_save(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pci_function_load(vsdk_error *error)
+{
+    return (int64_t)vsdk_pci_function_load(NULL, NULL, error);
 }
 
 static int64_t call_vsdk_share_ref(vsdk_error *error)
@@ -1123,6 +1190,12 @@ static int64_t call_vsdk_virtio_push(vsdk_error *error)
 static int64_t call_vsdk_virtio_signal(vsdk_error *error)
 {
     return (int64_t)vsdk_virtio_signal(NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_function(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_virtio_function(NULL);
 }
 
 static int64_t call_vsdk_virtio_fs_create(vsdk_error *error)
@@ -1347,6 +1420,8 @@ const struct null_call null_calls[] = {
     {"vsdk_pvpanic_create", NULL_REFUSED, 1, call_vsdk_pvpanic_create},
     {"vsdk_ioapic_create", NULL_REFUSED, 1, call_vsdk_ioapic_create},
     {"vsdk_port92_create", NULL_REFUSED, 1, call_vsdk_port92_create},
+    {"vsdk_ged_create", NULL_REFUSED, 1, call_vsdk_ged_create},
+    {"vsdk_ged_raise", NULL_REFUSED, 1, call_vsdk_ged_raise},
     {"vsdk_boot_format_name", NULL_NO_CRASH, 0, call_vsdk_boot_format_name},
     {"vsdk_boot_mode_name", NULL_NO_CRASH, 0, call_vsdk_boot_mode_name},
     {"vsdk_memory_type_name", NULL_NO_CRASH, 0, call_vsdk_memory_type_name},
@@ -1368,6 +1443,17 @@ const struct null_call null_calls[] = {
     {"vsdk_pc_vcpu", NULL_HARMLESS, 0, call_vsdk_pc_vcpu},
     {"vsdk_pc_device", NULL_HARMLESS, 0, call_vsdk_pc_device},
     {"vsdk_pc_get_memory_map", NULL_REFUSED, 1, call_vsdk_pc_get_memory_map},
+    {"vsdk_pci_ejected_name", NULL_NO_CRASH, 0, call_vsdk_pci_ejected_name},
+    {"vsdk_pci_create", NULL_REFUSED, 1, call_vsdk_pci_create},
+    {"vsdk_pci_function_create", NULL_REFUSED, 1, call_vsdk_pci_function_create},
+    {"vsdk_pci_function_attach", NULL_REFUSED, 1, call_vsdk_pci_function_attach},
+    {"vsdk_pci_function_detach", NULL_REFUSED, 1, call_vsdk_pci_function_detach},
+    {"vsdk_pci_function_eject", NULL_REFUSED, 1, call_vsdk_pci_function_eject},
+    {"vsdk_pci_function_interrupt", NULL_REFUSED, 1, call_vsdk_pci_function_interrupt},
+    {"vsdk_pci_function_get_info", NULL_REFUSED, 1, call_vsdk_pci_function_get_info},
+    {"vsdk_pci_function_user", NULL_HARMLESS, 0, call_vsdk_pci_function_user},
+    {"vsdk_pci_function_save", NULL_REFUSED, 1, call_vsdk_pci_function_save},
+    {"vsdk_pci_function_load", NULL_REFUSED, 1, call_vsdk_pci_function_load},
     {"vsdk_share_ref", NULL_HARMLESS, 0, call_vsdk_share_ref},
     {"vsdk_share_open", NULL_REFUSED, 1, call_vsdk_share_open},
     {"vsdk_share_close", NULL_HARMLESS, 0, call_vsdk_share_close},
@@ -1393,6 +1479,7 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_map", NULL_REFUSED, 1, call_vsdk_virtio_map},
     {"vsdk_virtio_push", NULL_REFUSED, 1, call_vsdk_virtio_push},
     {"vsdk_virtio_signal", NULL_REFUSED, 1, call_vsdk_virtio_signal},
+    {"vsdk_virtio_function", NULL_HARMLESS, 0, call_vsdk_virtio_function},
     {"vsdk_virtio_fs_create", NULL_REFUSED, 1, call_vsdk_virtio_fs_create},
     {"vsdk_virtio_vsock_create", NULL_REFUSED, 1, call_vsdk_virtio_vsock_create},
     {"vsdk_virtio_vsock_listen", NULL_REFUSED, 1, call_vsdk_virtio_vsock_listen},

@@ -216,6 +216,8 @@ enum function {
     FUNCTION_vsdk_pvpanic_create,
     FUNCTION_vsdk_ioapic_create,
     FUNCTION_vsdk_port92_create,
+    FUNCTION_vsdk_ged_create,
+    FUNCTION_vsdk_ged_raise,
     FUNCTION_vsdk_boot_format_name,
     FUNCTION_vsdk_boot_mode_name,
     FUNCTION_vsdk_memory_type_name,
@@ -237,6 +239,17 @@ enum function {
     FUNCTION_vsdk_pc_vcpu,
     FUNCTION_vsdk_pc_device,
     FUNCTION_vsdk_pc_get_memory_map,
+    FUNCTION_vsdk_pci_ejected_name,
+    FUNCTION_vsdk_pci_create,
+    FUNCTION_vsdk_pci_function_create,
+    FUNCTION_vsdk_pci_function_attach,
+    FUNCTION_vsdk_pci_function_detach,
+    FUNCTION_vsdk_pci_function_eject,
+    FUNCTION_vsdk_pci_function_interrupt,
+    FUNCTION_vsdk_pci_function_get_info,
+    FUNCTION_vsdk_pci_function_user,
+    FUNCTION_vsdk_pci_function_save,
+    FUNCTION_vsdk_pci_function_load,
     FUNCTION_vsdk_share_ref,
     FUNCTION_vsdk_share_open,
     FUNCTION_vsdk_share_close,
@@ -262,6 +275,7 @@ enum function {
     FUNCTION_vsdk_virtio_map,
     FUNCTION_vsdk_virtio_push,
     FUNCTION_vsdk_virtio_signal,
+    FUNCTION_vsdk_virtio_function,
     FUNCTION_vsdk_virtio_fs_create,
     FUNCTION_vsdk_virtio_vsock_create,
     FUNCTION_vsdk_virtio_vsock_listen,
@@ -437,6 +451,8 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_pvpanic_create",
     "vsdk_ioapic_create",
     "vsdk_port92_create",
+    "vsdk_ged_create",
+    "vsdk_ged_raise",
     "vsdk_boot_format_name",
     "vsdk_boot_mode_name",
     "vsdk_memory_type_name",
@@ -458,6 +474,17 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_pc_vcpu",
     "vsdk_pc_device",
     "vsdk_pc_get_memory_map",
+    "vsdk_pci_ejected_name",
+    "vsdk_pci_create",
+    "vsdk_pci_function_create",
+    "vsdk_pci_function_attach",
+    "vsdk_pci_function_detach",
+    "vsdk_pci_function_eject",
+    "vsdk_pci_function_interrupt",
+    "vsdk_pci_function_get_info",
+    "vsdk_pci_function_user",
+    "vsdk_pci_function_save",
+    "vsdk_pci_function_load",
     "vsdk_share_ref",
     "vsdk_share_open",
     "vsdk_share_close",
@@ -483,6 +510,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_map",
     "vsdk_virtio_push",
     "vsdk_virtio_signal",
+    "vsdk_virtio_function",
     "vsdk_virtio_fs_create",
     "vsdk_virtio_vsock_create",
     "vsdk_virtio_vsock_listen",
@@ -1946,6 +1974,23 @@ vsdk_status vsdk_port92_create(vsdk_vm *vm, const vsdk_port92_config *config, vs
     return result_;
 }
 
+vsdk_status vsdk_ged_create(vsdk_vm *vm, const vsdk_ged_config *config, vsdk_device **device,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_ged_create) call_ = find(FUNCTION_vsdk_ged_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_ged_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_ged_raise(vsdk_device *device, uint32_t events, vsdk_error *error)
+{
+    __typeof__(&vsdk_ged_raise) call_ = find(FUNCTION_vsdk_ged_raise);
+    vsdk_status result_ = call_(device, events, error);
+    note_status(FUNCTION_vsdk_ged_raise, result_, device == NULL);
+    return result_;
+}
+
 const char *vsdk_boot_format_name(vsdk_boot_format value)
 {
     __typeof__(&vsdk_boot_format_name) call_ = find(FUNCTION_vsdk_boot_format_name);
@@ -2116,6 +2161,101 @@ vsdk_status vsdk_pc_get_memory_map(vsdk_pc *pc, vsdk_memory_range *ranges, uint3
     __typeof__(&vsdk_pc_get_memory_map) call_ = find(FUNCTION_vsdk_pc_get_memory_map);
     vsdk_status result_ = call_(pc, ranges, capacity, needed, error);
     note_status(FUNCTION_vsdk_pc_get_memory_map, result_, pc == NULL || needed == NULL);
+    return result_;
+}
+
+const char *vsdk_pci_ejected_name(vsdk_pci_ejected value)
+{
+    __typeof__(&vsdk_pci_ejected_name) call_ = find(FUNCTION_vsdk_pci_ejected_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_pci_ejected_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_pci_create(vsdk_vm *vm, const vsdk_pci_config *config, vsdk_device **device,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_create) call_ = find(FUNCTION_vsdk_pci_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_pci_create, result_, vm == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_create(vsdk_vm *vm, const vsdk_pci_function_ops *ops, void *user,
+                                     const vsdk_pci_function_config *config, vsdk_device **function,
+                                     vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_create) call_ = find(FUNCTION_vsdk_pci_function_create);
+    vsdk_status result_ = call_(vm, ops, user, config, function, error);
+    note_status(FUNCTION_vsdk_pci_function_create, result_, vm == NULL || ops == NULL || config == NULL || function == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_attach(vsdk_device *function, vsdk_device *host, uint32_t slot,
+                                     vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_attach) call_ = find(FUNCTION_vsdk_pci_function_attach);
+    vsdk_status result_ = call_(function, host, slot, error);
+    note_status(FUNCTION_vsdk_pci_function_attach, result_, function == NULL || host == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_detach(vsdk_device *function, vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_detach) call_ = find(FUNCTION_vsdk_pci_function_detach);
+    vsdk_status result_ = call_(function, error);
+    note_status(FUNCTION_vsdk_pci_function_detach, result_, function == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_eject(vsdk_device *function, uint64_t timeout_ns, vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_eject) call_ = find(FUNCTION_vsdk_pci_function_eject);
+    vsdk_status result_ = call_(function, timeout_ns, error);
+    note_status(FUNCTION_vsdk_pci_function_eject, result_, function == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_interrupt(vsdk_device *function, uint32_t vector, vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_interrupt) call_ = find(FUNCTION_vsdk_pci_function_interrupt);
+    vsdk_status result_ = call_(function, vector, error);
+    note_status(FUNCTION_vsdk_pci_function_interrupt, result_, function == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_get_info(vsdk_device *function, vsdk_pci_function_info *info,
+                                       vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_get_info) call_ = find(FUNCTION_vsdk_pci_function_get_info);
+    vsdk_status result_ = call_(function, info, error);
+    note_status(FUNCTION_vsdk_pci_function_get_info, result_, function == NULL || info == NULL);
+    return result_;
+}
+
+void *vsdk_pci_function_user(vsdk_device *function, const vsdk_pci_function_ops *ops)
+{
+    __typeof__(&vsdk_pci_function_user) call_ = find(FUNCTION_vsdk_pci_function_user);
+    void *result_ = call_(function, ops);
+    note_return(FUNCTION_vsdk_pci_function_user, function == NULL || ops == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_save(vsdk_device *function, vsdk_state_writer *writer,
+                                   vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_save) call_ = find(FUNCTION_vsdk_pci_function_save);
+    vsdk_status result_ = call_(function, writer, error);
+    note_status(FUNCTION_vsdk_pci_function_save, result_, function == NULL || writer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pci_function_load(vsdk_device *function, vsdk_state_reader *reader,
+                                   vsdk_error *error)
+{
+    __typeof__(&vsdk_pci_function_load) call_ = find(FUNCTION_vsdk_pci_function_load);
+    vsdk_status result_ = call_(function, reader, error);
+    note_status(FUNCTION_vsdk_pci_function_load, result_, function == NULL || reader == NULL);
     return result_;
 }
 
@@ -2330,6 +2470,14 @@ vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *
     __typeof__(&vsdk_virtio_signal) call_ = find(FUNCTION_vsdk_virtio_signal);
     vsdk_status result_ = call_(device, queue, error);
     note_status(FUNCTION_vsdk_virtio_signal, result_, device == NULL);
+    return result_;
+}
+
+vsdk_device *vsdk_virtio_function(vsdk_device *device)
+{
+    __typeof__(&vsdk_virtio_function) call_ = find(FUNCTION_vsdk_virtio_function);
+    vsdk_device *result_ = call_(device);
+    note_return(FUNCTION_vsdk_virtio_function, device == NULL);
     return result_;
 }
 

@@ -11,7 +11,8 @@ TestSuite(constructors, .init = rig_begin, .fini = rig_end);
 #define CONSTRUCTORS(X)                                                                            \
     X(serial)                                                                                      \
     X(rtc)                                                                                         \
-    X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(port92) X(ioapic)
+    X(i8042)                                                                                       \
+    X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(port92) X(ioapic) X(ged)
 
 /* A configuration of any kind begins with size, flags, address. */
 typedef struct any_config {

@@ -124,6 +124,39 @@ vsdk_status vsdk_device_detach(vsdk_device *device, vsdk_error *error)
     return VSDK_OK;
 }
 
+vsdk_device *vsdk_device_ref(vsdk_device *device)
+{
+    if (device)
+        device->refs++;
+    return device;
+}
+
+vsdk_status vsdk_device_remove_range(vsdk_device *device, vsdk_space space, uint64_t address,
+                                     vsdk_error *error)
+{
+    vsdk_vm *vm = device->vm;
+
+    for (uint32_t i = 0; i < vm->ranges; i++)
+        if (vm->range[i].device == device && vm->range[i].space == space &&
+            vm->range[i].address == address) {
+            vm->range[i].device = NULL;
+            return VSDK_OK;
+        }
+    return error_set(error, VSDK_ERROR_NOT_FOUND, "fake", "no such range");
+}
+
+/* Nobody has tags here. */
+vsdk_status vsdk_vm_add_range(vsdk_vm *vm, vsdk_space space, uint64_t address, uint64_t length,
+                              uint64_t tag, vsdk_error *error)
+{
+    return fake_no_memory(error);
+}
+
+vsdk_status vsdk_vm_remove_range(vsdk_vm *vm, vsdk_space space, uint64_t address, vsdk_error *error)
+{
+    return VSDK_OK;
+}
+
 void *vsdk_device_user(vsdk_device *device, const vsdk_device_ops *ops)
 {
     return device && device->key == ops ? device->user : NULL;
@@ -445,6 +478,12 @@ vsdk_status vsdk_timer_disarm(vsdk_timer *timer, vsdk_error *error)
         return error_null(error, "fake", "timer");
     timer->vm->delay = UINT64_MAX;
     return VSDK_OK;
+}
+
+/* One that has several users is none of the devices' that this stands in for. */
+vsdk_timer *vsdk_timer_ref(vsdk_timer *timer)
+{
+    return timer;
 }
 
 void vsdk_timer_close(vsdk_timer *timer)

@@ -563,7 +563,7 @@ Test(pc, checks)
     c.memory_max = 0;
     c.reserved2[3] = 1;
     cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_UNSUPPORTED));
-    c.flags = 1;
+    c.flags = VSDK_PC_PCI << 1;
     cr_assert(eq(i32, vsdk_pc_create(&host, &c, &pc, NULL), VSDK_ERROR_INVALID_ARGUMENT));
 }
 

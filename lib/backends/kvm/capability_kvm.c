@@ -151,6 +151,8 @@ static answer of_rest(host_kvm *h, vsdk_capability capability)
                     "this kernel's KVM lacks KVM_CAP_IRQFD or KVM_CAP_IRQ_ROUTING");
     case VSDK_CAPABILITY_CONSOLE:
         return no("KVM has no console of its own: guests have serial ports");
+    case VSDK_CAPABILITY_PCI_LINES:
+        return no("functions send messages (MSI-X) only");
     default:
         return no(LATER);
     }

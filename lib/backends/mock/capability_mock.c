@@ -75,6 +75,7 @@ static const pair pairs[] = {
     [VSDK_CAPABILITY_FPU] = BOTH(EMULATED("the state is kept, and no instruction uses it")),
     [VSDK_CAPABILITY_MSI_DESCRIPTOR] = BOTH(NO("no kernel is there to send it")),
     [VSDK_CAPABILITY_CONSOLE] = BOTH(NO("guests of the mock have serial ports only")),
+    [VSDK_CAPABILITY_PCI_LINES] = BOTH(NO("functions send messages (MSI-X) only")),
 };
 
 vsdk_status mock_host_query(backend_host *host, vsdk_capability capability,

@@ -65,6 +65,7 @@ static const answer answers[] = {
     [VSDK_CAPABILITY_CPUID_SET] = {VSDK_ANSWER_YES, 0, "leaves that Xen's policy has"},
     [VSDK_CAPABILITY_FPU] = {VSDK_ANSWER_YES, 0, "XEN_DOMCTL_getvcpuextstate"},
     [VSDK_CAPABILITY_CONSOLE] = {VSDK_ANSWER_YES, 0, "Xen's console ring (hvc0 of Linux)"},
+    [VSDK_CAPABILITY_PCI_LINES] = {VSDK_ANSWER_NO, 0, "functions send messages (MSI-X) only"},
     [VSDK_CAPABILITY_MSI_DESCRIPTOR] = {VSDK_ANSWER_NO, 0,
                                         "dom0's kernel would have to send it, and 6.1's does not"},
 };
