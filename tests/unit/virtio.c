@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Virtio devices: the negotiation, the rings against a driver that uses every form of them, and
- * drivers that break the rules. */
+ * drivers that break the rules. Over MMIO; with $VSDK_TEST_TRANSPORT=pci over PCI. */
 #include "core_rig.h"
 #include "driver.h"
+#include "pci_driver.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -144,12 +145,66 @@ static void write_register(uint32_t offset, uint32_t value)
     cr_assert_geq(rig_write(&rig, VSDK_SPACE_MMIO, DRIVER_MMIO + offset, 4, value), BUS_CLAIMED);
 }
 
+/* Messages: none of the devices here has anything else that sends some. */
+vsdk_status __wrap_vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data,
+                                    vsdk_error *error);
+
+vsdk_status __wrap_vsdk_vm_send_msi(vsdk_vm *vm, uint64_t address, uint32_t data, vsdk_error *error)
+{
+    interrupts++;
+    return VSDK_OK;
+}
+
+static int over_pci;
+static vsdk_device *host;
+
+static uint64_t way_read(uint64_t address, uint16_t width)
+{
+    cr_assert_eq(rig_read(&rig, VSDK_SPACE_MMIO, address, width), BUS_CLAIMED);
+    return width == 8 ? rig.exit.value : rig.exit.value & ((UINT64_C(1) << 8 * width) - 1);
+}
+
+static void way_write(uint64_t address, uint16_t width, uint64_t value)
+{
+    cr_assert_geq(rig_write(&rig, VSDK_SPACE_MMIO, address, width, value), BUS_CLAIMED);
+}
+
+static vsdk_virtio_place place_of(void)
+{
+    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
+
+    if (over_pci)
+        place = (vsdk_virtio_place){.size = sizeof place,
+                                    .transport = VSDK_VIRTIO_PCI,
+                                    .address = PCI_TEST_SLOT,
+                                    .host = host};
+    return place;
+}
+
+/* The guest is RUNNING, and has not met this device. */
+static void find_device(void)
+{
+    if (over_pci)
+        pci_driver_start();
+}
+
+static void only_mmio(void)
+{
+    if (over_pci)
+        cr_skip_test("registers of MMIO");
+}
+
 static void begin(void)
 {
     vsdk_virtio_config config = config_of();
-    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
 
+    over_pci = getenv("VSDK_TEST_TRANSPORT") != NULL;
+    pci_way_of = (pci_way){way_read, way_write};
+    host = NULL;
     rig_make(&rig);
+    if (over_pci)
+        ok(vsdk_pci_create(rig.vm, NULL, &host, NULL));
+    vsdk_virtio_place place = place_of();
     ram = rig_ram(&rig, 0, MEMORY, 0);
     memset(&echo, 0, sizeof echo);
     interrupts = 0;
@@ -157,13 +212,16 @@ static void begin(void)
     ok(vsdk_virtio_create(rig.vm, &echo_ops, &echo, &config, &device, NULL));
     ok(vsdk_virtio_attach(device, &place, NULL));
     rig_run(&rig);
-    d = (struct driver){
-        .read = read_register, .write = write_register, .memory = vsdk_ram_data(ram)};
+    find_device();
+    d = (struct driver){.read = over_pci ? pci_driver_read : read_register,
+                        .write = over_pci ? pci_driver_write : write_register,
+                        .memory = vsdk_ram_data(ram)};
 }
 
 static void end(void)
 {
     vsdk_device_close(device);
+    vsdk_device_close(host);
     vsdk_ram_close(ram);
     rig_end(&rig);
     cr_assert_eq(echo.releases, 1);
@@ -195,6 +253,7 @@ enum { FORMS = sizeof forms / sizeof *forms };
 
 Test(virtio, registers_say_what_it_is)
 {
+    only_mmio();
     cr_assert_eq(driver_read(&d, 0), 0x74726976);
     cr_assert_eq(driver_read(&d, 4), 2);
     cr_assert_eq(driver_read(&d, 8), 42);
@@ -497,7 +556,10 @@ Test(virtio, rings_that_are_not_there_need_a_reset)
     }
     static const uint32_t sizes[] = {0, 3, 128, 65536 + 16, 16};
     for (unsigned i = 0; i < 5; i++) {
+        if (over_pci && sizes[i] > UINT16_MAX)
+            continue;
         cr_assert(driver_negotiate(&d, VERSION_1));
+        driver_write(&d, 0x30, 0);
         driver_write(&d, 0x38, sizes[i]);
         driver_write(&d, 0x80, RINGS);
         driver_write(&d, 0x90, RINGS + 0x100);
@@ -568,7 +630,7 @@ Test(virtio, each_queue_has_a_loop)
 {
     driver_buffer b[2] = {{DATA, 8, 0}, {DATA + 8, 8, 1}};
     vsdk_virtio_config config = config_of();
-    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
+    vsdk_virtio_place place = place_of();
     vsdk_loop *loop;
     uint32_t count, id, length;
 
@@ -583,6 +645,7 @@ Test(virtio, each_queue_has_a_loop)
     cr_assert(vsdk_virtio_queue_loop(device, 0) == loop && !vsdk_virtio_queue_loop(device, 2));
     cr_assert(vsdk_virtio_queue_loop(device, 1) == vsdk_vm_loop(rig.vm, NULL));
     ok(vsdk_virtio_attach(device, &place, NULL));
+    find_device();
     use(0, 16);
     driver_add(&d, b, 2, 0);
     driver_kick(&d, 1);
@@ -662,6 +725,7 @@ Test(virtio, what_an_acknowledgement_leaves_is_told_again)
 {
     driver_buffer b = {DATA, 8, 1};
 
+    only_mmio();
     use(0, 16);
     driver_add(&d, &b, 1, 0);
     driver_kick(&d, 1);
@@ -722,8 +786,9 @@ Test(virtio, wrong_configurations_are_refused)
 
 Test(virtio, it_is_detached_and_attached_again)
 {
-    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = 7};
+    vsdk_virtio_place place = place_of();
 
+    place.gsi = over_pci ? 0 : 7;
     use(0, 16);
     ok(vsdk_virtio_detach(device, NULL));
     fails(NOT_FOUND, vsdk_virtio_detach(device, E));
@@ -731,13 +796,14 @@ Test(virtio, it_is_detached_and_attached_again)
     ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
     ok(vsdk_virtio_attach(device, &place, NULL));
     ok(vsdk_vm_resume(rig.vm, NULL));
+    find_device();
     exchange(EVENT_INDEX, 16, 3, 0);
 }
 
 static void replace_device(void)
 {
     vsdk_virtio_config config = config_of();
-    vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
+    vsdk_virtio_place place = place_of();
 
     ok(vsdk_virtio_detach(device, NULL));
     vsdk_device_close(device);
@@ -847,6 +913,7 @@ Test(virtio, states_are_not_trusted)
 Test(virtio, one_that_is_attached_to_a_running_guest_serves_it)
 {
     replace_device();
+    find_device();
     exchange(EVENT_INDEX, 16, 4, 0);
 }
 
@@ -867,7 +934,7 @@ Test(virtio, what_a_stop_finishes_is_told_after_the_start)
     cr_assert(driver_take(&d, &id, &length));
     ok(vsdk_vm_resume(rig.vm, NULL));
     cr_assert_gt(interrupts, before);
-    cr_assert_eq(driver_read(&d, 0x60), 1);
+    cr_assert_eq(driver_read(&d, 0x60), over_pci ? 0 : 1);
 }
 
 /* A state that is refused takes nothing of one that was loaded before. */
@@ -953,4 +1020,70 @@ Test(virtio, a_ring_that_meets_a_detach_has_its_doorbell)
     atomic_store(&steered, 0);
     pthread_join(thread, NULL);
     cr_assert_eq(closed_under_it, 0);
+}
+
+/* A BAR that moves takes its doorbells with it, and the window in the configuration space shows the
+ * same registers. */
+Test(virtio, a_device_on_pci_moves)
+{
+    driver_buffer b = {DATA, 8, 1};
+    enum { TO = 0xc0100000, WINDOW = 0x80 };
+
+    if (!over_pci)
+        cr_skip_test("not on PCI");
+    use(0, 16);
+    for (unsigned i = 0; i < 2; i++) {
+        pci_set_config(PCI_TEST_SLOT, 4, 2, 4);
+        pci_set_config(PCI_TEST_SLOT, 0x10, 4, TO);
+        pci_set_config(PCI_TEST_SLOT, 4, 2, 6);
+        pci_test_bar = TO;
+        driver_add(&d, &b, 1, 0);
+        cr_assert(driver_kick(&d, 1));
+        dispatch();
+        cr_assert_eq(take_all(), 1);
+    }
+    cr_assert_eq(rig_write(&rig, VSDK_SPACE_MMIO, TO + 0x3000, 2, 0), BUS_RUNG);
+    cr_assert_neq(rig_write(&rig, VSDK_SPACE_MMIO, 0xc0003000, 2, 0), BUS_RUNG);
+    cr_assert_eq(pci_find(PCI_TEST_SLOT, 9, 5), WINDOW);
+    cr_assert_eq(pci_config(PCI_TEST_SLOT, WINDOW + 16, 4), 0);
+    pci_set_config(PCI_TEST_SLOT, WINDOW + 4, 1, 0);
+    pci_set_config(PCI_TEST_SLOT, WINDOW + 8, 4, 0x2000);
+    pci_set_config(PCI_TEST_SLOT, WINDOW + 12, 4, 4);
+    cr_assert_eq(pci_config(PCI_TEST_SLOT, WINDOW + 16, 4), 0x04030201);
+    pci_set_config(PCI_TEST_SLOT, WINDOW + 8, 4, 20);
+    pci_set_config(PCI_TEST_SLOT, WINDOW + 12, 4, 1);
+    cr_assert_eq(pci_config(PCI_TEST_SLOT, WINDOW + 16, 1), 15);
+    pci_set_config(PCI_TEST_SLOT, WINDOW + 16, 1, 0);
+    cr_assert_eq(driver_read(&d, 0x70), 0, "reset by the window");
+    static const uint32_t nowhere[][2] = {{0x4000, 4}, {1, 2}, {0, 3}, {0xfffffffc, 4}, {0, 0}};
+    for (unsigned i = 0; i < 5; i++) {
+        pci_set_config(PCI_TEST_SLOT, WINDOW + 8, 4, nowhere[i][0]);
+        pci_set_config(PCI_TEST_SLOT, WINDOW + 12, 4, nowhere[i][1]);
+        pci_config(PCI_TEST_SLOT, WINDOW + 16, 4);
+        pci_set_config(PCI_TEST_SLOT, WINDOW + 16, 4, UINT32_MAX);
+    }
+    cr_assert_eq(driver_read(&d, 0x70), 0);
+}
+
+/* Widths and offsets that no register has change nothing and hurt nobody. */
+Test(virtio, registers_on_pci_take_their_own_width)
+{
+    if (!over_pci)
+        cr_skip_test("not on PCI");
+    use(0, 16);
+    srand(5);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint16_t width = (uint16_t)(1u << rand() % 4);
+        uint64_t at = pci_test_bar + (uint64_t)rand() % 0x4000;
+        if (rand() % 2)
+            rig_read(&rig, VSDK_SPACE_MMIO, at, width);
+        else if (at - pci_test_bar != 20) /* not the status: that may be a reset */
+            rig_write(&rig, VSDK_SPACE_MMIO, at, width, (uint64_t)rand());
+    }
+    driver_write(&d, 0x30, 0);
+    cr_assert_eq(driver_read(&d, 0x44), 1);
+    pci_way_of.write(pci_test_bar + 26, 2, 3);
+    cr_assert_eq(pci_way_of.read(pci_test_bar + 26, 2), 0xffff, "no such vector");
+    driver_write(&d, 0x30, 7);
+    cr_assert_eq(pci_way_of.read(pci_test_bar + 24, 2), 0, "no such queue");
 }

@@ -65,7 +65,7 @@ static const struct place {
     {0x30, COMMON + 22, 2}, {0x34, COMMON + 24, 2}, {0x38, COMMON + 24, 2}, {0x44, COMMON + 28, 2},
     {0x60, ISR, 1},         {0x70, COMMON + 20, 1}, {0x80, COMMON + 32, 4}, {0x84, COMMON + 36, 4},
     {0x90, COMMON + 40, 4}, {0x94, COMMON + 44, 4}, {0xa0, COMMON + 48, 4}, {0xa4, COMMON + 52, 4},
-    {0xfc, COMMON + 21, 1},
+    {0xc0, COMMON + 58, 2}, {0xfc, COMMON + 21, 1},
 };
 
 static struct place find(uint32_t offset)
