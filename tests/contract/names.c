@@ -29,6 +29,7 @@
     X(boot_mode, VSDK_BOOT_REAL, API_LAST_BOOT_MODE, "real")                                       \
     X(memory_type, VSDK_MEMORY_RAM, API_LAST_MEMORY_TYPE, "ram")                                   \
     X(acpi_pm_kind, VSDK_ACPI_PM_REDUCED, API_LAST_ACPI_PM_KIND, "reduced")                        \
+    X(pci_ejected, VSDK_PCI_EJECTED, API_LAST_PCI_EJECTED, "ejected")                              \
     X(virtio_transport, VSDK_VIRTIO_MMIO, API_LAST_VIRTIO_TRANSPORT, "mmio")                       \
     X(pc_part, VSDK_PC_SERIAL, API_LAST_PC_PART, "serial")                                         \
     X(pc_resource_kind, VSDK_PC_PORTS, API_LAST_PC_RESOURCE_KIND, "ports")

@@ -309,7 +309,7 @@ static int child_status(pid_t child)
 }
 
 struct children {
-    vsdk_device *device, *virtio, *vsock, *console;
+    vsdk_device *device, *virtio, *vsock, *console, *ged, *pci, *function;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop;
@@ -370,6 +370,23 @@ static const vsdk_share_config folder = {.size = sizeof folder, .path = "/"};
 static vsdk_virtio_fs_config fs = {.size = sizeof fs, .tag = "fs"};
 static vsdk_share_buffer buffer;
 
+static const vsdk_pci_function_ops quiet_function = {.size = sizeof quiet_function,
+                                                     .release = on_release};
+static const vsdk_pci_function_config function_config = {
+    .size = sizeof function_config, .vendor_id = 1, .vectors = 1, .bars = {{.length = 0x2000}}};
+static const vsdk_ged_config ged_config = {.size = sizeof ged_config, .address = 0x720};
+
+static int make_pci(const struct guest *g, struct children *c)
+{
+    vsdk_pci_config config = {.size = sizeof config, .eject_port = 0x730};
+
+    return !vsdk_ged_create(g->vm, &ged_config, &c->ged, NULL) && (config.events = c->ged) &&
+           !vsdk_pci_create(g->vm, &config, &c->pci, NULL) &&
+           !vsdk_pci_function_create(g->vm, &quiet_function, NULL, &function_config, &c->function,
+                                     NULL) &&
+           !vsdk_pci_function_attach(c->function, c->pci, 1, NULL);
+}
+
 static const vsdk_doorbell_config bell = {
     .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
 
@@ -397,7 +414,7 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_virtio_create(g->vm, &quiet_virtio, NULL, &virtio_config, &c->virtio, NULL) &&
            !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
            !vsdk_virtio_vsock_create(g->vm, &vsock_config, &c->vsock, NULL) &&
-           !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) &&
+           !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) && make_pci(g, c) &&
            !vsdk_dma_map(c->device, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
@@ -416,6 +433,9 @@ static void children_close(struct children *c)
     vsdk_loop_close(c->pool_loop);
     vsdk_dma_unmap(&c->view);
     vsdk_device_close(c->console);
+    vsdk_device_close(c->function);
+    vsdk_device_close(c->pci);
+    vsdk_device_close(c->ged);
     vsdk_device_close(c->virtio);
     vsdk_device_close(c->vsock);
     vsdk_device_close(c->device);
@@ -599,6 +619,16 @@ static void objects_close(struct objects *o)
     X(virtio_console_create, o->vm, NULL, HANDLE)                                                  \
     X(virtio_console_connect, o->c.console, 0, NULL)                                               \
     X(virtio_console_resize, o->c.console, 0, 1, 1)                                                \
+    X(pci_create, o->vm, NULL, HANDLE)                                                             \
+    X(pci_function_create, o->vm, &quiet_function, NULL, &function_config, HANDLE)                 \
+    X(pci_function_attach, o->c.function, o->c.pci, 2)                                             \
+    X(pci_function_detach, o->c.function)                                                          \
+    X(pci_function_eject, o->c.function, 0)                                                        \
+    X(pci_function_interrupt, o->c.function, 0)                                                    \
+    X(pci_function_get_info, o->c.function, &r.function)                                           \
+    X(pci_function_save, o->c.function, (vsdk_state_writer *)r.bytes)                              \
+    X(pci_function_load, o->c.function, (vsdk_state_reader *)r.bytes)                              \
+    X(ged_raise, o->c.ged, 1)                                                                      \
     X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
     X(pool_stop, o->c.pool)                                                                        \
     X(serial_create, o->vm, NULL, HANDLE)                                                          \
@@ -612,6 +642,7 @@ static void objects_close(struct objects *o)
     X(pvpanic_create, o->vm, NULL, HANDLE)                                                         \
     X(ioapic_create, o->vm, NULL, HANDLE)                                                          \
     X(port92_create, o->vm, NULL, HANDLE)                                                          \
+    X(ged_create, o->vm, NULL, HANDLE)                                                             \
     X(boot_load, o->vm, &o->boot, &r.entry)                                                        \
     X(boot_apply, o->vcpu, &o->entry)                                                              \
     X(pc_create, o->host, NULL, HANDLE)                                                            \
@@ -662,13 +693,15 @@ static int call_everything(const struct objects *o)
         vsdk_dma_view view;
         vsdk_virtio_chain chain;
         int32_t descriptor;
+        vsdk_pci_function_info function;
         vsdk_exit exit;
     } r = {.capability.size = sizeof r.capability,
            .info.size = sizeof r.info,
            .counters.size = sizeof r.counters,
            .entry.size = sizeof r.entry,
            .config.size = sizeof r.config,
-           .view.size = sizeof r.view};
+           .view.size = sizeof r.view,
+           .function.size = sizeof r.function};
     vsdk_error error;
     int others = 0;
 
