@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AREA = 0x2000 };
+enum { AREA = 0x2000, AREA_PCI = 0x3000 };
 
 static vsdk_vm vm;
 static vsdk_host host = {&vm};
 static vsdk_pc *pc;
 static vsdk_irqchip irqchip; /* of the machines that makes() makes */
-static uint32_t vcpus;
-static uint8_t area[AREA];
+static uint32_t vcpus, flags;
+static uint8_t area[AREA_PCI];
 static uint32_t released[2]; /* ends of streams that were given to a machine */
 
 static void begin(void)
@@ -25,6 +25,7 @@ static void begin(void)
     memset(released, 0, sizeof released);
     irqchip = VSDK_IRQCHIP_PORTABLE;
     vcpus = 2;
+    flags = 0;
     pc = NULL;
 }
 
@@ -68,8 +69,11 @@ static vsdk_status make_with(vsdk_pc_config *config)
 
 static vsdk_status make(uint64_t memory)
 {
-    vsdk_pc_config config = {
-        .size = sizeof config, .memory = memory, .irqchip = irqchip, .vcpus = vcpus};
+    vsdk_pc_config config = {.size = sizeof config,
+                             .flags = flags,
+                             .memory = memory,
+                             .irqchip = irqchip,
+                             .vcpus = vcpus};
 
     return make_with(&config);
 }
@@ -89,7 +93,7 @@ static void boots(void)
                                      .address = 0x8000};
 
     cr_assert(eq(i32, vsdk_pc_boot(pc, &config, NULL), VSDK_OK));
-    vsdk_vm_read(&vm, 0xe0000, area, AREA, NULL);
+    vsdk_vm_read(&vm, 0xe0000, area, AREA_PCI, NULL);
 }
 
 static void makes_and_boots(void)
@@ -110,7 +114,7 @@ static uint8_t sum(uint32_t offset, uint64_t length)
 {
     uint8_t s = 0;
 
-    cr_assert(offset + length <= AREA);
+    cr_assert(offset + length <= AREA_PCI);
     while (length--)
         s += area[offset++];
     return s;
@@ -222,19 +226,19 @@ Test(tables, portable_bytes_stay)
               (unsigned long long)fnv(area, AREA));
 }
 
-Test(tables, dsdt_is_its_source)
+static void dsdt_is(const char *name)
 {
     const char *source = getenv("VSDK_SOURCE_ROOT");
     char command[512], folder[] = "/tmp/vsdk-dsdt-XXXXXX", path[64];
-    uint8_t aml[512];
+    uint8_t aml[4096];
     size_t length;
     FILE *file;
 
     if (!source || system("command -v iasl >/dev/null 2>&1"))
         cr_skip("no iasl here");
     cr_assert(mkdtemp(folder) != NULL);
-    snprintf(command, sizeof command, "iasl -p %s/dsdt %s/lib/machine/dsdt.asl >/dev/null 2>&1",
-             folder, source);
+    snprintf(command, sizeof command, "iasl -p %s/dsdt %s/lib/machine/%s >/dev/null 2>&1", folder,
+             source, name);
     cr_assert(zero(system(command)));
     snprintf(path, sizeof path, "%s/dsdt.aml", folder);
     file = fopen(path, "rb");
@@ -246,6 +250,50 @@ Test(tables, dsdt_is_its_source)
     makes_and_boots();
     cr_assert(eq(u64, value(0x1004, 4), length));
     cr_assert(zero(memcmp(area + 0x1000 + 36, aml + 36, length - 36)));
+}
+
+Test(tables, dsdt_is_its_source)
+{
+    dsdt_is("dsdt.asl");
+}
+
+Test(tables, dsdt_with_pci_is_its_source)
+{
+    flags = VSDK_PC_PCI;
+    dsdt_is("dsdt_pci.asl");
+}
+
+/* The configuration space of bus 0, and a table of tables that has moved. */
+Test(tables, tell_of_pci)
+{
+    static const uint8_t mcfg[] = {0, 0, 0, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const vsdk_irqchip kinds[] = {VSDK_IRQCHIP_PORTABLE, VSDK_IRQCHIP_KERNEL};
+    const vsdk_pc_node node = {.hid = "LNRO0005", .uid = 3};
+    uint64_t plain[2];
+
+    for (unsigned i = 0; i < 4; i++) {
+        irqchip = kinds[i % 2];
+        flags = i < 2 ? 0 : VSDK_PC_PCI;
+        makes();
+        cr_assert(eq(i32, vsdk_pc_add_node(pc, &node, NULL), VSDK_OK));
+        boots();
+        uint32_t at = (uint32_t)value(24, 8) - 0xe0000, entries = flags ? 4 : 3;
+        cr_assert(eq(u32, at, flags ? 0xf80 : 0x40));
+        cr_assert(eq(u64, value(at + 4, 4), 36 + 8 * entries));
+        for (uint32_t n = 0; n < entries; n++) {
+            uint32_t table = (uint32_t)value(at + 36 + 8 * n, 8) - 0xe0000;
+            cr_assert(zero(sum(table, value(table + 4, 4))));
+        }
+        cr_assert(zero(sum(at, value(at + 4, 4))));
+        if (flags) {
+            cr_assert(zero(memcmp(area + 0xf00, "MCFG", 4)));
+            cr_assert(zero(memcmp(area + 0xf00 + 44, mcfg, sizeof mcfg)));
+            cr_assert(eq(u64, fnv(area + 0x200, 0x400), plain[i % 2]), "the rest stays");
+        }
+        plain[i % 2] = fnv(area + 0x200, 0x400);
+        vsdk_pc_close(pc);
+        pc = NULL;
+    }
 }
 
 static void run_iasl(const char *folder, const char *arguments)
@@ -261,7 +309,7 @@ static void run_iasl(const char *folder, const char *arguments)
 static void disassembles(const char *folder, uint32_t at)
 {
     uint32_t length = (uint32_t)value(at + 4, 4);
-    uint8_t again[AREA];
+    uint8_t again[AREA_PCI];
     char path[128];
     FILE *file;
 
@@ -272,7 +320,7 @@ static void disassembles(const char *folder, uint32_t at)
     run_iasl(folder, "-d t.aml");
     run_iasl(folder, "-we -p t t.dsl");
     file = fopen(path, "rb");
-    cr_assert(file && fread(again, 1, AREA, file) == length);
+    cr_assert(file && fread(again, 1, sizeof again, file) == length);
     fclose(file);
     again[9] = area[at + 9];
     memcpy(again + 28, area + at + 28, 8);
@@ -284,7 +332,8 @@ static void disassembles(const char *folder, uint32_t at)
 
 Test(tables, are_what_the_acpi_compiler_makes)
 {
-    static const uint32_t table[] = {0x40, 0x80, 0x200, 0x1000}, counts[] = {1, 127};
+    static const uint32_t table[] = {0x80, 0x200, 0x1000, 0x40}, counts[] = {1, 127};
+    static const uint32_t with_pci[] = {0x80, 0x200, 0x1000, 0xf00, 0xf80};
     char folder[] = "/tmp/vsdk-acpi-XXXXXX";
 
     if (system("command -v iasl >/dev/null 2>&1"))
@@ -299,6 +348,10 @@ Test(tables, are_what_the_acpi_compiler_makes)
         vsdk_pc_close(pc);
         pc = NULL;
     }
+    flags = VSDK_PC_PCI;
+    makes_and_boots();
+    for (size_t t = 0; t < sizeof with_pci / sizeof *with_pci; t++)
+        disassembles(folder, with_pci[t]);
     remove(folder);
 }
 
@@ -345,6 +398,39 @@ Test(memory, small)
     map_is(want, 4);
     cr_assert(eq(u32, vm.blocks, 1));
     cr_assert(eq(u64, vm.block[0].length, 4 << 20));
+}
+
+/* Two ranges more, that nobody can claim; and the devices that serve them. */
+Test(memory, with_pci)
+{
+    const vsdk_memory_range want[] = {{0, 0xa0000, 1, 0},
+                                      {0xe0000, 0x3000, 2, 0},
+                                      {0x100000, 0x300000, 1, 0},
+                                      {0xe0000000, 0x100000, 2, 0},
+                                      {0xfeff8000, 0x8000, 2, 0}};
+    uint64_t got;
+
+    makes();
+    cr_assert(eq(i32, vsdk_pc_claim(pc, VSDK_PC_MEMORY, 0xc0000000, 1, &got, NULL), VSDK_OK));
+    cr_assert(eq(ptr, vsdk_pc_device(pc, VSDK_PC_PCI_HOST), NULL));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x620, 4), 0));
+    vsdk_pc_close(pc);
+    pc = NULL;
+    flags = VSDK_PC_PCI;
+    makes();
+    map_is(want, 5);
+    cr_assert(
+        eq(i32, vsdk_pc_claim(pc, VSDK_PC_MEMORY, 0xc0000000, 1, &got, NULL), VSDK_ERROR_EXISTS));
+    cr_assert(
+        eq(i32, vsdk_pc_claim(pc, VSDK_PC_MEMORY, 0xe00ff000, 1, &got, NULL), VSDK_ERROR_EXISTS));
+    cr_assert(vsdk_pc_device(pc, VSDK_PC_PCI_HOST) && vsdk_pc_device(pc, VSDK_PC_GED));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_MMIO, 0xe0000000, 4), UINT32_MAX));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x620, 4), 0));
+    cr_assert(eq(u64, fake_read(&vm, VSDK_SPACE_PIO, 0x624, 4), 0));
+    vsdk_pc_close(pc);
+    pc = NULL;
+    irqchip = VSDK_IRQCHIP_NONE;
+    cr_assert(eq(i32, make(4 << 20), VSDK_ERROR_UNSUPPORTED));
 }
 
 /* A large page does not reach across the end of a mapping: the portable machine has one below 3
