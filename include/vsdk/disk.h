@@ -46,6 +46,20 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
+ * A disk. Counted; with the last reference it is closed when what is in flight is done. Since 0.1.
+ */
+typedef struct vsdk_disk vsdk_disk;
+
+/* Where requests to a disk are submitted and answered. Counted; it keeps the disk. Since 0.1. */
+typedef struct vsdk_disk_channel vsdk_disk_channel;
+
+/*
+ * Who is told that a disk has another capacity. Counted; closing the last reference ends it. Since
+ * 0.1.
+ */
+typedef struct vsdk_disk_watch vsdk_disk_watch;
+
+/*
  * What a disk is made of.
  *
  * Since 0.1.
@@ -172,10 +186,23 @@ typedef struct vsdk_disk_request {
  *   request  (inout) The request: status says how it went.
  *
  * Runs on: A thread of the disk's pool, or the one that submitted.
- * May call: everything but vsdk_disk_drain, vsdk_disk_resize and vsdk_disk_check of this disk.
+ * May call: everything but vsdk_disk_drain of this disk.
  * Since 0.1.
  */
 typedef void (*vsdk_disk_done_fn)(void *user, vsdk_disk_request *request);
+
+/*
+ * A disk has another capacity.
+ *
+ *   user      (may be NULL) The pointer given with it.
+ *   disk      (inout) The disk; borrowed.
+ *   capacity  (bytes) What it has now.
+ *
+ * Runs on: The one that resized it.
+ * May call: as vsdk_disk_done_fn.
+ * Since 0.1.
+ */
+typedef void (*vsdk_disk_resized_fn)(void *user, vsdk_disk *disk, uint64_t capacity);
 
 /*
  * Read from a disk of the embedder's. Several calls may run at once. The range lies within the
@@ -381,6 +408,39 @@ typedef struct vsdk_disk_report {
 } vsdk_disk_report;
 
 /*
+ * Take a reference more.
+ *
+ *   disk  Inout.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_disk *vsdk_disk_ref(vsdk_disk *disk);
+
+/*
+ * Take a reference more.
+ *
+ *   disk_channel  Inout.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_disk_channel *vsdk_disk_channel_ref(vsdk_disk_channel *disk_channel);
+
+/*
+ * Take a reference more.
+ *
+ *   disk_watch  Inout.
+ *
+ * Returns the same handle (new reference).
+ * Given NULL: returns NULL.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_disk_watch *vsdk_disk_watch_ref(vsdk_disk_watch *disk_watch);
+
+/*
  * The name of a vsdk_disk_format: auto, raw, qcow2 and so on.
  *
  *   value  Any value.
@@ -409,6 +469,354 @@ const char *vsdk_disk_cache_name(vsdk_disk_cache value);
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 const char *vsdk_disk_operation_name(vsdk_disk_operation value);
+
+/*
+ * Open a file or block device as a disk.
+ *
+ * For writing, unless it shall be read-only. What the image names is opened read-only.
+ *
+ *   config  What to open, and how.
+ *   disk    Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag or value is unknown, there is neither path nor
+ *                     descriptor, the descriptor is none of a file or block device that can be
+ *                     read, or the pool was stopped
+ *   UNSUPPORTED       a structure has a later version's field, the image has a feature that is not
+ *                     known, or the host can't do direct input and output there
+ *   NOT_FOUND         there is no such file
+ *   PERMISSION        the process may not open it, or the image names a file that is not allowed
+ *   BUSY              another program, or another disk, has it locked
+ *   FORMAT            the image is damaged; the message names the field
+ *   LIMIT             more than 16 files lie under one another, or no more descriptors
+ *   NO_MEMORY         no memory
+ *   SYSTEM            the host refuses
+ * Threads: any. Blocks: while it reads the image's tables. From callbacks: yes. States: any.
+ * Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsdk_error *error);
+
+/*
+ * Make a disk of functions.
+ *
+ *   ops     Its functions.
+ *   user    (may be NULL) Given to them. ops->release is called once with it, on failure too.
+ *   config  What it is.
+ *   disk    Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, a field has a value that it can't have,
+ *                     or the pool was stopped
+ *   UNSUPPORTED       a structure has a later version's field
+ *   LIMIT             no more descriptors
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_create(const vsdk_disk_ops *ops, void *user, const vsdk_disk_custom *config,
+                             vsdk_disk **disk, vsdk_error *error);
+
+/*
+ * Make a disk of memory.
+ *
+ * It is zeros, and takes memory of the host where it was written.
+ *
+ *   config  What it is.
+ *   disk    Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, a field has a value that it can't have,
+ *                     or the pool was stopped
+ *   UNSUPPORTED       a structure has a later version's field
+ *   LIMIT             no more descriptors
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_create_memory(const vsdk_disk_custom *config, vsdk_disk **disk,
+                                    vsdk_error *error);
+
+/*
+ * Make an image in a new file.
+ *
+ * A file that could not be finished is removed.
+ *
+ *   image  What to make.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag or value is unknown, or a field has a value that it
+ *                     can't have
+ *   UNSUPPORTED       the structure has a later version's field, or this format, or this feature of
+ *                     it, is only read
+ *   EXISTS            there is a file already
+ *   NOT_FOUND         there is no such folder
+ *   PERMISSION        the process may not
+ *   LIMIT             the host's file system is full, the format does not hold so much, or no more
+ *                     descriptors
+ *   NO_MEMORY         no memory
+ *   SYSTEM            the host refuses
+ * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+vsdk_status vsdk_disk_create_image(const vsdk_disk_image *image, vsdk_error *error);
+
+/*
+ * Drop a reference to a disk.
+ *
+ * With the last one the disk is closed, when what is in flight is done. It is not flushed.
+ *
+ *   disk  (may be NULL) The reference to drop.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: the last one: while the image's tables are written. From callbacks: yes.
+ * States: any. Backends: all. Since 0.1.
+ */
+void vsdk_disk_close(vsdk_disk *disk);
+
+/*
+ * What a disk is.
+ *
+ *   info  (inout) Filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or size is too small
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_get_info(vsdk_disk *disk, vsdk_disk_info *info, vsdk_error *error);
+
+/*
+ * Read.
+ *
+ *   offset  (bytes) Where; a multiple of 512.
+ *   buffer  (out, length bytes) Filled.
+ *   length  (bytes) How much; a multiple of 512. 0 succeeds and does nothing.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or offset or length is no multiple of 512
+ *   RANGE             it leaves the disk
+ *   FORMAT            the image is damaged, or its file is shorter than it was
+ *   SYSTEM            the host's disk fails, or the embedder's says so
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+vsdk_status vsdk_disk_read(vsdk_disk *disk, uint64_t offset, void *buffer, uint64_t length,
+                           vsdk_error *error);
+
+/*
+ * Write.
+ *
+ *   offset  (bytes) Where; a multiple of 512.
+ *   buffer  (length bytes) What to write.
+ *   length  (bytes) How much; a multiple of 512. 0 succeeds and does nothing.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or offset or length is no multiple of 512
+ *   RANGE             it leaves the disk
+ *   FORMAT            the image is damaged, or its file is shorter than it was
+ *   SYSTEM            the host's disk fails, or the embedder's says so
+ *   PERMISSION        the disk is read-only
+ *   LIMIT             the host's file system is full
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+vsdk_status vsdk_disk_write(vsdk_disk *disk, uint64_t offset, const void *buffer, uint64_t length,
+                            vsdk_error *error);
+
+/*
+ * Make safe what was written.
+ *
+ * All writes that were done before it are safe against a loss of power after it.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  disk is NULL
+ *   SYSTEM            the host's disk fails, or the embedder's says so
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+vsdk_status vsdk_disk_flush(vsdk_disk *disk, vsdk_error *error);
+
+/*
+ * Forget bytes.
+ *
+ * They read as zeros or as before. A disk that can't do it keeps them.
+ *
+ *   offset  (bytes) Where; a multiple of 512.
+ *   length  (bytes) How much; a multiple of 512. 0 succeeds and does nothing.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or offset or length is no multiple of 512
+ *   RANGE             it leaves the disk
+ *   PERMISSION        the disk is read-only
+ *   SYSTEM            the host's disk fails, or the embedder's says so
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+vsdk_status vsdk_disk_discard(vsdk_disk *disk, uint64_t offset, uint64_t length, vsdk_error *error);
+
+/*
+ * Make bytes zeros.
+ *
+ *   offset  (bytes) Where; a multiple of 512.
+ *   length  (bytes) How much; a multiple of 512. 0 succeeds and does nothing.
+ *   flags   VSDK_DISK_MAY_UNMAP or 0.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, or offset or length is no multiple of 512, or a flag is
+ *                     unknown
+ *   RANGE             it leaves the disk
+ *   PERMISSION        the disk is read-only
+ *   SYSTEM            the host's disk fails, or the embedder's says so
+ *   LIMIT             the host's file system is full
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+vsdk_status vsdk_disk_write_zeroes(vsdk_disk *disk, uint64_t offset, uint64_t length,
+                                   vsdk_disk_request_flags flags, vsdk_error *error);
+
+/*
+ * Change the capacity.
+ *
+ * Waits until what is in flight is done; what comes meanwhile waits. New bytes are zeros. Who
+ * watches the disk is told before it returns.
+ *
+ *   capacity  (bytes) A multiple of 512, not 0.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  disk is NULL, or the capacity is 0 or no multiple of 512
+ *   PERMISSION        the disk is read-only
+ *   UNSUPPORTED       this disk or format can't
+ *   LIMIT             the host's file system is full, or the format does not hold so much
+ *   SYSTEM            the host's disk fails, or the embedder's says so
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until what is in flight is done, and then until it is. From callbacks: yes,
+ * but not from a function of the disk itself. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *error);
+
+/*
+ * Look whether an image is sound.
+ *
+ * What is wrong is in the report and no error. As vsdk_disk_resize it runs alone.
+ *
+ *   flags   VSDK_DISK_REPAIR or 0.
+ *   report  (inout) Filled.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, size is too small or a flag is unknown
+ *   PERMISSION        it shall be mended, and the disk is read-only
+ *   UNSUPPORTED       this format has nothing that could be wrong
+ *   SYSTEM            the host's disk fails
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: until what is in flight is done, and then until it is. From callbacks: yes,
+ * but not from a function of the disk itself. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_check(vsdk_disk *disk, vsdk_disk_check_flags flags, vsdk_disk_report *report,
+                            vsdk_error *error);
+
+/*
+ * Make a channel for requests.
+ *
+ * Several channels of a disk share its pool. Who drains one waits for its own requests only.
+ *
+ *   done     Called once for each request.
+ *   user     (may be NULL) The reference to drop.
+ *   release  (may be NULL) Called once when the channel is gone, on failure too.
+ *   channel  Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NO_MEMORY         no memory
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_channel_create(vsdk_disk *disk, vsdk_disk_done_fn done, void *user,
+                                     vsdk_release_fn release, vsdk_disk_channel **channel,
+                                     vsdk_error *error);
+
+/*
+ * Drop a reference to a channel.
+ *
+ * What is in flight is done and answered; then the channel is gone.
+ *
+ *   channel  (may be NULL) The reference to drop.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: as vsdk_disk_close. From callbacks: yes. States: any. Backends: all. Since
+ * 0.1.
+ */
+void vsdk_disk_channel_close(vsdk_disk_channel *channel);
+
+/*
+ * Start requests.
+ *
+ * Allocates nothing. Each request is answered by the channel's callback, whatever is wrong with it:
+ * its status is one of the plain functions'. The answer may come before this returns.
+ *
+ *   requests  Count elements.
+ *   count     (entries) How many.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL; no request was started then
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: without a pool until they are done; else no. From callbacks: yes, from a
+ * request's own too. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_submit(vsdk_disk_channel *channel, vsdk_disk_request *const *requests,
+                             uint32_t count, vsdk_error *error);
+
+/*
+ * Wait until nothing of a channel is in flight.
+ *
+ * The callbacks of all requests that were submitted before have returned.
+ *
+ *   timeout_ns  (ns) Longest wait; 0 does not wait, VSDK_FOREVER has no end.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  channel is NULL
+ *   TIMEOUT           something still is
+ *   BUSY              called from the callback of a request to this disk
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: up to the timeout. From callbacks: VSDK_ERROR_BUSY from the callback of a
+ * request to this disk. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_drain(vsdk_disk_channel *channel, uint64_t timeout_ns, vsdk_error *error);
+
+/*
+ * Be told when the capacity changes.
+ *
+ * The watch keeps the disk.
+ *
+ *   fn       Called.
+ *   user     (may be NULL) The reference to drop.
+ *   release  (may be NULL) Called once when the watch is gone, on failure too.
+ *   watch    Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NO_MEMORY         no memory
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_disk_watch_create(vsdk_disk *disk, vsdk_disk_resized_fn fn, void *user,
+                                   vsdk_release_fn release, vsdk_disk_watch **watch,
+                                   vsdk_error *error);
+
+/*
+ * Drop a reference to a watch; the last one ends it.
+ *
+ * The callback does not start any more. One that runs on another thread just now is not waited for:
+ * release comes when it has returned.
+ *
+ *   watch  (may be NULL) The reference to drop.
+ *
+ * Given NULL: does nothing.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+void vsdk_disk_watch_close(vsdk_disk_watch *watch);
 
 #pragma GCC visibility pop
 

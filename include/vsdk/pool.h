@@ -85,7 +85,8 @@ void vsdk_pool_close(vsdk_pool *pool);
 /*
  * Let a pool dispatch a loop.
  *
- * The thread with the fewest loops gets it. The pool keeps the loop until it is stopped or closed.
+ * The thread with the fewest loops gets it. The pool keeps the loop until it is taken away, or the
+ * pool is stopped or closed.
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or the loop watches loops that watch others, deeper than
@@ -97,6 +98,20 @@ void vsdk_pool_close(vsdk_pool *pool);
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error);
+
+/*
+ * Take a loop away from a pool.
+ *
+ * It is not dispatched any more; a dispatch of it that is under way is not waited for.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL
+ *   NOT_FOUND         the pool does not have it, or was stopped
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes, from the loop's own too. States: any. Backends:
+ * all. Since 0.1.
+ */
+vsdk_status vsdk_pool_remove_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error);
 
 /*
  * End a pool's threads and wait for them.

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pools: threads that dispatch loops. Each thread waits with an epoll of its own for the
  * descriptors of its loops and dispatches those that are ready. A thread keeps what it needs of the
- * pool, so that closing the pool waits for nobody. */
+ * pool, so that closing the pool waits for nobody.
+ *
+ * A loop that is taken away may be one that epoll has just told a thread of: its entry is emptied,
+ * and freed by that thread when it has seen to all that it was told. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/process.h"
@@ -24,8 +27,9 @@ typedef struct pool_loop {
 typedef struct pool_thread {
     struct vsdk_pool *pool;
     pthread_t thread;
-    int epoll, event; /* the event: leave */
-    pool_loop *loops; /* under the pool's lock */
+    int epoll, event;   /* the event: leave */
+    pool_loop *loops;   /* under the pool's lock */
+    pool_loop *removed; /* too: their loop is NULL */
     uint32_t count;
 } pool_thread;
 
@@ -43,17 +47,40 @@ struct vsdk_pool {
 
 static _Thread_local const vsdk_pool *pool_of_thread __attribute__((tls_model("initial-exec")));
 
+/* With the lock held: takes an entry out of its list. */
+static pool_loop *loop_unlink(pool_loop **at)
+{
+    pool_loop *entry = *at;
+
+    *at = entry->next;
+    return entry;
+}
+
+static pool_loop *loops_pop(vsdk_pool *pool, pool_loop **list)
+{
+    lock_take(&pool->lock);
+    pool_loop *entry = *list ? loop_unlink(list) : NULL;
+    lock_give(&pool->lock);
+    return entry;
+}
+
+static void loops_free(vsdk_pool *pool, pool_loop **list)
+{
+    pool_loop *entry;
+
+    while ((entry = loops_pop(pool, list))) {
+        if (entry->loop)
+            loop_put(entry->loop);
+        alloc_free(entry);
+    }
+}
+
 /* No thread dispatches them, and none is added. */
 static void loops_put(vsdk_pool *pool)
 {
     for (uint32_t i = 0; i < pool->count; i++) {
-        pool_thread *t = &pool->threads[i];
-        while (t->loops) {
-            pool_loop *next = t->loops->next;
-            loop_put(t->loops->loop);
-            alloc_free(t->loops);
-            t->loops = next;
-        }
+        loops_free(pool, &pool->threads[i].loops);
+        loops_free(pool, &pool->threads[i].removed);
     }
 }
 
@@ -78,13 +105,26 @@ static int wait_for_loops(const pool_thread *t, struct epoll_event *events)
     return n < 0 ? 0 : (int)n;
 }
 
-/* Under the lock by which it was added: what epoll tells orders nothing. */
+/* Under the lock by which it was added: what epoll tells orders nothing. A reference, or NULL when
+ * it was taken away. */
 static vsdk_loop *loop_of(vsdk_pool *pool, const pool_loop *entry)
 {
     lock_take(&pool->lock);
     vsdk_loop *loop = entry->loop;
+    if (loop)
+        refs_get(&loop->refs);
     lock_give(&pool->lock);
     return loop;
+}
+
+static void dispatch(vsdk_pool *pool, const pool_loop *entry)
+{
+    vsdk_loop *loop = loop_of(pool, entry);
+
+    if (!loop)
+        return;
+    vsdk_loop_dispatch(loop, 0, NULL, NULL);
+    loop_put(loop);
 }
 
 static void *run_thread(void *argument)
@@ -98,7 +138,8 @@ static void *run_thread(void *argument)
         int count = wait_for_loops(t, events);
         for (int i = 0; i < count && !atomic_load(&pool->ending); i++)
             if (events[i].data.ptr)
-                vsdk_loop_dispatch(loop_of(pool, events[i].data.ptr), 0, NULL, NULL);
+                dispatch(pool, events[i].data.ptr);
+        loops_free(pool, &t->removed);
     }
     memory_put(pool);
     return NULL;
@@ -273,6 +314,45 @@ vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *err
     if (status)
         alloc_free(entry);
     return status;
+}
+
+/* With the lock held: the entry is empty now, and its loop is the caller's. */
+static vsdk_loop *loop_remove(vsdk_pool *pool, const vsdk_loop *loop)
+{
+    for (uint32_t i = 0; i < pool->count; i++) {
+        pool_thread *t = &pool->threads[i];
+        pool_loop **at = &t->loops;
+        while (*at && (*at)->loop != loop)
+            at = &(*at)->next;
+        if (!*at)
+            continue;
+        pool_loop *entry = loop_unlink(at);
+        vsdk_loop *taken = entry->loop;
+        epoll_ctl(t->epoll, EPOLL_CTL_DEL, taken->epoll, NULL);
+        entry->loop = NULL;
+        entry->next = t->removed;
+        t->removed = entry;
+        t->count--;
+        return taken;
+    }
+    return NULL;
+}
+
+vsdk_status vsdk_pool_remove_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error)
+{
+    static const char operation[] = "vsdk_pool_remove_loop";
+
+    if (!pool || !loop)
+        return error_null(error, operation, pool ? "loop" : "pool");
+    if (pool->process != process_id() || loop_is_foreign(loop))
+        return vm_forked(operation, error);
+    lock_take(&pool->lock);
+    vsdk_loop *taken = loop_remove(pool, loop);
+    lock_give(&pool->lock);
+    if (!taken)
+        return error_set(error, VSDK_ERROR_NOT_FOUND, operation, "the pool has no such loop");
+    loop_put(taken);
+    return VSDK_OK;
 }
 
 vsdk_status vsdk_pool_stop(vsdk_pool *pool, vsdk_error *error)

@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <vsdk/types.h>
+#include <vsdk/disk.h>
 
 typedef struct disk_file disk_file;
 
@@ -31,6 +31,13 @@ vsdk_status file_read(disk_file *file, uint64_t offset, void *buffer, uint64_t l
                       vsdk_error *error);
 vsdk_status file_write(disk_file *file, uint64_t offset, const void *buffer, uint64_t length,
                        vsdk_error *error);
+/* The same of several pieces one behind the other, whose sum is `length`; in one call where that
+ * can be. */
+enum { FILE_PIECES_MOST = 1024 };
+vsdk_status file_read_pieces(disk_file *file, uint64_t offset, const vsdk_disk_buffer *pieces,
+                             uint32_t count, uint64_t length, vsdk_error *error);
+vsdk_status file_write_pieces(disk_file *file, uint64_t offset, const vsdk_disk_buffer *pieces,
+                              uint32_t count, uint64_t length, vsdk_error *error);
 /* What was written is on the disk. */
 vsdk_status file_flush(disk_file *file, vsdk_error *error);
 /* These bytes read as zeros and take no room any more. UNSUPPORTED where the host can't. */
@@ -42,6 +49,10 @@ vsdk_status file_zero(disk_file *file, uint64_t offset, uint64_t length, vsdk_er
 uint64_t file_length(const disk_file *file);
 /* A block device's can't be changed: UNSUPPORTED. */
 vsdk_status file_set_length(disk_file *file, uint64_t length, vsdk_error *error);
+/* The room for its first `length` bytes is taken; they read as before, new ones as zeros. */
+vsdk_status file_allocate(disk_file *file, uint64_t length, vsdk_error *error);
+/* Somebody else may have changed its length. */
+vsdk_status file_look_again(disk_file *file, vsdk_error *error);
 /* How many bytes it takes on its host. */
 uint64_t file_allocated(const disk_file *file);
 /* Whether there is a hole at `offset`, and how far that answer reaches, at most `length`. */
@@ -49,6 +60,8 @@ int file_is_hole(disk_file *file, uint64_t offset, uint64_t length, uint64_t *sa
 
 const char *file_name(const disk_file *file); /* for messages */
 const char *file_path(const disk_file *file); /* NULL for a descriptor */
+/* Whether this path leads to the same file. */
+int file_is_same(const disk_file *file, const char *path);
 int file_is_read_only(const disk_file *file);
 /* What direct input and output must be aligned to; 1 for any. */
 uint32_t file_alignment(const disk_file *file);

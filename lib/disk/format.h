@@ -112,6 +112,12 @@ struct disk_format {
     /* Fills an empty file. */
     vsdk_status (*create)(disk_file *file, const disk_create_options *options, vsdk_error *error);
     uint64_t (*allocated)(disk_image *image); /* NULL: what the file takes */
+    /* Several buffers in one call, for a format that hands them on to the host as they are; their
+     * sum is `length`. NULL: the core calls read and write for each. */
+    vsdk_status (*read_pieces)(disk_image *image, uint64_t offset, const vsdk_disk_buffer *pieces,
+                               uint32_t count, uint64_t length, vsdk_error *error);
+    vsdk_status (*write_pieces)(disk_image *image, uint64_t offset, const vsdk_disk_buffer *pieces,
+                                uint32_t count, uint64_t length, vsdk_error *error);
 };
 
 /* All formats; VSDK_DISK_AUTO takes the surest probe, and raw is what is left. */
