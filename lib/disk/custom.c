@@ -79,7 +79,7 @@ static vsdk_status custom_zero(disk_image *image, uint64_t offset, uint64_t leng
     custom *c = image->state;
 
     if (!c->ops.write_zeroes)
-        return image_write_zeros(image, offset, length, error);
+        return disk_image_write_zeros(image, offset, length, error);
     forget(error);
     return answer(c->ops.write_zeroes(c->user, offset, length,
                                       flags & DISK_ZERO_MAY_UNMAP ? VSDK_DISK_MAY_UNMAP : 0, error),

@@ -93,7 +93,7 @@ void disk_put(vsdk_disk *disk)
         return;
     channel_workers_end(disk);
     vsdk_pool_close(disk->pool);
-    image_close(disk->image);
+    disk_image_close(disk->image);
     disk_context_clear(&disk->context);
     disk_memory_put(disk);
 }
@@ -167,9 +167,9 @@ static vsdk_status open_layers(vsdk_disk *disk, const vsdk_disk_config *c, vsdk_
     if (!c->path) /* as the embedder opened it */
         disk->flags = (disk->flags & ~(uint32_t)VSDK_DISK_DIRECT) |
                       (file_alignment(file) > 1 ? VSDK_DISK_DIRECT : 0);
-    return image_open(&disk->context, file, c->format ? disk_format_find(c->format) : NULL,
-                      read_only || file_is_read_only(file) ? DISK_IMAGE_READ_ONLY : 0, 0,
-                      &disk->image, error);
+    return disk_image_open(&disk->context, file, c->format ? disk_format_find(c->format) : NULL,
+                           read_only || file_is_read_only(file) ? DISK_IMAGE_READ_ONLY : 0, 0,
+                           &disk->image, error);
 }
 
 vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsdk_error *error)
@@ -291,7 +291,7 @@ vsdk_status vsdk_disk_create_memory(const vsdk_disk_custom *config, vsdk_disk **
     if (!status && (status = file_set_length(file, c.capacity, error)))
         disk_file_close(file);
     if (!status)
-        status = image_open(NULL, file, &disk_raw_format, 0, 0, &made->image, error);
+        status = disk_image_open(NULL, file, &disk_raw_format, 0, 0, &made->image, error);
     if (status) {
         disk_put(made);
         return status;

@@ -137,14 +137,15 @@ vsdk_status disk_read_backing(disk_image *image, uint64_t offset, void *buffer, 
                               vsdk_error *error);
 
 /* Layers without a vsdk_disk around them: for drivers that have others inside, and for tests. */
-vsdk_status image_read(disk_image *image, uint64_t offset, void *buffer, uint64_t length,
-                       vsdk_error *error);
-vsdk_status image_write(disk_image *image, uint64_t offset, const void *buffer, uint64_t length,
-                        vsdk_error *error);
-vsdk_status image_zero(disk_image *image, uint64_t offset, uint64_t length, uint32_t flags,
-                       vsdk_error *error);
-vsdk_status image_discard(disk_image *image, uint64_t offset, uint64_t length, vsdk_error *error);
-vsdk_status image_flush(disk_image *image, vsdk_error *error);
-void image_close(disk_image *image); /* with its backing; may be NULL */
+vsdk_status disk_image_read(disk_image *image, uint64_t offset, void *buffer, uint64_t length,
+                            vsdk_error *error);
+vsdk_status disk_image_write(disk_image *image, uint64_t offset, const void *buffer,
+                             uint64_t length, vsdk_error *error);
+vsdk_status disk_image_zero(disk_image *image, uint64_t offset, uint64_t length, uint32_t flags,
+                            vsdk_error *error);
+vsdk_status disk_image_discard(disk_image *image, uint64_t offset, uint64_t length,
+                               vsdk_error *error);
+vsdk_status disk_image_flush(disk_image *image, vsdk_error *error);
+void disk_image_close(disk_image *image); /* with its backing; may be NULL */
 
 #endif

@@ -49,14 +49,14 @@ void disk_context_clear(disk_context *context)
 /* What a driver has not undone when its open fails, and what every layer has. */
 static void layer_free(disk_image *image)
 {
-    image_close(image->backing);
+    disk_image_close(image->backing);
     disk_file_close(image->file);
     alloc_free(image->backing_name);
     alloc_free(image);
 }
 
-vsdk_status image_open(const disk_context *context, disk_file *file, const disk_format *format,
-                       uint32_t flags, uint32_t depth, disk_image **image, vsdk_error *error)
+vsdk_status disk_image_open(const disk_context *context, disk_file *file, const disk_format *format,
+                            uint32_t flags, uint32_t depth, disk_image **image, vsdk_error *error)
 {
     disk_image *made = alloc_zeroed(sizeof *made);
     vsdk_status status = VSDK_OK;
@@ -85,7 +85,7 @@ vsdk_status image_open(const disk_context *context, disk_file *file, const disk_
     return VSDK_OK;
 }
 
-void image_close(disk_image *image)
+void disk_image_close(disk_image *image)
 {
     if (!image)
         return;
@@ -176,8 +176,8 @@ vsdk_status disk_open_backing(disk_image *image, const char *name, vsdk_disk_for
     vsdk_status status = open_named(image, name, DISK_FILE_READ_ONLY, &file, error);
     if (status)
         return status;
-    return image_open(image->context, file, known, DISK_IMAGE_READ_ONLY, image->depth + 1,
-                      &image->backing, error);
+    return disk_image_open(image->context, file, known, DISK_IMAGE_READ_ONLY, image->depth + 1,
+                           &image->backing, error);
 }
 
 vsdk_status disk_read_backing(disk_image *image, uint64_t offset, void *buffer, uint64_t length,
@@ -190,11 +190,11 @@ vsdk_status disk_read_backing(disk_image *image, uint64_t offset, void *buffer, 
     if (there > length)
         there = length;
     memset((char *)buffer + there, 0, (size_t)(length - there));
-    return there ? image_read(backing, offset, buffer, there, error) : VSDK_OK;
+    return there ? disk_image_read(backing, offset, buffer, there, error) : VSDK_OK;
 }
 
-vsdk_status image_read(disk_image *image, uint64_t offset, void *buffer, uint64_t length,
-                       vsdk_error *error)
+vsdk_status disk_image_read(disk_image *image, uint64_t offset, void *buffer, uint64_t length,
+                            vsdk_error *error)
 {
     return image->format->read(image, offset, buffer, length, error);
 }
@@ -204,16 +204,16 @@ static vsdk_status read_only(vsdk_error *error)
     return error_set(error, VSDK_ERROR_PERMISSION, "vsdk_disk_write", "the disk is read-only");
 }
 
-vsdk_status image_write(disk_image *image, uint64_t offset, const void *buffer, uint64_t length,
-                        vsdk_error *error)
+vsdk_status disk_image_write(disk_image *image, uint64_t offset, const void *buffer,
+                             uint64_t length, vsdk_error *error)
 {
     if (image->flags & DISK_IMAGE_READ_ONLY)
         return read_only(error);
     return image->format->write(image, offset, buffer, length, error);
 }
 
-vsdk_status image_write_zeros(disk_image *image, uint64_t offset, uint64_t length,
-                              vsdk_error *error)
+vsdk_status disk_image_write_zeros(disk_image *image, uint64_t offset, uint64_t length,
+                                   vsdk_error *error)
 {
     void *zeros = alloc_zeroed(length < ZEROS ? length : ZEROS);
     vsdk_status status = VSDK_OK;
@@ -230,24 +230,25 @@ vsdk_status image_write_zeros(disk_image *image, uint64_t offset, uint64_t lengt
     return status;
 }
 
-vsdk_status image_zero(disk_image *image, uint64_t offset, uint64_t length, uint32_t flags,
-                       vsdk_error *error)
+vsdk_status disk_image_zero(disk_image *image, uint64_t offset, uint64_t length, uint32_t flags,
+                            vsdk_error *error)
 {
     if (image->flags & DISK_IMAGE_READ_ONLY)
         return read_only(error);
     if (image->format->zero)
         return image->format->zero(image, offset, length, flags, error);
-    return image_write_zeros(image, offset, length, error);
+    return disk_image_write_zeros(image, offset, length, error);
 }
 
-vsdk_status image_discard(disk_image *image, uint64_t offset, uint64_t length, vsdk_error *error)
+vsdk_status disk_image_discard(disk_image *image, uint64_t offset, uint64_t length,
+                               vsdk_error *error)
 {
     if (image->flags & DISK_IMAGE_READ_ONLY)
         return read_only(error);
     return image->format->discard ? image->format->discard(image, offset, length, error) : VSDK_OK;
 }
 
-vsdk_status image_flush(disk_image *image, vsdk_error *error)
+vsdk_status disk_image_flush(disk_image *image, vsdk_error *error)
 {
     if (image->format->flush)
         return image->format->flush(image, error);

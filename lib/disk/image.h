@@ -19,10 +19,10 @@ void disk_context_clear(disk_context *context);
 /* The surest format. */
 vsdk_status disk_format_probe(disk_file *file, const disk_format **found, vsdk_error *error);
 /* A layer on a file, which is the layer's from here on, on failure too; NULL for AUTO. */
-vsdk_status image_open(const disk_context *context, disk_file *file, const disk_format *format,
-                       uint32_t flags, uint32_t depth, disk_image **image, vsdk_error *error);
+vsdk_status disk_image_open(const disk_context *context, disk_file *file, const disk_format *format,
+                            uint32_t flags, uint32_t depth, disk_image **image, vsdk_error *error);
 /* By the format's write. */
-vsdk_status image_write_zeros(disk_image *image, uint64_t offset, uint64_t length,
-                              vsdk_error *error);
+vsdk_status disk_image_write_zeros(disk_image *image, uint64_t offset, uint64_t length,
+                                   vsdk_error *error);
 
 #endif

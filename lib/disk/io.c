@@ -66,8 +66,8 @@ static vsdk_status check(vsdk_disk *disk, const vsdk_disk_request *r, uint64_t *
 static vsdk_status transfer(disk_image *image, int writes, uint64_t offset, void *buffer,
                             uint64_t length, vsdk_error *error)
 {
-    return writes ? image_write(image, offset, buffer, length, error)
-                  : image_read(image, offset, buffer, length, error);
+    return writes ? disk_image_write(image, offset, buffer, length, error)
+                  : disk_image_read(image, offset, buffer, length, error);
 }
 
 /* The bytes of the buffers from `at` on, to or from `flat`. */
@@ -143,7 +143,7 @@ static vsdk_status run_checked(vsdk_disk *disk, const vsdk_disk_request *r, uint
     vsdk_status status = VSDK_OK;
 
     if (r->operation == VSDK_DISK_FLUSH)
-        return disk->cache == VSDK_DISK_UNSAFE ? VSDK_OK : image_flush(image, error);
+        return disk->cache == VSDK_DISK_UNSAFE ? VSDK_OK : disk_image_flush(image, error);
     if (!length)
         return VSDK_OK;
     if (r->operation == VSDK_DISK_READ)
@@ -151,12 +151,12 @@ static vsdk_status run_checked(vsdk_disk *disk, const vsdk_disk_request *r, uint
     if (r->operation == VSDK_DISK_WRITE)
         status = run_buffers(image, r, length, error);
     else if (r->operation == VSDK_DISK_DISCARD)
-        status = image_discard(image, r->offset, length, error);
+        status = disk_image_discard(image, r->offset, length, error);
     else
-        status = image_zero(image, r->offset, length,
-                            r->flags & VSDK_DISK_MAY_UNMAP ? DISK_ZERO_MAY_UNMAP : 0, error);
+        status = disk_image_zero(image, r->offset, length,
+                                 r->flags & VSDK_DISK_MAY_UNMAP ? DISK_ZERO_MAY_UNMAP : 0, error);
     if (!status && disk->cache == VSDK_DISK_WRITETHROUGH)
-        status = image_flush(image, error);
+        status = disk_image_flush(image, error);
     return status;
 }
 
