@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the functions of disks answer, and with which errors. Nothing of it needs a guest; it runs
+ * on each backend as all the public functions do. tests/unit/disk.c has how disks behave. */
+#include "common.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SECTOR = 512, KIB = 1024 };
+
+static char folder[64], path[96];
+static vsdk_disk *disk;
+
+static void begin(void)
+{
+    strcpy(folder, "/tmp/conf-disk-XXXXXX");
+    cr_assert(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/disk", folder);
+    int fd = open(path, O_CREAT | O_RDWR, 0600);
+    cr_assert(fd >= 0 && ftruncate(fd, 64 * KIB) == 0);
+    close(fd);
+    disk = NULL;
+}
+
+static void end(void)
+{
+    vsdk_disk_close(disk);
+    unlink(path);
+    rmdir(folder);
+}
+
+TestSuite(disk, .init = begin, .fini = end);
+
+static vsdk_disk_config config_of(void)
+{
+    return (vsdk_disk_config){.size = sizeof(vsdk_disk_config), .path = path};
+}
+
+static void open_disk(uint32_t flags)
+{
+    vsdk_disk_config config = config_of();
+
+    config.flags = flags;
+    ok(vsdk_disk_open(&config, &disk, E));
+}
+
+Test(disk, opening_refuses_what_it_must)
+{
+    vsdk_disk *made;
+
+#define REFUSED(code, field, bad)                                                                  \
+    do {                                                                                           \
+        vsdk_disk_config config = config_of();                                                     \
+        config.field = bad;                                                                        \
+        fails(code, vsdk_disk_open(&config, &made, E));                                            \
+        cr_assert_null(made);                                                                      \
+    } while (0)
+    REFUSED(INVALID_ARGUMENT, path, NULL);
+    REFUSED(INVALID_ARGUMENT, flags, 8);
+    REFUSED(INVALID_ARGUMENT, format, VSDK_DISK_MEMORY);
+    REFUSED(INVALID_ARGUMENT, format, 99);
+    REFUSED(INVALID_ARGUMENT, cache, 3);
+    REFUSED(INVALID_ARGUMENT, workers, 65);
+    REFUSED(INVALID_ARGUMENT, allowed_count, 1);
+    REFUSED(INVALID_ARGUMENT, path, "/dev/null");
+    REFUSED(UNSUPPORTED, reserved[3], 1);
+    REFUSED(UNSUPPORTED, reserved32, 1);
+    REFUSED(NOT_FOUND, path, "/tmp/there-is-no-such-file");
+    REFUSED(NOT_FOUND, path, "/dev/null/file");
+#undef REFUSED
+    vsdk_disk_config config = config_of();
+    fails(INVALID_ARGUMENT, vsdk_disk_open(NULL, &made, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_open(&config, NULL, E));
+    static const char *const none[] = {NULL};
+    config.allowed = none;
+    config.allowed_count = 1;
+    fails(INVALID_ARGUMENT, vsdk_disk_open(&config, &made, E));
+    cr_assert_eq(truncate(path, 0), 0);
+    config = config_of();
+    fails(FORMAT, vsdk_disk_open(&config, &made, E));
+}
+
+/* Root may open anything: so another one asks. */
+Test(disk, who_may_not_is_told)
+{
+    vsdk_disk_config config = config_of();
+
+    if (geteuid())
+        cr_assert_eq(chmod(path, 0), 0);
+    else
+        cr_assert_eq(seteuid(65534), 0);
+    fails(PERMISSION, vsdk_disk_open(&config, &disk, E));
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = "/vsdk-disk", .format = VSDK_DISK_RAW, .capacity = SECTOR};
+    fails(PERMISSION, vsdk_disk_create_image(&image, E));
+    cr_assert(seteuid(getuid()) == 0);
+}
+
+Test(disk, one_that_is_locked_is_busy)
+{
+    vsdk_disk_config config = config_of();
+    vsdk_disk *other;
+
+    open_disk(0);
+    fails(BUSY, vsdk_disk_open(&config, &other, E));
+}
+
+static vsdk_status reads(void *user, uint64_t offset, void *buffer, uint64_t length,
+                         vsdk_error *error)
+{
+    return user ? VSDK_ERROR_GONE : VSDK_OK;
+}
+
+static unsigned releases;
+
+static void release(void *user)
+{
+    releases++;
+}
+
+Test(disk, making_refuses_what_it_must)
+{
+    vsdk_disk_ops ops = {.size = sizeof ops, .read = reads, .release = release};
+    vsdk_disk *made;
+    unsigned calls = 0;
+
+#define REFUSED(code, field, bad)                                                                  \
+    do {                                                                                           \
+        vsdk_disk_custom config = {.size = sizeof config, .capacity = SECTOR};                     \
+        config.field = bad;                                                                        \
+        fails(code, vsdk_disk_create(&ops, NULL, &config, &made, E));                              \
+        fails(code, vsdk_disk_create_memory(&config, &made, E));                                   \
+        calls++;                                                                                   \
+    } while (0)
+    releases = 0;
+    REFUSED(INVALID_ARGUMENT, flags, 2);
+    REFUSED(INVALID_ARGUMENT, capacity, 0);
+    REFUSED(INVALID_ARGUMENT, capacity, 100);
+    REFUSED(INVALID_ARGUMENT, capacity, UINT64_MAX - 511);
+    REFUSED(INVALID_ARGUMENT, workers, 65);
+    REFUSED(INVALID_ARGUMENT, block_size, 513);
+    REFUSED(INVALID_ARGUMENT, block_size, 256);
+    REFUSED(UNSUPPORTED, reserved[0], 1);
+#undef REFUSED
+    vsdk_disk_custom config = {.size = sizeof config, .capacity = SECTOR};
+    fails(INVALID_ARGUMENT, vsdk_disk_create(&ops, NULL, NULL, &made, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_create(&ops, NULL, &config, NULL, E));
+    cr_assert_eq(releases, calls + 2);
+    fails(INVALID_ARGUMENT, vsdk_disk_create_memory(NULL, &made, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_create_memory(&config, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_create(NULL, NULL, &config, &made, E));
+    ops.reserved[0] = 1;
+    fails(UNSUPPORTED, vsdk_disk_create(&ops, NULL, &config, &made, E));
+    ops.reserved[0] = 0;
+    ops.read = NULL;
+    fails(INVALID_ARGUMENT, vsdk_disk_create(&ops, NULL, &config, &made, E));
+}
+
+Test(disk, images_are_made_of_what_can_be)
+{
+    char fresh[96];
+    vsdk_disk_image whole = {
+        .size = sizeof whole, .path = fresh, .format = VSDK_DISK_RAW, .capacity = SECTOR};
+
+    snprintf(fresh, sizeof fresh, "%s/new", folder);
+#define REFUSED(code, field, bad)                                                                  \
+    do {                                                                                           \
+        vsdk_disk_image image = whole;                                                             \
+        image.field = bad;                                                                         \
+        fails(code, vsdk_disk_create_image(&image, E));                                            \
+        cr_assert_neq(access(fresh, F_OK), 0, "%s", #field);                                       \
+    } while (0)
+    REFUSED(INVALID_ARGUMENT, path, NULL);
+    REFUSED(INVALID_ARGUMENT, flags, 4);
+    REFUSED(INVALID_ARGUMENT, format, VSDK_DISK_AUTO);
+    REFUSED(INVALID_ARGUMENT, format, VSDK_DISK_CUSTOM);
+    REFUSED(INVALID_ARGUMENT, capacity, 0);
+    REFUSED(INVALID_ARGUMENT, capacity, 513);
+    REFUSED(INVALID_ARGUMENT, backing, "some");
+    REFUSED(UNSUPPORTED, cluster_size, 4096);
+    REFUSED(UNSUPPORTED, reserved[2], 1);
+    REFUSED(LIMIT, capacity, INT64_MAX & ~UINT64_C(511));
+    REFUSED(EXISTS, path, path);
+    REFUSED(NOT_FOUND, path, "/tmp/there-is-no-such-folder/new");
+#undef REFUSED
+    fails(INVALID_ARGUMENT, vsdk_disk_create_image(NULL, E));
+    ok(vsdk_disk_create_image(&whole, E));
+    unlink(fresh);
+}
+
+Test(disk, input_and_output_refuse_what_they_must)
+{
+    uint8_t bytes[SECTOR] = {0};
+
+    open_disk(0);
+    fails(INVALID_ARGUMENT, vsdk_disk_read(NULL, 0, bytes, SECTOR, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_write(NULL, 0, bytes, SECTOR, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_flush(NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_discard(disk, 1, SECTOR, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_write_zeroes(disk, 0, SECTOR, 8, E));
+    fails(RANGE, vsdk_disk_read(disk, 64 * KIB, bytes, SECTOR, E));
+    fails(RANGE, vsdk_disk_write(disk, 64 * KIB, bytes, SECTOR, E));
+    fails(RANGE, vsdk_disk_discard(disk, 64 * KIB, SECTOR, E));
+    fails(RANGE, vsdk_disk_write_zeroes(disk, 64 * KIB, SECTOR, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_resize(disk, 1, E));
+    ok(vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+    ok(vsdk_disk_write_zeroes(disk, 0, SECTOR, VSDK_DISK_MAY_UNMAP, E));
+    ok(vsdk_disk_discard(disk, 0, SECTOR, E));
+    ok(vsdk_disk_flush(disk, E));
+    fails(LIMIT, vsdk_disk_resize(disk, INT64_MAX & ~UINT64_C(511), E));
+    ok(vsdk_disk_resize(disk, 128 * KIB, E));
+    cr_assert_eq(truncate(path, SECTOR), 0);
+    fails(FORMAT, vsdk_disk_read(disk, 32 * KIB, bytes, SECTOR, E));
+    vsdk_disk_report report = {.size = sizeof report};
+    fails(UNSUPPORTED, vsdk_disk_check(disk, 0, &report, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_check(disk, 2, &report, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_check(disk, 0, NULL, E));
+    vsdk_disk_info info = {.size = 4};
+    fails(INVALID_ARGUMENT, vsdk_disk_get_info(disk, &info, E));
+    info.size = sizeof info;
+    ok(vsdk_disk_get_info(disk, &info, E));
+    cr_assert_eq(info.capacity, 128 * KIB);
+}
+
+Test(disk, a_read_only_disk_refuses_changes)
+{
+    uint8_t bytes[SECTOR] = {0};
+    vsdk_disk_report report = {.size = sizeof report};
+
+    open_disk(VSDK_DISK_READ_ONLY);
+    fails(PERMISSION, vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+    fails(PERMISSION, vsdk_disk_discard(disk, 0, SECTOR, E));
+    fails(PERMISSION, vsdk_disk_write_zeroes(disk, 0, SECTOR, 0, E));
+    fails(PERMISSION, vsdk_disk_resize(disk, SECTOR, E));
+    fails(PERMISSION, vsdk_disk_check(disk, VSDK_DISK_REPAIR, &report, E));
+    ok(vsdk_disk_read(disk, 0, bytes, SECTOR, E));
+}
+
+static vsdk_status fails_all(void *user, uint64_t offset, const void *buffer, uint64_t length,
+                             vsdk_error *error)
+{
+    return VSDK_ERROR_LIMIT;
+}
+
+static vsdk_status fails_range(void *user, uint64_t offset, uint64_t length,
+                               vsdk_disk_request_flags flags, vsdk_error *error)
+{
+    return VSDK_ERROR_LIMIT;
+}
+
+static vsdk_status fails_flush(void *user, vsdk_error *error)
+{
+    return VSDK_ERROR_LIMIT;
+}
+
+static vsdk_status fails_resize(void *user, uint64_t capacity, vsdk_error *error)
+{
+    return VSDK_ERROR_LIMIT;
+}
+
+Test(disk, an_embedders_disk_that_fails)
+{
+    const vsdk_disk_ops ops = {.size = sizeof ops,
+                               .read = reads,
+                               .write = fails_all,
+                               .flush = fails_flush,
+                               .discard = fails_range,
+                               .write_zeroes = fails_range,
+                               .resize = fails_resize};
+    const vsdk_disk_ops least = {.size = sizeof least, .read = reads, .write = fails_all};
+    vsdk_disk_custom config = {.size = sizeof config, .capacity = SECTOR};
+    uint8_t bytes[SECTOR] = {0};
+
+    ok(vsdk_disk_create(&ops, &config, &config, &disk, E));
+    fails(SYSTEM, vsdk_disk_read(disk, 0, bytes, SECTOR, E));
+    fails(SYSTEM, vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+    fails(SYSTEM, vsdk_disk_flush(disk, E));
+    fails(SYSTEM, vsdk_disk_discard(disk, 0, SECTOR, E));
+    fails(SYSTEM, vsdk_disk_write_zeroes(disk, 0, SECTOR, 0, E));
+    fails(SYSTEM, vsdk_disk_resize(disk, 2 * SECTOR, E));
+    vsdk_disk_close(disk);
+    ok(vsdk_disk_create(&least, &config, &config, &disk, E));
+    fails(UNSUPPORTED, vsdk_disk_resize(disk, 2 * SECTOR, E));
+}
+
+/* A file system of 64 KiB, where this process may mount one. */
+Test(disk, a_file_system_may_be_full)
+{
+    char small[96];
+    static uint8_t bytes[128 * KIB];
+
+    snprintf(small, sizeof small, "%s/small", folder);
+    cr_assert_eq(mkdir(small, 0700), 0);
+    if (mount("none", small, "tmpfs", 0, "size=64k")) {
+        rmdir(small);
+        cr_skip_test("no file system can be mounted: %s", strerror(errno));
+    }
+    char inside[128];
+    snprintf(inside, sizeof inside, "%s/disk", small);
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = inside, .format = VSDK_DISK_RAW, .capacity = sizeof bytes};
+    vsdk_disk_config config = config_of();
+    ok(vsdk_disk_create_image(&image, E));
+    config.path = inside;
+    ok(vsdk_disk_open(&config, &disk, E));
+    fails(LIMIT, vsdk_disk_write(disk, 0, bytes, sizeof bytes, E));
+    cr_assert(strstr(E->message, inside) && E->hint[0], "%s", E->message);
+    fails(LIMIT, vsdk_disk_write_zeroes(disk, 0, sizeof bytes, 0, E));
+    vsdk_disk_close(disk);
+    disk = NULL;
+    umount(small);
+    rmdir(small);
+}
+
+static vsdk_disk_channel *channel;
+static unsigned answers;
+static vsdk_status drained;
+
+static void done(void *user, vsdk_disk_request *request)
+{
+    answers++;
+    if (user)
+        drained = vsdk_disk_drain(channel, 0, E);
+}
+
+static void resized(void *user, vsdk_disk *of, uint64_t capacity)
+{
+}
+
+Test(disk, channels_and_watches)
+{
+    vsdk_disk_watch *watch;
+    vsdk_disk_request request = {.operation = VSDK_DISK_FLUSH}, *list = &request;
+
+    open_disk(0);
+    releases = answers = 0;
+    fails(INVALID_ARGUMENT, vsdk_disk_channel_create(NULL, done, NULL, release, &channel, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_channel_create(disk, NULL, NULL, release, &channel, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_channel_create(disk, done, NULL, release, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_watch_create(NULL, resized, NULL, release, &watch, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_watch_create(disk, NULL, NULL, release, &watch, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_watch_create(disk, resized, NULL, release, NULL, E));
+    cr_assert_eq(releases, 6);
+    ok(vsdk_disk_watch_create(disk, resized, NULL, NULL, &watch, E));
+    vsdk_disk_watch_close(vsdk_disk_watch_ref(watch));
+    vsdk_disk_watch_close(watch);
+    ok(vsdk_disk_channel_create(disk, done, &answers, release, &channel, E));
+    vsdk_disk_channel_close(vsdk_disk_channel_ref(channel));
+    vsdk_disk_close(vsdk_disk_ref(disk));
+    fails(INVALID_ARGUMENT, vsdk_disk_submit(channel, NULL, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_submit(NULL, &list, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_disk_drain(NULL, 0, E));
+    ok(vsdk_disk_submit(channel, &list, 1, E));
+    cr_assert(answers == 1 && drained == VSDK_ERROR_BUSY);
+    ok(vsdk_disk_drain(channel, VSDK_FOREVER, E));
+    vsdk_disk_channel_close(channel);
+    cr_assert_eq(releases, 7);
+}
+
+/* Nobody does what a pool that was stopped was asked for. */
+Test(disk, a_drain_has_an_end)
+{
+    vsdk_disk_config config = config_of();
+    vsdk_disk_request request = {.operation = VSDK_DISK_FLUSH}, *list = &request;
+
+    ok(vsdk_pool_create(NULL, &config.pool, E));
+    ok(vsdk_disk_open(&config, &disk, E));
+    ok(vsdk_disk_channel_create(disk, done, NULL, NULL, &channel, E));
+    ok(vsdk_pool_stop(config.pool, E));
+    ok(vsdk_disk_submit(channel, &list, 1, E));
+    fails(TIMEOUT, vsdk_disk_drain(channel, 1000, E));
+    ok(vsdk_disk_drain(channel, VSDK_FOREVER, E));
+    vsdk_disk_channel_close(channel);
+    vsdk_disk *other;
+    vsdk_disk_custom memory = {.size = sizeof memory, .capacity = SECTOR, .pool = config.pool};
+    fails(INVALID_ARGUMENT, vsdk_disk_create_memory(&memory, &other, E));
+    vsdk_pool_close(config.pool);
+}
+
+Test(disk, a_pool_gives_a_loop_back)
+{
+    vsdk_pool *pool;
+    vsdk_loop *loop;
+
+    ok(vsdk_pool_create(NULL, &pool, E));
+    ok(vsdk_loop_create(&loop, E));
+    fails(INVALID_ARGUMENT, vsdk_pool_remove_loop(NULL, loop, E));
+    fails(INVALID_ARGUMENT, vsdk_pool_remove_loop(pool, NULL, E));
+    fails(NOT_FOUND, vsdk_pool_remove_loop(pool, loop, E));
+    for (int i = 0; i < 2; i++) {
+        ok(vsdk_pool_add_loop(pool, loop, E));
+        ok(vsdk_pool_remove_loop(pool, loop, E));
+    }
+    fails(NOT_FOUND, vsdk_pool_remove_loop(pool, loop, E));
+    vsdk_loop_close(loop);
+    vsdk_pool_close(pool);
+}
