@@ -740,13 +740,14 @@ vsdk_status vsdk_disk_channel_create(vsdk_disk *disk, vsdk_disk_done_fn done, vo
 /*
  * Drop a reference to a channel.
  *
- * What is in flight is done and answered; then the channel is gone.
+ * With the last one the channel ends. A request that nobody has begun is answered with
+ * VSDK_ERROR_STATE, on this thread, and not done; drain before, so that all are. One that is under
+ * way is done, and answered.
  *
  *   channel  (may be NULL) The reference to drop.
  *
  * Given NULL: does nothing.
- * Threads: any. Blocks: as vsdk_disk_close. From callbacks: yes. States: any. Backends: all. Since
- * 0.1.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 void vsdk_disk_channel_close(vsdk_disk_channel *channel);
 

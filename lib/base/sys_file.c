@@ -87,13 +87,14 @@ int64_t sys_seek(int fd, uint64_t offset, int whence)
     return AGAIN(syscall(SYS_lseek, fd, offset, whence));
 }
 
+/* How it was opened, not how it is locked. */
 int sys_flags(int fd)
 {
     return (int)AGAIN(syscall(SYS_fcntl, fd, F_GETFL));
 }
 
 /* A block device is as long as its end is far; what it takes is all of it. */
-static int fill(int fd, const struct stat *status, sys_file *file)
+static int fill_look(int fd, const struct stat *status, sys_file *file)
 {
     *file = (sys_file){.device = status->st_dev, .inode = status->st_ino, .alignment = 512};
     if (S_ISREG(status->st_mode)) {
@@ -123,14 +124,15 @@ int sys_file_look(int fd, sys_file *file)
 {
     struct stat status;
 
-    return fstat(fd, &status) ? -errno : fill(fd, &status, file);
+    return fstat(fd, &status) ? -errno : fill_look(fd, &status, file);
 }
 
+/* By its path: nothing is opened, so a block device says which one it is and no more. */
 int sys_file_look_at(const char *path, sys_file *file)
 {
     struct stat status;
 
-    return stat(path, &status) ? -errno : fill(-1, &status, file);
+    return stat(path, &status) ? -errno : fill_look(-1, &status, file);
 }
 
 int sys_lock_byte(int fd, uint64_t offset, int held)

@@ -91,11 +91,10 @@ static void channel_put(vsdk_disk_channel *channel)
 }
 
 /* When the callback has returned the request may be gone, or submitted again. */
-static void do_request(vsdk_disk_request *request)
+static void answer_request(vsdk_disk_request *request)
 {
     vsdk_disk_channel *channel = scratch_of(request)->channel;
 
-    request->status = disk_run(channel->disk, request, "vsdk_disk_submit", request->error);
     lock_assert_none();
     channel->done(channel->user, request);
     atomic_fetch_sub(&channel->disk->in_flight, 1);
@@ -103,6 +102,14 @@ static void do_request(vsdk_disk_request *request)
     if (atomic_load(&channel->waiters))
         sys_futex_wake(&channel->in_flight);
     channel_put(channel);
+}
+
+static void do_request(vsdk_disk_request *request)
+{
+    vsdk_disk *disk = scratch_of(request)->channel->disk;
+
+    request->status = disk_run(disk, request, "vsdk_disk_submit", request->error);
+    answer_request(request);
 }
 
 /* With the frame that a callback's own submits find. */
@@ -176,9 +183,10 @@ static vsdk_status worker_make(vsdk_disk *disk, disk_worker *worker, vsdk_error 
 /* The statuses of loops and pools are a disk's too, but for these. */
 static vsdk_status as_of_disk(vsdk_status status, vsdk_error *error)
 {
-    if (status != VSDK_ERROR_GONE)
+    if (status != VSDK_ERROR_GONE && status != VSDK_ERROR_STATE)
         return status;
-    return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_disk_open", "the pool was stopped");
+    return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, "vsdk_disk_open",
+                     "the pool was stopped, or is of another process");
 }
 
 vsdk_status channel_workers_make(vsdk_disk *disk, uint32_t count, vsdk_error *error)
@@ -325,6 +333,7 @@ vsdk_status vsdk_disk_channel_create(vsdk_disk *disk, vsdk_disk_done_fn done, vo
             release(user);
         return status;
     }
+    refs_init(&made->handles);
     refs_init(&made->refs);
     refs_get(&disk->refs);
     made->disk = disk;
@@ -338,12 +347,22 @@ vsdk_status vsdk_disk_channel_create(vsdk_disk *disk, vsdk_disk_done_fn done, vo
 vsdk_disk_channel *vsdk_disk_channel_ref(vsdk_disk_channel *channel)
 {
     if (channel && channel->disk->process == process_id())
-        refs_get(&channel->refs);
+        refs_get(&channel->handles);
     return channel;
 }
 
+/* What nobody has begun is given back undone: the pool may have been stopped, and then nobody
+ * would. */
 void vsdk_disk_channel_close(vsdk_disk_channel *channel)
 {
-    if (channel && channel->disk->process == process_id())
-        channel_put(channel);
+    vsdk_disk_request *request;
+
+    if (!channel || channel->disk->process != process_id() || !refs_put(&channel->handles))
+        return;
+    while ((request = take_waiting(channel->disk, channel))) {
+        request->status = error_set(request->error, VSDK_ERROR_STATE, "vsdk_disk_submit",
+                                    "the channel was closed before the request was begun");
+        answer_request(request);
+    }
+    channel_put(channel);
 }

@@ -5,6 +5,8 @@
 #include "base/sys_file.h"
 #include "disk/image.h"
 
+/* What no format has is wrong; what this format lacks is unsupported, and the driver says it. A
+ * backing file is not looked at: it may be made later, or be on another host. */
 static vsdk_status check_image(const vsdk_disk_image *i, const char *operation, vsdk_error *error)
 {
     const disk_format *format = disk_format_find(i->format);
@@ -30,6 +32,7 @@ static vsdk_status check_image(const vsdk_disk_image *i, const char *operation, 
     return VSDK_OK;
 }
 
+/* Flushed, so that a loss of power leaves a whole image or none that anybody was told of. */
 vsdk_status vsdk_disk_create_image(const vsdk_disk_image *image, vsdk_error *error)
 {
     static const char operation[] = "vsdk_disk_create_image";
@@ -51,6 +54,7 @@ vsdk_status vsdk_disk_create_image(const vsdk_disk_image *image, vsdk_error *err
                                          .backing = i.backing,
                                          .backing_format = i.backing_format,
                                          .flags = i.flags};
+    /* The file is new and ours: nobody else writes it, and a failure may take it away. */
     status = disk_format_find(i.format)->create(file, &options, error);
     if (!status)
         status = file_flush(file, error);

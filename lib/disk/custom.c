@@ -10,6 +10,7 @@ typedef struct custom {
     void *user;
 } custom;
 
+/* The last thing that the embedder's functions hear. */
 static void custom_close(disk_image *image)
 {
     custom *c = image->state;
@@ -28,6 +29,8 @@ static vsdk_status answer(vsdk_status status, const char *operation, vsdk_error 
                      vsdk_status_name(status));
 }
 
+/* The embedder's function may leave the record alone: then it says nothing of an earlier failure.
+ */
 static void forget(vsdk_error *error)
 {
     if (error)
@@ -52,6 +55,7 @@ static vsdk_status custom_write(disk_image *image, uint64_t offset, const void *
     return answer(c->ops.write(c->user, offset, buffer, length, error), "vsdk_disk_write", error);
 }
 
+/* Without a flush each write is safe when it returns. */
 static vsdk_status custom_flush(disk_image *image, vsdk_error *error)
 {
     custom *c = image->state;
@@ -62,6 +66,7 @@ static vsdk_status custom_flush(disk_image *image, vsdk_error *error)
     return answer(c->ops.flush(c->user, error), "vsdk_disk_flush", error);
 }
 
+/* A discard is a hint, which may be lost. */
 static vsdk_status custom_discard(disk_image *image, uint64_t offset, uint64_t length,
                                   vsdk_error *error)
 {
@@ -86,6 +91,7 @@ static vsdk_status custom_zero(disk_image *image, uint64_t offset, uint64_t leng
                   "vsdk_disk_write_zeroes", error);
 }
 
+/* It runs alone, so that the capacity and what the functions believe change together. */
 static vsdk_status custom_resize(disk_image *image, uint64_t capacity, vsdk_error *error)
 {
     custom *c = image->state;
@@ -100,6 +106,7 @@ static vsdk_status custom_resize(disk_image *image, uint64_t capacity, vsdk_erro
     return status;
 }
 
+/* Only the embedder knows. */
 static uint64_t custom_allocated(disk_image *image)
 {
     (void)image;

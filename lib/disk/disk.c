@@ -15,6 +15,8 @@
 
 static const uint32_t OPEN_FLAGS = VSDK_DISK_READ_ONLY | VSDK_DISK_DIRECT | VSDK_DISK_NO_LOCK;
 
+/* What every function asks first. In a forked child locks may be held by threads that it does not
+ * have. */
 vsdk_status disk_begin(vsdk_disk *disk, const char *operation, vsdk_error *error)
 {
     if (!disk)
@@ -22,6 +24,7 @@ vsdk_status disk_begin(vsdk_disk *disk, const char *operation, vsdk_error *error
     return disk->process == process_id() ? VSDK_OK : error_forked(error, operation);
 }
 
+/* One instruction that is locked, unless somebody is alone: then it sleeps until that is over. */
 void disk_enter(vsdk_disk *disk)
 {
     uint32_t inside = atomic_load(&disk->inside);
@@ -63,6 +66,7 @@ void disk_leave_alone(vsdk_disk *disk)
     sys_futex_wake(&disk->inside);
 }
 
+/* From here on disk_put takes it back, whatever it has by then. */
 vsdk_disk *disk_new(uint32_t flags, vsdk_disk_cache cache)
 {
     vsdk_disk *disk = alloc_zeroed(sizeof *disk);
@@ -78,6 +82,7 @@ vsdk_disk *disk_new(uint32_t flags, vsdk_disk_cache cache)
     return disk;
 }
 
+/* A worker's callback may still look at a disk that is closed: it finds no reference, and goes. */
 void disk_memory_put(vsdk_disk *disk)
 {
     if (!refs_put(&disk->memory))
@@ -87,6 +92,8 @@ void disk_memory_put(vsdk_disk *disk)
     alloc_free(disk);
 }
 
+/* No request is under way. The workers first: nobody comes in after that. Layers are closed before
+ * what they point to. */
 void disk_put(vsdk_disk *disk)
 {
     if (!refs_put(&disk->refs))
@@ -98,6 +105,7 @@ void disk_put(vsdk_disk *disk)
     disk_memory_put(disk);
 }
 
+/* What the format could not promise (a file that is only read) is the disk's from here on. */
 vsdk_status disk_finish(vsdk_disk *made, vsdk_pool *pool, uint32_t workers, vsdk_disk **disk,
                         vsdk_error *error)
 {
@@ -144,6 +152,7 @@ static vsdk_status check_config(const vsdk_disk_config *c, const char *operation
     return VSDK_OK;
 }
 
+/* The same for all files of a chain. */
 static uint32_t file_flags_of(const vsdk_disk_config *c)
 {
     return (c->flags & VSDK_DISK_DIRECT ? DISK_FILE_DIRECT : 0) |
@@ -151,6 +160,7 @@ static uint32_t file_flags_of(const vsdk_disk_config *c)
            (c->cache == VSDK_DISK_UNSAFE ? DISK_FILE_UNSAFE : 0);
 }
 
+/* The first file, and by its driver all that lie under it. */
 static vsdk_status open_layers(vsdk_disk *disk, const vsdk_disk_config *c, vsdk_error *error)
 {
     uint32_t read_only = c->flags & VSDK_DISK_READ_ONLY;
@@ -197,6 +207,7 @@ vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsd
     return disk_finish(made, c.pool, c.workers, disk, error);
 }
 
+/* For both kinds of disks without a file. */
 static vsdk_status read_custom(vsdk_disk_custom *c, const vsdk_disk_custom *given,
                                const char *operation, vsdk_error *error)
 {
@@ -220,6 +231,7 @@ static vsdk_status read_custom(vsdk_disk_custom *c, const vsdk_disk_custom *give
     return VSDK_OK;
 }
 
+/* A table of an earlier version is shorter: what it lacks is NULL. */
 static vsdk_status read_ops(vsdk_disk_ops *copy, const vsdk_disk_ops *ops, const char *operation,
                             vsdk_error *error)
 {
@@ -314,6 +326,7 @@ void vsdk_disk_close(vsdk_disk *disk)
         disk_put(disk);
 }
 
+/* The chain does not change while somebody is inside. */
 static uint32_t depth_of(const disk_image *image)
 {
     uint32_t depth = 0;
@@ -362,6 +375,7 @@ vsdk_status vsdk_disk_get_info(vsdk_disk *disk, vsdk_disk_info *info, vsdk_error
     return record_write(info, &now, sizeof now, sizeof now, operation, error);
 }
 
+/* Watches are told by who has resized, when others may come in again: a watch may use the disk. */
 vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *error)
 {
     static const char operation[] = "vsdk_disk_resize";
@@ -388,6 +402,8 @@ vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *err
     return status;
 }
 
+/* The report is written once before, so that a size that does not fit is told before an hour of
+ * work. */
 vsdk_status vsdk_disk_check(vsdk_disk *disk, vsdk_disk_check_flags flags, vsdk_disk_report *report,
                             vsdk_error *error)
 {

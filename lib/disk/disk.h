@@ -48,7 +48,8 @@ struct vsdk_disk {
 };
 
 struct vsdk_disk_channel {
-    refs refs; /* handles, requests in flight */
+    refs handles;
+    refs refs; /* handles together, each request in flight */
     vsdk_disk *disk;
     vsdk_disk_done_fn done;
     void *user;

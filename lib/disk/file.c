@@ -80,6 +80,8 @@ static vsdk_status failed(const disk_file *file, int error_number, const char *o
     return error_hint(error, VSDK_ERROR_LIMIT, "make room on the file system of %s", file->name);
 }
 
+/* A path through a file is as good as none. EINVAL is how a file system says that it has no
+ * O_DIRECT. */
 static vsdk_status cannot_open(const char *name, int error_number, vsdk_error *error)
 {
     vsdk_status status = error_number == ENOENT || error_number == ENOTDIR
@@ -96,6 +98,8 @@ static vsdk_status cannot_open(const char *name, int error_number, vsdk_error *e
     return error_set_errno(error, status, error_number, "vsdk_disk_open", "%s", name);
 }
 
+/* The end of a path tells more than its beginning. Numbers by hand: a name must not depend on a
+ * locale, nor fail. */
 static void take_name(disk_file *file, const char *path, int descriptor)
 {
     static const char prefix[] = "descriptor ";
@@ -132,6 +136,7 @@ static vsdk_status open_path(disk_file *file, vsdk_error *error)
     return file->fd < 0 ? cannot_open(file->name, -file->fd, error) : VSDK_OK;
 }
 
+/* What it was opened for is what it can do; flags that it lacks can't be added to it. */
 static vsdk_status open_descriptor(disk_file *file, int descriptor, vsdk_error *error)
 {
     file->fd = sys_dup(descriptor);
@@ -152,6 +157,7 @@ static vsdk_status open_descriptor(disk_file *file, int descriptor, vsdk_error *
     return VSDK_OK;
 }
 
+/* Its kind and its length. A pipe or a terminal has neither. */
 static vsdk_status look(disk_file *file, vsdk_error *error)
 {
     sys_file found;
@@ -221,6 +227,7 @@ static vsdk_status ends(const disk_file *file, uint64_t offset, uint64_t length,
                      (unsigned long long)offset);
 }
 
+/* The kernel's offsets are signed. */
 static int is_possible(uint64_t offset, uint64_t length)
 {
     return checked_within(offset, length, INT64_MAX);
@@ -244,6 +251,7 @@ static vsdk_status read_some(disk_file *file, uint64_t offset, void *buffer, uin
     return VSDK_OK;
 }
 
+/* All of it. A call that writes nothing would be repeated for ever. */
 static vsdk_status write_all(disk_file *file, uint64_t offset, const void *buffer, uint64_t length,
                              vsdk_error *error)
 {
@@ -284,6 +292,7 @@ static uint64_t window(const disk_file *file, uint64_t offset, uint64_t length, 
     return ((end + mask) & ~mask) - *start;
 }
 
+/* The file may end within a window: what is there of the wanted bytes counts. */
 static vsdk_status bounce_read(disk_file *file, uint64_t offset, void *buffer, uint64_t length,
                                uint64_t *got, vsdk_error *error)
 {
@@ -434,11 +443,13 @@ vsdk_status file_flush(disk_file *file, vsdk_error *error)
     return result ? failed(file, -result, "vsdk_disk_flush", error) : VSDK_OK;
 }
 
+/* The file system, or the kind of file, does not know this. */
 static int is_missing(int result)
 {
     return result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL || result == -ENODEV;
 }
 
+/* A hole past the end would be none, and would not make the file longer. */
 vsdk_status file_punch(disk_file *file, uint64_t offset, uint64_t length, vsdk_error *error)
 {
     uint64_t end = file_length(file);
@@ -487,6 +498,7 @@ vsdk_status file_zero(disk_file *file, uint64_t offset, uint64_t length, vsdk_er
     return VSDK_OK;
 }
 
+/* Where the host can't promise room it is taken by writing. Only for files that were made now. */
 vsdk_status file_allocate(disk_file *file, uint64_t length, vsdk_error *error)
 {
     int result = sys_fallocate(file->fd, 0, 0, length);
@@ -511,6 +523,7 @@ vsdk_status file_set_length(disk_file *file, uint64_t length, vsdk_error *error)
     return VSDK_OK;
 }
 
+/* For a block device that somebody else has made larger. */
 vsdk_status file_look_again(disk_file *file, vsdk_error *error)
 {
     sys_file found;

@@ -11,6 +11,7 @@ enum { ZEROS = 1 << 16 };
 
 static const char no_memory[] = "no memory";
 
+/* NULL without memory. */
 static char *copy_of(const char *text)
 {
     char *copy = alloc_unset(strlen(text) + 1);
@@ -18,6 +19,8 @@ static char *copy_of(const char *text)
     return copy ? strcpy(copy, text) : NULL;
 }
 
+/* Copied: they are needed again when a chain is opened anew. What was copied before a failure is
+ * freed by the disk's end. */
 vsdk_status disk_context_fill(disk_context *context, const char *const *allowed, uint32_t count,
                               vsdk_error *error)
 {
@@ -85,6 +88,7 @@ vsdk_status disk_image_open(const disk_context *context, disk_file *file, const 
     return VSDK_OK;
 }
 
+/* The topmost first, which may still write; what it lies on is closed after it. */
 void disk_image_close(disk_image *image)
 {
     if (!image)
@@ -110,6 +114,8 @@ static char *path_of(const disk_image *image, const char *name)
     return path;
 }
 
+/* One file has many paths. The allowed one is opened, so it does not matter when the other one
+ * changes after this look. */
 static int is_same(const char *one, const char *other)
 {
     sys_file a, b;
@@ -129,6 +135,7 @@ static const char *allowed_path(const disk_context *context, const char *path)
     return NULL;
 }
 
+/* Protocols of QEMU's ("nbd:", "json:") are names like any other here, and allowed by nobody. */
 static vsdk_status open_named(disk_image *image, const char *name, uint32_t flags, disk_file **file,
                               vsdk_error *error)
 {
@@ -148,6 +155,7 @@ static vsdk_status open_named(disk_image *image, const char *name, uint32_t flag
                       "list its path in `allowed` if you trust who made the image");
 }
 
+/* A part is written when its image is. */
 vsdk_status disk_open_part(disk_image *image, const char *name, disk_file **file, vsdk_error *error)
 {
     return open_named(image, name, image->flags & DISK_IMAGE_READ_ONLY ? DISK_FILE_READ_ONLY : 0,
@@ -173,6 +181,7 @@ vsdk_status disk_open_backing(disk_image *image, const char *name, vsdk_disk_for
     if (!known && format != VSDK_DISK_AUTO)
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_disk_open",
                          "the format of the backing file %s is not known", name);
+    /* Never for writing: others may lie on the same file. */
     vsdk_status status = open_named(image, name, DISK_FILE_READ_ONLY, &file, error);
     if (status)
         return status;
@@ -199,6 +208,7 @@ vsdk_status disk_image_read(disk_image *image, uint64_t offset, void *buffer, ui
     return image->format->read(image, offset, buffer, length, error);
 }
 
+/* The disk's own check comes first; this one is for layers without a disk. */
 static vsdk_status read_only(vsdk_error *error)
 {
     return error_set(error, VSDK_ERROR_PERMISSION, "vsdk_disk_write", "the disk is read-only");

@@ -9,6 +9,7 @@
 
 enum { BOUNCE = 1 << 16 };
 
+/* What every driver relies on. */
 static int is_whole(uint64_t number)
 {
     return number % DISK_SECTOR == 0;
@@ -33,6 +34,7 @@ static vsdk_status measure(const vsdk_disk_request *r, uint64_t *length, const c
     return VSDK_OK;
 }
 
+/* In this order: what a caller got wrong by itself, then what depends on the disk. */
 static vsdk_status check(vsdk_disk *disk, const vsdk_disk_request *r, uint64_t *length,
                          const char *operation, vsdk_error *error)
 {
@@ -47,6 +49,7 @@ static vsdk_status check(vsdk_disk *disk, const vsdk_disk_request *r, uint64_t *
     if (r->flags & ~(uint32_t)VSDK_DISK_MAY_UNMAP)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "unknown flags 0x%x",
                          r->flags);
+    /* A flush has no place. */
     if (r->operation == VSDK_DISK_FLUSH)
         return VSDK_OK;
     if (!is_whole(r->offset) || !is_whole(*length))
@@ -113,6 +116,8 @@ static vsdk_status run_bounced(disk_image *image, const vsdk_disk_request *r, in
     return status;
 }
 
+/* As few calls as the format allows: one for all buffers, else one for each that is whole sectors.
+ */
 static vsdk_status run_buffers(disk_image *image, const vsdk_disk_request *r, uint64_t length,
                                vsdk_error *error)
 {
@@ -136,6 +141,7 @@ static vsdk_status run_buffers(disk_image *image, const vsdk_disk_request *r, ui
     return status;
 }
 
+/* A write-through disk has no state in between: a write that was not flushed did not succeed. */
 static vsdk_status run_checked(vsdk_disk *disk, const vsdk_disk_request *r, uint64_t length,
                                vsdk_error *error)
 {
@@ -174,6 +180,7 @@ vsdk_status disk_run(vsdk_disk *disk, const vsdk_disk_request *request, const ch
     return status;
 }
 
+/* A plain function is a request with one buffer that never leaves this thread. */
 static vsdk_status run_one(vsdk_disk *disk, vsdk_disk_request *request, void *buffer,
                            uint64_t length, const char *operation, vsdk_error *error)
 {

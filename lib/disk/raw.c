@@ -5,6 +5,7 @@
 #include "disk/format.h"
 #include <string.h>
 
+/* Whatever else is surer. */
 static int raw_probe(disk_file *file, const uint8_t *head, size_t length)
 {
     (void)file, (void)head, (void)length;
@@ -52,6 +53,7 @@ static vsdk_status raw_write(disk_image *image, uint64_t offset, const void *buf
     return file_write(image->file, offset, buffer, length, error);
 }
 
+/* One call to the host for all pieces, but in that last sector. */
 static vsdk_status raw_read_pieces(disk_image *image, uint64_t offset,
                                    const vsdk_disk_buffer *pieces, uint32_t count, uint64_t length,
                                    vsdk_error *error)
@@ -110,6 +112,7 @@ static vsdk_status raw_resize(disk_image *image, uint64_t capacity, vsdk_error *
     return status;
 }
 
+/* A hole reads as zeros, and a copy need not read it. */
 static vsdk_status raw_map(disk_image *image, uint64_t offset, uint64_t length, disk_extent *extent,
                            vsdk_error *error)
 {

@@ -17,6 +17,7 @@ struct vsdk_disk_watch {
     uint32_t round;        /* the last one that it was told in */
 };
 
+/* The last call or the last handle, whichever is later. The watch keeps its disk until then. */
 static void watch_put(vsdk_disk_watch *watch)
 {
     vsdk_disk *disk = watch->disk;
@@ -58,7 +59,7 @@ vsdk_status vsdk_disk_watch_create(vsdk_disk *disk, vsdk_disk_resized_fn fn, voi
     made->user = user;
     made->release = release;
     lock_take(&disk->lock);
-    made->round = disk->round;
+    made->round = disk->round; /* a round that runs is not for it */
     made->next = disk->watches;
     disk->watches = made;
     lock_give(&disk->lock);
@@ -73,6 +74,7 @@ vsdk_disk_watch *vsdk_disk_watch_ref(vsdk_disk_watch *watch)
     return watch;
 }
 
+/* Out of the list first: from then on nobody begins to call it. */
 void vsdk_disk_watch_close(vsdk_disk_watch *watch)
 {
     if (!watch || watch->disk->process != process_id() || !refs_put(&watch->handles))

@@ -31,6 +31,9 @@
     X(acpi_pm_kind, VSDK_ACPI_PM_REDUCED, API_LAST_ACPI_PM_KIND, "reduced")                        \
     X(pci_ejected, VSDK_PCI_EJECTED, API_LAST_PCI_EJECTED, "ejected")                              \
     X(virtio_transport, VSDK_VIRTIO_MMIO, API_LAST_VIRTIO_TRANSPORT, "mmio")                       \
+    X(disk_format, VSDK_DISK_AUTO, API_LAST_DISK_FORMAT, "auto")                                   \
+    X(disk_cache, VSDK_DISK_WRITEBACK, API_LAST_DISK_CACHE, "writeback")                           \
+    X(disk_operation, VSDK_DISK_READ, API_LAST_DISK_OPERATION, "read")                             \
     X(pc_part, VSDK_PC_SERIAL, API_LAST_PC_PART, "serial")                                         \
     X(pc_resource_kind, VSDK_PC_PORTS, API_LAST_PC_RESOURCE_KIND, "ports")
 

@@ -321,6 +321,9 @@ struct children {
     vsdk_share *share;
     vsdk_pool *pool;
     vsdk_loop *pool_loop;
+    vsdk_disk *disk;
+    vsdk_disk_channel *channel;
+    vsdk_disk_watch *disk_watch;
     vsdk_dma_view view;
     int pipe[2];
 };
@@ -359,6 +362,16 @@ static void on_stream(void *user, vsdk_stream *stream, vsdk_stream_events events
 
 static const vsdk_device_ops quiet = {.size = sizeof quiet, .release = on_release};
 
+static void on_done(void *user, vsdk_disk_request *request)
+{
+    called++;
+}
+
+static void on_resized(void *user, vsdk_disk *disk, uint64_t capacity)
+{
+    called++;
+}
+
 static const vsdk_virtio_ops quiet_virtio = {.size = sizeof quiet_virtio, .release = on_release};
 static const vsdk_virtio_config virtio_config = {
     .size = sizeof virtio_config, .type = 42, .queues = 1, .space = "x", .space_length = 1};
@@ -386,6 +399,7 @@ static int make_pci(const struct guest *g, struct children *c)
                                      NULL) &&
            !vsdk_pci_function_attach(c->function, c->pci, 1, NULL);
 }
+static const vsdk_disk_custom disk_config = {.size = sizeof disk_config, .capacity = 4096};
 
 static const vsdk_doorbell_config bell = {
     .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
@@ -410,6 +424,9 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_stream_set_handler(c->near_end, on_stream, NULL, on_release, NULL) &&
            !vsdk_pool_create(NULL, &c->pool, NULL) && !vsdk_loop_create(&c->pool_loop, NULL) &&
            !vsdk_pool_add_loop(c->pool, c->pool_loop, NULL) &&
+           !vsdk_disk_create_memory(&disk_config, &c->disk, NULL) &&
+           !vsdk_disk_channel_create(c->disk, on_done, NULL, on_release, &c->channel, NULL) &&
+           !vsdk_disk_watch_create(c->disk, on_resized, NULL, on_release, &c->disk_watch, NULL) &&
            !vsdk_device_add_range(c->device, VSDK_SPACE_PIO, 0x710, 4, 0, NULL) &&
            !vsdk_virtio_create(g->vm, &quiet_virtio, NULL, &virtio_config, &c->virtio, NULL) &&
            !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
@@ -431,6 +448,9 @@ static void children_close(struct children *c)
     vsdk_stream_close(c->near_end);
     vsdk_pool_close(c->pool);
     vsdk_loop_close(c->pool_loop);
+    vsdk_disk_watch_close(c->disk_watch);
+    vsdk_disk_channel_close(c->channel);
+    vsdk_disk_close(c->disk);
     vsdk_dma_unmap(&c->view);
     vsdk_device_close(c->console);
     vsdk_device_close(c->function);
@@ -631,6 +651,20 @@ static void objects_close(struct objects *o)
     X(ged_raise, o->c.ged, 1)                                                                      \
     X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
     X(pool_stop, o->c.pool)                                                                        \
+    X(pool_remove_loop, o->c.pool, o->c.loop)                                                      \
+    X(disk_get_info, o->c.disk, &r.disk)                                                           \
+    X(disk_read, o->c.disk, 0, r.bytes, 0)                                                         \
+    X(disk_write, o->c.disk, 0, r.bytes, 0)                                                        \
+    X(disk_flush, o->c.disk)                                                                       \
+    X(disk_discard, o->c.disk, 0, 512)                                                             \
+    X(disk_write_zeroes, o->c.disk, 0, 512, 0)                                                     \
+    X(disk_resize, o->c.disk, 512)                                                                 \
+    X(disk_check, o->c.disk, 0, &r.report)                                                         \
+    X(disk_channel_create, o->c.disk, on_done, NULL, NULL, HANDLE)                                 \
+    X(disk_submit, o->c.channel, NULL, 0)                                                          \
+    X(disk_drain, o->c.channel, 0)                                                                 \
+    X(disk_watch_create, o->c.disk, on_resized, NULL, NULL, HANDLE)                                \
+    X(virtio_block_create, o->vm, &block, HANDLE)                                                  \
     X(serial_create, o->vm, NULL, HANDLE)                                                          \
     X(rtc_create, o->vm, NULL, HANDLE)                                                             \
     X(i8042_create, o->vm, NULL, HANDLE)                                                           \
@@ -694,6 +728,8 @@ static int call_everything(const struct objects *o)
         vsdk_virtio_chain chain;
         int32_t descriptor;
         vsdk_pci_function_info function;
+        vsdk_disk_info disk;
+        vsdk_disk_report report;
         vsdk_exit exit;
     } r = {.capability.size = sizeof r.capability,
            .info.size = sizeof r.info,
@@ -702,7 +738,10 @@ static int call_everything(const struct objects *o)
            .config.size = sizeof r.config,
            .view.size = sizeof r.view,
            .function.size = sizeof r.function};
+           .disk.size = sizeof r.disk,
+           .report.size = sizeof r.report};
     vsdk_error error;
+    const vsdk_virtio_block_config block = {.size = sizeof block, .disk = o->c.disk};
     int others = 0;
 
 #define HANDLE (void *)&r.handle

@@ -175,6 +175,13 @@ static void begin_pool(void)
     begin_with(1, 0);
 }
 
+static void begin_fixed(void)
+{
+    pool = NULL;
+    fixed = NULL;
+    begin_with(0, VSDK_VIRTIO_BLOCK_READ_ONLY);
+}
+
 static void end(void)
 {
     vsdk_device_close(device);
@@ -186,6 +193,7 @@ static void end(void)
 }
 
 TestSuite(block, .init = begin, .fini = end);
+TestSuite(block_fixed, .init = begin_fixed, .fini = end);
 TestSuite(block_pool, .init = begin_pool, .fini = end);
 
 static void dispatch(void)
@@ -484,11 +492,8 @@ Test(block, a_chain_without_room_for_an_answer_breaks_a_rule)
     cr_assert_eq(ask(IN, 5, DATA, SECTOR, 1), 0);
 }
 
-Test(block, a_read_only_one_is_not_written, .init = NULL)
+Test(block_fixed, a_read_only_one_is_not_written)
 {
-    pool = NULL;
-    fixed = NULL;
-    begin_with(0, VSDK_VIRTIO_BLOCK_READ_ONLY);
     driver_write(&d, 0x14, 0);
     cr_assert_eq(driver_read(&d, 0x10) & 0xffffff, 0x1e64);
     use(0);

@@ -640,6 +640,25 @@ Test(disk, a_stopped_pool_leaves_it_to_the_drain)
     vsdk_pool_close(pool);
 }
 
+/* Nobody would do it: the memory of disk and request must come back all the same. */
+Test(disk, a_closed_channel_gives_back_what_nobody_began)
+{
+    vsdk_disk_ops ops = ops_of();
+    vsdk_pool *pool = pool_of(1);
+    uint8_t bytes[SECTOR];
+    vsdk_disk_buffer buffer = {bytes, SECTOR};
+    vsdk_disk_request r = request_of(VSDK_DISK_READ, 0, &buffer, 1), *list = &r;
+    answers a = {0};
+
+    make_slow(&ops, pool);
+    ok(vsdk_disk_channel_create(disk, done, &a, released, &a.channel, E));
+    ok(vsdk_pool_stop(pool, E));
+    ok(vsdk_disk_submit(a.channel, &list, 1, E));
+    vsdk_disk_channel_close(a.channel);
+    cr_assert(a.count == 1 && a.released == 1 && r.status == VSDK_ERROR_STATE && !s.reads);
+    vsdk_pool_close(pool);
+}
+
 /* A pool outlives its disks: what they had of it is gone with them. */
 Test(disk, a_disk_takes_its_loops_away)
 {

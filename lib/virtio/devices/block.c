@@ -428,6 +428,7 @@ static void passes_on(void *user, vsdk_work *work)
     tell_capacity(user);
 }
 
+/* What the device can't be, before anything is made. */
 static vsdk_status check(const vsdk_virtio_block_config *c, vsdk_error *error)
 {
     const char *what = NULL;
@@ -527,7 +528,7 @@ static vsdk_status finish(block *b, const vsdk_virtio_block_config *c, vsdk_erro
 }
 
 /* In a forked child virtio would call no release. */
-static int is_foreign(vsdk_vm *vm)
+static int block_is_foreign(vsdk_vm *vm)
 {
     vsdk_vm_info info = {.size = sizeof info};
 
@@ -545,7 +546,7 @@ vsdk_status vsdk_virtio_block_create(vsdk_vm *vm, const vsdk_virtio_block_config
         *device = NULL;
     if (!vm || !config || !device)
         return error_null(error, operation, !vm ? "vm" : config ? "device" : "config");
-    if (is_foreign(vm))
+    if (block_is_foreign(vm))
         return error_forked(error, operation);
     vsdk_status status =
         record_read(&c, sizeof c, config, VSDK_VIRTIO_BLOCK_READ_ONLY, operation, error);
