@@ -132,7 +132,9 @@ int sys_file_look_at(const char *path, sys_file *file)
 {
     struct stat status;
 
-    return stat(path, &status) ? -errno : fill_look(-1, &status, file);
+    int result = (int)AGAIN(syscall(SYS_newfstatat, AT_FDCWD, path, &status, 0));
+
+    return result ? result : fill_look(-1, &status, file);
 }
 
 int sys_lock_byte(int fd, uint64_t offset, int held)

@@ -3,6 +3,8 @@
  * the backend gives us. tests/unit/block.c has what needs no guest. */
 #include "common.h"
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static struct machine m;
 static vsdk_disk *disk;
@@ -88,4 +90,17 @@ Test(block, a_machine_that_is_gone_gets_none)
     vsdk_vm_close(m.vm);
     m.vm = NULL;
     fails(GONE, vsdk_virtio_block_create(vm, &config, &made, E));
+}
+
+/* The machine's own loop is made when it is asked for. */
+Test(block, without_descriptors_there_is_no_loop)
+{
+    vsdk_virtio_block_config config = config_of();
+    const struct rlimit few = {64, 64};
+    vsdk_device *made;
+
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (dup(2) >= 0)
+        ;
+    fails(LIMIT, vsdk_virtio_block_create(m.vm, &config, &made, E));
 }

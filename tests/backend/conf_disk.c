@@ -2,12 +2,12 @@
 /* What the functions of disks answer, and with which errors. Nothing of it needs a guest; it runs
  * on each backend as all the public functions do. tests/unit/disk.c has how disks behave. */
 #include "common.h"
-#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -288,33 +288,68 @@ Test(disk, an_embedders_disk_that_fails)
     fails(UNSUPPORTED, vsdk_disk_resize(disk, 2 * SECTOR, E));
 }
 
-/* A file system of 64 KiB, where this process may mount one. */
-Test(disk, a_file_system_may_be_full)
+/* As on a file system that is full: no file may reach beyond 32 KiB. */
+Test(disk, the_host_may_have_no_room)
 {
-    char small[96];
-    static uint8_t bytes[128 * KIB];
+    const struct rlimit little = {32 * KIB, 32 * KIB};
+    uint8_t bytes[SECTOR] = {0};
 
-    snprintf(small, sizeof small, "%s/small", folder);
-    cr_assert_eq(mkdir(small, 0700), 0);
-    if (mount("none", small, "tmpfs", 0, "size=64k")) {
-        rmdir(small);
-        cr_skip_test("no file system can be mounted: %s", strerror(errno));
-    }
-    char inside[128];
-    snprintf(inside, sizeof inside, "%s/disk", small);
-    vsdk_disk_image image = {
-        .size = sizeof image, .path = inside, .format = VSDK_DISK_RAW, .capacity = sizeof bytes};
+    open_disk(0);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
+    fails(LIMIT, vsdk_disk_write(disk, 32 * KIB, bytes, SECTOR, E));
+    cr_assert(strstr(E->message, path) && E->hint[0], "%s", E->message);
+    cr_assert_eq(truncate(path, 32 * KIB), 0);
+    fails(LIMIT, vsdk_disk_write_zeroes(disk, 32 * KIB, SECTOR, 0, E));
+    ok(vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+}
+
+/* All descriptors are taken, but for `spare`. */
+static void use_descriptors(unsigned spare)
+{
+    const struct rlimit few = {64, 64};
+    int fds[64];
+    unsigned count = 0;
+
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (count < 64 && (fds[count] = dup(2)) >= 0)
+        count++;
+    while (spare-- && count)
+        close(fds[--count]);
+}
+
+Test(disk, the_process_may_have_no_descriptors)
+{
     vsdk_disk_config config = config_of();
-    ok(vsdk_disk_create_image(&image, E));
-    config.path = inside;
-    ok(vsdk_disk_open(&config, &disk, E));
-    fails(LIMIT, vsdk_disk_write(disk, 0, bytes, sizeof bytes, E));
-    cr_assert(strstr(E->message, inside) && E->hint[0], "%s", E->message);
-    fails(LIMIT, vsdk_disk_write_zeroes(disk, 0, sizeof bytes, 0, E));
-    vsdk_disk_close(disk);
-    disk = NULL;
-    umount(small);
-    rmdir(small);
+    vsdk_disk_ops ops = {.size = sizeof ops, .read = reads};
+    vsdk_disk_custom custom = {.size = sizeof custom, .capacity = SECTOR};
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = "/tmp/one", .format = VSDK_DISK_RAW, .capacity = SECTOR};
+
+    ok(vsdk_pool_create(NULL, &custom.pool, E));
+    use_descriptors(0);
+    fails(LIMIT, vsdk_disk_open(&config, &disk, E));
+    fails(LIMIT, vsdk_disk_create_memory(&custom, &disk, E));
+    fails(LIMIT, vsdk_disk_create(&ops, NULL, &custom, &disk, E));
+    fails(LIMIT, vsdk_disk_create_image(&image, E));
+    vsdk_pool_close(custom.pool);
+}
+
+/* A link that leads to itself. */
+Test(disk, the_host_may_refuse)
+{
+    char loop[96], inside[128];
+    vsdk_disk_config config = config_of();
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = inside, .format = VSDK_DISK_RAW, .capacity = SECTOR};
+
+    snprintf(loop, sizeof loop, "%s/loop", folder);
+    snprintf(inside, sizeof inside, "%s/new", loop);
+    cr_assert_eq(symlink(loop, loop), 0);
+    config.path = loop;
+    fails(SYSTEM, vsdk_disk_open(&config, &disk, E));
+    fails(SYSTEM, vsdk_disk_create_image(&image, E));
+    unlink(loop);
 }
 
 static vsdk_disk_channel *channel;

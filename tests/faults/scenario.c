@@ -334,6 +334,82 @@ static vsdk_status connect_console(struct scenario *s, vsdk_error *error)
         status = vsdk_virtio_console_connect(s->console, 0, far, error);
     vsdk_stream_close(near);
     vsdk_stream_close(far);
+static void on_done(void *user, vsdk_disk_request *request)
+{
+    (void)user;
+    (void)request;
+}
+
+static void on_resized(void *user, vsdk_disk *disk, uint64_t capacity)
+{
+    (void)user;
+    (void)disk;
+    (void)capacity;
+}
+
+static vsdk_status on_disk_read(void *user, uint64_t offset, void *buffer, uint64_t length,
+                                vsdk_error *error)
+{
+    (void)user;
+    (void)offset;
+    (void)error;
+    memset(buffer, 0, length);
+    return VSDK_OK;
+}
+
+/* Who submits to it, and who is told. */
+static vsdk_status use_disk(struct scenario *s, vsdk_disk *disk, vsdk_error *error)
+{
+    const vsdk_virtio_block_config config = {.size = sizeof config, .disk = disk};
+    vsdk_disk_channel *channel = NULL;
+    vsdk_disk_watch *watch = NULL;
+    vsdk_device *device = NULL;
+    vsdk_status status = vsdk_disk_channel_create(disk, on_done, NULL, NULL, &channel, error);
+
+    if (!status)
+        status = vsdk_disk_watch_create(disk, on_resized, NULL, NULL, &watch, error);
+    if (!status)
+        status = vsdk_virtio_block_create(s->vm, &config, &device, error);
+    vsdk_device_close(device);
+    vsdk_disk_watch_close(watch);
+    vsdk_disk_channel_close(channel);
+    return status;
+}
+
+/* Disks of each kind, made and thrown away. */
+static vsdk_status make_disks(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_disk_ops ops = {.size = sizeof ops, .read = on_disk_read};
+    vsdk_disk_custom config = {.size = sizeof config, .capacity = 4096};
+    vsdk_disk *disk = NULL;
+    vsdk_status status = vsdk_disk_create_memory(&config, &disk, error);
+
+    if (!status)
+        status = use_disk(s, disk, error);
+    vsdk_disk_close(disk);
+    disk = NULL;
+    if (!status)
+        status = vsdk_disk_create(&ops, NULL, &config, &disk, error);
+    vsdk_disk_close(disk);
+    return status;
+}
+
+static vsdk_status make_image(struct scenario *s, vsdk_error *error)
+{
+    char path[64];
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = path, .format = VSDK_DISK_RAW, .capacity = 4096};
+    vsdk_disk_config config = {.size = sizeof config, .path = path};
+    vsdk_disk *disk = NULL;
+
+    (void)s;
+    snprintf(path, sizeof path, "/tmp/vsdk-faults-disk-%d", (int)getpid());
+    unlink(path);
+    vsdk_status status = vsdk_disk_create_image(&image, error);
+    if (!status)
+        status = vsdk_disk_open(&config, &disk, error);
+    vsdk_disk_close(disk);
+    unlink(path);
     return status;
 }
 
@@ -892,6 +968,8 @@ const struct scenario_step scenario_steps[] = {
     {"vm_resume again", resume},
     {"vcpu_run after a pause", run},
     {"range_detach", detach_range},
+    {"disks", make_disks},
+    {"disk_image", make_image},
     {"virtio_detach", detach_virtio},
     {"device_detach", detach_device},
     {"irq_controller_detach", detach_controller},

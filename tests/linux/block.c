@@ -15,11 +15,12 @@ static const char script[] =
     "load virtio_ring virtio virtio_mmio virtio_blk crc16 crc32c_generic libcrc32c mbcache jbd2 "
     "ext4\n"
     "say \"size: $(cat /sys/block/vda/size) $(cat /sys/block/vda/serial) "
-    "$(ls -d /sys/block/vda/mq/* | wc -l) $(cat /sys/block/vda/queue/write_cache)\"\n"
+    "$(cat /sys/block/vda/queue/write_cache)\"\n"
     "say \"before: $(crc32 /dev/vda)\"\n"
     "mke2fs /dev/vda >/dev/null\n"
     "mkdir -p /mnt && mount -t ext4 /dev/vda /mnt && say \"mounted: $(grep /mnt /proc/mounts)\"\n"
-    "seq -f 'vsdk-disk-line-%06.0f' 1 60000 >/tmp/lines\n"
+    "awk 'BEGIN { for (i = 1; i <= 60000; i++) printf \"vsdk-disk-line-%06d\\n\", i }' "
+    ">/tmp/lines\n"
     "dd if=/tmp/lines of=/mnt/lines bs=64k conv=fsync 2>/dev/null\n"
     "dd if=/dev/zero of=/mnt/hole bs=1M count=16 conv=fsync 2>/dev/null; rm /mnt/hole; sync\n"
     "fstrim /mnt && say \"trimmed: yes\"\n"
@@ -150,8 +151,7 @@ int main(void)
     for (const char *at = text; (at = strstr(at, "VSDK-GUEST ")); at++)
         printf("# %.*s\n", (int)strcspn(at, "\r\n"), at);
     tap(end.reason == VSDK_EXIT_POWEROFF, "it ends by itself");
-    tap(!strcmp(said_in(text, "size"), "131072 vsdk-test 2 write back"),
-        "it sees what the disk is");
+    tap(!strcmp(said_in(text, "size"), "131072 vsdk-test write back"), "it sees what the disk is");
     tap(bytes && said_crc("before", before), "it reads what the host wrote: %08x", before);
     tap(strstr(said_in(text, "mounted"), "/dev/vda /mnt ext4 rw") != NULL, "it mounts it");
     tap(!strcmp(said_in(text, "trimmed"), "yes"), "it discards what is free");
