@@ -360,7 +360,7 @@ void vsdk_disk_channel_close(vsdk_disk_channel *channel)
     if (!channel || channel->disk->process != process_id() || !refs_put(&channel->handles))
         return;
     while ((request = take_waiting(channel->disk, channel))) {
-        request->status = error_set(request->error, VSDK_ERROR_STATE, "vsdk_disk_submit",
+        request->status = error_set(request->error, VSDK_ERROR_STATE, "vsdk_disk_channel_close",
                                     "the channel was closed before the request was begun");
         answer_request(request);
     }
