@@ -8,9 +8,11 @@
 #ifndef VSDK_VSDK_H
 #define VSDK_VSDK_H
 
+#include <vsdk/block.h>
 #include <vsdk/boot.h>
 #include <vsdk/device.h>
 #include <vsdk/devices.h>
+#include <vsdk/disk.h>
 #include <vsdk/dma.h>
 #include <vsdk/doorbell.h>
 #include <vsdk/exit.h>

@@ -3,6 +3,7 @@
 #include <vsdk/boot.h>
 #include <vsdk/device.h>
 #include <vsdk/devices.h>
+#include <vsdk/disk.h>
 #include <vsdk/exit.h>
 #include <vsdk/host.h>
 #include <vsdk/irq.h>
@@ -343,6 +344,62 @@ const char *vsdk_ram_sharing_name(vsdk_ram_sharing value)
         return "private";
     case VSDK_RAM_SHARED:
         return "shared";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_disk_format_name(vsdk_disk_format value)
+{
+    switch (value) {
+    case VSDK_DISK_AUTO:
+        return "auto";
+    case VSDK_DISK_RAW:
+        return "raw";
+    case VSDK_DISK_QCOW2:
+        return "qcow2";
+    case VSDK_DISK_VMDK:
+        return "vmdk";
+    case VSDK_DISK_VHD:
+        return "vhd";
+    case VSDK_DISK_VHDX:
+        return "vhdx";
+    case VSDK_DISK_MEMORY:
+        return "memory";
+    case VSDK_DISK_CUSTOM:
+        return "custom";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_disk_cache_name(vsdk_disk_cache value)
+{
+    switch (value) {
+    case VSDK_DISK_WRITEBACK:
+        return "writeback";
+    case VSDK_DISK_WRITETHROUGH:
+        return "writethrough";
+    case VSDK_DISK_UNSAFE:
+        return "unsafe";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_disk_operation_name(vsdk_disk_operation value)
+{
+    switch (value) {
+    case VSDK_DISK_READ:
+        return "read";
+    case VSDK_DISK_WRITE:
+        return "write";
+    case VSDK_DISK_FLUSH:
+        return "flush";
+    case VSDK_DISK_DISCARD:
+        return "discard";
+    case VSDK_DISK_WRITE_ZEROES:
+        return "write_zeroes";
     default:
         return "unknown";
     }

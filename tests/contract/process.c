@@ -737,7 +737,7 @@ static int call_everything(const struct objects *o)
            .entry.size = sizeof r.entry,
            .config.size = sizeof r.config,
            .view.size = sizeof r.view,
-           .function.size = sizeof r.function};
+           .function.size = sizeof r.function,
            .disk.size = sizeof r.disk,
            .report.size = sizeof r.report};
     vsdk_error error;

@@ -401,6 +401,143 @@ static int64_t call_vsdk_stream_set_handler(vsdk_error *error)
     return (int64_t)vsdk_stream_set_handler(NULL, NULL, NULL, NULL, error);
 }
 
+static int64_t call_vsdk_disk_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_disk_ref(NULL);
+}
+
+static int64_t call_vsdk_disk_channel_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_disk_channel_ref(NULL);
+}
+
+static int64_t call_vsdk_disk_watch_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_disk_watch_ref(NULL);
+}
+
+static int64_t call_vsdk_disk_format_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_disk_format_name(0);
+}
+
+static int64_t call_vsdk_disk_cache_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_disk_cache_name(0);
+}
+
+static int64_t call_vsdk_disk_operation_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_disk_operation_name(0);
+}
+
+static int64_t call_vsdk_disk_open(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_open(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_disk_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_create(NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_disk_create_memory(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_create_memory(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_disk_create_image(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_create_image(NULL, error);
+}
+
+static int64_t call_vsdk_disk_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_disk_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_disk_get_info(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_get_info(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_disk_read(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_read(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_disk_write(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_write(NULL, 0, NULL, 0, error);
+}
+
+static int64_t call_vsdk_disk_flush(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_flush(NULL, error);
+}
+
+static int64_t call_vsdk_disk_discard(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_discard(NULL, 0, 0, error);
+}
+
+static int64_t call_vsdk_disk_write_zeroes(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_write_zeroes(NULL, 0, 0, 0, error);
+}
+
+static int64_t call_vsdk_disk_resize(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_resize(NULL, 0, error);
+}
+
+static int64_t call_vsdk_disk_check(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_check(NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_disk_channel_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_channel_create(NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_disk_channel_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_disk_channel_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_disk_submit(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_submit(NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_disk_drain(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_drain(NULL, 0, error);
+}
+
+static int64_t call_vsdk_disk_watch_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_disk_watch_create(NULL, NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_disk_watch_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_disk_watch_close(NULL);
+    return 0;
+}
+
 static int64_t call_vsdk_state_put_number(vsdk_error *error)
 {
     return (int64_t)vsdk_state_put_number(NULL, NULL, 0, error);
@@ -798,6 +935,11 @@ static int64_t call_vsdk_pool_close(vsdk_error *error)
 static int64_t call_vsdk_pool_add_loop(vsdk_error *error)
 {
     return (int64_t)vsdk_pool_add_loop(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_pool_remove_loop(vsdk_error *error)
+{
+    return (int64_t)vsdk_pool_remove_loop(NULL, NULL, error);
 }
 
 static int64_t call_vsdk_pool_stop(vsdk_error *error)
@@ -1203,6 +1345,11 @@ static int64_t call_vsdk_virtio_fs_create(vsdk_error *error)
     return (int64_t)vsdk_virtio_fs_create(NULL, NULL, NULL, error);
 }
 
+static int64_t call_vsdk_virtio_block_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_block_create(NULL, NULL, NULL, error);
+}
+
 static int64_t call_vsdk_virtio_vsock_create(vsdk_error *error)
 {
     return (int64_t)vsdk_virtio_vsock_create(NULL, NULL, NULL, error);
@@ -1333,6 +1480,31 @@ const struct null_call null_calls[] = {
     {"vsdk_stream_ready", NULL_HARMLESS, 0, call_vsdk_stream_ready},
     {"vsdk_stream_descriptor", NULL_HARMLESS, 1, call_vsdk_stream_descriptor},
     {"vsdk_stream_set_handler", NULL_REFUSED, 1, call_vsdk_stream_set_handler},
+    {"vsdk_disk_ref", NULL_HARMLESS, 0, call_vsdk_disk_ref},
+    {"vsdk_disk_channel_ref", NULL_HARMLESS, 0, call_vsdk_disk_channel_ref},
+    {"vsdk_disk_watch_ref", NULL_HARMLESS, 0, call_vsdk_disk_watch_ref},
+    {"vsdk_disk_format_name", NULL_NO_CRASH, 0, call_vsdk_disk_format_name},
+    {"vsdk_disk_cache_name", NULL_NO_CRASH, 0, call_vsdk_disk_cache_name},
+    {"vsdk_disk_operation_name", NULL_NO_CRASH, 0, call_vsdk_disk_operation_name},
+    {"vsdk_disk_open", NULL_REFUSED, 1, call_vsdk_disk_open},
+    {"vsdk_disk_create", NULL_REFUSED, 1, call_vsdk_disk_create},
+    {"vsdk_disk_create_memory", NULL_REFUSED, 1, call_vsdk_disk_create_memory},
+    {"vsdk_disk_create_image", NULL_REFUSED, 1, call_vsdk_disk_create_image},
+    {"vsdk_disk_close", NULL_HARMLESS, 0, call_vsdk_disk_close},
+    {"vsdk_disk_get_info", NULL_REFUSED, 1, call_vsdk_disk_get_info},
+    {"vsdk_disk_read", NULL_REFUSED, 1, call_vsdk_disk_read},
+    {"vsdk_disk_write", NULL_REFUSED, 1, call_vsdk_disk_write},
+    {"vsdk_disk_flush", NULL_REFUSED, 1, call_vsdk_disk_flush},
+    {"vsdk_disk_discard", NULL_REFUSED, 1, call_vsdk_disk_discard},
+    {"vsdk_disk_write_zeroes", NULL_REFUSED, 1, call_vsdk_disk_write_zeroes},
+    {"vsdk_disk_resize", NULL_REFUSED, 1, call_vsdk_disk_resize},
+    {"vsdk_disk_check", NULL_REFUSED, 1, call_vsdk_disk_check},
+    {"vsdk_disk_channel_create", NULL_REFUSED, 1, call_vsdk_disk_channel_create},
+    {"vsdk_disk_channel_close", NULL_HARMLESS, 0, call_vsdk_disk_channel_close},
+    {"vsdk_disk_submit", NULL_REFUSED, 1, call_vsdk_disk_submit},
+    {"vsdk_disk_drain", NULL_REFUSED, 1, call_vsdk_disk_drain},
+    {"vsdk_disk_watch_create", NULL_REFUSED, 1, call_vsdk_disk_watch_create},
+    {"vsdk_disk_watch_close", NULL_HARMLESS, 0, call_vsdk_disk_watch_close},
     {"vsdk_state_put_number", NULL_REFUSED, 1, call_vsdk_state_put_number},
     {"vsdk_state_put_bytes", NULL_REFUSED, 1, call_vsdk_state_put_bytes},
     {"vsdk_state_get_number", NULL_REFUSED, 1, call_vsdk_state_get_number},
@@ -1405,6 +1577,7 @@ const struct null_call null_calls[] = {
     {"vsdk_pool_create", NULL_REFUSED, 1, call_vsdk_pool_create},
     {"vsdk_pool_close", NULL_HARMLESS, 0, call_vsdk_pool_close},
     {"vsdk_pool_add_loop", NULL_REFUSED, 1, call_vsdk_pool_add_loop},
+    {"vsdk_pool_remove_loop", NULL_REFUSED, 1, call_vsdk_pool_remove_loop},
     {"vsdk_pool_stop", NULL_REFUSED, 1, call_vsdk_pool_stop},
     {"vsdk_vm_run", NULL_REFUSED, 1, call_vsdk_vm_run},
     {"vsdk_vm_run_cancel", NULL_REFUSED, 1, call_vsdk_vm_run_cancel},
@@ -1481,6 +1654,7 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_signal", NULL_REFUSED, 1, call_vsdk_virtio_signal},
     {"vsdk_virtio_function", NULL_HARMLESS, 0, call_vsdk_virtio_function},
     {"vsdk_virtio_fs_create", NULL_REFUSED, 1, call_vsdk_virtio_fs_create},
+    {"vsdk_virtio_block_create", NULL_REFUSED, 1, call_vsdk_virtio_block_create},
     {"vsdk_virtio_vsock_create", NULL_REFUSED, 1, call_vsdk_virtio_vsock_create},
     {"vsdk_virtio_vsock_listen", NULL_REFUSED, 1, call_vsdk_virtio_vsock_listen},
     {"vsdk_virtio_vsock_unlisten", NULL_REFUSED, 1, call_vsdk_virtio_vsock_unlisten},

@@ -129,6 +129,31 @@ enum function {
     FUNCTION_vsdk_stream_ready,
     FUNCTION_vsdk_stream_descriptor,
     FUNCTION_vsdk_stream_set_handler,
+    FUNCTION_vsdk_disk_ref,
+    FUNCTION_vsdk_disk_channel_ref,
+    FUNCTION_vsdk_disk_watch_ref,
+    FUNCTION_vsdk_disk_format_name,
+    FUNCTION_vsdk_disk_cache_name,
+    FUNCTION_vsdk_disk_operation_name,
+    FUNCTION_vsdk_disk_open,
+    FUNCTION_vsdk_disk_create,
+    FUNCTION_vsdk_disk_create_memory,
+    FUNCTION_vsdk_disk_create_image,
+    FUNCTION_vsdk_disk_close,
+    FUNCTION_vsdk_disk_get_info,
+    FUNCTION_vsdk_disk_read,
+    FUNCTION_vsdk_disk_write,
+    FUNCTION_vsdk_disk_flush,
+    FUNCTION_vsdk_disk_discard,
+    FUNCTION_vsdk_disk_write_zeroes,
+    FUNCTION_vsdk_disk_resize,
+    FUNCTION_vsdk_disk_check,
+    FUNCTION_vsdk_disk_channel_create,
+    FUNCTION_vsdk_disk_channel_close,
+    FUNCTION_vsdk_disk_submit,
+    FUNCTION_vsdk_disk_drain,
+    FUNCTION_vsdk_disk_watch_create,
+    FUNCTION_vsdk_disk_watch_close,
     FUNCTION_vsdk_state_put_number,
     FUNCTION_vsdk_state_put_bytes,
     FUNCTION_vsdk_state_get_number,
@@ -201,6 +226,7 @@ enum function {
     FUNCTION_vsdk_pool_create,
     FUNCTION_vsdk_pool_close,
     FUNCTION_vsdk_pool_add_loop,
+    FUNCTION_vsdk_pool_remove_loop,
     FUNCTION_vsdk_pool_stop,
     FUNCTION_vsdk_vm_run,
     FUNCTION_vsdk_vm_run_cancel,
@@ -277,6 +303,7 @@ enum function {
     FUNCTION_vsdk_virtio_signal,
     FUNCTION_vsdk_virtio_function,
     FUNCTION_vsdk_virtio_fs_create,
+    FUNCTION_vsdk_virtio_block_create,
     FUNCTION_vsdk_virtio_vsock_create,
     FUNCTION_vsdk_virtio_vsock_listen,
     FUNCTION_vsdk_virtio_vsock_unlisten,
@@ -364,6 +391,31 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_stream_ready",
     "vsdk_stream_descriptor",
     "vsdk_stream_set_handler",
+    "vsdk_disk_ref",
+    "vsdk_disk_channel_ref",
+    "vsdk_disk_watch_ref",
+    "vsdk_disk_format_name",
+    "vsdk_disk_cache_name",
+    "vsdk_disk_operation_name",
+    "vsdk_disk_open",
+    "vsdk_disk_create",
+    "vsdk_disk_create_memory",
+    "vsdk_disk_create_image",
+    "vsdk_disk_close",
+    "vsdk_disk_get_info",
+    "vsdk_disk_read",
+    "vsdk_disk_write",
+    "vsdk_disk_flush",
+    "vsdk_disk_discard",
+    "vsdk_disk_write_zeroes",
+    "vsdk_disk_resize",
+    "vsdk_disk_check",
+    "vsdk_disk_channel_create",
+    "vsdk_disk_channel_close",
+    "vsdk_disk_submit",
+    "vsdk_disk_drain",
+    "vsdk_disk_watch_create",
+    "vsdk_disk_watch_close",
     "vsdk_state_put_number",
     "vsdk_state_put_bytes",
     "vsdk_state_get_number",
@@ -436,6 +488,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_pool_create",
     "vsdk_pool_close",
     "vsdk_pool_add_loop",
+    "vsdk_pool_remove_loop",
     "vsdk_pool_stop",
     "vsdk_vm_run",
     "vsdk_vm_run_cancel",
@@ -512,6 +565,7 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_signal",
     "vsdk_virtio_function",
     "vsdk_virtio_fs_create",
+    "vsdk_virtio_block_create",
     "vsdk_virtio_vsock_create",
     "vsdk_virtio_vsock_listen",
     "vsdk_virtio_vsock_unlisten",
@@ -1250,6 +1304,214 @@ vsdk_status vsdk_stream_set_handler(vsdk_stream *stream, vsdk_stream_fn fn, void
     return result_;
 }
 
+vsdk_disk *vsdk_disk_ref(vsdk_disk *disk)
+{
+    __typeof__(&vsdk_disk_ref) call_ = find(FUNCTION_vsdk_disk_ref);
+    vsdk_disk *result_ = call_(disk);
+    note_return(FUNCTION_vsdk_disk_ref, disk == NULL);
+    return result_;
+}
+
+vsdk_disk_channel *vsdk_disk_channel_ref(vsdk_disk_channel *disk_channel)
+{
+    __typeof__(&vsdk_disk_channel_ref) call_ = find(FUNCTION_vsdk_disk_channel_ref);
+    vsdk_disk_channel *result_ = call_(disk_channel);
+    note_return(FUNCTION_vsdk_disk_channel_ref, disk_channel == NULL);
+    return result_;
+}
+
+vsdk_disk_watch *vsdk_disk_watch_ref(vsdk_disk_watch *disk_watch)
+{
+    __typeof__(&vsdk_disk_watch_ref) call_ = find(FUNCTION_vsdk_disk_watch_ref);
+    vsdk_disk_watch *result_ = call_(disk_watch);
+    note_return(FUNCTION_vsdk_disk_watch_ref, disk_watch == NULL);
+    return result_;
+}
+
+const char *vsdk_disk_format_name(vsdk_disk_format value)
+{
+    __typeof__(&vsdk_disk_format_name) call_ = find(FUNCTION_vsdk_disk_format_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_disk_format_name, 0);
+    return result_;
+}
+
+const char *vsdk_disk_cache_name(vsdk_disk_cache value)
+{
+    __typeof__(&vsdk_disk_cache_name) call_ = find(FUNCTION_vsdk_disk_cache_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_disk_cache_name, 0);
+    return result_;
+}
+
+const char *vsdk_disk_operation_name(vsdk_disk_operation value)
+{
+    __typeof__(&vsdk_disk_operation_name) call_ = find(FUNCTION_vsdk_disk_operation_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_disk_operation_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_open) call_ = find(FUNCTION_vsdk_disk_open);
+    vsdk_status result_ = call_(config, disk, error);
+    note_status(FUNCTION_vsdk_disk_open, result_, config == NULL || disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_create(const vsdk_disk_ops *ops, void *user, const vsdk_disk_custom *config,
+                             vsdk_disk **disk, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_create) call_ = find(FUNCTION_vsdk_disk_create);
+    vsdk_status result_ = call_(ops, user, config, disk, error);
+    note_status(FUNCTION_vsdk_disk_create, result_, ops == NULL || config == NULL || disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_create_memory(const vsdk_disk_custom *config, vsdk_disk **disk,
+                                    vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_create_memory) call_ = find(FUNCTION_vsdk_disk_create_memory);
+    vsdk_status result_ = call_(config, disk, error);
+    note_status(FUNCTION_vsdk_disk_create_memory, result_, config == NULL || disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_create_image(const vsdk_disk_image *image, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_create_image) call_ = find(FUNCTION_vsdk_disk_create_image);
+    vsdk_status result_ = call_(image, error);
+    note_status(FUNCTION_vsdk_disk_create_image, result_, image == NULL);
+    return result_;
+}
+
+void vsdk_disk_close(vsdk_disk *disk)
+{
+    __typeof__(&vsdk_disk_close) call_ = find(FUNCTION_vsdk_disk_close);
+    call_(disk);
+    note_return(FUNCTION_vsdk_disk_close, disk == NULL);
+}
+
+vsdk_status vsdk_disk_get_info(vsdk_disk *disk, vsdk_disk_info *info, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_get_info) call_ = find(FUNCTION_vsdk_disk_get_info);
+    vsdk_status result_ = call_(disk, info, error);
+    note_status(FUNCTION_vsdk_disk_get_info, result_, disk == NULL || info == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_read(vsdk_disk *disk, uint64_t offset, void *buffer, uint64_t length,
+                           vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_read) call_ = find(FUNCTION_vsdk_disk_read);
+    vsdk_status result_ = call_(disk, offset, buffer, length, error);
+    note_status(FUNCTION_vsdk_disk_read, result_, disk == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_write(vsdk_disk *disk, uint64_t offset, const void *buffer, uint64_t length,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_write) call_ = find(FUNCTION_vsdk_disk_write);
+    vsdk_status result_ = call_(disk, offset, buffer, length, error);
+    note_status(FUNCTION_vsdk_disk_write, result_, disk == NULL || buffer == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_flush(vsdk_disk *disk, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_flush) call_ = find(FUNCTION_vsdk_disk_flush);
+    vsdk_status result_ = call_(disk, error);
+    note_status(FUNCTION_vsdk_disk_flush, result_, disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_discard(vsdk_disk *disk, uint64_t offset, uint64_t length, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_discard) call_ = find(FUNCTION_vsdk_disk_discard);
+    vsdk_status result_ = call_(disk, offset, length, error);
+    note_status(FUNCTION_vsdk_disk_discard, result_, disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_write_zeroes(vsdk_disk *disk, uint64_t offset, uint64_t length,
+                                   vsdk_disk_request_flags flags, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_write_zeroes) call_ = find(FUNCTION_vsdk_disk_write_zeroes);
+    vsdk_status result_ = call_(disk, offset, length, flags, error);
+    note_status(FUNCTION_vsdk_disk_write_zeroes, result_, disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_resize) call_ = find(FUNCTION_vsdk_disk_resize);
+    vsdk_status result_ = call_(disk, capacity, error);
+    note_status(FUNCTION_vsdk_disk_resize, result_, disk == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_check(vsdk_disk *disk, vsdk_disk_check_flags flags, vsdk_disk_report *report,
+                            vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_check) call_ = find(FUNCTION_vsdk_disk_check);
+    vsdk_status result_ = call_(disk, flags, report, error);
+    note_status(FUNCTION_vsdk_disk_check, result_, disk == NULL || report == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_channel_create(vsdk_disk *disk, vsdk_disk_done_fn done, void *user,
+                                     vsdk_release_fn release, vsdk_disk_channel **channel,
+                                     vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_channel_create) call_ = find(FUNCTION_vsdk_disk_channel_create);
+    vsdk_status result_ = call_(disk, done, user, release, channel, error);
+    note_status(FUNCTION_vsdk_disk_channel_create, result_, disk == NULL || done == NULL || channel == NULL);
+    return result_;
+}
+
+void vsdk_disk_channel_close(vsdk_disk_channel *channel)
+{
+    __typeof__(&vsdk_disk_channel_close) call_ = find(FUNCTION_vsdk_disk_channel_close);
+    call_(channel);
+    note_return(FUNCTION_vsdk_disk_channel_close, channel == NULL);
+}
+
+vsdk_status vsdk_disk_submit(vsdk_disk_channel *channel, vsdk_disk_request *const *requests,
+                             uint32_t count, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_submit) call_ = find(FUNCTION_vsdk_disk_submit);
+    vsdk_status result_ = call_(channel, requests, count, error);
+    note_status(FUNCTION_vsdk_disk_submit, result_, channel == NULL || requests == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_drain(vsdk_disk_channel *channel, uint64_t timeout_ns, vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_drain) call_ = find(FUNCTION_vsdk_disk_drain);
+    vsdk_status result_ = call_(channel, timeout_ns, error);
+    note_status(FUNCTION_vsdk_disk_drain, result_, channel == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_disk_watch_create(vsdk_disk *disk, vsdk_disk_resized_fn fn, void *user,
+                                   vsdk_release_fn release, vsdk_disk_watch **watch,
+                                   vsdk_error *error)
+{
+    __typeof__(&vsdk_disk_watch_create) call_ = find(FUNCTION_vsdk_disk_watch_create);
+    vsdk_status result_ = call_(disk, fn, user, release, watch, error);
+    note_status(FUNCTION_vsdk_disk_watch_create, result_, disk == NULL || fn == NULL || watch == NULL);
+    return result_;
+}
+
+void vsdk_disk_watch_close(vsdk_disk_watch *watch)
+{
+    __typeof__(&vsdk_disk_watch_close) call_ = find(FUNCTION_vsdk_disk_watch_close);
+    call_(watch);
+    note_return(FUNCTION_vsdk_disk_watch_close, watch == NULL);
+}
+
 vsdk_status vsdk_state_put_number(vsdk_state_writer *writer, const char *name, uint64_t value,
                                   vsdk_error *error)
 {
@@ -1839,6 +2101,14 @@ vsdk_status vsdk_pool_add_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *err
     __typeof__(&vsdk_pool_add_loop) call_ = find(FUNCTION_vsdk_pool_add_loop);
     vsdk_status result_ = call_(pool, loop, error);
     note_status(FUNCTION_vsdk_pool_add_loop, result_, pool == NULL || loop == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_pool_remove_loop(vsdk_pool *pool, vsdk_loop *loop, vsdk_error *error)
+{
+    __typeof__(&vsdk_pool_remove_loop) call_ = find(FUNCTION_vsdk_pool_remove_loop);
+    vsdk_status result_ = call_(pool, loop, error);
+    note_status(FUNCTION_vsdk_pool_remove_loop, result_, pool == NULL || loop == NULL);
     return result_;
 }
 
@@ -2487,6 +2757,15 @@ vsdk_status vsdk_virtio_fs_create(vsdk_vm *vm, const vsdk_virtio_fs_config *conf
     __typeof__(&vsdk_virtio_fs_create) call_ = find(FUNCTION_vsdk_virtio_fs_create);
     vsdk_status result_ = call_(vm, config, device, error);
     note_status(FUNCTION_vsdk_virtio_fs_create, result_, vm == NULL || config == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_block_create(vsdk_vm *vm, const vsdk_virtio_block_config *config,
+                                     vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_block_create) call_ = find(FUNCTION_vsdk_virtio_block_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_block_create, result_, vm == NULL || config == NULL || device == NULL);
     return result_;
 }
 
