@@ -122,6 +122,7 @@ struct disk_format {
 
 /* All formats; VSDK_DISK_AUTO takes the surest probe, and raw is what is left. */
 extern const disk_format disk_raw_format;
+extern const disk_format disk_qcow2_format;
 const disk_format *disk_format_find(vsdk_disk_format id); /* NULL for none */
 
 /* What a driver calls. `name` is as the image has it: relative to the folder of the image's own

@@ -6,6 +6,7 @@
 
 static const disk_format *const formats[] = {
     &disk_raw_format,
+    &disk_qcow2_format,
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 

@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The qcow2 driver beside qemu-img: images in every variant read the same; what random sequences of
+ * operations leave passes qemu-img's check and has what a plain model has, also after a loss of
+ * power at any write. VSDK_TEST_SEQUENCES sets how many sequences there are, VSDK_TEST_SEED where
+ * the numbers begin. */
+#include "qcow2_rig.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { SECTOR = 512, MOST_ARGUMENTS = 24, BACKING_TAG = 1 << 24 };
+
+static char folder[64];
+static uint64_t random_state;
+
+static uint64_t chance(uint64_t below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return below ? (random_state * UINT64_C(0x2545f4914f6cdd1d) >> 33) % below : 0;
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void begin(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/vsdk-qcow2-XXXXXX");
+    cr_assert(mkdtemp(folder));
+    random_state = number_from("VSDK_TEST_SEED", 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+}
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][128];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void end(void)
+{
+    static const char *const made[] = {"image", "backing", "raw", "copy"};
+
+    for (unsigned i = 0; i < sizeof made / sizeof made[0]; i++)
+        unlink(in_folder(made[i]));
+    rmdir(folder);
+}
+
+TestSuite(qcow2, .init = begin, .fini = end);
+
+/* Runs qemu-img: what it exits with. NULL ends the arguments. */
+static int qemu_img(const char *first, ...)
+{
+    const char *arguments[MOST_ARGUMENTS] = {"qemu-img", first};
+    unsigned count = 2;
+    va_list list;
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int status;
+
+    va_start(list, first);
+    while (count < MOST_ARGUMENTS - 1 && (arguments[count] = va_arg(list, const char *)))
+        count++;
+    va_end(list);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    if (!getenv("VSDK_TEST_QEMU"))
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    cr_assert(!posix_spawnp(&pid, "qemu-img", &actions, NULL, (char *const *)arguments, environ),
+              "qemu-img is needed: install qemu-utils");
+    posix_spawn_file_actions_destroy(&actions);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Images as qemu-img makes them: their bytes are what it reads in them. */
+
+/* What is in a source: zeros, a pattern that packs well, noise; the same each time. */
+static void source_make(const char *path, uint64_t length)
+{
+    uint8_t *bytes = calloc(1, length);
+
+    cr_assert(bytes);
+    for (uint64_t at = 0; at < length; at += 8192) {
+        uint64_t how = chance(4), piece = length - at < 8192 ? length - at : 8192;
+        for (uint64_t i = 0; how && i < piece; i++)
+            bytes[at + i] = how == 1 ? (uint8_t)chance(256) : (uint8_t)(i >> 4 ^ at >> 13);
+    }
+    disk_file *file = rig_file_of(bytes, length);
+    rig_file_store(file, path);
+    rig_file_free(file);
+    free(bytes);
+}
+
+/* Reads the image in pieces of different lengths, and compares with what qemu-img reads. */
+static void expect_same(const char *what, const char *path)
+{
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = rig_file_load(path);
+
+    cr_assert(!qemu_img("convert", "-O", "raw", path, in_folder("raw"), NULL), "%s", what);
+    disk_file *raw = rig_file_load(in_folder("raw"));
+    cr_assert(!rig_open(file, DISK_IMAGE_READ_ONLY, &image, &error), "%s: %s", what, error.message);
+    cr_assert_eq(image->capacity, file_length(raw), "%s", what);
+    uint8_t *bytes = malloc(image->capacity);
+    cr_assert(bytes);
+    for (uint64_t at = 0, piece; at < image->capacity; at += piece) {
+        piece = (1 + chance(400)) * SECTOR;
+        if (piece > image->capacity - at)
+            piece = image->capacity - at;
+        vsdk_status status = image->format->read(image, at, bytes + at, piece, &error);
+        cr_assert(!status, "%s: %s", what, error.message);
+    }
+    cr_assert(!memcmp(bytes, rig_bytes(raw), image->capacity), "%s is not the same", what);
+    free(bytes);
+    rig_close(image);
+    rig_file_free(raw);
+    rig_file_free(file);
+}
+
+/* The image still passes after we wrote some of it. */
+static void expect_writable(const char *what, const char *path)
+{
+    vsdk_error error = {0};
+    vsdk_disk_report report = {0};
+    disk_image *image;
+    uint8_t bytes[8 * SECTOR];
+    disk_file *file = rig_file_load(path);
+
+    memset(bytes, 0x5a, sizeof bytes);
+    cr_assert(!rig_open(file, 0, &image, &error), "%s: %s", what, error.message);
+    for (int i = 0; i < 40; i++) {
+        uint64_t at = chance((image->capacity - sizeof bytes) / SECTOR) * SECTOR;
+        vsdk_status status = image->format->write(image, at, bytes, sizeof bytes, &error);
+        cr_assert(!status, "%s: %s", what, error.message);
+        if (i % 8 == 0)
+            cr_assert(!image->format->discard(image, at, 1 << 20, NULL));
+    }
+    cr_assert(!image->format->check(image, 0, &report, &error), "%s: %s", what, error.message);
+    cr_assert(!report.errors && !report.leaks, "%s: %s", what, report.first);
+    rig_close(image);
+    rig_file_store(file, path);
+    rig_file_free(file);
+    cr_assert_eq(qemu_img("check", path, NULL), 0, "%s", what);
+    expect_same(what, path);
+}
+
+static const char *const variants[] = {
+    "compat=0.10",
+    "compat=1.1",
+    "compat=1.1,lazy_refcounts=on",
+    "compat=1.1,refcount_bits=1",
+    "compat=1.1,refcount_bits=2",
+    "compat=1.1,refcount_bits=8",
+    "compat=1.1,refcount_bits=32",
+    "compat=1.1,refcount_bits=64",
+    "compat=1.1,cluster_size=512",
+    "compat=0.10,cluster_size=512",
+    "compat=1.1,cluster_size=512,refcount_bits=64",
+    "compat=1.1,cluster_size=4096",
+    "compat=1.1,cluster_size=2097152",
+    "compat=1.1,preallocation=metadata",
+    "compat=1.1,preallocation=falloc",
+    "compat=1.1,compression_type=zstd",
+    "compat=1.1,cluster_size=4096,compression_type=zstd",
+};
+enum { VARIANTS = sizeof variants / sizeof variants[0], SOURCE = (5 << 20) + 3 * SECTOR };
+
+Test(qcow2, each_variant_reads_as_qemu_img_reads_it)
+{
+    source_make(in_folder("copy"), SOURCE);
+    for (unsigned i = 0; i < VARIANTS; i++) {
+        cr_assert(!qemu_img("convert", "-O", "qcow2", "-o", variants[i], in_folder("copy"),
+                            in_folder("image"), NULL),
+                  "%s", variants[i]);
+        expect_same(variants[i], in_folder("image"));
+        expect_writable(variants[i], in_folder("image"));
+    }
+}
+
+Test(qcow2, each_variant_reads_compressed)
+{
+    source_make(in_folder("copy"), SOURCE);
+    for (unsigned i = 0; i < VARIANTS; i++) {
+        if (strstr(variants[i], "preallocation"))
+            continue;
+        cr_assert(!qemu_img("convert", "-c", "-O", "qcow2", "-o", variants[i], in_folder("copy"),
+                            in_folder("image"), NULL),
+                  "%s", variants[i]);
+        expect_same(variants[i], in_folder("image"));
+        expect_writable(variants[i], in_folder("image"));
+    }
+}
+
+Test(qcow2, compressed_clusters_need_the_module)
+{
+    vsdk_error error = {0};
+    uint8_t bytes[SECTOR];
+    disk_image *image;
+
+    source_make(in_folder("copy"), SOURCE);
+    cr_assert(
+        !qemu_img("convert", "-c", "-O", "qcow2", in_folder("copy"), in_folder("image"), NULL));
+    disk_file *file = rig_file_load(in_folder("image"));
+    cr_assert(!rig_open(file, DISK_IMAGE_READ_ONLY, &image, NULL));
+    rig_no_module = 1;
+    cr_assert_eq(image->format->read(image, 0, bytes, sizeof bytes, &error),
+                 VSDK_ERROR_UNSUPPORTED);
+    rig_no_module = 0;
+    cr_assert(!image->format->read(image, 0, bytes, sizeof bytes, &error), "%s", error.message);
+    rig_close(image);
+    rig_file_free(file);
+}
+
+/* An image on an image on a raw file, each of another length. */
+Test(qcow2, a_chain_reads_as_qemu_img_reads_it)
+{
+    source_make(in_folder("copy"), SOURCE);
+    disk_file *raw = rig_file_load(in_folder("copy"));
+    rig_name("copy", raw, VSDK_DISK_RAW);
+    cr_assert(!qemu_img("create", "-f", "qcow2", "-b", "copy", "-F", "raw", in_folder("backing"),
+                        "3M", NULL));
+    expect_writable("the lower one", in_folder("backing"));
+    disk_file *middle = rig_file_load(in_folder("backing"));
+    rig_name("backing", middle, VSDK_DISK_QCOW2);
+    cr_assert(!qemu_img("create", "-f", "qcow2", "-o", "cluster_size=4096", "-b", "backing", "-F",
+                        "qcow2", in_folder("image"), "7M", NULL));
+    expect_same("the upper one", in_folder("image"));
+    expect_writable("the upper one", in_folder("image"));
+    rig_file_free(middle);
+    rig_file_free(raw);
+}
+
+/* A plain model: what each sector has is a tag, 0 for zeros. */
+typedef struct done {
+    uint64_t first, count; /* sectors */
+    uint32_t tag;
+} done;
+
+enum { LOG_MOST = 128 };
+
+typedef struct model {
+    uint64_t sectors, room;
+    uint32_t *tags, *flushed;
+    done log[LOG_MOST]; /* since the last flush */
+    unsigned logged;
+    uint32_t next_tag;
+} model;
+
+static void sector_fill(uint8_t *bytes, uint64_t sector, uint32_t tag)
+{
+    uint32_t pair[2] = {tag, tag ? (uint32_t)sector : 0};
+
+    for (unsigned i = 0; i < SECTOR; i += sizeof pair)
+        memcpy(bytes + i, pair, sizeof pair);
+}
+
+/* UINT32_MAX for what no sector of ours is. */
+static uint32_t sector_tag(const uint8_t *bytes, uint64_t sector)
+{
+    uint8_t whole[SECTOR];
+    uint32_t tag;
+
+    memcpy(&tag, bytes, sizeof tag);
+    sector_fill(whole, sector, tag);
+    return memcmp(whole, bytes, SECTOR) ? UINT32_MAX : tag;
+}
+
+static void model_size(model *m, uint64_t sectors)
+{
+    if (sectors > m->room) {
+        m->tags = realloc(m->tags, sectors * sizeof *m->tags);
+        m->flushed = realloc(m->flushed, sectors * sizeof *m->flushed);
+        cr_assert(m->tags && m->flushed);
+        m->room = sectors;
+    }
+    for (uint64_t i = m->sectors; i < sectors; i++)
+        m->tags[i] = m->flushed[i] = 0;
+    m->sectors = sectors;
+}
+
+static void model_free(model *m)
+{
+    free(m->tags);
+    free(m->flushed);
+}
+
+static void model_flush(model *m)
+{
+    memcpy(m->flushed, m->tags, m->sectors * sizeof *m->tags);
+    m->logged = 0;
+}
+
+/* Noted before it is done, since a loss of power may leave any part of it. */
+static void model_note(model *m, uint64_t first, uint64_t count, uint32_t tag)
+{
+    cr_assert_lt(m->logged, LOG_MOST);
+    m->log[m->logged++] = (done){first, count, tag};
+}
+
+static void model_set(model *m, uint64_t first, uint64_t count, uint32_t tag)
+{
+    for (uint64_t i = first; i < first + count; i++)
+        m->tags[i] = tag;
+}
+
+/* After a loss of power a sector has what was flushed, or anything that was written since. */
+static int model_allows(const model *m, uint64_t sector, uint32_t tag)
+{
+    if (m->flushed[sector] == tag)
+        return 1;
+    for (unsigned i = 0; i < m->logged; i++)
+        if (sector - m->log[i].first < m->log[i].count &&
+            (m->log[i].tag == tag || (m->log[i].tag == BACKING_TAG && tag == BACKING_TAG + sector)))
+            return 1;
+    return 0;
+}
+
+/* One random sequence. */
+typedef struct sequence {
+    uint64_t number;
+    disk_file *file, *backing;
+    disk_image *image;
+    model model;
+    uint64_t most; /* sectors */
+    uint32_t cluster;
+    int version, lost, snapshot, steps;
+    uint32_t *snapshot_tags;
+    uint64_t snapshot_sectors;
+    uint8_t *buffer;
+} sequence;
+
+#define sequence_expect(s, condition, text, ...)                                                   \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            rig_file_store((s)->file, in_folder("image"));                                         \
+            cr_assert(condition, "sequence %llu, step %d, cluster %u, version %d: " text,          \
+                      (unsigned long long)(s)->number, (s)->steps, (s)->cluster, (s)->version,     \
+                      ##__VA_ARGS__);                                                              \
+        }                                                                                          \
+    } while (0)
+
+static void sequence_open(sequence *s)
+{
+    vsdk_error error = {0};
+    vsdk_status status = rig_open(s->file, 0, &s->image, &error);
+
+    sequence_expect(s, !status, "open: %s", error.message);
+}
+
+/* A start as qemu-img makes it, or as we do. */
+static void sequence_create(sequence *s)
+{
+    static const uint32_t clusters[] = {512, 512, 1024, 4096, 65536, 65536, 2 << 20};
+    char options[160], size[32];
+    uint64_t sectors;
+
+    s->cluster = clusters[chance(7)];
+    s->most = s->cluster == 2 << 20 ? 16384 : s->cluster == 65536 ? 4096 : 1024;
+    sectors = 1 + chance(s->most);
+    s->version = 3;
+    s->buffer = malloc(s->most * 2 * SECTOR);
+    cr_assert(s->buffer);
+    snprintf(size, sizeof size, "%llu", (unsigned long long)sectors * SECTOR);
+    if (chance(3) == 0) {
+        uint64_t length = 1 + chance(s->most);
+        for (uint64_t i = 0; i < length; i++)
+            sector_fill(s->buffer + i * SECTOR, i, chance(4) ? BACKING_TAG + (uint32_t)i : 0);
+        s->backing = rig_file_of(s->buffer, length * SECTOR);
+        rig_file_store(s->backing, in_folder("backing"));
+        rig_name("backing", s->backing, VSDK_DISK_RAW);
+    }
+    if (chance(2)) {
+        disk_create_options ours = {.capacity = sectors * SECTOR,
+                                    .cluster_size = s->cluster,
+                                    .backing = s->backing ? "backing" : NULL,
+                                    .backing_format = VSDK_DISK_RAW};
+        s->file = rig_file();
+        cr_assert(!disk_qcow2_format.create(s->file, &ours, NULL));
+    } else {
+        s->version = chance(3) ? 3 : 2;
+        snprintf(options, sizeof options, "cluster_size=%u,compat=%s,refcount_bits=%u,%s",
+                 s->cluster, s->version == 3 ? "1.1" : "0.10",
+                 s->version == 3 ? 1u << chance(7) : 16,
+                 s->version == 3 && chance(2) ? "lazy_refcounts=on" : "lazy_refcounts=off");
+        if (s->backing)
+            cr_assert(!qemu_img("create", "-f", "qcow2", "-o", options, "-u", "-b", "backing", "-F",
+                                "raw", in_folder("image"), size, NULL));
+        else
+            cr_assert(
+                !qemu_img("create", "-f", "qcow2", "-o", options, in_folder("image"), size, NULL));
+        s->file = rig_file_load(in_folder("image"));
+    }
+    model_size(&s->model, sectors);
+    for (uint64_t i = 0; s->backing && i < sectors && i * SECTOR < file_length(s->backing); i++)
+        s->model.tags[i] = sector_tag(rig_bytes(s->backing) + i * SECTOR, i);
+    model_flush(&s->model);
+    sequence_open(s);
+}
+
+static void sequence_compare(sequence *s, uint64_t first, uint64_t count)
+{
+    vsdk_error error = {0};
+    vsdk_status status =
+        s->image->format->read(s->image, first * SECTOR, s->buffer, count * SECTOR, &error);
+
+    sequence_expect(s, !status, "read: %s", error.message);
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t tag = sector_tag(s->buffer + i * SECTOR, first + i);
+        sequence_expect(s, tag == s->model.tags[first + i], "sector %llu has %x, not %x",
+                        (unsigned long long)(first + i), tag, s->model.tags[first + i]);
+    }
+}
+
+static void sequence_range(sequence *s, uint64_t *first, uint64_t *count)
+{
+    uint64_t sectors = s->model.sectors, most = chance(3) ? 16 : sectors;
+    uint64_t cluster = s->cluster / SECTOR;
+
+    *first = chance(sectors);
+    if (chance(3) == 0)
+        *first -= *first % cluster;
+    *count = 1 + chance(most);
+    if (chance(3) == 0)
+        *count = (*count + cluster - 1) / cluster * cluster;
+    if (*count > sectors - *first)
+        *count = sectors - *first;
+}
+
+/* Whether a call went well; after a loss of power it may not. */
+static int sequence_went(sequence *s, vsdk_status status, const vsdk_error *error)
+{
+    sequence_expect(s, !status || rig_is_dead(s->file), "%s", error->message);
+    return !status;
+}
+
+static void step_write(sequence *s)
+{
+    vsdk_error error = {0};
+    uint64_t first, count;
+    uint32_t tag = ++s->model.next_tag;
+
+    sequence_range(s, &first, &count);
+    for (uint64_t i = 0; i < count; i++)
+        sector_fill(s->buffer + i * SECTOR, first + i, tag);
+    model_note(&s->model, first, count, tag);
+    if (sequence_went(
+            s, s->image->format->write(s->image, first * SECTOR, s->buffer, count * SECTOR, &error),
+            &error))
+        model_set(&s->model, first, count, tag);
+}
+
+static void step_zero(sequence *s)
+{
+    vsdk_error error = {0};
+    uint64_t first, count;
+
+    sequence_range(s, &first, &count);
+    model_note(&s->model, first, count, 0);
+    if (sequence_went(s,
+                      s->image->format->zero(s->image, first * SECTOR, count * SECTOR,
+                                             (uint32_t)chance(2), &error),
+                      &error))
+        model_set(&s->model, first, count, 0);
+}
+
+/* Sectors become zeros or stay. */
+static void step_discard(sequence *s)
+{
+    vsdk_error error = {0};
+    uint64_t first, count;
+
+    sequence_range(s, &first, &count);
+    model_note(&s->model, first, count, 0);
+    if (!sequence_went(
+            s, s->image->format->discard(s->image, first * SECTOR, count * SECTOR, &error), &error))
+        return;
+    cr_assert(!s->image->format->read(s->image, first * SECTOR, s->buffer, count * SECTOR, NULL));
+    for (uint64_t i = 0; i < count; i++)
+        if (!sector_tag(s->buffer + i * SECTOR, first + i))
+            s->model.tags[first + i] = 0;
+}
+
+static void step_flush(sequence *s)
+{
+    vsdk_error error = {0};
+
+    if (sequence_went(s, s->image->format->flush(s->image, &error), &error))
+        model_flush(&s->model);
+}
+
+static void sequence_recover(sequence *s);
+
+static void step_resize(sequence *s)
+{
+    vsdk_error error = {0};
+    uint64_t sectors = 1 + chance(s->most), before = s->model.sectors;
+
+    if (s->snapshot && s->version < 3)
+        return;
+    /* What is cut off may be gone before the size changes. */
+    if (sectors < before)
+        model_note(&s->model, sectors, before - sectors, 0);
+    if (sectors < before && s->backing)
+        model_note(&s->model, sectors, before - sectors, BACKING_TAG);
+    if (!sequence_went(s, s->image->format->resize(s->image, sectors * SECTOR, &error), &error)) {
+        sequence_recover(s);
+        return;
+    }
+    model_size(&s->model, sectors);
+    model_flush(&s->model);
+}
+
+/* qemu-img's opinion of what is in the file now, and ours. */
+static void sequence_check(sequence *s)
+{
+    vsdk_disk_report report = {0};
+    vsdk_error error = {0};
+    int answer;
+
+    vsdk_status status =
+        s->image->format->check(s->image, s->lost ? VSDK_DISK_REPAIR : 0, &report, &error);
+    sequence_expect(s, !status, "check: %s", error.message);
+    sequence_expect(s, !report.errors && !report.leaks, "check found %s", report.first);
+    s->lost = 0;
+    cr_assert(!s->image->format->flush(s->image, NULL));
+    rig_close(s->image);
+    rig_file_store(s->file, in_folder("image"));
+    answer = qemu_img("check", "-f", "qcow2", in_folder("image"), NULL);
+    sequence_expect(s, answer == 0, "qemu-img check says %d", answer);
+    model_flush(&s->model);
+}
+
+/* As qemu-img reads it: the image, or a snapshot in it. */
+static void sequence_convert(sequence *s, const char *snapshot, const uint32_t *tags,
+                             uint64_t sectors)
+{
+    if (snapshot)
+        cr_assert(!qemu_img("convert", "-f", "qcow2", "-l", snapshot, "-O", "raw",
+                            in_folder("image"), in_folder("raw"), NULL));
+    else
+        cr_assert(!qemu_img("convert", "-f", "qcow2", "-O", "raw", in_folder("image"),
+                            in_folder("raw"), NULL));
+    disk_file *raw = rig_file_load(in_folder("raw"));
+    /* Of a snapshot qemu-img reads as much as the image has now. */
+    if (snapshot && file_length(raw) < sectors * SECTOR)
+        sectors = file_length(raw) / SECTOR;
+    sequence_expect(s, file_length(raw) >= sectors * SECTOR, "the raw file is short");
+    for (uint64_t i = 0; i < sectors; i++) {
+        uint32_t tag = sector_tag(rig_bytes(raw) + i * SECTOR, i);
+        sequence_expect(s, tag == tags[i], "qemu-img reads %x in sector %llu, not %x", tag,
+                        (unsigned long long)i, tags[i]);
+    }
+    rig_file_free(raw);
+}
+
+/* Closes, has qemu-img look at it and sometimes take a snapshot, and opens again. */
+static void step_reopen(sequence *s)
+{
+    if (rig_is_dead(s->file))
+        return;
+    rig_kill_after(s->file, 0);
+    sequence_check(s);
+    if (!s->snapshot && chance(3) == 0) {
+        s->snapshot = !qemu_img("snapshot", "-c", "one", in_folder("image"), NULL);
+        s->snapshot_sectors = s->model.sectors;
+        s->snapshot_tags = realloc(s->snapshot_tags, s->model.sectors * sizeof(uint32_t));
+        cr_assert(s->snapshot_tags);
+        memcpy(s->snapshot_tags, s->model.tags, s->model.sectors * sizeof(uint32_t));
+        /* With refcounts of 1 bit there are none, and what it tried is left there. */
+        if (!s->snapshot)
+            rig_file_store(s->file, in_folder("image"));
+    }
+    rig_file_free(s->file);
+    s->file = rig_file_load(in_folder("image"));
+    sequence_open(s);
+    sequence_compare(s, 0, s->model.sectors);
+}
+
+/* Power comes back: what was flushed is there. */
+static void sequence_recover(sequence *s)
+{
+    uint64_t now;
+
+    rig_close(s->image);
+    rig_revive(s->file, chance);
+    s->lost = 1;
+    rig_file_store(s->file, in_folder("image"));
+    int answer = qemu_img("check", "-f", "qcow2", in_folder("image"), NULL);
+    sequence_expect(s, answer == 0 || answer == 3, "qemu-img check says %d after a loss of power",
+                    answer);
+    sequence_open(s);
+    now = s->image->capacity / SECTOR;
+    sequence_expect(s, now <= s->most, "the size is %llu sectors", (unsigned long long)now);
+    if (now > s->model.sectors)
+        model_size(&s->model, now);
+    s->model.sectors = now;
+    cr_assert(!s->image->format->read(s->image, 0, s->buffer, now * SECTOR, NULL));
+    for (uint64_t i = 0; i < now; i++) {
+        uint32_t tag = sector_tag(s->buffer + i * SECTOR, i);
+        sequence_expect(s, model_allows(&s->model, i, tag),
+                        "sector %llu has %x after a loss of power, and had %x when it was flushed",
+                        (unsigned long long)i, tag, s->model.flushed[i]);
+        s->model.tags[i] = tag;
+    }
+    step_flush(s);
+}
+
+static void step_kill(sequence *s)
+{
+    rig_kill_after(s->file, 1 + chance(chance(2) ? 8 : 60));
+}
+
+static void sequence_run(uint64_t number)
+{
+    static void (*const steps[])(sequence *) = {
+        step_write, step_write,   step_write,   step_write,  step_zero,   step_zero,
+        step_flush, step_discard, step_discard, step_resize, step_reopen, step_kill,
+    };
+    sequence s = {.number = number};
+
+    sequence_create(&s);
+    for (s.steps = 0; s.steps < 60; s.steps++) {
+        steps[chance(sizeof steps / sizeof steps[0])](&s);
+        if (rig_is_dead(s.file))
+            sequence_recover(&s);
+        if (chance(4) == 0)
+            sequence_compare(&s, 0, s.model.sectors);
+    }
+    rig_kill_after(s.file, 0);
+    sequence_compare(&s, 0, s.model.sectors);
+    sequence_check(&s);
+    if (number % 8 == 0)
+        sequence_convert(&s, NULL, s.model.tags, s.model.sectors);
+    if (s.snapshot)
+        sequence_convert(&s, "one", s.snapshot_tags, s.snapshot_sectors);
+    rig_file_free(s.file);
+    if (s.backing)
+        rig_file_free(s.backing);
+    model_free(&s.model);
+    free(s.snapshot_tags);
+    free(s.buffer);
+}
+
+Test(qcow2, random_sequences_are_as_in_a_model)
+{
+    uint64_t count = number_from("VSDK_TEST_SEQUENCES", 500);
+    uint64_t first = number_from("VSDK_TEST_SEED", 1);
+
+    for (uint64_t i = first; i < first + count; i++) {
+        random_state = (i + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+        for (int warm = 0; warm < 4; warm++)
+            chance(2);
+        sequence_run(i);
+    }
+}
