@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -452,34 +453,45 @@ static int sequence_went(sequence *s, vsdk_status status, const vsdk_error *erro
     return !status;
 }
 
-static void step_write(sequence *s)
+static void sequence_write(sequence *s, uint64_t first, uint64_t count)
 {
     vsdk_error error = {0};
-    uint64_t first, count;
     uint32_t tag = ++s->model.next_tag;
 
-    sequence_range(s, &first, &count);
     for (uint64_t i = 0; i < count; i++)
         sector_fill(s->buffer + i * SECTOR, first + i, tag);
     model_note(&s->model, first, count, tag);
-    if (sequence_went(
-            s, s->image->format->write(s->image, first * SECTOR, s->buffer, count * SECTOR, &error),
-            &error))
+    vsdk_status status =
+        s->image->format->write(s->image, first * SECTOR, s->buffer, count * SECTOR, &error);
+    if (sequence_went(s, status, &error))
         model_set(&s->model, first, count, tag);
+}
+
+static void sequence_zero(sequence *s, uint64_t first, uint64_t count, uint32_t flags)
+{
+    vsdk_error error = {0};
+
+    model_note(&s->model, first, count, 0);
+    vsdk_status status =
+        s->image->format->zero(s->image, first * SECTOR, count * SECTOR, flags, &error);
+    if (sequence_went(s, status, &error))
+        model_set(&s->model, first, count, 0);
+}
+
+static void step_write(sequence *s)
+{
+    uint64_t first, count;
+
+    sequence_range(s, &first, &count);
+    sequence_write(s, first, count);
 }
 
 static void step_zero(sequence *s)
 {
-    vsdk_error error = {0};
     uint64_t first, count;
 
     sequence_range(s, &first, &count);
-    model_note(&s->model, first, count, 0);
-    if (sequence_went(s,
-                      s->image->format->zero(s->image, first * SECTOR, count * SECTOR,
-                                             (uint32_t)chance(2), &error),
-                      &error))
-        model_set(&s->model, first, count, 0);
+    sequence_zero(s, first, count, (uint32_t)chance(2));
 }
 
 /* Sectors become zeros or stay. */
@@ -509,24 +521,32 @@ static void step_flush(sequence *s)
 
 static void sequence_recover(sequence *s);
 
-static void step_resize(sequence *s)
+static int sequence_resize(sequence *s, uint64_t sectors)
 {
     vsdk_error error = {0};
-    uint64_t sectors = 1 + chance(s->most), before = s->model.sectors;
+    uint64_t before = s->model.sectors;
 
-    if (s->snapshot && s->version < 3)
-        return;
     /* What is cut off may be gone before the size changes. */
     if (sectors < before)
         model_note(&s->model, sectors, before - sectors, 0);
     if (sectors < before && s->backing)
         model_note(&s->model, sectors, before - sectors, BACKING_TAG);
-    if (!sequence_went(s, s->image->format->resize(s->image, sectors * SECTOR, &error), &error)) {
-        sequence_recover(s);
-        return;
-    }
+    vsdk_status status = s->image->format->resize(s->image, sectors * SECTOR, &error);
+    if (!sequence_went(s, status, &error))
+        return 0;
     model_size(&s->model, sectors);
     model_flush(&s->model);
+    return 1;
+}
+
+static void step_resize(sequence *s)
+{
+    uint64_t sectors = 1 + chance(s->most);
+
+    if (s->snapshot && s->version < 3)
+        return;
+    if (!sequence_resize(s, sectors))
+        sequence_recover(s);
 }
 
 /* qemu-img's opinion of what is in the file now, and ours. */
@@ -670,5 +690,451 @@ Test(qcow2, random_sequences_are_as_in_a_model)
         for (int warm = 0; warm < 4; warm++)
             chance(2);
         sequence_run(i);
+    }
+}
+
+/* All tables grow: refcount blocks, the refcount table, L1; and what a snapshot has too is copied.
+ */
+enum { GROWN_SECTORS = 32768, FULL_SECTORS = 3400 };
+
+static void growth_make(void)
+{
+    disk_image *image;
+    uint8_t bytes[16 * SECTOR];
+
+    cr_assert(!qemu_img("create", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64",
+                        in_folder("image"), "3M", NULL));
+    disk_file *file = rig_file_load(in_folder("image"));
+    cr_assert(!rig_open(file, 0, &image, NULL));
+    for (uint64_t at = 0; at < FULL_SECTORS; at += 16) {
+        for (uint64_t i = 0; i < 16; i++)
+            sector_fill(bytes + i * SECTOR, at + i, 1);
+        cr_assert(!image->format->write(image, at * SECTOR, bytes, sizeof bytes, NULL));
+    }
+    rig_close(image);
+    rig_file_store(file, in_folder("image"));
+    rig_file_free(file);
+    cr_assert(!qemu_img("snapshot", "-c", "one", in_folder("image"), NULL));
+}
+
+static void growth_steps(sequence *s)
+{
+    for (uint64_t i = 0; i < 12 && !rig_is_dead(s->file); i++)
+        sequence_write(s, 24 + i * 100, 24);
+    if (!rig_is_dead(s->file))
+        step_flush(s);
+    if (!rig_is_dead(s->file) && sequence_resize(s, GROWN_SECTORS)) {
+        for (uint64_t i = 0; i < 8 && !rig_is_dead(s->file); i++)
+            sequence_write(s, 5000 + i * 3000, 64);
+    }
+    if (!rig_is_dead(s->file))
+        sequence_zero(s, 30, 300, DISK_ZERO_MAY_UNMAP);
+    if (!rig_is_dead(s->file))
+        step_flush(s);
+    for (uint64_t i = 0; i < 8 && !rig_is_dead(s->file); i++)
+        sequence_write(s, 9000 + i * 1000, 40);
+    if (!rig_is_dead(s->file))
+        step_flush(s);
+}
+
+static uint64_t growth_run(disk_file *base, uint64_t kill)
+{
+    sequence s = {.number = kill, .cluster = 512, .version = 3, .most = GROWN_SECTORS};
+
+    s.file = rig_file_of(rig_bytes(base), file_length(base));
+    s.buffer = malloc((uint64_t)GROWN_SECTORS * SECTOR);
+    cr_assert(s.buffer);
+    model_size(&s.model, (3 << 20) / SECTOR);
+    model_set(&s.model, 0, (FULL_SECTORS + 15) / 16 * 16, 1);
+    model_flush(&s.model);
+    s.model.next_tag = 1;
+    sequence_open(&s);
+    rig_kill_after(s.file, kill);
+    growth_steps(&s);
+    int died = rig_is_dead(s.file);
+    if (died)
+        sequence_recover(&s);
+    rig_kill_after(s.file, 0);
+    sequence_compare(&s, 0, s.model.sectors);
+    if (!died || kill % 16 == 0)
+        sequence_check(&s);
+    else
+        rig_close(s.image);
+    uint64_t writes = rig_writes(s.file);
+    rig_file_free(s.file);
+    model_free(&s.model);
+    free(s.buffer);
+    return writes;
+}
+
+Test(qcow2, tables_grow_and_a_loss_of_power_at_any_write_harms_nothing)
+{
+    growth_make();
+    disk_file *base = rig_file_load(in_folder("image"));
+    uint64_t writes = growth_run(base, 0), step = number_from("VSDK_TEST_KILL_STEP", 2);
+
+    cr_assert_gt(writes, 100);
+    for (uint64_t kill = 1 + chance(step); kill < writes; kill += step)
+        growth_run(base, kill);
+    rig_file_free(base);
+}
+
+/* Hostile images: a small one, with one field changed. */
+
+#define OFFSET_BITS UINT64_C(0x00fffffffffffe00)
+enum { HOSTILE_CLUSTER = 512, HOSTILE_CLUSTERS = 200 };
+
+static disk_file *hostile_base(void)
+{
+    disk_create_options options = {.capacity = HOSTILE_CLUSTERS * HOSTILE_CLUSTER,
+                                   .cluster_size = HOSTILE_CLUSTER};
+    uint8_t bytes[HOSTILE_CLUSTER] = {1};
+    disk_file *file = rig_file();
+    disk_image *image;
+
+    cr_assert(!disk_qcow2_format.create(file, &options, NULL));
+    cr_assert(!rig_open(file, 0, &image, NULL));
+    for (uint64_t i = 0; i < HOSTILE_CLUSTERS; i += 50)
+        cr_assert(!image->format->write(image, i * HOSTILE_CLUSTER, bytes, sizeof bytes, NULL));
+    rig_close(image);
+    return file;
+}
+
+static void put(disk_file *file, uint64_t at, unsigned width, uint64_t value)
+{
+    for (unsigned i = 0; i < width; i++)
+        rig_bytes(file)[at + i] = (uint8_t)(value >> 8 * (width - 1 - i));
+}
+
+static uint64_t get(disk_file *file, uint64_t at)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        value = value << 8 | rig_bytes(file)[at + i];
+    return value;
+}
+
+static const struct {
+    const char *field; /* in the message */
+    unsigned at, width;
+    uint64_t value;
+    vsdk_status status;
+} hostile_fields[] = {
+    {"magic", 0, 4, 0x514649fa, VSDK_ERROR_FORMAT},
+    {"version", 4, 4, 1, VSDK_ERROR_UNSUPPORTED},
+    {"version", 4, 4, 4, VSDK_ERROR_UNSUPPORTED},
+    {"cluster_bits", 20, 4, 8, VSDK_ERROR_FORMAT},
+    {"cluster_bits", 20, 4, 22, VSDK_ERROR_FORMAT},
+    {"cluster_bits", 20, 4, 0xffffffff, VSDK_ERROR_FORMAT},
+    {"size", 24, 8, UINT64_MAX, VSDK_ERROR_FORMAT},
+    {"l1_size", 24, 8, UINT64_C(1) << 40, VSDK_ERROR_FORMAT},
+    {"crypt_method", 32, 4, 1, VSDK_ERROR_UNSUPPORTED},
+    {"l1_size", 36, 4, 1, VSDK_ERROR_FORMAT},
+    {"l1_size", 36, 4, 0xffffffff, VSDK_ERROR_FORMAT},
+    {"l1_table_offset", 36, 4, 4 << 20, VSDK_ERROR_FORMAT},
+    {"l1_table_offset", 40, 8, 513, VSDK_ERROR_FORMAT},
+    {"l1_table_offset", 40, 8, 0, VSDK_ERROR_FORMAT},
+    {"l1_table_offset", 40, 8, UINT64_C(1) << 62, VSDK_ERROR_FORMAT},
+    {"refcount_table_offset", 48, 8, 513, VSDK_ERROR_FORMAT},
+    {"refcount_table_offset", 48, 8, UINT64_MAX - 511, VSDK_ERROR_FORMAT},
+    {"refcount_table_clusters", 56, 4, 0, VSDK_ERROR_FORMAT},
+    {"refcount_table_clusters", 56, 4, 0xffffffff, VSDK_ERROR_FORMAT},
+    {"nb_snapshots", 60, 4, 0xffffffff, VSDK_ERROR_FORMAT},
+    {"incompatible_features", 72, 8, 0x20, VSDK_ERROR_UNSUPPORTED},
+    {"0x8000000000000000", 72, 8, UINT64_C(1) << 63, VSDK_ERROR_UNSUPPORTED},
+    {"external data file", 72, 8, 4, VSDK_ERROR_UNSUPPORTED},
+    {"extended L2", 72, 8, 16, VSDK_ERROR_UNSUPPORTED},
+    {"compression_type", 72, 8, 8, VSDK_ERROR_FORMAT},
+    {"refcount_order", 96, 4, 7, VSDK_ERROR_FORMAT},
+    {"header_length", 100, 4, 72, VSDK_ERROR_FORMAT},
+    {"header_length", 100, 4, 105, VSDK_ERROR_FORMAT},
+    {"header_length", 100, 4, 0x10000, VSDK_ERROR_FORMAT},
+    {"header extension", 104, 8, UINT64_C(0x12345678ffffffff), VSDK_ERROR_FORMAT},
+    {"backing_file", 8, 8, 600, VSDK_ERROR_FORMAT},
+};
+
+Test(qcow2, a_field_that_is_wrong_is_named)
+{
+    for (unsigned i = 0; i < sizeof hostile_fields / sizeof hostile_fields[0]; i++) {
+        for (uint32_t flags = 0; flags <= DISK_IMAGE_READ_ONLY; flags++) {
+            vsdk_error error = {0};
+            disk_image *image;
+            disk_file *file = hostile_base();
+            put(file, hostile_fields[i].at, hostile_fields[i].width, hostile_fields[i].value);
+            vsdk_status status = rig_open(file, flags, &image, &error);
+            cr_assert_eq(status, hostile_fields[i].status, "%s: %d (%s)", hostile_fields[i].field,
+                         status, error.message);
+            cr_assert(strstr(error.message, hostile_fields[i].field), "%s: %s",
+                      hostile_fields[i].field, error.message);
+            rig_file_free(file);
+        }
+    }
+}
+
+Test(qcow2, a_backing_file_is_opened_only_where_the_core_allows)
+{
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = hostile_base();
+
+    memcpy(rig_bytes(file) + 200, "/etc/passwd", 11);
+    put(file, 8, 8, 200);
+    put(file, 16, 4, 11);
+    cr_assert_eq(rig_open(file, DISK_IMAGE_READ_ONLY, &image, &error), VSDK_ERROR_PERMISSION);
+    cr_assert(!rig_open(file, DISK_IMAGE_READ_ONLY | DISK_IMAGE_NO_BACKING, &image, &error), "%s",
+              error.message);
+    cr_assert_str_eq(image->backing_name, "/etc/passwd");
+    rig_close(image);
+    rig_file_free(file);
+}
+
+/* Itself, as its own backing: the core ends the chain. */
+Test(qcow2, an_image_on_itself_is_refused)
+{
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = hostile_base();
+
+    memcpy(rig_bytes(file) + 200, "self", 4);
+    put(file, 8, 8, 200);
+    put(file, 16, 4, 4);
+    rig_name("self", file, VSDK_DISK_QCOW2);
+    cr_assert(rig_open(file, DISK_IMAGE_READ_ONLY, &image, &error));
+    rig_file_free(file);
+}
+
+/* Reads the first cluster and writes it. */
+static void expect_refused(disk_file *file, int read_too, const char *text)
+{
+    uint8_t bytes[HOSTILE_CLUSTER] = {2};
+    vsdk_error error = {0};
+    disk_image *image;
+
+    cr_assert(!rig_open(file, DISK_IMAGE_READ_ONLY, &image, &error), "%s", error.message);
+    vsdk_status status = image->format->read(image, 0, bytes, sizeof bytes, &error);
+    cr_assert_eq(status, read_too ? VSDK_ERROR_FORMAT : VSDK_OK, "%s", error.message);
+    rig_close(image);
+    status = rig_open(file, 0, &image, &error);
+    if (!status) {
+        status = image->format->write(image, 0, bytes, sizeof bytes, &error);
+        rig_close(image);
+    }
+    cr_assert_eq(status, VSDK_ERROR_FORMAT);
+    cr_assert(strstr(error.message, text), "%s", error.message);
+    rig_file_free(file);
+}
+
+Test(qcow2, entries_that_are_wrong_are_refused)
+{
+    static const struct {
+        uint64_t entry;
+        const char *text;
+    } entries[] = {
+        {UINT64_C(0x8000000000000201) << 1, "L2 entry"}, /* reserved bits */
+        {UINT64_C(0x8000000010000000), "L2 entry"},      /* past the end */
+        {UINT64_C(0x8000000000000000), "L2 entry"},      /* no cluster, and ours */
+        {UINT64_C(0x4000000000000000), "compressed"},    /* in the header */
+        {UINT64_C(0x4000000010000000), "compressed"},    /* past the end */
+        {UINT64_C(0xc000000000000400), "compressed"},    /* ours */
+    };
+
+    for (unsigned i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        disk_file *file = hostile_base();
+        uint64_t l1 = get(file, 40), l2 = get(file, l1) & OFFSET_BITS;
+        put(file, l2, 8, entries[i].entry);
+        expect_refused(file, 1, entries[i].text);
+    }
+    for (uint64_t wrong = 0; wrong < 3; wrong++) {
+        static const uint64_t values[] = {UINT64_C(0x8000000000000201),
+                                          UINT64_C(0x8000000010000000),
+                                          UINT64_C(0xa000000000000400)};
+        disk_file *file = hostile_base();
+        put(file, get(file, 40), 8, values[wrong]);
+        expect_refused(file, 1, "L1 entry 0");
+    }
+}
+
+/* Two things in one cluster: fine to read, never to write. */
+Test(qcow2, tables_that_overlap_are_never_written)
+{
+    disk_file *file = hostile_base();
+    uint64_t l1 = get(file, 40);
+
+    put(file, l1, 8, get(file, l1 + 8)); /* one L2 table twice */
+    expect_refused(file, 0, "another table is");
+    file = hostile_base();
+    put(file, l1, 8, l1 | UINT64_C(1) << 63); /* L1 is an L2 table of itself */
+    expect_refused(file, 0, "another table is");
+    file = hostile_base();
+    put(file, get(file, 48) + 8, 8, get(file, get(file, 48))); /* one refcount block twice */
+    expect_refused(file, 0, "another table is");
+    file = hostile_base();
+    put(file, get(file, 48), 8, 513); /* a refcount block that is not aligned */
+    expect_refused(file, 0, "refcount table entry 0");
+    file = hostile_base();
+    put(file, get(file, l1) & OFFSET_BITS, 8, l1 | UINT64_C(1) << 63); /* a guest's in L1 */
+    expect_refused(file, 0, "where a table is");
+    file = hostile_base();
+    put(file, get(file, l1) & OFFSET_BITS, 8, 0);
+    memset(rig_bytes(file) + get(file, get(file, 48)), 0, 512); /* all is free, they say */
+    expect_refused(file, 0, "metadata is in it");
+}
+
+Test(qcow2, a_corrupt_image_is_read_only_and_a_dirty_one_is_mended)
+{
+    vsdk_disk_report report = {0};
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = hostile_base();
+
+    put(file, 72, 8, 2);
+    cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+    cr_assert(image->flags & DISK_IMAGE_READ_ONLY);
+    rig_close(image);
+    put(file, 72, 8, 1);
+    memset(rig_bytes(file) + get(file, get(file, 48)), 0, 512); /* refcounts were late */
+    cr_assert(!rig_open(file, DISK_IMAGE_READ_ONLY, &image, &error), "%s", error.message);
+    rig_close(image);
+    cr_assert_eq(rig_bytes(file)[79], 1);
+    cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+    cr_assert_eq(rig_bytes(file)[79], 0);
+    cr_assert(!image->format->check(image, 0, &report, &error), "%s", error.message);
+    cr_assert(!report.errors && !report.leaks, "%s", report.first);
+    rig_close(image);
+    rig_file_store(file, in_folder("image"));
+    cr_assert_eq(qemu_img("check", in_folder("image"), NULL), 0);
+    rig_file_free(file);
+}
+
+Test(qcow2, a_check_finds_what_is_wrong_and_mends_it)
+{
+    vsdk_disk_report report = {0}, again = {0};
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = hostile_base();
+    uint64_t block = get(file, get(file, 48));
+
+    put(file, block + 2 * 1, 2, 0);   /* the refcount table is free */
+    put(file, block + 2 * 100, 2, 3); /* cluster 100 is lost */
+    cr_assert(!rig_open(file, DISK_IMAGE_READ_ONLY, &image, &error), "%s", error.message);
+    cr_assert(!image->format->check(image, VSDK_DISK_REPAIR, &report, &error), "%s", error.message);
+    cr_assert_eq(report.errors, 1, "%s", report.first);
+    cr_assert_eq(report.leaks, 1, "%s", report.first);
+    cr_assert(strstr(report.first, "cluster 1 is 0, not 1"), "%s", report.first);
+    cr_assert_eq(report.clusters, HOSTILE_CLUSTERS);
+    cr_assert_eq(report.allocated, 4);
+    rig_close(image);
+    memset(&report, 0, sizeof report);
+    cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+    cr_assert(!image->format->check(image, VSDK_DISK_REPAIR, &report, &error), "%s", error.message);
+    cr_assert(!report.errors && !report.leaks && report.repaired == 2, "%s", report.first);
+    cr_assert(!image->format->check(image, 0, &again, &error), "%s", error.message);
+    cr_assert(!again.errors && !again.leaks && !again.repaired, "%s", again.first);
+    rig_close(image);
+    rig_file_store(file, in_folder("image"));
+    cr_assert_eq(qemu_img("check", in_folder("image"), NULL), 0);
+    rig_file_free(file);
+}
+
+/* No room on the host: the write fails, and what was there stays; later there is room again. */
+Test(qcow2, no_room_on_the_host_harms_nothing)
+{
+    uint8_t bytes[HOSTILE_CLUSTER] = {3};
+    vsdk_disk_report report = {0};
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = hostile_base();
+    int failed = 0;
+
+    rig_limit(file, file_length(file) + 3 * HOSTILE_CLUSTER);
+    cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+    for (uint64_t i = 0; i < HOSTILE_CLUSTERS; i++)
+        failed += image->format->write(image, i * HOSTILE_CLUSTER, bytes, sizeof bytes, NULL) != 0;
+    cr_assert_gt(failed, HOSTILE_CLUSTERS / 2);
+    rig_limit(file, 1 << 30);
+    for (uint64_t i = 0; i < HOSTILE_CLUSTERS; i++)
+        cr_assert(!image->format->write(image, i * HOSTILE_CLUSTER, bytes, sizeof bytes, &error),
+                  "%s", error.message);
+    cr_assert(!image->format->check(image, 0, &report, &error), "%s", error.message);
+    cr_assert(!report.errors && !report.leaks, "%s", report.first);
+    rig_close(image);
+    rig_file_free(file);
+}
+
+/* Threads write sectors of their own in clusters that all share, discard, and flush. */
+enum { THREADS = 4, THREAD_SECTORS = 1024, THREAD_TURNS = 300 };
+
+typedef struct worker {
+    disk_image *image;
+    uint64_t number;
+    uint32_t tags[THREAD_SECTORS / THREADS];
+} worker;
+
+static void *worker_run(void *user)
+{
+    worker *w = user;
+    uint64_t state = w->number * 7919 + 1;
+    uint8_t bytes[SECTOR];
+
+    for (uint32_t turn = 1; turn <= THREAD_TURNS; turn++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint64_t mine = (state >> 33) % (THREAD_SECTORS / THREADS);
+        uint64_t sector = mine * THREADS + w->number;
+        sector_fill(bytes, sector, turn);
+        if (turn % 50 == 0)
+            cr_assert(!w->image->format->flush(w->image, NULL));
+        cr_assert(!w->image->format->write(w->image, sector * SECTOR, bytes, SECTOR, NULL));
+        w->tags[mine] = turn;
+        cr_assert(!w->image->format->read(w->image, sector * SECTOR, bytes, SECTOR, NULL));
+        cr_assert_eq(sector_tag(bytes, sector), turn);
+        if (turn % 20 == 0) {
+            cr_assert(!w->image->format->zero(w->image, sector * SECTOR, SECTOR, 1, NULL));
+            w->tags[mine] = 0;
+        }
+    }
+    return NULL;
+}
+
+static void workers_run(disk_file *file)
+{
+    static worker workers[THREADS];
+    pthread_t threads[THREADS];
+    vsdk_disk_report report = {0};
+    vsdk_error error = {0};
+    disk_image *image;
+    uint8_t bytes[SECTOR];
+
+    memset(workers, 0, sizeof workers);
+    cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+    for (uint64_t i = 0; i < THREADS; i++) {
+        workers[i].image = image;
+        workers[i].number = i;
+        cr_assert(!pthread_create(&threads[i], NULL, worker_run, &workers[i]));
+    }
+    for (uint64_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    for (uint64_t i = 0; i < THREAD_SECTORS; i++) {
+        cr_assert(!image->format->read(image, i * SECTOR, bytes, SECTOR, NULL));
+        cr_assert_eq(sector_tag(bytes, i), workers[i % THREADS].tags[i / THREADS]);
+    }
+    cr_assert(!image->format->check(image, 0, &report, &error), "%s", error.message);
+    cr_assert(!report.errors && !report.leaks, "%s", report.first);
+    rig_close(image);
+    rig_file_free(file);
+}
+
+Test(qcow2, threads_that_share_clusters_keep_their_sectors)
+{
+    static const char *const options[] = {"cluster_size=4096", "cluster_size=65536",
+                                          "cluster_size=4096,compat=0.10"};
+
+    for (unsigned i = 0; i < sizeof options / sizeof options[0]; i++) {
+        cr_assert(
+            !qemu_img("create", "-f", "qcow2", "-o", options[i], in_folder("image"), "512K", NULL));
+        workers_run(rig_file_load(in_folder("image")));
+        /* Above a snapshot every first write copies. */
+        cr_assert(!qemu_img("snapshot", "-c", "one", in_folder("image"), NULL));
+        workers_run(rig_file_load(in_folder("image")));
     }
 }
