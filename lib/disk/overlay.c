@@ -73,6 +73,7 @@ static cell *cell_of(const overlay *o, uint64_t number)
     return &o->cells[at];
 }
 
+/* Never smaller again: at most 32 bytes for each leaf that there was. */
 static int cells_grow(overlay *o)
 {
     overlay bigger = *o;
@@ -221,6 +222,7 @@ static vsdk_status block_own(disk_image *image, uint64_t offset, int whole, uint
     return status;
 }
 
+/* When memory ends half way, what was written before that stays. */
 static vsdk_status overlay_write(disk_image *image, uint64_t offset, const void *buffer,
                                  uint64_t length, vsdk_error *error)
 {

@@ -29,6 +29,7 @@ vsdk_status qcow2_no_memory(const qcow2 *q, vsdk_error *error)
 vsdk_status qcow2_file_read(qcow2 *q, uint64_t offset, void *buffer, uint64_t length,
                             vsdk_error *error)
 {
+    /* Read once: writers make it larger beside us. */
     uint64_t end = q->length, there = offset >= end ? 0 : end - offset;
 
     if (there > length)
@@ -72,12 +73,15 @@ void qcow2_wait(qcow2 *q)
     sys_cancel_back(before);
 }
 
+/* Waiting is rare: a write to a cluster that another one is placing. */
 static void qcow2_tell(qcow2 *q)
 {
     if (q->waiting)
         pthread_cond_broadcast(&q->changed);
 }
 
+/* A use counts to the generation in which it began: what was freed before it can wait for no use
+ * that comes later. */
 uint32_t qcow2_use_begin(qcow2 *q)
 {
     q->uses[q->generation]++;
@@ -91,6 +95,7 @@ void qcow2_use_end(qcow2 *q, uint32_t generation)
     qcow2_tell(q);
 }
 
+/* Changes are on the stacks of those who make them. */
 void qcow2_change_begin(qcow2 *q, qcow2_change *change)
 {
     change->next = q->changes;
@@ -139,6 +144,7 @@ vsdk_status qcow2_touch(qcow2 *q, vsdk_error *error)
     return status;
 }
 
+/* Whatever of it there is: an open may fail half way. */
 static void qcow2_free(qcow2 *q)
 {
     qcow2_cache_free(&q->l2);
@@ -157,6 +163,7 @@ static void qcow2_free(qcow2 *q)
 /* What only who writes has to know and to mend. */
 static vsdk_status open_to_write(qcow2 *q, vsdk_error *error)
 {
+    /* What refcounts say may be wrong: a write could land anywhere. */
     if (q->incompatible & QCOW2_CORRUPT) {
         q->image->flags |= DISK_IMAGE_READ_ONLY;
         return VSDK_OK;
@@ -196,6 +203,7 @@ static vsdk_status qcow2_open(disk_image *image, vsdk_error *error)
     return VSDK_OK;
 }
 
+/* With clean tables only data has to go to the disk, and nobody waits for the lock meanwhile. */
 static vsdk_status qcow2_flush(disk_image *image, vsdk_error *error)
 {
     qcow2 *q = image->state;

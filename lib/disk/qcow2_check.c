@@ -89,6 +89,7 @@ static int check_in_file(checking *c, const char *what, uint64_t offset, uint64_
     return 0;
 }
 
+/* Compressed data may begin in one cluster and end in the next: both count. */
 static void check_entry(checking *c, uint64_t entry, int active)
 {
     vsdk_error error = {0};
@@ -105,6 +106,7 @@ static void check_entry(checking *c, uint64_t entry, int active)
         c->report->allocated++;
 }
 
+/* Through the cache, where a table may be newer than in the file. */
 static void check_l2(checking *c, uint64_t table, int active)
 {
     qcow2 *q = c->q;
@@ -122,6 +124,7 @@ static void check_l2(checking *c, uint64_t table, int active)
     }
 }
 
+/* Of the image, or of a snapshot: read piece by piece, since a snapshot's may be of any size. */
 static void check_l1(checking *c, const char *what, uint64_t offset, uint64_t entries, int active)
 {
     uint64_t visited = 0, piece[QCOW2_SLICE_ENTRIES];
@@ -211,6 +214,8 @@ static void check_bitmap(checking *c, uint64_t table, uint64_t entries)
     }
 }
 
+/* Only as long as their auto-clear bit says that they are valid; else they are leaks, as for QEMU.
+ */
 static void check_bitmaps(checking *c)
 {
     qcow2 *q = c->q;
@@ -233,6 +238,7 @@ static void check_bitmaps(checking *c)
     }
 }
 
+/* Everything that uses clusters, for one window. */
 static void check_walk(checking *c)
 {
     qcow2 *q = c->q;
@@ -254,6 +260,7 @@ static void check_walk(checking *c)
     check_bitmaps(c);
 }
 
+/* A refcount that has no block, or no room for the number, stays wrong. */
 static int check_mend(checking *c, uint64_t cluster, uint64_t wanted)
 {
     if (!c->repair || wanted > qcow2_refcount_most(c->q) ||
@@ -352,6 +359,7 @@ static void check_mine_all(checking *c)
             if (status)
                 check_failed(c, status, &error);
         }
+        /* Entries of a table that is a snapshot's too tell nothing. */
         if (right & QCOW2_MINE)
             check_mine_entries(c, table);
     }
@@ -431,6 +439,7 @@ vsdk_status qcow2_check(disk_image *image, vsdk_disk_check_flags flags, vsdk_dis
     return status;
 }
 
+/* The dirty bit goes only when all that can be wrong was mended and is on the disk. */
 vsdk_status qcow2_rebuild(qcow2 *q, vsdk_error *error)
 {
     vsdk_disk_report report = {0};

@@ -39,6 +39,7 @@ static vsdk_status layout_plan(layout *at, const disk_create_options *options, v
                          "capacity is %llu: too large for clusters of %u bytes",
                          (unsigned long long)options->capacity, at->size);
     at->l1_clusters = whole(at->l1_entries * sizeof(uint64_t), at->size);
+    /* Blocks count also themselves and the table: more of them until it fits. */
     at->blocks = at->table_clusters = 1;
     for (;;) {
         at->total = 1 + at->table_clusters + at->blocks + at->l1_clusters;

@@ -34,12 +34,14 @@ int qcow2_probe(disk_file *file, const uint8_t *head, size_t length)
                : 0;
 }
 
+/* Whole features that are valid, and that this driver has not. */
 static vsdk_status header_unsupported(qcow2 *q, vsdk_error *error, const char *what)
 {
     return error_set(error, VSDK_ERROR_UNSUPPORTED, q->operation, "%s: %s", file_name(q->file),
                      what);
 }
 
+/* What the other fields need to be found: version, cluster size, the header's own length. */
 static vsdk_status header_size(qcow2 *q, const uint8_t *head, vsdk_error *error)
 {
     if (q->length < QCOW2_HEADER_V2 || qcow2_load32(head) != QCOW2_MAGIC)
@@ -82,6 +84,7 @@ static vsdk_status header_load(qcow2 *q, header *header, vsdk_error *error)
     return qcow2_file_read(q, 0, header->bytes, header->length, error);
 }
 
+/* Not checked yet. Version 2 ends before the features, which it has none of. */
 static void header_fields(qcow2 *q, const uint8_t *bytes)
 {
     q->size = qcow2_load64(bytes + QCOW2_AT_SIZE);
@@ -116,6 +119,8 @@ static void features_name(header *header, uint64_t unknown, const uint8_t *rows,
     }
 }
 
+/* Without their auto-clear bit somebody wrote the image who does not know bitmaps: they are void.
+ */
 static vsdk_status extension_bitmaps(qcow2 *q, const uint8_t *data, uint32_t length,
                                      vsdk_error *error)
 {
@@ -129,6 +134,7 @@ static vsdk_status extension_bitmaps(qcow2 *q, const uint8_t *data, uint32_t len
     return VSDK_OK;
 }
 
+/* Unknown extensions stay in the file as they are: the header is changed field by field. */
 static vsdk_status extension_take(qcow2 *q, header *header, uint32_t type, const uint8_t *data,
                                   uint32_t length, vsdk_error *error)
 {
@@ -145,6 +151,8 @@ static vsdk_status extension_take(qcow2 *q, header *header, uint32_t type, const
     return VSDK_OK;
 }
 
+/* From the header to the backing file's name, or to the end of what was read. The loop ends: each
+ * turn takes 8 bytes or more. */
 static vsdk_status extensions_read(qcow2 *q, header *header, vsdk_error *error)
 {
     uint64_t name = qcow2_load64(header->bytes + QCOW2_AT_BACKING), at = q->header_length;
@@ -168,6 +176,7 @@ static vsdk_status extensions_read(qcow2 *q, header *header, vsdk_error *error)
     return status;
 }
 
+/* Incompatible features first: with an unknown one nothing else means what we think. */
 static vsdk_status check_features(qcow2 *q, const header *header, vsdk_error *error)
 {
     uint64_t unknown = q->incompatible & ~(uint64_t)KNOWN_FEATURES;
@@ -193,6 +202,7 @@ static vsdk_status check_features(qcow2 *q, const header *header, vsdk_error *er
     return VSDK_OK;
 }
 
+/* A table is never longer than the file, so a small file can't ask for much memory. */
 static vsdk_status check_table(qcow2 *q, const char *field, uint64_t offset, uint64_t bytes,
                                uint64_t most, vsdk_error *error)
 {
@@ -234,6 +244,7 @@ static vsdk_status check_tables(qcow2 *q, vsdk_error *error)
     if (q->snapshots > QCOW2_SNAPSHOTS_MOST)
         return qcow2_malformed(q, error, "nb_snapshots is %u: more than %u", q->snapshots,
                                (unsigned)QCOW2_SNAPSHOTS_MOST);
+    /* The file may end in the table's last cluster. */
     return check_table(q, "refcount_table_offset", q->reftable_offset, q->cluster_size,
                        q->cluster_size, error);
 }
@@ -247,6 +258,7 @@ static vsdk_status read_table(qcow2 *q, uint64_t offset, uint64_t entries, uint6
     return qcow2_file_read(q, offset, *table, entries * sizeof(uint64_t), error);
 }
 
+/* L1 and the refcount table stay in memory, as they are in the file. */
 static vsdk_status read_tables(qcow2 *q, vsdk_error *error)
 {
     vsdk_status status = read_table(q, q->l1_offset, q->l1_size, &q->l1, error);
@@ -283,6 +295,7 @@ static vsdk_status backing_format(qcow2 *q, const char *name, vsdk_disk_format *
                      name);
 }
 
+/* The name is as hostile as the rest: whether that file may be opened the core decides. */
 static vsdk_status backing_open(qcow2 *q, const header *header, vsdk_error *error)
 {
     uint64_t offset = qcow2_load64(header->bytes + QCOW2_AT_BACKING);

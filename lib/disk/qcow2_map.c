@@ -7,6 +7,7 @@
 #define RESERVED_L1 (~(QCOW2_OFFSET | QCOW2_MINE))
 #define RESERVED_L2 (~(QCOW2_OFFSET | QCOW2_MINE | QCOW2_ZERO_BIT))
 
+/* Its bytes may end behind the file: what is missing is no data then. */
 static vsdk_status place_compressed(const qcow2 *q, uint64_t entry, qcow2_place *place,
                                     vsdk_error *error)
 {
@@ -154,6 +155,7 @@ static vsdk_status l2_write(qcow2 *q, uint64_t old, uint64_t table, vsdk_error *
     return status ? status : file_flush(q->file, error);
 }
 
+/* One entry, in one write. If that fails nobody knows what is in the file. */
 static vsdk_status l1_point(qcow2 *q, uint64_t index, uint64_t table, vsdk_error *error)
 {
     uint64_t before = q->l1[index];
@@ -168,6 +170,7 @@ static vsdk_status l1_point(qcow2 *q, uint64_t index, uint64_t table, vsdk_error
     return status;
 }
 
+/* A cluster for a table of our own; the old one, if any, stays a snapshot's. */
 static vsdk_status l2_replace(qcow2 *q, uint64_t index, uint64_t old, vsdk_error *error)
 {
     qcow2_run run, before = {qcow2_cluster(q, old), 1};
@@ -195,6 +198,7 @@ static vsdk_status l2_replace(qcow2 *q, uint64_t index, uint64_t old, vsdk_error
     return status;
 }
 
+/* Only for a guest's offset within the size, which L1 covers. */
 vsdk_status qcow2_l2_own(qcow2 *q, uint64_t offset, vsdk_error *error)
 {
     uint64_t table, index = qcow2_cluster(q, offset) >> qcow2_l2_bits(q);

@@ -3,6 +3,7 @@
  * it, and a use keeps the clusters of the extent from being given to something else meanwhile. */
 #include "disk/qcow2.h"
 
+/* A backing that is shorter has zeros behind its end. */
 int qcow2_reads_zero(const qcow2 *q, const qcow2_place *place, uint64_t offset, uint64_t length)
 {
     if (place->kind == QCOW2_UNALLOCATED)
@@ -29,8 +30,9 @@ vsdk_status qcow2_read_place(qcow2 *q, const qcow2_place *place, uint64_t offset
     return VSDK_OK;
 }
 
-static vsdk_status read_some(qcow2 *q, uint64_t offset, void *buffer, uint64_t length,
-                             uint64_t *done, vsdk_error *error)
+/* The first extent of a range. */
+static vsdk_status qcow2_read_some(qcow2 *q, uint64_t offset, void *buffer, uint64_t length,
+                                   uint64_t *done, vsdk_error *error)
 {
     qcow2_place place;
 
@@ -54,7 +56,7 @@ vsdk_status qcow2_read(disk_image *image, uint64_t offset, void *buffer, uint64_
     uint64_t done;
 
     while (!status && length) {
-        status = read_some(image->state, offset, to, length, &done, error);
+        status = qcow2_read_some(image->state, offset, to, length, &done, error);
         if (status)
             break;
         offset += done;

@@ -16,6 +16,7 @@ uint64_t qcow2_refcount_most(const qcow2 *q)
     return q->refcount_order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << q->refcount_order)) - 1;
 }
 
+/* Below 8 bits the first one is in the lowest bits; wider ones are big endian. */
 static uint64_t refcount_load(const uint8_t *bytes, uint32_t order, uint64_t index)
 {
     uint64_t value = 0;
@@ -178,6 +179,7 @@ typedef struct larger_table {
     uint64_t first_block, blocks;
 } larger_table;
 
+/* Half as large again, at least; and as many blocks as count the area. */
 static vsdk_status larger_plan(qcow2 *q, larger_table *larger, vsdk_error *error)
 {
     uint64_t block_bits = qcow2_block_bits(q);
@@ -204,6 +206,7 @@ static vsdk_status larger_plan(qcow2 *q, larger_table *larger, vsdk_error *error
     return VSDK_OK;
 }
 
+/* Nothing points there yet. */
 static vsdk_status larger_write(qcow2 *q, larger_table *larger, vsdk_error *error)
 {
     uint64_t offset = larger->area.first << q->cluster_bits;

@@ -31,6 +31,7 @@ static vsdk_status l1_adopt(qcow2 *q, qcow2_run run, uint64_t *entries, uint32_t
     return VSDK_OK;
 }
 
+/* Whole clusters, so that nothing old is behind its last entry. */
 static vsdk_status l1_write(qcow2 *q, qcow2_run run, uint64_t *entries, uint32_t size,
                             vsdk_error *error)
 {
@@ -76,6 +77,7 @@ static vsdk_status l1_grow(qcow2 *q, uint64_t size, vsdk_error *error)
     return status;
 }
 
+/* The one write that makes the new capacity true, with all it needs on the disk before it. */
 static vsdk_status size_write(qcow2 *q, uint64_t capacity, vsdk_error *error)
 {
     uint8_t field[8];
@@ -105,6 +107,7 @@ static vsdk_status resize_clear(qcow2 *q, uint64_t old, uint64_t capacity, vsdk_
     return end > old ? qcow2_zero(q->image, old, end - old, DISK_ZERO_MAY_UNMAP, error) : VSDK_OK;
 }
 
+/* A larger L1 is good for the old size too, if we are killed before the new one is written. */
 static vsdk_status resize_grow(qcow2 *q, uint64_t capacity, vsdk_error *error)
 {
     uint64_t covers = UINT64_C(1) << (qcow2_l2_bits(q) + q->cluster_bits);
@@ -118,6 +121,7 @@ static vsdk_status resize_grow(qcow2 *q, uint64_t capacity, vsdk_error *error)
     return status ? status : resize_clear(q, q->image->capacity, capacity, error);
 }
 
+/* Snapshots of version 2 don't say how large the disk was. */
 vsdk_status qcow2_resize(disk_image *image, uint64_t capacity, vsdk_error *error)
 {
     qcow2 *q = image->state;

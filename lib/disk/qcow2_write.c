@@ -45,6 +45,7 @@ static vsdk_status copy_around(qcow2 *q, placing *p, const qcow2_place *place, u
     return status;
 }
 
+/* In the order of the file: before, the guest's, behind. */
 static vsdk_status placing_fill(qcow2 *q, placing *p, vsdk_error *error)
 {
     uint64_t start = p->change.run.first << q->cluster_bits;

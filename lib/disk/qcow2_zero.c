@@ -12,6 +12,7 @@ typedef enum zero_way {
     ZERO_FORGET, /* nothing: what the backing has shows */
 } zero_way;
 
+/* Whether nothing at this cluster would show something below. */
 static int has_backing(const qcow2 *q, uint64_t cluster)
 {
     return q->image->backing && cluster << q->cluster_bits < q->image->backing->capacity;
