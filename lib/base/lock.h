@@ -22,6 +22,7 @@ typedef enum lock_rank {
     RANK_SERIAL = 60,       /* calls of the operations table */
     RANK_DRAIN = 70,        /* who waits for a device's callbacks */
     RANK_STREAM = 80,       /* a stream's two buffers */
+    RANK_NET = 82,          /* one direction of a network */
     RANK_POOL = 85,         /* a pool's list of loops */
     RANK_SHARE_FOLDER = 86, /* a guest's open folder in a share */
     RANK_SHARE = 87,        /* a share's inodes and files */

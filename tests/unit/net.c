@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks: frames go through whole, in order, as many as there is room for, and each side hears of
+ * it by a descriptor. */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vsdk/vsdk.h>
+
+#define ok(call) cr_assert_eq((call), VSDK_OK, "%s", #call)
+#define fails(want, call)                                                                          \
+    do {                                                                                           \
+        vsdk_error error_ = {0}, *E = &error_;                                                     \
+        cr_assert_eq((call), VSDK_ERROR_##want, "%s", #call);                                      \
+        cr_assert_eq(error_.code, VSDK_ERROR_##want, "%s left the record alone", #call);           \
+        cr_assert(error_.operation[0] && error_.message[0]);                                       \
+    } while (0)
+
+enum { R = VSDK_NET_READABLE, W = VSDK_NET_WRITABLE, ENDED = VSDK_NET_ENDED, MOST = 65554 };
+
+static vsdk_net *a, *b;
+
+static void make(vsdk_net_offloads offloads)
+{
+    vsdk_net_config config = {.size = sizeof config, .offloads = offloads};
+
+    ok(vsdk_net_create_pair(&config, &a, &b, NULL));
+}
+
+static void end(void)
+{
+    vsdk_net_close(a);
+    vsdk_net_close(b);
+    a = b = NULL;
+}
+
+TestSuite(net, .fini = end);
+
+static int readable(vsdk_net *net, vsdk_net_events event)
+{
+    struct pollfd p = {.fd = vsdk_net_descriptor(net, event, NULL), .events = POLLIN};
+
+    cr_assert_geq(p.fd, 3);
+    return poll(&p, 1, 0) == 1;
+}
+
+static vsdk_status send_bytes(vsdk_net *net, const void *bytes, uint64_t length)
+{
+    vsdk_net_piece piece = {(void *)(uintptr_t)bytes, length};
+
+    return vsdk_net_send(net, NULL, &piece, 1, NULL);
+}
+
+static vsdk_status receive_bytes(vsdk_net *net, void *bytes, uint64_t room, uint64_t *length)
+{
+    vsdk_net_piece piece = {bytes, room};
+
+    return vsdk_net_receive(net, NULL, &piece, 1, length, NULL);
+}
+
+Test(net, arguments_are_checked)
+{
+    vsdk_net_config config = {.size = sizeof config, .flags = 1};
+    uint8_t bytes[64] = {0};
+    vsdk_net_piece piece = {bytes, sizeof bytes};
+    vsdk_net_offload offload = {0};
+    uint64_t length = 5;
+
+    fails(INVALID_ARGUMENT, vsdk_net_create_pair(&config, &a, &b, E));
+    config.flags = 0;
+    config.capacity = 1000;
+    fails(LIMIT, vsdk_net_create_pair(&config, &a, &b, E));
+    config.capacity = (64 << 20) + 1;
+    fails(LIMIT, vsdk_net_create_pair(&config, &a, &b, E));
+    config.capacity = 0;
+    config.offloads = VSDK_NET_TSO4;
+    fails(INVALID_ARGUMENT, vsdk_net_create_pair(&config, &a, &b, E));
+    config.offloads = 1 << 20;
+    fails(INVALID_ARGUMENT, vsdk_net_create_pair(&config, &a, &b, E));
+    config.offloads = 0;
+    config.reserved[2] = 1;
+    fails(UNSUPPORTED, vsdk_net_create_pair(&config, &a, &b, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_pair(NULL, NULL, &b, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_pair(NULL, &a, NULL, E));
+    ok(vsdk_net_create_pair(NULL, &a, &b, NULL));
+    fails(INVALID_ARGUMENT, vsdk_net_send(NULL, NULL, &piece, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_net_send(a, NULL, NULL, 1, E));
+    fails(LIMIT, vsdk_net_send(a, NULL, &piece, 1025, E));
+    piece.length = 13;
+    fails(RANGE, vsdk_net_send(a, NULL, &piece, 1, E));
+    piece.length = MOST + 1;
+    fails(RANGE, vsdk_net_send(a, NULL, &piece, 1, E));
+    piece.length = UINT64_MAX;
+    fails(RANGE, vsdk_net_send(a, NULL, (vsdk_net_piece[]){piece, piece}, 2, E));
+    piece = (vsdk_net_piece){NULL, 20};
+    fails(INVALID_ARGUMENT, vsdk_net_send(a, NULL, &piece, 1, E));
+    piece = (vsdk_net_piece){bytes, sizeof bytes};
+    offload.flags = VSDK_NET_NEEDS_CHECKSUM;
+    fails(UNSUPPORTED, vsdk_net_send(a, &offload, &piece, 1, E));
+    fails(INVALID_ARGUMENT, vsdk_net_receive(b, NULL, &piece, 1, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_net_receive(b, NULL, NULL, 1, &length, E));
+    fails(LIMIT, vsdk_net_receive(b, NULL, &piece, 1025, &length, E));
+    length = 5;
+    fails(NOT_FOUND, vsdk_net_receive(b, NULL, &piece, 1, &length, E));
+    cr_assert_eq(length, 0);
+    fails(NOT_FOUND, vsdk_net_skip(b, E));
+    fails(INVALID_ARGUMENT, vsdk_net_skip(NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_net_accept(NULL, 0, E));
+    fails(INVALID_ARGUMENT, vsdk_net_accept(a, VSDK_NET_USO, E));
+    fails(INVALID_ARGUMENT, vsdk_net_notify(a, R, E));
+    cr_assert_eq(vsdk_net_descriptor(a, R | W, NULL), -1);
+    cr_assert_eq(vsdk_net_descriptor(NULL, R, NULL), -1);
+    cr_assert_eq(vsdk_net_ready(NULL), 0);
+    cr_assert_eq(vsdk_net_offloads_of(NULL), 0);
+    cr_assert_null(vsdk_net_ref(NULL));
+    vsdk_net_close(NULL);
+}
+
+Test(net, records_that_are_not_sound_are_refused)
+{
+    static const vsdk_net_offload wrong[] = {
+        {.flags = 1 << 10},
+        {.gso = 4},
+        {.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_start = 63},
+        {.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_start = 0xffff, .checksum_offset = 0xffff},
+        {.gso = VSDK_NET_GSO_TCP4, .gso_size = 10},
+        {.flags = VSDK_NET_NEEDS_CHECKSUM, .gso = VSDK_NET_GSO_TCP4},
+        {.flags = VSDK_NET_NEEDS_CHECKSUM,
+         .gso = VSDK_NET_GSO_TCP4,
+         .gso_size = 10,
+         .header_length = 65},
+    };
+    uint8_t bytes[64] = {0};
+    vsdk_net_piece piece = {bytes, sizeof bytes};
+    vsdk_net_offload good = {.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_start = 62};
+
+    make(VSDK_NET_CHECKSUM | VSDK_NET_TSO4);
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        fails(INVALID_ARGUMENT, vsdk_net_send(a, &wrong[i], &piece, 1, E));
+    ok(vsdk_net_send(a, &good, &piece, 1, NULL));
+    good = (vsdk_net_offload){
+        .flags = VSDK_NET_NEEDS_CHECKSUM, .gso = VSDK_NET_GSO_UDP, .gso_size = 9};
+    fails(UNSUPPORTED, vsdk_net_send(a, &good, &piece, 1, E));
+}
+
+/* Frames of every length in pieces of every size, through a ring that wraps: all come out. */
+Test(net, frames_come_whole_and_in_order)
+{
+    static uint8_t out[MOST], in[MOST + 1];
+    uint64_t length, lengths[64];
+    unsigned first = 0, last = 0, refused = 0, got = 0;
+
+    srand(7);
+    make(0);
+    while (got < 3000) {
+        uint64_t size = rand() % 4 ? 14 + rand() % 1500 : 14 + rand() % (MOST - 13);
+        if (last - first < 64 && rand() % 3) {
+            vsdk_net_piece pieces[4];
+            uint64_t left = size;
+            memset(out, (int)last, size);
+            for (unsigned i = 0; i < 4; i++) {
+                uint64_t part = i == 3 ? left : (uint64_t)rand() % (left + 1);
+                pieces[i] = (vsdk_net_piece){out + size - left, part};
+                left -= part;
+            }
+            vsdk_status status = vsdk_net_send(a, NULL, pieces, 4, NULL);
+            cr_assert(status == VSDK_OK || status == VSDK_ERROR_BUSY);
+            refused += status != VSDK_OK;
+            if (!status)
+                lengths[last++ % 64] = size;
+            continue;
+        }
+        if (first == last) {
+            cr_assert_eq(receive_bytes(b, in, sizeof in, &length), VSDK_ERROR_NOT_FOUND);
+            continue;
+        }
+        uint64_t want = lengths[first % 64];
+        cr_assert_eq(receive_bytes(b, in, want - 1, &length), VSDK_ERROR_RANGE);
+        cr_assert_eq(length, want);
+        uint64_t part = (uint64_t)rand() % want;
+        vsdk_net_piece room[3] = {{in, part}, {NULL, 0}, {in + part, sizeof in - part}};
+        ok(vsdk_net_receive(b, NULL, room, 3, &length, NULL));
+        cr_assert_eq(length, want);
+        for (uint64_t i = 0; i < want; i++)
+            cr_assert_eq(in[i], (uint8_t)first);
+        first++;
+        got++;
+    }
+    cr_assert(refused > 10);
+}
+
+Test(net, descriptors_tell_of_frames_and_room)
+{
+    static uint8_t bytes[MOST];
+    uint64_t length;
+    unsigned count = 0;
+
+    make(0);
+    cr_assert_eq(vsdk_net_ready(a), W);
+    cr_assert(!readable(b, R) && !readable(a, W) && !readable(a, R));
+    ok(send_bytes(a, bytes, 60));
+    cr_assert(readable(b, R) && !readable(a, W) && !readable(a, R));
+    cr_assert_eq(vsdk_net_ready(b), R | W);
+    ok(vsdk_net_skip(b, NULL));
+    cr_assert(!readable(b, R));
+    while (!send_bytes(a, bytes, MOST))
+        count++;
+    cr_assert_eq(count, 3);
+    cr_assert(!readable(a, W));
+    cr_assert_eq(vsdk_net_ready(a), 0);
+    ok(receive_bytes(b, bytes, MOST, &length));
+    cr_assert(!readable(a, W), "less than half is free");
+    ok(receive_bytes(b, bytes, MOST, &length));
+    cr_assert(readable(a, W));
+    ok(send_bytes(a, bytes, MOST));
+    cr_assert(!readable(a, W));
+}
+
+Test(net, an_end_that_closes)
+{
+    uint8_t bytes[64] = {1};
+    uint64_t length;
+
+    make(0);
+    ok(send_bytes(a, bytes, 64));
+    cr_assert(!readable(b, W));
+    vsdk_net_close(vsdk_net_ref(a));
+    cr_assert_eq(vsdk_net_ready(b), R | W);
+    vsdk_net_close(a);
+    a = NULL;
+    cr_assert_eq(vsdk_net_ready(b), R | W | ENDED);
+    cr_assert(readable(b, R) && readable(b, W));
+    ok(receive_bytes(b, bytes, 64, &length));
+    cr_assert_eq(receive_bytes(b, bytes, 64, &length), VSDK_ERROR_GONE);
+    cr_assert_eq(vsdk_net_skip(b, NULL), VSDK_ERROR_GONE);
+    for (unsigned i = 0; i < 10000; i++)
+        ok(send_bytes(b, bytes, 64));
+    cr_assert(readable(b, R));
+}
+
+/* The sum of all words of what is summed, the checksum among them, is all ones. */
+static int sums_up(const uint8_t *bytes, uint32_t length)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < length; i++)
+        sum += (uint32_t)bytes[i] << (i % 2 ? 0 : 8);
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum == 0xffff;
+}
+
+/* At every place of the ring, so that the sum wraps, also within a word. */
+Test(net, checksums_are_completed_for_who_does_not_take_them)
+{
+    uint8_t bytes[200], in[200];
+    vsdk_net_piece piece = {bytes, 0}, room = {in, sizeof in};
+    vsdk_net_offload missing = {.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_offset = 6}, got;
+    uint64_t length;
+
+    make(VSDK_NET_CHECKSUM);
+    cr_assert_eq(vsdk_net_offloads_of(b), VSDK_NET_CHECKSUM);
+    srand(3);
+    for (unsigned i = 0; i < 5000; i++) {
+        piece.length = 80 + (uint64_t)(rand() % 120);
+        missing.checksum_start = (uint16_t)(34 + rand() % 8);
+        for (unsigned k = 0; k < piece.length; k++)
+            bytes[k] = (uint8_t)rand();
+        bytes[missing.checksum_start + 6] = bytes[missing.checksum_start + 7] = 0;
+        ok(vsdk_net_send(a, &missing, &piece, 1, NULL));
+        ok(send_bytes(a, bytes, 14 + i % 31)); /* so that all places come up */
+        ok(vsdk_net_receive(b, &got, &room, 1, &length, NULL));
+        cr_assert_eq(length, piece.length);
+        cr_assert_eq(got.flags, VSDK_NET_CHECKED);
+        cr_assert(sums_up(in + missing.checksum_start, (uint32_t)length - missing.checksum_start));
+        ok(vsdk_net_skip(b, NULL));
+    }
+    ok(vsdk_net_accept(b, VSDK_NET_CHECKSUM, NULL));
+    ok(vsdk_net_send(a, &missing, &piece, 1, NULL));
+    ok(vsdk_net_receive(b, &got, &room, 1, &length, NULL));
+    cr_assert_eq(memcmp(&got, &missing, sizeof got), 0);
+    cr_assert_eq(memcmp(in, bytes, length), 0);
+}
+
+Test(net, what_is_to_be_cut_goes_only_to_who_takes_it)
+{
+    uint8_t bytes[100] = {0};
+    vsdk_net_piece piece = {bytes, sizeof bytes};
+    vsdk_net_offload large = {
+        .flags = VSDK_NET_NEEDS_CHECKSUM, .gso = VSDK_NET_GSO_TCP6, .gso_size = 40};
+    uint64_t length;
+
+    make(VSDK_NET_CHECKSUM | VSDK_NET_TSO6);
+    ok(vsdk_net_send(a, &large, &piece, 1, NULL));
+    ok(send_bytes(a, bytes, 50));
+    ok(receive_bytes(b, bytes, sizeof bytes, &length));
+    cr_assert_eq(length, 50);
+    ok(vsdk_net_accept(b, VSDK_NET_CHECKSUM | VSDK_NET_TSO6, NULL));
+    ok(vsdk_net_send(a, &large, &piece, 1, NULL));
+    ok(receive_bytes(b, bytes, sizeof bytes, &length));
+    cr_assert_eq(length, 100);
+}
+
+/* A network of one's own. */
+static struct own {
+    unsigned sent, asked, releases;
+    uint64_t waiting; /* frames that receive will give */
+    uint64_t length;
+    vsdk_net_offload offload;
+    vsdk_status busy, gone;
+} own;
+
+static vsdk_status own_send(void *user, vsdk_net *net, const vsdk_net_offload *offload,
+                            const vsdk_net_piece *pieces, uint32_t count, uint32_t length)
+{
+    (void)net, (void)offload;
+    cr_assert(user == &own && count == 1 && pieces[0].length == length);
+    if (!own.busy)
+        own.sent++;
+    return own.busy;
+}
+
+static vsdk_status own_receive(void *user, vsdk_net *net, vsdk_net_offload *offload, void *bytes,
+                               uint64_t capacity, uint64_t *length)
+{
+    (void)user, (void)net;
+    own.asked++;
+    cr_assert_eq(capacity, MOST);
+    if (!own.waiting)
+        return own.gone ? own.gone : VSDK_ERROR_NOT_FOUND;
+    own.waiting--;
+    memset(bytes, 7, own.length < capacity ? own.length : capacity);
+    *length = own.length;
+    *offload = own.offload;
+    return VSDK_OK;
+}
+
+static void own_release(void *user)
+{
+    ((struct own *)user)->releases++;
+}
+
+static const vsdk_net_ops own_ops = {
+    .size = sizeof own_ops, .send = own_send, .receive = own_receive, .release = own_release};
+
+Test(net, functions_of_ones_own)
+{
+    vsdk_net_config config = {.size = sizeof config, .offloads = VSDK_NET_CHECKSUM};
+    uint8_t bytes[100];
+    uint64_t length;
+
+    ok(vsdk_net_create(&own_ops, &own, &config, &a, NULL));
+    cr_assert(readable(a, R), "it is asked once");
+    cr_assert_eq(receive_bytes(a, bytes, 100, &length), VSDK_ERROR_NOT_FOUND);
+    cr_assert(!readable(a, R));
+    own.waiting = 2;
+    own.length = 80;
+    ok(vsdk_net_notify(a, R, NULL));
+    cr_assert(readable(a, R));
+    cr_assert_eq(receive_bytes(a, bytes, 79, &length), VSDK_ERROR_RANGE);
+    cr_assert_eq(length, 80);
+    ok(receive_bytes(a, bytes, 100, &length));
+    cr_assert_eq(bytes[79], 7);
+    cr_assert(readable(a, R));
+    ok(vsdk_net_skip(a, NULL));
+    cr_assert_eq(vsdk_net_skip(a, NULL), VSDK_ERROR_NOT_FOUND);
+    cr_assert_eq(own.asked, 4);
+    ok(send_bytes(a, bytes, 50));
+    own.busy = VSDK_ERROR_BUSY;
+    cr_assert_eq(send_bytes(a, bytes, 50), VSDK_ERROR_BUSY);
+    cr_assert(!readable(a, W));
+    ok(vsdk_net_notify(a, W, NULL));
+    cr_assert(readable(a, W));
+    own.busy = VSDK_OK;
+    ok(send_bytes(a, bytes, 50));
+    cr_assert(!readable(a, W));
+    cr_assert_eq(own.sent, 2);
+    own.gone = VSDK_ERROR_GONE;
+    ok(vsdk_net_notify(a, R, NULL));
+    cr_assert_eq(receive_bytes(a, bytes, 100, &length), VSDK_ERROR_GONE);
+    cr_assert_eq(receive_bytes(a, bytes, 100, &length), VSDK_ERROR_GONE);
+    cr_assert_eq(vsdk_net_ready(a), R | W | ENDED);
+    end();
+    cr_assert_eq(own.releases, 1);
+}
+
+/* Lengths and records that a function of the embedder's should not give are dropped. */
+Test(net, functions_of_ones_own_that_lie)
+{
+    static const struct {
+        uint64_t length;
+        vsdk_net_offload offload;
+    } lies[] = {
+        {13, {0}},
+        {MOST + 1, {0}},
+        {UINT64_MAX, {0}},
+        {60, {.gso = 77}},
+        {60, {.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_start = 59}},
+        {60, {.flags = VSDK_NET_NEEDS_CHECKSUM, .gso = VSDK_NET_GSO_UDP, .gso_size = 1}},
+    };
+    vsdk_net_config config = {.size = sizeof config, .offloads = VSDK_NET_CHECKSUM};
+    uint8_t bytes[100];
+    uint64_t length;
+
+    memset(&own, 0, sizeof own);
+    ok(vsdk_net_create(&own_ops, &own, &config, &a, NULL));
+    for (unsigned i = 0; i < sizeof lies / sizeof *lies; i++) {
+        own.waiting = 1;
+        own.length = lies[i].length;
+        own.offload = lies[i].offload;
+        cr_assert_eq(receive_bytes(a, bytes, 100, &length), VSDK_ERROR_NOT_FOUND);
+        cr_assert_eq(own.waiting, 0);
+        cr_assert(readable(a, R), "more may wait");
+    }
+    own.waiting = 1;
+    own.length = 60;
+    own.offload = (vsdk_net_offload){.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_start = 40};
+    ok(receive_bytes(a, bytes, 100, &length));
+    cr_assert_eq(length, 60);
+}
+
+Test(net, functions_that_are_missing)
+{
+    vsdk_net_ops none = {.size = sizeof none};
+    uint8_t bytes[100] = {0};
+    uint64_t length;
+
+    ok(vsdk_net_create(&none, NULL, NULL, &a, NULL));
+    cr_assert(!readable(a, R));
+    ok(send_bytes(a, bytes, 60));
+    cr_assert_eq(receive_bytes(a, bytes, 100, &length), VSDK_ERROR_NOT_FOUND);
+    ok(vsdk_net_notify(a, ENDED, NULL));
+    cr_assert_eq(receive_bytes(a, bytes, 100, &length), VSDK_ERROR_GONE);
+    cr_assert(readable(a, R) && readable(a, W));
+    fails(INVALID_ARGUMENT, vsdk_net_notify(a, 8, E));
+    fails(INVALID_ARGUMENT, vsdk_net_notify(NULL, R, E));
+}
+
+Test(net, functions_are_released_where_none_is_made)
+{
+    vsdk_net_ops ops = own_ops;
+    vsdk_net_config config = {.size = sizeof config, .capacity = 1 << 20};
+
+    memset(&own, 0, sizeof own);
+    fails(INVALID_ARGUMENT, vsdk_net_create(NULL, &own, NULL, &a, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create(&ops, &own, NULL, NULL, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create(&ops, &own, &config, &a, E));
+    config = (vsdk_net_config){.size = sizeof config, .padding = 1};
+    fails(UNSUPPORTED, vsdk_net_create(&ops, &own, &config, &a, E));
+    cr_assert_eq(own.releases, 3);
+    ops.reserved[1] = 1;
+    fails(UNSUPPORTED, vsdk_net_create(&ops, &own, NULL, &a, E));
+    cr_assert_null(a);
+}
