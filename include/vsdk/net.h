@@ -200,6 +200,62 @@ typedef struct vsdk_net_config {
 } vsdk_net_config;
 
 /*
+ * Flags of vsdk_net_user_config.
+ *
+ * Since 0.1.
+ */
+enum vsdk_net_user_flags_values {
+    VSDK_NET_RESTRICTED = 0x1, /* The guest reaches the addresses of the network alone: no host,
+                                  and nothing beyond it. Forwards work. */
+};
+typedef uint32_t vsdk_net_user_flags;
+
+/*
+ * A network stack in this process. Pointers are borrowed for the call.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 72 bytes. Since 0.1.
+ */
+typedef struct vsdk_net_user_config {
+    uint32_t size;                /* sizeof(vsdk_net_user_config) */
+    uint32_t flags;               /* vsdk_net_user_flags */
+    vsdk_loop *loop;              /* Where it runs: somebody has to dispatch it. Kept. */
+    const char *network;          /* An IPv4 network with its prefix of 8 to 27 bits; NULL for
+                                     10.0.2.0/24. In it the host has number 2, the resolver
+                                     number 3, and guests get addresses from number 15 on. */
+    const char *hostname;         /* Given to the guest by DHCP; NULL for none */
+    const char *module_directory; /* Where libvsdk-slirp.so is; NULL as for backends
+                                     (vsdk_host_config) */
+    uint32_t mtu;                 /* (bytes) 68 to 65521; 0 for 1500 */
+    uint32_t padding;             /* Zero */
+    uint64_t reserved[3];         /* Zero */
+} vsdk_net_user_config;
+
+/*
+ * Flags of vsdk_net_forward.
+ *
+ * Since 0.1.
+ */
+enum vsdk_net_forward_flags_values {
+    VSDK_NET_FORWARD_UDP = 0x1, /* Datagrams. Without it connections by TCP. */
+};
+typedef uint32_t vsdk_net_forward_flags;
+
+/*
+ * A port of the host's that leads to one of the guest's.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 48 bytes. Since 0.1.
+ */
+typedef struct vsdk_net_forward {
+    uint32_t size;             /* sizeof(vsdk_net_forward) */
+    uint32_t flags;            /* vsdk_net_forward_flags */
+    const char *host_address;  /* An IPv4 address of the host's; NULL for 127.0.0.1 */
+    const char *guest_address; /* NULL for the first one that DHCP gives */
+    uint32_t host_port;        /* 0: the system chooses one */
+    uint32_t guest_port;       /* 1 to 65535 */
+    uint64_t reserved[2];      /* Zero */
+} vsdk_net_forward;
+
+/*
  * Take a reference more.
  *
  *   net  Inout.
@@ -387,6 +443,69 @@ vsdk_net_offloads vsdk_net_offloads_of(vsdk_net *net);
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_net_accept(vsdk_net *net, vsdk_net_offloads offloads, vsdk_error *error);
+
+/*
+ * Make a network of a stack in this process: the guest reaches what this process reaches.
+ *
+ * No privilege is needed. The guest gets an address by DHCP, its names are resolved by the host's
+ * resolver, and its connections and datagrams are this process's own sockets; ping works where the
+ * system lets processes ping. IPv4 only. Frames for a guest that does not read them are dropped. By
+ * libslirp, in a module.
+ *
+ *   config  How.
+ *   net     Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, or a field has a value that it can't
+ *                     have
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   UNAVAILABLE       the module is not there, or what it needs is not
+ *   VERSION           the module is of another version
+ *   LIMIT             no more descriptors
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: while the module is loaded. From callbacks: yes. States: any. Backends:
+ * all. Since 0.1.
+ */
+vsdk_status vsdk_net_create_user(const vsdk_net_user_config *config, vsdk_net **net,
+                                 vsdk_error *error);
+
+/*
+ * Forward a port of the host's to a guest.
+ *
+ *   net      A network of vsdk_net_create_user.
+ *   forward  From where to where.
+ *   port     (out, may be NULL) The host's port.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, the network is no user-mode one, a flag is unknown, or an
+ *                     address or port is none
+ *   UNSUPPORTED       the structure has a later version's field
+ *   EXISTS            the port is in use
+ *   PERMISSION        the process may not have this port
+ *   SYSTEM            the system refused, for instance an address that is none of the host's;
+ *                     os_errno says why
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_net_add_forward(vsdk_net *net, const vsdk_net_forward *forward, uint32_t *port,
+                                 vsdk_error *error);
+
+/*
+ * End a forward. Connections that are open stay.
+ *
+ *   net      A network of vsdk_net_create_user.
+ *   forward  As it was added, with the host's port; the guest's side is not looked at.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, the network is no user-mode one, a flag is unknown, or an
+ *                     address or port is none
+ *   UNSUPPORTED       the structure has a later version's field
+ *   NOT_FOUND         there is no such forward
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_net_remove_forward(vsdk_net *net, const vsdk_net_forward *forward,
+                                    vsdk_error *error);
 
 #pragma GCC visibility pop
 

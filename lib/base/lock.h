@@ -21,6 +21,7 @@ typedef enum lock_rank {
     RANK_LIFE = 50,         /* a virtual machine's state */
     RANK_SERIAL = 60,       /* calls of the operations table */
     RANK_DRAIN = 70,        /* who waits for a device's callbacks */
+    RANK_NET_USER = 78,     /* a network stack in this process */
     RANK_STREAM = 80,       /* a stream's two buffers */
     RANK_NET = 82,          /* one direction of a network */
     RANK_POOL = 85,         /* a pool's list of loops */

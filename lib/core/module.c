@@ -5,6 +5,7 @@
  * the folder beside the library, or from the one compiled in. So whoever starts a privileged
  * program does not choose its modules. A module that was loaded is never unloaded: its functions
  * are in the operations table of hosts, and threads may be inside them. */
+#include "base/module.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "core/host.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,12 +40,6 @@ static int read_line(const char *path, char *line, size_t room)
     return (int)strlen(line);
 }
 
-/* By the ids that open goes by: access asks for those of the user who started a setuid program. */
-static int may_not(const char *path, int mode)
-{
-    return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
-}
-
 static vsdk_status no_hypervisor(vsdk_error *error, const char *what)
 {
     return error_hint(error, error_set(error, VSDK_ERROR_UNAVAILABLE, operation, "%s", what),
@@ -61,7 +55,7 @@ static vsdk_status xen_release(char *release, size_t room, vsdk_error *error)
         return no_hypervisor(error, "no Xen hypervisor: /sys/hypervisor/type is not there");
     if (strcmp(type, "xen"))
         return no_hypervisor(error, "the hypervisor is not Xen: /sys/hypervisor/type differs");
-    if (may_not("/proc/xen", F_OK) && may_not("/dev/xen/privcmd", F_OK))
+    if (module_may_not("/proc/xen", F_OK) && module_may_not("/dev/xen/privcmd", F_OK))
         return no_hypervisor(error, "this is not a dom0: neither /proc/xen nor /dev/xen/privcmd");
     if (read_line("/sys/hypervisor/version/major", major, sizeof major) <= 0 ||
         read_line("/sys/hypervisor/version/minor", minor, sizeof minor) <= 0)
@@ -99,7 +93,7 @@ static vsdk_status privilege(int os_errno, vsdk_error *error)
 /* Said before the module's libraries fail with less. */
 static vsdk_status check_privilege(vsdk_error *error)
 {
-    if (!may_not("/dev/xen/privcmd", R_OK | W_OK) || errno == ENOENT)
+    if (!module_may_not("/dev/xen/privcmd", R_OK | W_OK) || errno == ENOENT)
         return VSDK_OK;
     return errno == EACCES || errno == EPERM ? privilege(errno, error) : VSDK_OK;
 }
@@ -144,31 +138,6 @@ static const struct module *module_of(const char *backend)
     return NULL;
 }
 
-/* DIRECTORY/FILE.so: 0, or not if it has no room. */
-static int join(char *path, size_t room, const char *directory, const char *file)
-{
-    int length = snprintf(path, room, "%s/%s.so", directory, file);
-
-    return length < 0 || (size_t)length >= room;
-}
-
-/* The folder `vsdk` beside this library, as the dynamic linker found it; 0 if there is none. Of a
- * program into which the library was linked the linker knows what it was called as, which is for
- * its caller to choose, and a relative name means another file once the current folder has changed:
- * neither counts. */
-static int beside_library(char *directory, size_t room)
-{
-    static const char here;
-    Dl_info info;
-    struct link_map *map = NULL;
-
-    if (!dladdr1(&here, &info, (void **)&map, RTLD_DL_LINKMAP) || !map || map->l_name[0] != '/')
-        return 0;
-    int length = (int)(strrchr(map->l_name, '/') - map->l_name);
-    int printed = snprintf(directory, room, "%.*s/vsdk", length, map->l_name);
-    return printed > 0 && (size_t)printed < room;
-}
-
 /* The path of a module, and whether it may be there. */
 static vsdk_status find(const struct module *module, const char *directory, char *path, size_t room,
                         vsdk_error *error)
@@ -177,7 +146,7 @@ static vsdk_status find(const struct module *module, const char *directory, char
     const char *wanted = directory ? directory : VSDK_MODULE_DIRECTORY;
     vsdk_status status = VSDK_OK;
 
-    if (!directory && beside_library(beside, sizeof beside) && !may_not(beside, F_OK))
+    if (!directory && module_beside_library(beside, sizeof beside) && !module_may_not(beside, F_OK))
         wanted = beside;
     if (module->choose)
         status = module->choose(wanted, file, sizeof file, error);
@@ -185,12 +154,12 @@ static vsdk_status find(const struct module *module, const char *directory, char
         snprintf(file, sizeof file, "%s", module->file);
     if (status)
         return status;
-    if (join(path, room, wanted, file))
+    if (module_join(path, room, wanted, file))
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "module_directory is too long");
-    if (wanted == beside && may_not(path, F_OK))
-        join(path, room, VSDK_MODULE_DIRECTORY, file);
-    if (!may_not(path, F_OK))
+    if (wanted == beside && module_may_not(path, F_OK))
+        module_join(path, room, VSDK_MODULE_DIRECTORY, file);
+    if (!module_may_not(path, F_OK))
         return VSDK_OK;
     return error_hint(error,
                       error_set(error, VSDK_ERROR_UNAVAILABLE, operation,
