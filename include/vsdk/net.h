@@ -256,6 +256,25 @@ typedef struct vsdk_net_forward {
 } vsdk_net_forward;
 
 /*
+ * A tap interface of the host's.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 40 bytes. Since 0.1.
+ */
+typedef struct vsdk_net_tap_config {
+    uint32_t size;              /* sizeof(vsdk_net_tap_config) */
+    uint32_t flags;             /* Zero */
+    const char *name;           /* The interface, up to 15 bytes. It is made where it is not
+                                   there, and goes with the network then. NULL: descriptor says
+                                   which one. */
+    int32_t descriptor;         /* Without a name: one that is attached to a tap with
+                                   IFF_VNET_HDR, and that nobody else reads. It stays the
+                                   caller's, and becomes non-blocking. */
+    vsdk_net_offloads offloads; /* What is wanted; vsdk_net_offloads_of tells what the host has
+                                   of it */
+    uint64_t reserved[2];       /* Zero */
+} vsdk_net_tap_config;
+
+/*
  * Take a reference more.
  *
  *   net  Inout.
@@ -506,6 +525,48 @@ vsdk_status vsdk_net_add_forward(vsdk_net *net, const vsdk_net_forward *forward,
  */
 vsdk_status vsdk_net_remove_forward(vsdk_net *net, const vsdk_net_forward *forward,
                                     vsdk_error *error);
+
+/*
+ * Make a network of a socket that somebody else has connected.
+ *
+ * A stream carries each frame behind its length, four bytes in network order, as passt and QEMU do.
+ * Any other socket carries a frame in each message. A stream whose peer closes it, or sends a
+ * length that no frame has, has ended; a message that is no frame is dropped. A datagram that the
+ * peer refuses is dropped too. No frame in it leaves anything to who gets it.
+ *
+ *   descriptor  The socket; stays the caller's: the network has a duplicate, and needs nothing set.
+ *   net         Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  net is NULL, or the descriptor is no socket
+ *   LIMIT             no more descriptors
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_net_create_socket(int32_t descriptor, vsdk_net **net, vsdk_error *error);
+
+/*
+ * Make a network of a tap interface of the host's.
+ *
+ * Addresses and bridges of the interface are the host's business. While it is down frames for it
+ * are dropped.
+ *
+ *   config  Which one.
+ *   net     Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag or an offload is unknown, the name is no name of an
+ *                     interface, or the descriptor is none of a tap with IFF_VNET_HDR
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   UNAVAILABLE       the host has no taps
+ *   PERMISSION        the process may not attach to it
+ *   BUSY              somebody else has it
+ *   LIMIT             no more descriptors
+ *   NO_MEMORY         no memory
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_net_create_tap(const vsdk_net_tap_config *config, vsdk_net **net,
+                                vsdk_error *error);
 
 #pragma GCC visibility pop
 

@@ -21,7 +21,7 @@ typedef struct net_slirp_config {
 /* What the module calls, inside of its functions. */
 typedef struct net_slirp_host {
     void (*output)(void *user, const void *frame, size_t length);
-    uint64_t (*clock)(void);            /* ns */
+    uint64_t (*clock)(void); /* ns */
 } net_slirp_host;
 
 typedef struct net_slirp_forward {

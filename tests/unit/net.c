@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks: frames go through whole, in order, as many as there is room for, and each side hears of
  * it by a descriptor. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <vsdk/vsdk.h>
 
 #define ok(call) cr_assert_eq((call), VSDK_OK, "%s", #call)
@@ -451,4 +455,231 @@ Test(net, functions_are_released_where_none_is_made)
     ops.reserved[1] = 1;
     fails(UNSUPPORTED, vsdk_net_create(&ops, &own, NULL, &a, E));
     cr_assert_null(a);
+}
+
+/* Sockets: `peer` is the test's end. */
+static int peer = -1;
+
+static void make_socket(int type)
+{
+    int fds[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 0);
+    ok(vsdk_net_create_socket(fds[0], &a, NULL));
+    close(fds[0]);
+    peer = fds[1];
+}
+
+static void end_socket(void)
+{
+    end();
+    close(peer);
+}
+
+TestSuite(socket, .fini = end_socket);
+
+static void put_raw(const void *some, size_t length)
+{
+    cr_assert_eq(send(peer, some, length, 0), (ssize_t)length);
+}
+
+static void fill(uint8_t *frame, uint32_t length, unsigned seed)
+{
+    uint32_t prefix = htonl(length);
+
+    memcpy(frame, &prefix, 4);
+    for (uint32_t i = 0; i < length; i++)
+        frame[4 + i] = (uint8_t)(seed + i);
+}
+
+static void is_frame(const uint8_t *bytes, uint64_t length, uint64_t wanted, unsigned seed)
+{
+    cr_assert_eq(length, wanted);
+    for (uint64_t i = 0; i < length; i++)
+        cr_assert_eq(bytes[i], (uint8_t)(seed + i));
+}
+
+/* The pieces end anywhere: within the length, the frame, between two of them. */
+Test(socket, a_stream_that_comes_in_pieces)
+{
+    static uint8_t wire[4 * (4 + 3000)], in[MOST];
+    size_t all = 0;
+    uint64_t length;
+
+    for (unsigned i = 0; i < 4; i++) {
+        fill(wire + all, 14 + i * 900, i);
+        all += 4 + 14 + i * 900;
+    }
+    make_socket(SOCK_STREAM);
+    cr_assert(!readable(a, R));
+    for (size_t step = 1; step < all; step += 1 + step / 3) {
+        unsigned got = 0;
+        for (size_t at = 0; at < all; at += step) {
+            put_raw(wire + at, all - at < step ? all - at : step);
+            while (!receive_bytes(a, in, sizeof in, &length)) {
+                is_frame(in, length, 14 + got * 900, got);
+                got++;
+                if (vsdk_net_ready(a) & R)
+                    cr_assert(readable(a, R), "a frame that is in the buffer is told of");
+            }
+            cr_assert(!readable(a, R), "a piece of a frame is nothing to do");
+        }
+        cr_assert_eq(got, 4);
+    }
+}
+
+Test(socket, a_stream_of_hostile_lengths)
+{
+    static const uint32_t wrong[] = {0, 1, 13, MOST + 1, 0x7fffffff, 0xffffffff};
+    uint8_t wire[100], in[100];
+    uint64_t length;
+
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        uint32_t prefix = htonl(wrong[i]);
+        make_socket(SOCK_STREAM);
+        fill(wire, 60, 1);
+        put_raw(wire, 64);
+        put_raw(&prefix, 4);
+        put_raw(wire, 64);
+        ok(receive_bytes(a, in, sizeof in, &length));
+        is_frame(in, length, 60, 1);
+        cr_assert_eq(receive_bytes(a, in, sizeof in, &length), VSDK_ERROR_GONE);
+        cr_assert_eq(vsdk_net_ready(a), R | W | ENDED);
+        cr_assert(readable(a, R) && readable(a, W));
+        ok(send_bytes(a, wire, 60));
+        cr_assert_eq(receive_bytes(a, in, sizeof in, &length), VSDK_ERROR_GONE);
+        if (i + 1 < sizeof wrong / sizeof *wrong)
+            end_socket();
+    }
+}
+
+Test(socket, a_stream_that_closes)
+{
+    uint8_t wire[128], in[100];
+    uint64_t length;
+
+    make_socket(SOCK_STREAM);
+    fill(wire, 60, 2);
+    put_raw(wire, 64);
+    put_raw(wire, 30);
+    shutdown(peer, SHUT_WR);
+    ok(receive_bytes(a, in, sizeof in, &length));
+    cr_assert_eq(receive_bytes(a, in, sizeof in, &length), VSDK_ERROR_GONE);
+    end_socket();
+    make_socket(SOCK_STREAM);
+    close(peer);
+    for (unsigned i = 0; i < 10; i++)
+        ok(send_bytes(a, wire, 60));
+    cr_assert_eq(receive_bytes(a, in, sizeof in, &length), VSDK_ERROR_GONE);
+    cr_assert_eq(vsdk_net_skip(a, NULL), VSDK_ERROR_GONE);
+}
+
+/* Frames that the peer takes in pieces: all arrive, whole and in order, also the last one, which
+ * nobody sends after. */
+Test(socket, a_stream_that_is_full)
+{
+    static uint8_t out[MOST], in[4 + MOST];
+    unsigned sent = 0, refused = 0, got = 0;
+    uint32_t held = 0;
+    uint64_t length;
+    int small = 4096;
+
+    make_socket(SOCK_STREAM);
+    cr_assert_eq(setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    cr_assert(!readable(a, W) && !readable(a, R));
+    while (got < 40) {
+        while (sent < 40) {
+            memset(out, (int)sent, sizeof out);
+            if (send_bytes(a, out, 14 + sent * 1600)) {
+                refused++;
+                break;
+            }
+            sent++;
+        }
+        if (sent == 40)
+            receive_bytes(a, out, sizeof out,
+                          &length); /* what a device does when its watch fires */
+        for (unsigned i = 0; i < 3; i++) {
+            uint32_t want = 4;
+            if (held >= 4) {
+                memcpy(&want, in, 4);
+                want = 4 + ntohl(want);
+                cr_assert_eq(want, 4 + 14 + got * 1600);
+            }
+            ssize_t n = recv(peer, in + held, want - held, MSG_DONTWAIT);
+            if (n <= 0)
+                break;
+            held += (uint32_t)n;
+            if (held == want && want > 4) {
+                cr_assert(in[4] == got && in[want - 1] == got);
+                got++;
+                held = 0;
+            }
+        }
+    }
+    cr_assert(refused > 3);
+    cr_assert(!readable(a, W));
+}
+
+Test(socket, messages)
+{
+    static uint8_t wire[MOST + 10], in[MOST];
+    uint64_t length;
+    ssize_t n;
+
+    make_socket(SOCK_DGRAM);
+    cr_assert(!readable(a, R));
+    fill(wire, 1000, 5);
+    put_raw(wire + 4, 13);
+    put_raw(wire + 4, 0);
+    put_raw(wire, MOST + 1);
+    put_raw(wire + 4, 14);
+    put_raw(wire + 4, 1000);
+    cr_assert(readable(a, R));
+    ok(receive_bytes(a, in, sizeof in, &length));
+    is_frame(in, length, 14, 5);
+    cr_assert_eq(receive_bytes(a, in, 999, &length), VSDK_ERROR_RANGE);
+    cr_assert(readable(a, R), "it is in the buffer");
+    ok(receive_bytes(a, in, 1000, &length));
+    is_frame(in, length, 1000, 5);
+    cr_assert_eq(receive_bytes(a, in, sizeof in, &length), VSDK_ERROR_NOT_FOUND);
+    cr_assert(!readable(a, R));
+    unsigned sent = 0;
+    while (!send_bytes(a, wire + 4, 1000))
+        sent++;
+    cr_assert(sent > 0);
+    cr_assert(!readable(a, W));
+    for (unsigned i = 0; i < sent; i++) {
+        n = recv(peer, in, sizeof in, MSG_DONTWAIT);
+        cr_assert_eq(n, 1000);
+    }
+    cr_assert(readable(a, W));
+    ok(send_bytes(a, wire + 4, 1000));
+    cr_assert(!readable(a, W));
+    close(peer);
+    ok(send_bytes(a, wire + 4, 1000));
+}
+
+Test(socket, packets_that_end)
+{
+    uint8_t wire[64] = {1}, in[64];
+    uint64_t length;
+
+    make_socket(SOCK_SEQPACKET);
+    put_raw(wire, 64);
+    close(peer);
+    ok(receive_bytes(a, in, sizeof in, &length));
+    cr_assert_eq(receive_bytes(a, in, sizeof in, &length), VSDK_ERROR_GONE);
+}
+
+Test(socket, arguments_are_checked)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    make_socket(SOCK_STREAM);
+    fails(INVALID_ARGUMENT, vsdk_net_create_socket(fd, &b, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_socket(-1, &b, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_socket(peer, NULL, E));
+    cr_assert_null(b);
+    close(fd);
 }
