@@ -275,6 +275,28 @@ typedef struct vsdk_net_tap_config {
 } vsdk_net_tap_config;
 
 /*
+ * What a filter does. A limit of 0 is none. Pointers are borrowed for the call.
+ *
+ * The caller sets size to sizeof, and may leave the rest zero. 80 bytes. Since 0.1.
+ */
+typedef struct vsdk_net_filter_config {
+    uint32_t size;           /* sizeof(vsdk_net_filter_config) */
+    uint32_t flags;          /* Zero */
+    uint64_t send_bytes;     /* (bytes) The most that is sent in a second */
+    uint64_t send_frames;    /* The same in frames */
+    uint64_t receive_bytes;  /* (bytes) The most that is received in a second */
+    uint64_t receive_frames; /* The same in frames */
+    uint64_t burst_ns;       /* (ns) After a rest as much goes at once as in this time, and one
+                                frame at least; 0 for 100 ms, up to 10 s */
+    const char *pcap;        /* (may be NULL) A file that becomes a record of all frames, in both
+                                directions, in the format of pcap with nanoseconds. It is made
+                                anew. Recording ends when the file can't be written. */
+    uint32_t snap;           /* (bytes) How much of each frame is recorded; 0 for all */
+    uint32_t padding;        /* Zero */
+    uint64_t reserved[2];    /* Zero */
+} vsdk_net_filter_config;
+
+/*
  * Take a reference more.
  *
  *   net  Inout.
@@ -567,6 +589,32 @@ vsdk_status vsdk_net_create_socket(int32_t descriptor, vsdk_net **net, vsdk_erro
  */
 vsdk_status vsdk_net_create_tap(const vsdk_net_tap_config *config, vsdk_net **net,
                                 vsdk_error *error);
+
+/*
+ * Make a network that leads to another, with limits or a record of its frames.
+ *
+ * A frame that a limit has no room for is refused, or waits, as where the other side is slow;
+ * nothing is dropped. A frame goes when there is some room left, also one that is larger than that:
+ * the next one waits the longer. Filters may be put on filters.
+ *
+ *   inner   The other network. Kept; nobody else should use it any more.
+ *   config  What it does.
+ *   net     Out, new reference.
+ *
+ * Errors, VSDK_ERROR_...:
+ *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, or the burst is longer than 10 s
+ *   UNSUPPORTED       the configuration has a later version's field
+ *   NOT_FOUND         the file's folder is not there
+ *   PERMISSION        the file may not be written
+ *   SYSTEM            the system refused the file
+ *   LIMIT             no more descriptors
+ *   NO_MEMORY         no memory
+ *   STATE             called in a forked child
+ * Threads: any. Blocks: while the file is opened; with a file each frame is written to it. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
+ */
+vsdk_status vsdk_net_create_filter(vsdk_net *inner, const vsdk_net_filter_config *config,
+                                   vsdk_net **net, vsdk_error *error);
 
 #pragma GCC visibility pop
 

@@ -19,7 +19,7 @@ void net_init(vsdk_net *net, const net_kind *kind, vsdk_net_offloads offloads)
 }
 
 /* First of all: in a forked child a lock may be held by a thread that is not there. */
-static vsdk_status check(const vsdk_net *net, const char *operation, vsdk_error *error)
+vsdk_status net_check(const vsdk_net *net, const char *operation, vsdk_error *error)
 {
     if (!net)
         return error_null(error, operation, "net");
@@ -123,7 +123,7 @@ vsdk_status vsdk_net_send(vsdk_net *net, const vsdk_net_offload *offload,
     static const char operation[] = "vsdk_net_send";
     vsdk_net_offload copy = {0};
     net_frame frame;
-    vsdk_status status = check(net, operation, error);
+    vsdk_status status = net_check(net, operation, error);
 
     if (status)
         return status;
@@ -164,7 +164,7 @@ vsdk_status vsdk_net_receive(vsdk_net *net, vsdk_net_offload *offload, const vsd
     vsdk_net_offload missing = {0};
     net_frame room;
     uint32_t got = 0;
-    vsdk_status status = check(net, operation, error);
+    vsdk_status status = net_check(net, operation, error);
 
     if (offload)
         *offload = missing;
@@ -190,7 +190,7 @@ vsdk_status vsdk_net_receive(vsdk_net *net, vsdk_net_offload *offload, const vsd
 vsdk_status vsdk_net_skip(vsdk_net *net, vsdk_error *error)
 {
     static const char operation[] = "vsdk_net_skip";
-    vsdk_status status = check(net, operation, error);
+    vsdk_status status = net_check(net, operation, error);
 
     if (status)
         return status;
@@ -208,7 +208,7 @@ int32_t vsdk_net_descriptor(vsdk_net *net, vsdk_net_events event, vsdk_error *er
 {
     static const char operation[] = "vsdk_net_descriptor";
 
-    if (check(net, operation, error))
+    if (net_check(net, operation, error))
         return -1;
     if (event != VSDK_NET_READABLE && event != VSDK_NET_WRITABLE)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "unknown event 0x%x",
@@ -231,7 +231,7 @@ vsdk_net_offloads vsdk_net_offloads_of(vsdk_net *net)
 vsdk_status vsdk_net_accept(vsdk_net *net, vsdk_net_offloads offloads, vsdk_error *error)
 {
     static const char operation[] = "vsdk_net_accept";
-    vsdk_status status = check(net, operation, error);
+    vsdk_status status = net_check(net, operation, error);
 
     if (!status)
         status = net_check_offloads(offloads, operation, error);

@@ -683,3 +683,180 @@ Test(socket, arguments_are_checked)
     cr_assert_null(b);
     close(fd);
 }
+
+/* Filters. The clock is the test's. */
+static uint64_t now = 1000000000;
+
+uint64_t __wrap_sys_clock(void);
+
+uint64_t __wrap_sys_clock(void)
+{
+    return now;
+}
+
+static vsdk_net *limited;
+
+static void make_filter(vsdk_net_filter_config config)
+{
+    config.size = sizeof config;
+    make(0);
+    ok(vsdk_net_create_filter(a, &config, &limited, NULL));
+}
+
+static void end_filter(void)
+{
+    vsdk_net_close(limited);
+    end();
+}
+
+TestSuite(filter, .fini = end_filter);
+
+static unsigned pass(unsigned frames, uint64_t length)
+{
+    static uint8_t bytes[MOST];
+    unsigned passed = 0;
+
+    while (passed < frames && !send_bytes(limited, bytes, length))
+        passed++;
+    while (!vsdk_net_skip(b, NULL))
+        ;
+    return passed;
+}
+
+Test(filter, frames_a_second)
+{
+    make_filter((vsdk_net_filter_config){.send_frames = 100});
+    cr_assert_eq(pass(1000, 60), 10, "a tenth of a second's");
+    cr_assert_eq(pass(1000, 60), 0);
+    now += 1;
+    cr_assert_eq(pass(1000, 60), 1, "there is something again");
+    now += 9999998;
+    cr_assert_eq(pass(1000, 60), 0);
+    now += 3;
+    cr_assert_eq(pass(1000, 60), 1);
+    for (unsigned i = 0, all = 0; i < 50; i++) {
+        now += 20000000;
+        all += pass(1000, 60);
+        cr_assert(all <= 2 * (i + 1) + 1 && all + 1 >= 2 * (i + 1));
+    }
+    now += UINT64_C(1) << 62;
+    cr_assert_eq(pass(1000, 60), 10);
+}
+
+Test(filter, bytes_a_second)
+{
+    make_filter((vsdk_net_filter_config){.send_bytes = 100000, .burst_ns = 10000000});
+    cr_assert_eq(pass(1000, 1000), 1);
+    cr_assert_eq(pass(1000, 1000), 0);
+    now += 10000001;
+    cr_assert_eq(pass(1000, 50000), 1, "more than the burst goes when there is something");
+    now += 300000000;
+    cr_assert_eq(pass(1000, 60), 0, "and is paid for");
+    now += 200000000;
+    cr_assert_gt(pass(1000, 60), 0);
+}
+
+Test(filter, limits_without_bounds)
+{
+    make_filter((vsdk_net_filter_config){
+        .send_bytes = UINT64_MAX, .send_frames = UINT64_MAX, .burst_ns = UINT64_C(10000000000)});
+    for (unsigned i = 0; i < 1000; i++) {
+        cr_assert_eq(pass(3, MOST), 3);
+        now += i % 2 ? UINT64_C(1) << 61 : 0;
+    }
+}
+
+Test(filter, receiving_waits)
+{
+    uint8_t bytes[100] = {0};
+    uint64_t length;
+
+    make_filter((vsdk_net_filter_config){.receive_frames = 1});
+    for (unsigned i = 0; i < 3; i++)
+        ok(send_bytes(b, bytes, 60));
+    cr_assert(readable(limited, R) && vsdk_net_ready(limited) == (R | W));
+    cr_assert_eq(receive_bytes(limited, bytes, 59, &length), VSDK_ERROR_RANGE);
+    ok(receive_bytes(limited, bytes, 100, &length));
+    now += 1;
+    ok(receive_bytes(limited, bytes, 100, &length));
+    cr_assert_eq(receive_bytes(limited, bytes, 100, &length), VSDK_ERROR_NOT_FOUND);
+    cr_assert(!readable(limited, R) && vsdk_net_ready(limited) == W);
+    now += 1000000001;
+    cr_assert(vsdk_net_ready(limited) == (R | W) && readable(limited, R));
+    ok(vsdk_net_skip(limited, NULL));
+}
+
+/* The timer is the system's. */
+Test(filter, a_descriptor_tells_when_the_wait_is_over)
+{
+    struct pollfd p = {.events = POLLIN};
+    uint8_t bytes[60] = {0};
+
+    make_filter((vsdk_net_filter_config){.send_frames = 50});
+    p.fd = vsdk_net_descriptor(limited, W, NULL);
+    cr_assert_eq(poll(&p, 1, 0), 0);
+    cr_assert_eq(pass(1000, 60), 5);
+    cr_assert_eq(poll(&p, 1, 20000), 1);
+    now += 20000001;
+    ok(send_bytes(limited, bytes, 60));
+    cr_assert_eq(poll(&p, 1, 0), 0);
+}
+
+struct pcap_head {
+    uint32_t magic;
+    uint16_t major, minor;
+    uint32_t zone, figures, snap, link;
+};
+
+Test(filter, a_record_of_all_frames)
+{
+    char path[] = "/tmp/vsdk-pcap-XXXXXX";
+    uint8_t bytes[300], file[4096];
+    uint64_t length;
+    int fd = mkstemp(path);
+    struct pcap_head head;
+    uint32_t frame[4];
+
+    make_filter((vsdk_net_filter_config){.pcap = path, .snap = 100});
+    memset(bytes, 1, sizeof bytes);
+    ok(send_bytes(limited, bytes, 60));
+    memset(bytes, 2, sizeof bytes);
+    ok(send_bytes(b, bytes, 300));
+    vsdk_net_piece room[2] = {{bytes, 33}, {bytes + 33, sizeof bytes - 33}};
+    memset(bytes, 0, sizeof bytes);
+    ok(vsdk_net_receive(limited, NULL, room, 2, &length, NULL));
+    size_t got = (size_t)read(fd, file, sizeof file);
+    cr_assert_eq(got, sizeof head + 16 + 60 + 16 + 100);
+    memcpy(&head, file, sizeof head);
+    cr_assert(head.magic == 0xa1b23c4d && head.major == 2 && head.minor == 4 && head.link == 1);
+    memcpy(frame, file + sizeof head, 16);
+    cr_assert(frame[0] > 1000000000 && frame[1] < 1000000000 && frame[2] == 60 && frame[3] == 60);
+    cr_assert_eq(file[sizeof head + 16 + 59], 1);
+    memcpy(frame, file + sizeof head + 16 + 60, 16);
+    cr_assert(frame[2] == 100 && frame[3] == 300);
+    cr_assert_eq(file[got - 1], 2);
+    close(fd);
+    unlink(path);
+}
+
+Test(filter, arguments_are_checked)
+{
+    vsdk_net_filter_config config = {.size = sizeof config};
+    vsdk_net *made;
+
+    make_filter(config);
+    fails(INVALID_ARGUMENT, vsdk_net_create_filter(NULL, &config, &made, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_filter(a, NULL, &made, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_filter(a, &config, NULL, E));
+    config.burst_ns = UINT64_C(10000000001);
+    fails(INVALID_ARGUMENT, vsdk_net_create_filter(a, &config, &made, E));
+    config.burst_ns = 0;
+    config.padding = 1;
+    fails(UNSUPPORTED, vsdk_net_create_filter(a, &config, &made, E));
+    config.padding = 0;
+    config.pcap = "/nowhere/file";
+    fails(NOT_FOUND, vsdk_net_create_filter(a, &config, &made, E));
+    config.pcap = "/tmp";
+    fails(SYSTEM, vsdk_net_create_filter(a, &config, &made, E));
+    cr_assert_null(made);
+}
