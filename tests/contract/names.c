@@ -34,6 +34,7 @@
     X(disk_format, VSDK_DISK_AUTO, API_LAST_DISK_FORMAT, "auto")                                   \
     X(disk_cache, VSDK_DISK_WRITEBACK, API_LAST_DISK_CACHE, "writeback")                           \
     X(disk_operation, VSDK_DISK_READ, API_LAST_DISK_OPERATION, "read")                             \
+    X(net_gso, VSDK_NET_GSO_NONE, API_LAST_NET_GSO, "none")                                        \
     X(pc_part, VSDK_PC_SERIAL, API_LAST_PC_PART, "serial")                                         \
     X(pc_resource_kind, VSDK_PC_PORTS, API_LAST_PC_RESOURCE_KIND, "ports")
 

@@ -310,6 +310,8 @@ static int child_status(pid_t child)
 
 struct children {
     vsdk_device *device, *virtio, *vsock, *console, *ged, *pci, *function;
+    vsdk_device *device, *virtio, *vsock, *console, *card;
+    vsdk_net *near_net, *far_net;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
     vsdk_loop *loop;
@@ -400,6 +402,9 @@ static int make_pci(const struct guest *g, struct children *c)
            !vsdk_pci_function_attach(c->function, c->pci, 1, NULL);
 }
 static const vsdk_disk_custom disk_config = {.size = sizeof disk_config, .capacity = 4096};
+static const vsdk_net_filter_config filter_config = {.size = sizeof filter_config};
+static const vsdk_virtio_net_config card_config = {.size = sizeof card_config};
+static const vsdk_net_forward forward = {.size = sizeof forward, .guest_port = 80};
 
 static const vsdk_doorbell_config bell = {
     .size = sizeof bell, .space = VSDK_SPACE_PIO, .address = 0x700, .width = 1};
@@ -432,6 +437,12 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
            !vsdk_virtio_vsock_create(g->vm, &vsock_config, &c->vsock, NULL) &&
            !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) && make_pci(g, c) &&
+           !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) &&
+           !vsdk_net_create_pair(NULL, &c->near_net, &c->far_net, NULL) &&
+           !vsdk_virtio_net_create(g->vm,
+                                   &(vsdk_virtio_net_config){.size = sizeof(vsdk_virtio_net_config),
+                                                             .net = c->near_net},
+                                   &c->card, NULL) &&
            !vsdk_dma_map(c->device, 0, 4096, VSDK_DMA_FROM_GUEST, &c->view, NULL);
 }
 
@@ -458,6 +469,9 @@ static void children_close(struct children *c)
     vsdk_device_close(c->ged);
     vsdk_device_close(c->virtio);
     vsdk_device_close(c->vsock);
+    vsdk_device_close(c->card);
+    vsdk_net_close(c->near_net);
+    vsdk_net_close(c->far_net);
     vsdk_device_close(c->device);
     close(c->pipe[0]);
     close(c->pipe[1]);
@@ -649,6 +663,17 @@ static void objects_close(struct objects *o)
     X(pci_function_save, o->c.function, (vsdk_state_writer *)r.bytes)                              \
     X(pci_function_load, o->c.function, (vsdk_state_reader *)r.bytes)                              \
     X(ged_raise, o->c.ged, 1)                                                                      \
+    X(net_send, o->c.near_net, NULL, &r.piece, 1)                                                  \
+    X(net_receive, o->c.near_net, NULL, &r.piece, 1, &r.n64)                                       \
+    X(net_skip, o->c.near_net)                                                                     \
+    X(net_accept, o->c.near_net, 0)                                                                \
+    X(net_notify, o->c.near_net, 0)                                                                \
+    X(net_create_filter, o->c.near_net, &filter_config, HANDLE)                                    \
+    X(net_add_forward, o->c.near_net, &forward, &r.n32)                                            \
+    X(net_remove_forward, o->c.near_net, &forward)                                                 \
+    X(virtio_net_create, o->vm, &card_config, HANDLE)                                              \
+    X(virtio_net_set_link, o->c.card, 1)                                                           \
+    X(virtio_net_get_counts, o->c.card, &r.card_counts)                                            \
     X(pool_add_loop, o->c.pool, o->c.loop)                                                         \
     X(pool_stop, o->c.pool)                                                                        \
     X(pool_remove_loop, o->c.pool, o->c.loop)                                                      \
@@ -730,6 +755,8 @@ static int call_everything(const struct objects *o)
         vsdk_pci_function_info function;
         vsdk_disk_info disk;
         vsdk_disk_report report;
+        vsdk_net_piece piece;
+        vsdk_virtio_net_counts card_counts;
         vsdk_exit exit;
     } r = {.capability.size = sizeof r.capability,
            .info.size = sizeof r.info,
@@ -740,6 +767,8 @@ static int call_everything(const struct objects *o)
            .function.size = sizeof r.function,
            .disk.size = sizeof r.disk,
            .report.size = sizeof r.report};
+           .card_counts.size = sizeof r.card_counts,
+           .view.size = sizeof r.view};
     vsdk_error error;
     const vsdk_virtio_block_config block = {.size = sizeof block, .disk = o->c.disk};
     int others = 0;
