@@ -6,12 +6,19 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
 
 enum { MOST = 65554 };
 
@@ -444,4 +451,173 @@ Test(net, another_module)
     vsdk_loop_close(loop);
     unlink(to);
     rmdir(folder);
+}
+
+/* Taps, in a network of the test's own where it may have one. */
+static void make_tap(vsdk_net_tap_config *config)
+{
+    if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+        cr_skip_test("no network of one's own");
+    *config = (vsdk_net_tap_config){.size = sizeof *config,
+                                    .name = "vsdk0",
+                                    .offloads = VSDK_NET_CHECKSUM | VSDK_NET_TSO4 | VSDK_NET_USO};
+    vsdk_status status = vsdk_net_create_tap(config, &net, E);
+    if (status == VSDK_ERROR_UNAVAILABLE || status == VSDK_ERROR_PERMISSION)
+        cr_skip_test("no taps here");
+    cr_assert_eq(status, VSDK_OK, "%s", test_error.message);
+}
+
+/* The host's side: a socket that sees and sends whole frames. */
+static int host_side(void)
+{
+    struct ifreq request = {.ifr_name = "vsdk0"};
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+    request.ifr_flags |= IFF_UP;
+    cr_assert_eq(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+    struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(ETH_P_ALL),
+                             .sll_ifindex = (int)if_nametoindex("vsdk0")};
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+/* Other frames of the kernel's, such as those of IPv6, are passed over. */
+static const uint8_t type[2] = {0x88, 0xb5};
+
+static uint64_t tap_receive(uint8_t *to, uint64_t room)
+{
+    struct pollfd p = {.fd = vsdk_net_descriptor(net, VSDK_NET_READABLE, E), .events = POLLIN};
+    uint64_t length;
+
+    for (;;) {
+        cr_assert_eq(poll(&p, 1, 10000), 1);
+        piece = (vsdk_net_piece){to, room};
+        vsdk_status status = vsdk_net_receive(net, NULL, &piece, 1, &length, NULL);
+        cr_assert(status == VSDK_OK || status == VSDK_ERROR_NOT_FOUND);
+        if (!status && !memcmp(to + 12, type, 2))
+            return length;
+    }
+}
+
+Test(net, a_tap)
+{
+    vsdk_net_tap_config config;
+    uint8_t frame[600] = {0}, got[2000];
+    ssize_t n;
+
+    make_tap(&config);
+    int host = host_side();
+    cr_assert(vsdk_net_offloads_of(net) & VSDK_NET_CHECKSUM);
+    memset(frame, 0x42, sizeof frame);
+    frame[0] = 2;
+    memcpy(frame + 12, type, 2);
+    piece = (vsdk_net_piece){frame, sizeof frame};
+    ok(vsdk_net_send(net, NULL, &piece, 1, E));
+    struct pollfd p = {.fd = host, .events = POLLIN};
+    do {
+        cr_assert_eq(poll(&p, 1, 10000), 1);
+        n = recv(host, got, sizeof got, 0);
+    } while (n < 14 || memcmp(got + 12, type, 2));
+    cr_assert(n == 600 && !memcmp(got, frame, 600));
+    frame[20] = 7;
+    cr_assert_eq(send(host, frame, sizeof frame, 0), 600);
+    cr_assert_eq(tap_receive(got, sizeof got), 600);
+    cr_assert(!memcmp(got, frame, 600));
+    /* In many pieces, and with more than a reader takes now. */
+    vsdk_net_piece many[100];
+    for (unsigned i = 0; i < 100; i++)
+        many[i] = (vsdk_net_piece){frame + 6 * i, 6};
+    ok(vsdk_net_accept(net, VSDK_NET_CHECKSUM, E));
+    ok(vsdk_net_send(net, NULL, many, 100, E));
+    do {
+        cr_assert_eq(poll(&p, 1, 10000), 1);
+        n = recv(host, got, sizeof got, 0);
+    } while (n < 14 || memcmp(got + 12, type, 2) || got[20] != 7);
+    cr_assert(n == 600 && !memcmp(got, frame, 600));
+    fails(BUSY, vsdk_net_create_tap(&config, &a, E));
+    close(host);
+    vsdk_net_close(net);
+    ok(vsdk_net_create_tap(&config, &net, E));
+    vsdk_net_close(net);
+}
+
+Test(net, a_tap_by_its_descriptor)
+{
+    vsdk_net_tap_config config;
+    struct ifreq request = {.ifr_name = "vsdk0", .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    uint8_t frame[100] = {2};
+
+    make_tap(&config);
+    vsdk_net_close(net);
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    config.name = NULL;
+    config.descriptor = fd;
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(&config, &net, E));
+    cr_assert_eq(ioctl(fd, TUNSETIFF, &request), 0);
+    ok(vsdk_net_create_tap(&config, &net, E));
+    close(fd);
+    piece = (vsdk_net_piece){frame, sizeof frame};
+    ok(vsdk_net_send(net, NULL, &piece, 1, E)); /* it is down */
+    cr_assert_eq(vsdk_net_ready(net) & VSDK_NET_READABLE, 0);
+    vsdk_net_close(net);
+}
+
+Test(net, taps_refuse)
+{
+    vsdk_net_tap_config config = {.size = sizeof config, .name = ""};
+
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(NULL, &net, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(&config, &net, E));
+    config.name = "a-name-of-16-byt";
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(&config, &net, E));
+    config.name = "vsdk%d";
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(&config, &net, E));
+    config.name = NULL;
+    config.descriptor = -1;
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(&config, &net, E));
+    config.offloads = VSDK_NET_TSO4;
+    fails(INVALID_ARGUMENT, vsdk_net_create_tap(&config, &net, E));
+    config.offloads = 0;
+    config.reserved[0] = 1;
+    fails(UNSUPPORTED, vsdk_net_create_tap(&config, &net, E));
+}
+
+Test(net, a_tap_without_privilege)
+{
+    vsdk_net_tap_config config = {.size = sizeof config, .name = "vsdk0"};
+
+    if (geteuid() == 0 && (setegid(65534) || seteuid(65534)))
+        cr_skip_test("this user can't become another");
+    vsdk_status status = vsdk_net_create_tap(&config, &net, E);
+    cr_assert(status == VSDK_ERROR_PERMISSION || status == VSDK_ERROR_UNAVAILABLE);
+}
+
+Test(net, sockets_and_filters_refuse)
+{
+    vsdk_net_filter_config config = {.size = sizeof config, .flags = 1};
+
+    fails(INVALID_ARGUMENT, vsdk_net_create_socket(-1, &net, E));
+    ok(vsdk_net_create_pair(NULL, &a, &b, E));
+    fails(INVALID_ARGUMENT, vsdk_net_create_filter(a, &config, &net, E));
+    config.flags = 0;
+    config.reserved[1] = 1;
+    fails(UNSUPPORTED, vsdk_net_create_filter(a, &config, &net, E));
+    config.reserved[1] = 0;
+    config.pcap = "/nowhere/file";
+    fails(NOT_FOUND, vsdk_net_create_filter(a, &config, &net, E));
+    config.pcap = "/tmp";
+    fails(SYSTEM, vsdk_net_create_filter(a, &config, &net, E));
+    char folder[] = "/tmp/vsdk-net-XXXXXX", path[64];
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/pcap", folder);
+    config.pcap = path;
+    if (!setegid(65534) && !seteuid(65534))
+        fails(PERMISSION, vsdk_net_create_filter(a, &config, &net, E));
+    (void)!seteuid(0);
+    (void)!setegid(0);
+    rmdir(folder);
+    close_both();
 }
