@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -303,6 +304,54 @@ Test(net, what_is_to_be_cut_goes_only_to_who_takes_it)
     ok(vsdk_net_send(a, &large, &piece, 1, NULL));
     ok(receive_bytes(b, bytes, sizeof bytes, &length));
     cr_assert_eq(length, 100);
+}
+
+/* One thread sends, one receives, both wait by their descriptors. */
+enum { MANY = 20000 };
+
+static void await(vsdk_net *net, vsdk_net_events event)
+{
+    struct pollfd p = {.fd = vsdk_net_descriptor(net, event, NULL), .events = POLLIN};
+
+    cr_assert_eq(poll(&p, 1, 60000), 1);
+}
+
+static void *send_many(void *user)
+{
+    static uint8_t bytes[1514];
+
+    (void)user;
+    for (uint32_t i = 0; i < MANY; i++) {
+        memcpy(bytes + 14, &i, sizeof i);
+        while (send_bytes(a, bytes, 60 + i % 1400))
+            await(a, W);
+    }
+    vsdk_net_close(a);
+    a = NULL;
+    return NULL;
+}
+
+Test(net, two_threads)
+{
+    uint8_t bytes[1514];
+    uint64_t length;
+    pthread_t thread;
+    uint32_t number, next = 0;
+    vsdk_status status;
+
+    make(0);
+    pthread_create(&thread, NULL, send_many, NULL);
+    while ((status = receive_bytes(b, bytes, sizeof bytes, &length)) != VSDK_ERROR_GONE) {
+        if (status) {
+            await(b, R);
+            continue;
+        }
+        memcpy(&number, bytes + 14, sizeof number);
+        cr_assert(number == next && length == 60 + next % 1400);
+        next++;
+    }
+    pthread_join(thread, NULL);
+    cr_assert_eq(next, MANY);
 }
 
 /* A network of one's own. */

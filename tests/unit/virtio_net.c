@@ -622,3 +622,28 @@ Test(virtio_net, arguments_are_checked)
     fails(INVALID_ARGUMENT, vsdk_virtio_net_get_counts(device, &c, E));
     vsdk_device_close(other);
 }
+
+/* The driver resets the queue from which the device holds a buffer, and gives it other ones. */
+Test(virtio_net, one_queue_is_reset)
+{
+    static uint8_t bytes[2000];
+
+    use(ALL | BIT(40));
+    guest_room(0, 1000);
+    ok(far_send(bytes, 2000));
+    dispatch();
+    cr_assert_eq(take(RX), UINT32_MAX);
+    driver_write(&q[0], 0x30, RX);
+    driver_write(&q[0], 0xc0, 1);
+    cr_assert_eq(driver_read(&q[0], 0xc0), 0);
+    driver_queue(&q[RX], RX, 32, RING + 0x10000, ALL);
+    guest_room(1, 1000);
+    guest_room(2, 1000);
+    guest_room(3, 1000);
+    dispatch();
+    cr_assert_eq(take(RX), 1000);
+    cr_assert_eq(take(RX), 1000);
+    cr_assert_eq(take(RX), 12);
+    cr_assert_eq(counts().received, 1);
+    cr_assert_eq(room(0)[0], 0xee);
+}

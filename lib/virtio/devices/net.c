@@ -438,6 +438,12 @@ static void card_reset(void *user, vsdk_device *device)
     vsdk_watch_set_events(card->receive.watch, VSDK_LOOP_READ, NULL);
 }
 
+/* A chain of before is found by its next use, as after a reset of all. */
+static void card_queue_reset(void *user, vsdk_device *device, uint32_t queue)
+{
+    (void)user, (void)device, (void)queue;
+}
+
 /* What a loaded state says is taken up by the start of the first queue; then nothing runs yet. */
 static void card_start(void *user, vsdk_device *device, uint32_t queue)
 {
@@ -489,6 +495,7 @@ static const vsdk_virtio_ops card_ops = {
     .notify = card_notify,
     .ready = card_ready,
     .reset = card_reset,
+    .queue_reset = card_queue_reset,
     .start = card_start,
     .load = card_load,
     .release = card_release,
