@@ -20,6 +20,7 @@
 #include <vsdk/irq.h>
 #include <vsdk/loop.h>
 #include <vsdk/machine.h>
+#include <vsdk/net.h>
 #include <vsdk/pci.h>
 #include <vsdk/pool.h>
 #include <vsdk/ram.h>
@@ -32,6 +33,7 @@
 #include <vsdk/virtio.h>
 #include <vsdk/virtio_console.h>
 #include <vsdk/virtio_fs.h>
+#include <vsdk/virtio_net.h>
 #include <vsdk/virtio_rng.h>
 #include <vsdk/vm.h>
 #include <vsdk/vsock.h>

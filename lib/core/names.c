@@ -8,6 +8,7 @@
 #include <vsdk/host.h>
 #include <vsdk/irq.h>
 #include <vsdk/machine.h>
+#include <vsdk/net.h>
 #include <vsdk/pci.h>
 #include <vsdk/ram.h>
 #include <vsdk/types.h>
@@ -554,6 +555,22 @@ const char *vsdk_virtio_transport_name(vsdk_virtio_transport value)
         return "mmio";
     case VSDK_VIRTIO_PCI:
         return "pci";
+    default:
+        return "unknown";
+    }
+}
+
+const char *vsdk_net_gso_name(vsdk_net_gso value)
+{
+    switch (value) {
+    case VSDK_NET_GSO_NONE:
+        return "none";
+    case VSDK_NET_GSO_TCP4:
+        return "tcp4";
+    case VSDK_NET_GSO_TCP6:
+        return "tcp6";
+    case VSDK_NET_GSO_UDP:
+        return "udp";
     default:
         return "unknown";
     }

@@ -309,8 +309,7 @@ static int child_status(pid_t child)
 }
 
 struct children {
-    vsdk_device *device, *virtio, *vsock, *console, *ged, *pci, *function;
-    vsdk_device *device, *virtio, *vsock, *console, *card;
+    vsdk_device *device, *virtio, *vsock, *console, *ged, *pci, *function, *card;
     vsdk_net *near_net, *far_net;
     vsdk_irq *irq;
     vsdk_doorbell *doorbell;
@@ -437,7 +436,6 @@ static int children_make(const struct guest *g, struct children *c)
            !vsdk_virtio_attach(c->virtio, &virtio_place, NULL) &&
            !vsdk_virtio_vsock_create(g->vm, &vsock_config, &c->vsock, NULL) &&
            !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) && make_pci(g, c) &&
-           !vsdk_virtio_console_create(g->vm, NULL, &c->console, NULL) &&
            !vsdk_net_create_pair(NULL, &c->near_net, &c->far_net, NULL) &&
            !vsdk_virtio_net_create(g->vm,
                                    &(vsdk_virtio_net_config){.size = sizeof(vsdk_virtio_net_config),
@@ -766,9 +764,8 @@ static int call_everything(const struct objects *o)
            .view.size = sizeof r.view,
            .function.size = sizeof r.function,
            .disk.size = sizeof r.disk,
-           .report.size = sizeof r.report};
-           .card_counts.size = sizeof r.card_counts,
-           .view.size = sizeof r.view};
+           .report.size = sizeof r.report,
+           .card_counts.size = sizeof r.card_counts};
     vsdk_error error;
     const vsdk_virtio_block_config block = {.size = sizeof block, .disk = o->c.disk};
     int others = 0;

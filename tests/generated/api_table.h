@@ -275,6 +275,28 @@ static const struct api_function api_functions[] = {
     {"vsdk_virtio_console_connect", "0.1", 1, 1, "any", "INVALID_ARGUMENT NO_MEMORY STATE"},
     {"vsdk_virtio_console_resize", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
     {"vsdk_virtio_console_is_open", "0.1", 0, 1, "any", ""},
+    {"vsdk_net_ref", "0.1", 0, 1, "any", ""},
+    {"vsdk_net_gso_name", "0.1", 0, 0, "any", ""},
+    {"vsdk_net_create_pair", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT UNSUPPORTED NO_MEMORY"},
+    {"vsdk_net_create", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED NO_MEMORY"},
+    {"vsdk_net_notify", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
+    {"vsdk_net_close", "0.1", 0, 0, "any", ""},
+    {"vsdk_net_send", "0.1", 1, 2, "any", "INVALID_ARGUMENT RANGE LIMIT UNSUPPORTED BUSY STATE"},
+    {"vsdk_net_receive", "0.1", 1, 2, "any", "INVALID_ARGUMENT LIMIT NOT_FOUND RANGE GONE STATE"},
+    {"vsdk_net_skip", "0.1", 1, 1, "any", "INVALID_ARGUMENT NOT_FOUND GONE STATE"},
+    {"vsdk_net_ready", "0.1", 0, 1, "any", ""},
+    {"vsdk_net_descriptor", "0.1", 0, 1, "any", ""},
+    {"vsdk_net_offloads_of", "0.1", 0, 1, "any", ""},
+    {"vsdk_net_accept", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
+    {"vsdk_net_create_user", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED UNAVAILABLE VERSION LIMIT NO_MEMORY"},
+    {"vsdk_net_add_forward", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED EXISTS PERMISSION SYSTEM STATE"},
+    {"vsdk_net_remove_forward", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED NOT_FOUND STATE"},
+    {"vsdk_net_create_socket", "0.1", 1, 1, "any", "INVALID_ARGUMENT LIMIT NO_MEMORY"},
+    {"vsdk_net_create_tap", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED UNAVAILABLE PERMISSION BUSY LIMIT NO_MEMORY"},
+    {"vsdk_net_create_filter", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED NOT_FOUND PERMISSION SYSTEM LIMIT NO_MEMORY STATE"},
+    {"vsdk_virtio_net_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY GONE STATE"},
+    {"vsdk_virtio_net_set_link", "0.1", 1, 1, "any", "INVALID_ARGUMENT STATE"},
+    {"vsdk_virtio_net_get_counts", "0.1", 1, 2, "any", "INVALID_ARGUMENT STATE"},
 };
 
 enum {
@@ -305,6 +327,7 @@ enum {
     API_LAST_PC_RESOURCE_KIND = 2,
     API_LAST_PCI_EJECTED = 1,
     API_LAST_VIRTIO_TRANSPORT = 1,
+    API_LAST_NET_GSO = 3,
 };
 
 #endif

@@ -1407,6 +1407,122 @@ static int64_t call_vsdk_virtio_console_is_open(vsdk_error *error)
     return (int64_t)vsdk_virtio_console_is_open(NULL, 0);
 }
 
+static int64_t call_vsdk_net_ref(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_net_ref(NULL);
+}
+
+static int64_t call_vsdk_net_gso_name(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)(intptr_t)vsdk_net_gso_name(0);
+}
+
+static int64_t call_vsdk_net_create_pair(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_create_pair(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_net_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_create(NULL, NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_net_notify(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_notify(NULL, 0, error);
+}
+
+static int64_t call_vsdk_net_close(vsdk_error *error)
+{
+    (void)error;
+    vsdk_net_close(NULL);
+    return 0;
+}
+
+static int64_t call_vsdk_net_send(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_send(NULL, NULL, NULL, 0, error);
+}
+
+static int64_t call_vsdk_net_receive(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_receive(NULL, NULL, NULL, 0, NULL, error);
+}
+
+static int64_t call_vsdk_net_skip(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_skip(NULL, error);
+}
+
+static int64_t call_vsdk_net_ready(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_net_ready(NULL);
+}
+
+static int64_t call_vsdk_net_descriptor(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_descriptor(NULL, 0, error);
+}
+
+static int64_t call_vsdk_net_offloads_of(vsdk_error *error)
+{
+    (void)error;
+    return (int64_t)vsdk_net_offloads_of(NULL);
+}
+
+static int64_t call_vsdk_net_accept(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_accept(NULL, 0, error);
+}
+
+static int64_t call_vsdk_net_create_user(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_create_user(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_net_add_forward(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_add_forward(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_net_remove_forward(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_remove_forward(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_net_create_socket(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_create_socket(0, NULL, error);
+}
+
+static int64_t call_vsdk_net_create_tap(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_create_tap(NULL, NULL, error);
+}
+
+static int64_t call_vsdk_net_create_filter(vsdk_error *error)
+{
+    return (int64_t)vsdk_net_create_filter(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_net_create(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_net_create(NULL, NULL, NULL, error);
+}
+
+static int64_t call_vsdk_virtio_net_set_link(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_net_set_link(NULL, 0, error);
+}
+
+static int64_t call_vsdk_virtio_net_get_counts(vsdk_error *error)
+{
+    return (int64_t)vsdk_virtio_net_get_counts(NULL, NULL, error);
+}
+
 const struct null_call null_calls[] = {
     {"vsdk_status_name", NULL_NO_CRASH, 0, call_vsdk_status_name},
     {"vsdk_version", NULL_NO_CRASH, 0, call_vsdk_version},
@@ -1666,5 +1782,27 @@ const struct null_call null_calls[] = {
     {"vsdk_virtio_console_connect", NULL_REFUSED, 1, call_vsdk_virtio_console_connect},
     {"vsdk_virtio_console_resize", NULL_REFUSED, 1, call_vsdk_virtio_console_resize},
     {"vsdk_virtio_console_is_open", NULL_HARMLESS, 0, call_vsdk_virtio_console_is_open},
+    {"vsdk_net_ref", NULL_HARMLESS, 0, call_vsdk_net_ref},
+    {"vsdk_net_gso_name", NULL_NO_CRASH, 0, call_vsdk_net_gso_name},
+    {"vsdk_net_create_pair", NULL_REFUSED, 1, call_vsdk_net_create_pair},
+    {"vsdk_net_create", NULL_REFUSED, 1, call_vsdk_net_create},
+    {"vsdk_net_notify", NULL_REFUSED, 1, call_vsdk_net_notify},
+    {"vsdk_net_close", NULL_HARMLESS, 0, call_vsdk_net_close},
+    {"vsdk_net_send", NULL_REFUSED, 1, call_vsdk_net_send},
+    {"vsdk_net_receive", NULL_REFUSED, 1, call_vsdk_net_receive},
+    {"vsdk_net_skip", NULL_REFUSED, 1, call_vsdk_net_skip},
+    {"vsdk_net_ready", NULL_HARMLESS, 0, call_vsdk_net_ready},
+    {"vsdk_net_descriptor", NULL_HARMLESS, 1, call_vsdk_net_descriptor},
+    {"vsdk_net_offloads_of", NULL_HARMLESS, 0, call_vsdk_net_offloads_of},
+    {"vsdk_net_accept", NULL_REFUSED, 1, call_vsdk_net_accept},
+    {"vsdk_net_create_user", NULL_REFUSED, 1, call_vsdk_net_create_user},
+    {"vsdk_net_add_forward", NULL_REFUSED, 1, call_vsdk_net_add_forward},
+    {"vsdk_net_remove_forward", NULL_REFUSED, 1, call_vsdk_net_remove_forward},
+    {"vsdk_net_create_socket", NULL_REFUSED, 1, call_vsdk_net_create_socket},
+    {"vsdk_net_create_tap", NULL_REFUSED, 1, call_vsdk_net_create_tap},
+    {"vsdk_net_create_filter", NULL_REFUSED, 1, call_vsdk_net_create_filter},
+    {"vsdk_virtio_net_create", NULL_REFUSED, 1, call_vsdk_virtio_net_create},
+    {"vsdk_virtio_net_set_link", NULL_REFUSED, 1, call_vsdk_virtio_net_set_link},
+    {"vsdk_virtio_net_get_counts", NULL_REFUSED, 1, call_vsdk_virtio_net_get_counts},
 };
 const size_t null_calls_count = sizeof(null_calls) / sizeof(null_calls[0]);

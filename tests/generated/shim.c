@@ -315,6 +315,28 @@ enum function {
     FUNCTION_vsdk_virtio_console_connect,
     FUNCTION_vsdk_virtio_console_resize,
     FUNCTION_vsdk_virtio_console_is_open,
+    FUNCTION_vsdk_net_ref,
+    FUNCTION_vsdk_net_gso_name,
+    FUNCTION_vsdk_net_create_pair,
+    FUNCTION_vsdk_net_create,
+    FUNCTION_vsdk_net_notify,
+    FUNCTION_vsdk_net_close,
+    FUNCTION_vsdk_net_send,
+    FUNCTION_vsdk_net_receive,
+    FUNCTION_vsdk_net_skip,
+    FUNCTION_vsdk_net_ready,
+    FUNCTION_vsdk_net_descriptor,
+    FUNCTION_vsdk_net_offloads_of,
+    FUNCTION_vsdk_net_accept,
+    FUNCTION_vsdk_net_create_user,
+    FUNCTION_vsdk_net_add_forward,
+    FUNCTION_vsdk_net_remove_forward,
+    FUNCTION_vsdk_net_create_socket,
+    FUNCTION_vsdk_net_create_tap,
+    FUNCTION_vsdk_net_create_filter,
+    FUNCTION_vsdk_virtio_net_create,
+    FUNCTION_vsdk_virtio_net_set_link,
+    FUNCTION_vsdk_virtio_net_get_counts,
     FUNCTIONS,
 };
 
@@ -577,6 +599,28 @@ static const char *const function_names[FUNCTIONS] = {
     "vsdk_virtio_console_connect",
     "vsdk_virtio_console_resize",
     "vsdk_virtio_console_is_open",
+    "vsdk_net_ref",
+    "vsdk_net_gso_name",
+    "vsdk_net_create_pair",
+    "vsdk_net_create",
+    "vsdk_net_notify",
+    "vsdk_net_close",
+    "vsdk_net_send",
+    "vsdk_net_receive",
+    "vsdk_net_skip",
+    "vsdk_net_ready",
+    "vsdk_net_descriptor",
+    "vsdk_net_offloads_of",
+    "vsdk_net_accept",
+    "vsdk_net_create_user",
+    "vsdk_net_add_forward",
+    "vsdk_net_remove_forward",
+    "vsdk_net_create_socket",
+    "vsdk_net_create_tap",
+    "vsdk_net_create_filter",
+    "vsdk_virtio_net_create",
+    "vsdk_virtio_net_set_link",
+    "vsdk_virtio_net_get_counts",
 };
 
 static _Atomic(void *) real[FUNCTIONS];
@@ -2862,6 +2906,192 @@ uint32_t vsdk_virtio_console_is_open(vsdk_device *device, uint32_t port)
     __typeof__(&vsdk_virtio_console_is_open) call_ = find(FUNCTION_vsdk_virtio_console_is_open);
     uint32_t result_ = call_(device, port);
     note_return(FUNCTION_vsdk_virtio_console_is_open, device == NULL);
+    return result_;
+}
+
+vsdk_net *vsdk_net_ref(vsdk_net *net)
+{
+    __typeof__(&vsdk_net_ref) call_ = find(FUNCTION_vsdk_net_ref);
+    vsdk_net *result_ = call_(net);
+    note_return(FUNCTION_vsdk_net_ref, net == NULL);
+    return result_;
+}
+
+const char *vsdk_net_gso_name(vsdk_net_gso value)
+{
+    __typeof__(&vsdk_net_gso_name) call_ = find(FUNCTION_vsdk_net_gso_name);
+    const char *result_ = call_(value);
+    note_return(FUNCTION_vsdk_net_gso_name, 0);
+    return result_;
+}
+
+vsdk_status vsdk_net_create_pair(const vsdk_net_config *config, vsdk_net **near, vsdk_net **far,
+                                 vsdk_error *error)
+{
+    __typeof__(&vsdk_net_create_pair) call_ = find(FUNCTION_vsdk_net_create_pair);
+    vsdk_status result_ = call_(config, near, far, error);
+    note_status(FUNCTION_vsdk_net_create_pair, result_, near == NULL || far == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_create(const vsdk_net_ops *ops, void *user, const vsdk_net_config *config,
+                            vsdk_net **net, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_create) call_ = find(FUNCTION_vsdk_net_create);
+    vsdk_status result_ = call_(ops, user, config, net, error);
+    note_status(FUNCTION_vsdk_net_create, result_, ops == NULL || net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_notify(vsdk_net *net, vsdk_net_events events, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_notify) call_ = find(FUNCTION_vsdk_net_notify);
+    vsdk_status result_ = call_(net, events, error);
+    note_status(FUNCTION_vsdk_net_notify, result_, net == NULL);
+    return result_;
+}
+
+void vsdk_net_close(vsdk_net *net)
+{
+    __typeof__(&vsdk_net_close) call_ = find(FUNCTION_vsdk_net_close);
+    call_(net);
+    note_return(FUNCTION_vsdk_net_close, net == NULL);
+}
+
+vsdk_status vsdk_net_send(vsdk_net *net, const vsdk_net_offload *offload,
+                          const vsdk_net_piece *pieces, uint32_t count, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_send) call_ = find(FUNCTION_vsdk_net_send);
+    vsdk_status result_ = call_(net, offload, pieces, count, error);
+    note_status(FUNCTION_vsdk_net_send, result_, net == NULL || pieces == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_receive(vsdk_net *net, vsdk_net_offload *offload, const vsdk_net_piece *pieces,
+                             uint32_t count, uint64_t *length, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_receive) call_ = find(FUNCTION_vsdk_net_receive);
+    vsdk_status result_ = call_(net, offload, pieces, count, length, error);
+    note_status(FUNCTION_vsdk_net_receive, result_, net == NULL || length == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_skip(vsdk_net *net, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_skip) call_ = find(FUNCTION_vsdk_net_skip);
+    vsdk_status result_ = call_(net, error);
+    note_status(FUNCTION_vsdk_net_skip, result_, net == NULL);
+    return result_;
+}
+
+vsdk_net_events vsdk_net_ready(vsdk_net *net)
+{
+    __typeof__(&vsdk_net_ready) call_ = find(FUNCTION_vsdk_net_ready);
+    vsdk_net_events result_ = call_(net);
+    note_return(FUNCTION_vsdk_net_ready, net == NULL);
+    return result_;
+}
+
+int32_t vsdk_net_descriptor(vsdk_net *net, vsdk_net_events event, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_descriptor) call_ = find(FUNCTION_vsdk_net_descriptor);
+    int32_t result_ = call_(net, event, error);
+    note_return(FUNCTION_vsdk_net_descriptor, net == NULL);
+    return result_;
+}
+
+vsdk_net_offloads vsdk_net_offloads_of(vsdk_net *net)
+{
+    __typeof__(&vsdk_net_offloads_of) call_ = find(FUNCTION_vsdk_net_offloads_of);
+    vsdk_net_offloads result_ = call_(net);
+    note_return(FUNCTION_vsdk_net_offloads_of, net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_accept(vsdk_net *net, vsdk_net_offloads offloads, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_accept) call_ = find(FUNCTION_vsdk_net_accept);
+    vsdk_status result_ = call_(net, offloads, error);
+    note_status(FUNCTION_vsdk_net_accept, result_, net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_create_user(const vsdk_net_user_config *config, vsdk_net **net,
+                                 vsdk_error *error)
+{
+    __typeof__(&vsdk_net_create_user) call_ = find(FUNCTION_vsdk_net_create_user);
+    vsdk_status result_ = call_(config, net, error);
+    note_status(FUNCTION_vsdk_net_create_user, result_, config == NULL || net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_add_forward(vsdk_net *net, const vsdk_net_forward *forward, uint32_t *port,
+                                 vsdk_error *error)
+{
+    __typeof__(&vsdk_net_add_forward) call_ = find(FUNCTION_vsdk_net_add_forward);
+    vsdk_status result_ = call_(net, forward, port, error);
+    note_status(FUNCTION_vsdk_net_add_forward, result_, net == NULL || forward == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_remove_forward(vsdk_net *net, const vsdk_net_forward *forward,
+                                    vsdk_error *error)
+{
+    __typeof__(&vsdk_net_remove_forward) call_ = find(FUNCTION_vsdk_net_remove_forward);
+    vsdk_status result_ = call_(net, forward, error);
+    note_status(FUNCTION_vsdk_net_remove_forward, result_, net == NULL || forward == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_create_socket(int32_t descriptor, vsdk_net **net, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_create_socket) call_ = find(FUNCTION_vsdk_net_create_socket);
+    vsdk_status result_ = call_(descriptor, net, error);
+    note_status(FUNCTION_vsdk_net_create_socket, result_, net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_create_tap(const vsdk_net_tap_config *config, vsdk_net **net,
+                                vsdk_error *error)
+{
+    __typeof__(&vsdk_net_create_tap) call_ = find(FUNCTION_vsdk_net_create_tap);
+    vsdk_status result_ = call_(config, net, error);
+    note_status(FUNCTION_vsdk_net_create_tap, result_, config == NULL || net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_net_create_filter(vsdk_net *inner, const vsdk_net_filter_config *config,
+                                   vsdk_net **net, vsdk_error *error)
+{
+    __typeof__(&vsdk_net_create_filter) call_ = find(FUNCTION_vsdk_net_create_filter);
+    vsdk_status result_ = call_(inner, config, net, error);
+    note_status(FUNCTION_vsdk_net_create_filter, result_, inner == NULL || config == NULL || net == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_net_create(vsdk_vm *vm, const vsdk_virtio_net_config *config,
+                                   vsdk_device **device, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_net_create) call_ = find(FUNCTION_vsdk_virtio_net_create);
+    vsdk_status result_ = call_(vm, config, device, error);
+    note_status(FUNCTION_vsdk_virtio_net_create, result_, vm == NULL || config == NULL || device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_net_set_link(vsdk_device *device, uint32_t up, vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_net_set_link) call_ = find(FUNCTION_vsdk_virtio_net_set_link);
+    vsdk_status result_ = call_(device, up, error);
+    note_status(FUNCTION_vsdk_virtio_net_set_link, result_, device == NULL);
+    return result_;
+}
+
+vsdk_status vsdk_virtio_net_get_counts(vsdk_device *device, vsdk_virtio_net_counts *counts,
+                                       vsdk_error *error)
+{
+    __typeof__(&vsdk_virtio_net_get_counts) call_ = find(FUNCTION_vsdk_virtio_net_get_counts);
+    vsdk_status result_ = call_(device, counts, error);
+    note_status(FUNCTION_vsdk_virtio_net_get_counts, result_, device == NULL || counts == NULL);
     return result_;
 }
 
