@@ -10,8 +10,8 @@
 
 enum { LOG = 1 << 20, LINES = 2000 };
 
-/* What the guest does: a shell on hvc0 that runs until it is told to exit, and meanwhile a port
- * that sends back what it gets, in capitals. */
+/* What the guest does: a shell on its console (on Xen the hypervisor's own is the first) that runs
+ * until it is told to exit, and meanwhile a port that sends back what it gets, in capitals. */
 static const char script[] =
     "load virtio_ring virtio virtio_mmio virtio-rng virtio_console\n"
     "say \"rng: $(cat /sys/class/misc/hw_random/rng_current)\"\n"
@@ -20,7 +20,8 @@ static const char script[] =
     "say \"ports: $(cd /sys/class/virtio-ports && for p in *; do echo -n \"$p $(cat $p/name) \"; "
     "done)\"\n"
     "tr a-z A-Z </dev/vport0p1 >/tmp/heard & heard=$!\n"
-    "sh -i </dev/hvc0 >/dev/hvc0 2>&1\n"
+    "tty=/dev/hvc0; [ ! -e /sys/hypervisor/type ] || tty=/dev/hvc1\n"
+    "sh -i <$tty >$tty 2>&1\n"
     "wait $heard\n"
     "say \"heard: $(sha256sum </tmp/heard | cut -c -16) $(wc -l </tmp/heard)\"\n"
     "cat /tmp/heard >/dev/vport0p1\n"
