@@ -334,6 +334,9 @@ static vsdk_status connect_console(struct scenario *s, vsdk_error *error)
         status = vsdk_virtio_console_connect(s->console, 0, far, error);
     vsdk_stream_close(near);
     vsdk_stream_close(far);
+    return status;
+}
+
 static void on_done(void *user, vsdk_disk_request *request)
 {
     (void)user;
