@@ -333,7 +333,7 @@ static void fill_space(const block *b, block_space *space)
 }
 
 /* One byte of the space is the driver's. Whatever else it has written is put back. */
-static void config_written(void *user, vsdk_device *device, uint32_t offset, uint32_t length)
+static void cache_written(void *user, vsdk_device *device, uint32_t offset, uint32_t length)
 {
     block *b = user;
     block_space space, now;
@@ -406,7 +406,7 @@ static const vsdk_virtio_ops block_ops = {
     .notify = notified,
     .ready = ready,
     .reset = was_reset,
-    .config_written = config_written,
+    .config_written = cache_written,
     .start = started,
     .stop = stopped,
     .save = saved,

@@ -28,7 +28,7 @@ _Static_assert(sizeof(header) == BLOCK_HEADER && sizeof(segment) == 16, "as the 
 
 enum { UNMAP = 1 };
 
-static void unmap(block_slot *slot)
+static void unmap_data(block_slot *slot)
 {
     while (slot->view_count)
         vsdk_dma_unmap(&slot->views[--slot->view_count]);
@@ -38,7 +38,7 @@ void block_forget(block_slot *slot)
 {
     block_queue *q = slot->queue;
 
-    unmap(slot);
+    unmap_data(slot);
     if (slot->bounced)
         q->bounce_busy = 0;
     slot->bounced = 0;
@@ -54,7 +54,7 @@ static void answer(block_slot *slot, uint8_t how)
     vsdk_status status =
         vsdk_virtio_write(device, &slot->chain, slot->chain.writable - 1, &how, 1, NULL);
 
-    unmap(slot);
+    unmap_data(slot);
     if (status == VSDK_ERROR_RANGE)
         vsdk_virtio_fail(device, NULL);
     else if (!status &&

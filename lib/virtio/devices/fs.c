@@ -45,15 +45,15 @@ typedef struct fs_space {
 
 static const vsdk_virtio_ops fs_ops;
 
-static void unmap(fs_queue *q, uint32_t count)
+static void unmap_parts(fs_queue *q, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         vsdk_dma_unmap(&q->views[i]);
 }
 
 /* Both parts of the chain, one after the other in the lists. */
-static vsdk_status map(vsdk_device *device, const vsdk_virtio_chain *chain, fs_queue *q,
-                       uint32_t *readable, uint32_t *all)
+static vsdk_status map_parts(vsdk_device *device, const vsdk_virtio_chain *chain, fs_queue *q,
+                             uint32_t *readable, uint32_t *all)
 {
     uint32_t more = 0;
     vsdk_status status;
@@ -77,12 +77,12 @@ static int answer_in_place(fs_device *fs, vsdk_device *device, const vsdk_virtio
                            fs_queue *q, uint64_t *written)
 {
     uint32_t readable, all;
-    vsdk_status status = map(device, chain, q, &readable, &all);
+    vsdk_status status = map_parts(device, chain, q, &readable, &all);
 
     if (!status)
         vsdk_share_request(fs->share, q->buffers, readable, q->buffers + readable, all - readable,
                            written, NULL);
-    unmap(q, all);
+    unmap_parts(q, all);
     return !status;
 }
 

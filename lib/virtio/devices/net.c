@@ -16,9 +16,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/record.h"
+#include "base/sys.h"
 #include <endian.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { TURN = 256, FRAME_LEAST = 14, FRAME_MOST = 65554, NET_TYPE = 1, MTU_LEAST = 68 };
 enum { HEADER_NEEDS_CSUM = 1, HEADER_DATA_VALID = 2 };
@@ -526,7 +526,7 @@ static void choose_mac(uint8_t mac[6], const void *seed)
 {
     uint64_t number = (uintptr_t)seed >> 4;
 
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) < 0)
+    if (sys_random(&number, sizeof number) < 0)
         number *= UINT64_C(0x9e3779b97f4a7c15);
     memcpy(mac, &number, 6);
     mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);

@@ -244,7 +244,7 @@ vsdk_status vsdk_virtio_vsock_listen(vsdk_device *device, uint32_t port, uint32_
                                      vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_vsock_listen";
-    vsock *s;
+    vsock *s = NULL;
     vsdk_status status = get(device, port, &s, operation, error);
 
     if (status)
@@ -280,7 +280,7 @@ vsdk_status vsdk_virtio_vsock_listen(vsdk_device *device, uint32_t port, uint32_
 vsdk_status vsdk_virtio_vsock_unlisten(vsdk_device *device, uint32_t port, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_vsock_unlisten";
-    vsock *s;
+    vsock *s = NULL;
     vsdk_status status = get(device, port, &s, operation, error);
 
     if (status)
@@ -301,7 +301,7 @@ vsdk_status vsdk_virtio_vsock_unlisten(vsdk_device *device, uint32_t port, vsdk_
 
 int32_t vsdk_virtio_vsock_descriptor(vsdk_device *device, uint32_t port)
 {
-    vsock *s;
+    vsock *s = NULL;
     int32_t found = -1;
 
     if (get(device, port, &s, "vsdk_virtio_vsock_descriptor", NULL))
@@ -318,7 +318,7 @@ vsdk_status vsdk_virtio_vsock_accept(vsdk_device *device, uint32_t port, int32_t
                                      uint32_t *peer, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_vsock_accept";
-    vsock *s;
+    vsock *s = NULL;
     uint64_t rings;
 
     if (descriptor)
@@ -355,7 +355,7 @@ vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_
 {
     static const char operation[] = "vsdk_virtio_vsock_connect";
     connection *c;
-    vsock *s;
+    vsock *s = NULL;
     int pair[2];
 
     if (descriptor)
