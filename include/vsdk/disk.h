@@ -508,6 +508,7 @@ vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsd
  *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, a field has a value that it can't have,
  *                     or the pool was stopped
  *   UNSUPPORTED       a structure has a later version's field
+ *   PERMISSION        the system does not let the process have it
  *   LIMIT             no more descriptors
  *   NO_MEMORY         no memory
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { SECTOR = 512, KIB = 1024 };
+#define GIB (UINT64_C(1) << 30)
 
 static char folder[64], path[96];
 static vsdk_disk *disk;
@@ -241,6 +242,45 @@ Test(disk, a_read_only_disk_refuses_changes)
     ok(vsdk_disk_read(disk, 0, bytes, SECTOR, E));
 }
 
+static uint64_t big_endian(int fd, uint64_t at)
+{
+    uint8_t bytes[8];
+    uint64_t value = 0;
+
+    cr_assert_eq(pread(fd, bytes, 8, (off_t)at), 8);
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+/* An entry of the second table that points beyond the file. */
+Test(disk, an_image_that_is_damaged)
+{
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = path, .format = VSDK_DISK_QCOW2, .capacity = 64 * KIB};
+    vsdk_disk_config config = config_of();
+    vsdk_disk_report report = {.size = sizeof report};
+    uint8_t bytes[SECTOR] = {1}, entry[8] = {0x80, 0, 0, 0x7f, 0, 0, 0, 0};
+
+    unlink(path);
+    ok(vsdk_disk_create_image(&image, E));
+    config.format = VSDK_DISK_QCOW2;
+    ok(vsdk_disk_open(&config, &disk, E));
+    ok(vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+    ok(vsdk_disk_check(disk, 0, &report, E));
+    cr_assert(!report.errors && !report.leaks);
+    vsdk_disk_close(disk);
+    int fd = open(path, O_RDWR);
+    uint64_t first = big_endian(fd, 40), second = big_endian(fd, first) & ~(UINT64_C(1) << 63);
+    cr_assert_eq(pwrite(fd, entry, sizeof entry, (off_t)second), (ssize_t)sizeof entry);
+    close(fd);
+    ok(vsdk_disk_open(&config, &disk, E));
+    fails(FORMAT, vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+    fails(FORMAT, vsdk_disk_read(disk, 0, bytes, SECTOR, E));
+    ok(vsdk_disk_check(disk, 0, &report, E));
+    cr_assert(report.errors > 0);
+}
+
 static vsdk_status fails_all(void *user, uint64_t offset, const void *buffer, uint64_t length,
                              vsdk_error *error)
 {
@@ -288,19 +328,21 @@ Test(disk, an_embedders_disk_that_fails)
     fails(UNSUPPORTED, vsdk_disk_resize(disk, 2 * SECTOR, E));
 }
 
-/* As on a file system that is full: no file may reach beyond 32 KiB. */
+/* As on a file system that is full: no file may reach beyond 1 GiB. That is more than whoever
+ * writes down this test needs. */
 Test(disk, the_host_may_have_no_room)
 {
-    const struct rlimit little = {32 * KIB, 32 * KIB};
+    const struct rlimit little = {GIB, GIB};
     uint8_t bytes[SECTOR] = {0};
 
+    cr_assert_eq(truncate(path, 2 * GIB), 0);
     open_disk(0);
     signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
-    fails(LIMIT, vsdk_disk_write(disk, 32 * KIB, bytes, SECTOR, E));
+    fails(LIMIT, vsdk_disk_write(disk, GIB, bytes, SECTOR, E));
     cr_assert(strstr(E->message, path) && E->hint[0], "%s", E->message);
-    cr_assert_eq(truncate(path, 32 * KIB), 0);
-    fails(LIMIT, vsdk_disk_write_zeroes(disk, 32 * KIB, SECTOR, 0, E));
+    cr_assert_eq(truncate(path, GIB), 0);
+    fails(LIMIT, vsdk_disk_write_zeroes(disk, GIB, SECTOR, 0, E));
     ok(vsdk_disk_write(disk, 0, bytes, SECTOR, E));
 }
 

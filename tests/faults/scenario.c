@@ -416,6 +416,28 @@ static vsdk_status make_image(struct scenario *s, vsdk_error *error)
     return status;
 }
 
+static vsdk_status check_image(struct scenario *s, vsdk_error *error)
+{
+    char path[64];
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = path, .format = VSDK_DISK_QCOW2, .capacity = 1 << 20};
+    vsdk_disk_config config = {.size = sizeof config, .path = path, .format = VSDK_DISK_QCOW2};
+    vsdk_disk_report report = {.size = sizeof report};
+    vsdk_disk *disk = NULL;
+
+    (void)s;
+    snprintf(path, sizeof path, "/tmp/vsdk-faults-image-%d", (int)getpid());
+    unlink(path);
+    vsdk_status status = vsdk_disk_create_image(&image, error);
+    if (!status)
+        status = vsdk_disk_open(&config, &disk, error);
+    if (!status)
+        status = vsdk_disk_check(disk, 0, &report, error);
+    vsdk_disk_close(disk);
+    unlink(path);
+    return status;
+}
+
 static vsdk_status attach_range(struct scenario *s, vsdk_error *error)
 {
     return vsdk_vm_add_range(s->vm, VSDK_SPACE_PIO, TAGGED, 4, 9, error);
@@ -973,6 +995,7 @@ const struct scenario_step scenario_steps[] = {
     {"range_detach", detach_range},
     {"disks", make_disks},
     {"disk_image", make_image},
+    {"disk_check", check_image},
     {"virtio_detach", detach_virtio},
     {"device_detach", detach_device},
     {"irq_controller_detach", detach_controller},

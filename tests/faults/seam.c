@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,6 +125,11 @@ static int seam_fcntl(int fd, int command, uintptr_t argument)
 static int seam_eventfd(unsigned value, int flags)
 {
     return FAILS("eventfd", 0) ? -1 : eventfd(value, flags);
+}
+
+static ssize_t seam_preadv(int fd, const struct iovec *pieces, int count, off_t at)
+{
+    return FAILS("preadv64", 0) ? -1 : preadv(fd, pieces, count, at);
 }
 
 static int seam_socket(int domain, int type, int protocol)
@@ -310,6 +316,7 @@ static const struct seam {
     {"listen", seam_listen, {EADDRINUSE}},
     {"connect", seam_connect, {EAGAIN, EPERM}},
     {"accept4", seam_accept4, {EMFILE, EAGAIN}},
+    {"preadv64", seam_preadv, {EIO}},
     {"recv", seam_recv, {EINTR, ENOMEM}},
     {"send", seam_send, {EINTR, ENOMEM}},
     {"stat64", seam_stat, {ENOMEM}},
@@ -392,7 +399,6 @@ static const char *const harmless[] = {
     "open_by_handle_at",
     "opendir",
     "poll",
-    "preadv64",
     "pthread_cond_broadcast",
     "pthread_cond_destroy",
     "pthread_cond_init",

@@ -96,7 +96,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_disk_cache_name", "0.1", 0, 0, "any", ""},
     {"vsdk_disk_operation_name", "0.1", 0, 0, "any", ""},
     {"vsdk_disk_open", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED NOT_FOUND PERMISSION BUSY FORMAT LIMIT NO_MEMORY SYSTEM"},
-    {"vsdk_disk_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY"},
+    {"vsdk_disk_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED PERMISSION LIMIT NO_MEMORY"},
     {"vsdk_disk_create_memory", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY"},
     {"vsdk_disk_create_image", "0.1", 1, 1, "any", "INVALID_ARGUMENT UNSUPPORTED EXISTS NOT_FOUND PERMISSION LIMIT NO_MEMORY SYSTEM"},
     {"vsdk_disk_close", "0.1", 0, 0, "any", ""},
