@@ -3,8 +3,8 @@
  * Disks.
  *
  * A disk is a number of bytes that stay: a file of some image format, a block device, memory, or
- * something of the embedder's. A guest gets it through a device (block.h); a program may read and
- * write it by itself.
+ * something of the embedder's. A guest gets it through a device (virtio_block.h); a program may
+ * read and write it by itself.
  *
  * Offsets and lengths are multiples of 512 bytes.
  *

@@ -223,8 +223,7 @@ typedef struct vsdk_net_user_config {
                                      10.0.2.0/24. In it the host has number 2, the resolver
                                      number 3, and guests get addresses from number 15 on. */
     const char *hostname;         /* Given to the guest by DHCP; NULL for none */
-    const char *module_directory; /* Where libvsdk-slirp.so is; NULL as for backends
-                                     (vsdk_host_config) */
+    const char *module_directory; /* Where slirp.so is; NULL as for backends (vsdk_host_config) */
     uint32_t mtu;                 /* (bytes) 68 to 65521; 0 for 1500 */
     uint32_t padding;             /* Zero */
     uint64_t reserved[3];         /* Zero */

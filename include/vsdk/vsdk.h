@@ -8,7 +8,6 @@
 #ifndef VSDK_VSDK_H
 #define VSDK_VSDK_H
 
-#include <vsdk/block.h>
 #include <vsdk/boot.h>
 #include <vsdk/device.h>
 #include <vsdk/devices.h>
@@ -31,12 +30,13 @@
 #include <vsdk/types.h>
 #include <vsdk/vcpu.h>
 #include <vsdk/virtio.h>
+#include <vsdk/virtio_block.h>
 #include <vsdk/virtio_console.h>
 #include <vsdk/virtio_fs.h>
 #include <vsdk/virtio_net.h>
 #include <vsdk/virtio_rng.h>
+#include <vsdk/virtio_vsock.h>
 #include <vsdk/vm.h>
-#include <vsdk/vsock.h>
 #include <vsdk/x86.h>
 
 #endif /* VSDK_VSDK_H */

@@ -311,7 +311,7 @@ static vsdk_status load_module(const char *directory, const net_slirp_module **m
                                const char *operation, vsdk_error *error)
 {
     void *entry;
-    vsdk_status status = module_open(directory, VSDK_MODULE_DIRECTORY, "libvsdk-slirp",
+    vsdk_status status = module_open(directory, VSDK_MODULE_DIRECTORY, "slirp",
                                      NET_SLIRP_ENTRY, &entry, operation, error);
 
     if (status)
@@ -319,7 +319,7 @@ static vsdk_status load_module(const char *directory, const net_slirp_module **m
     *module = ((net_slirp_entry)entry)();
     if ((*module)->abi != NET_SLIRP_ABI || (*module)->size != sizeof **module)
         return error_set(error, VSDK_ERROR_VERSION, operation,
-                         "libvsdk-slirp.so is of another version of libvsdk");
+                         "slirp.so is of another version of libvsdk");
     return VSDK_OK;
 }
 

@@ -412,7 +412,7 @@ Test(net, user_networks_refuse)
     config.padding = 0;
     config.module_directory = "/nowhere";
     fails(UNAVAILABLE, vsdk_net_create_user(&config, &a, E));
-    cr_assert(strstr(test_error.message, "/nowhere/libvsdk-slirp.so") != NULL);
+    cr_assert(strstr(test_error.message, "/nowhere/slirp.so") != NULL);
     cr_assert(test_error.hint[0]);
     end_user();
 }
@@ -446,7 +446,7 @@ Test(net, another_module)
              slash ? info.dli_fname : ".");
     cr_assert(mkdtemp(folder) != NULL);
     char to[64];
-    snprintf(to, sizeof to, "%s/libvsdk-slirp.so", folder);
+    snprintf(to, sizeof to, "%s/slirp.so", folder);
     copy_file(path, to);
     ok(vsdk_loop_create(&loop, E));
     config.loop = loop;

@@ -37,10 +37,10 @@ static void poke_write(uint32_t offset, uint32_t value)
     run_to_read(&m, PORT_IN);
 }
 
-static vsdk_vsock_config config_of(void)
+static vsdk_virtio_vsock_config config_of(void)
 {
-    return (vsdk_vsock_config){
-        .size = sizeof(vsdk_vsock_config), .cid = 3, .path = path, .connections = 2};
+    return (vsdk_virtio_vsock_config){
+        .size = sizeof(vsdk_virtio_vsock_config), .cid = 3, .path = path, .connections = 2};
 }
 
 static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
@@ -50,7 +50,7 @@ static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 
 static void setup(void)
 {
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
 
     snprintf(path, sizeof path, "/tmp/vsdk-conf-vsock-%d", getpid());
     unlink(path);
@@ -67,7 +67,7 @@ static void teardown(void)
 
 TestSuite(vsock, .init = setup, .fini = teardown);
 
-static vsdk_status create(const vsdk_vsock_config *config)
+static vsdk_status create(const vsdk_virtio_vsock_config *config)
 {
     vsdk_device *made;
     vsdk_status status = vsdk_virtio_vsock_create(m.vm, config, &made, E);
@@ -80,13 +80,13 @@ static vsdk_status create(const vsdk_vsock_config *config)
 Test(vsock, creation_refuses)
 {
     char long_path[98] = "/tmp/";
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
 
     memset(long_path + 5, 'x', 92);
     fails(EXISTS, create(&config));
 #define REFUSED(code, field, bad)                                                                  \
     do {                                                                                           \
-        vsdk_vsock_config wrong = {.size = sizeof wrong, .cid = 3};                                \
+        vsdk_virtio_vsock_config wrong = {.size = sizeof wrong, .cid = 3};                                \
         wrong.field = bad;                                                                         \
         fails(code, create(&wrong));                                                               \
     } while (0)
@@ -102,7 +102,7 @@ Test(vsock, creation_refuses)
     REFUSED(UNSUPPORTED, reserved[4], 1);
     REFUSED(NOT_FOUND, path, "/nowhere/at-all");
     REFUSED(PERMISSION, path, "/sys/vsdk-vsock");
-    ok(create(&(vsdk_vsock_config){.size = sizeof config, .cid = 3}));
+    ok(create(&(vsdk_virtio_vsock_config){.size = sizeof config, .cid = 3}));
 }
 
 /* No further descriptor while `limit` is set. */
@@ -119,7 +119,7 @@ static void limit_descriptors(struct rlimit *before)
 
 Test(vsock, descriptors_run_out)
 {
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
     char other[80];
     struct rlimit before;
     int32_t fd;
@@ -193,7 +193,7 @@ Test(vsock, so_many_connections)
 
 Test(vsock, is_gone_with_its_machine)
 {
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
     vsdk_device *other = device;
     int32_t fd;
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 VSDK, MANUAL = sys.argv[1], sys.argv[2]
-COMMANDS = {"info": r"\.B vsdk info\n.*?(?=\n\.PP)", "run": r"\.SH OPTIONS OF RUN.*?(?=\n\.SH)",
+COMMANDS = {"info": r"\.B vsdk info\n.*?(?=\n\.PP)", "disk": r"\.B vsdk disk\n(?:looks).*?(?=\n\.PP)", "run": r"\.SH OPTIONS OF RUN.*?(?=\n\.SH)",
             "reap": r"\.B vsdk reap\n(?:destroys).*?(?=\n\.SH)"}
 
 

@@ -379,7 +379,7 @@ static const vsdk_virtio_config virtio_config = {
 static const vsdk_virtio_place virtio_place = {
     .size = sizeof virtio_place, .address = 0xd0100000, .gsi = 7};
 static const vsdk_virtio_chain no_chain;
-static const vsdk_vsock_config vsock_config = {.size = sizeof vsock_config, .cid = 3};
+static const vsdk_virtio_vsock_config vsock_config = {.size = sizeof vsock_config, .cid = 3};
 static const vsdk_share_config folder = {.size = sizeof folder, .path = "/"};
 static vsdk_virtio_fs_config fs = {.size = sizeof fs, .tag = "fs"};
 static vsdk_share_buffer buffer;

@@ -275,7 +275,7 @@ static vsdk_status detach_virtio(struct scenario *s, vsdk_error *error)
 static vsdk_status create_vsock(struct scenario *s, vsdk_error *error)
 {
     char path[64];
-    vsdk_vsock_config config = {.size = sizeof config, .cid = 3, .path = path};
+    vsdk_virtio_vsock_config config = {.size = sizeof config, .cid = 3, .path = path};
 
     snprintf(path, sizeof path, "/tmp/vsdk-faults-%d", getpid());
     return vsdk_virtio_vsock_create(s->vm, &config, &s->vsock, error);

@@ -294,7 +294,7 @@ static void virtio_space(void)
 static void vsock_create(void)
 {
     unsigned slot = take_slot();
-    vsdk_vsock_config config = {.size = sizeof config, .cid = 3, .connections = 1 + take8() % 4};
+    vsdk_virtio_vsock_config config = {.size = sizeof config, .cid = 3, .connections = 1 + take8() % 4};
 
     if (!calls.devices[slot])
         CALL(vsdk_virtio_vsock_create, calls.vms[take_slot()], &config, &calls.devices[slot]);

@@ -331,7 +331,7 @@ static void step(struct input *in)
 /* How patient it is, and whether programs of the host come, is the input's first byte. */
 static void make(uint8_t how)
 {
-    vsdk_vsock_config config = {.size = sizeof config,
+    vsdk_virtio_vsock_config config = {.size = sizeof config,
                                 .cid = 3,
                                 .connections = 12,
                                 .buffer = 4096,

@@ -2813,7 +2813,7 @@ vsdk_status vsdk_virtio_block_create(vsdk_vm *vm, const vsdk_virtio_block_config
     return result_;
 }
 
-vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_vsock_config *config,
+vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_virtio_vsock_config *config,
                                      vsdk_device **device, vsdk_error *error)
 {
     __typeof__(&vsdk_virtio_vsock_create) call_ = find(FUNCTION_vsdk_virtio_vsock_create);

@@ -106,7 +106,7 @@ static void *programs(void *none)
 
 static int add_device(vsdk_pc *pc, vsdk_error *error)
 {
-    vsdk_vsock_config config = {.size = sizeof config, .cid = EXCHANGE_CID, .path = path};
+    vsdk_virtio_vsock_config config = {.size = sizeof config, .cid = EXCHANGE_CID, .path = path};
     vsdk_virtio_place place = {.size = sizeof place, .address = VSDK_PC_ANY, .pc = pc};
 
     return !vsdk_virtio_vsock_create(vsdk_pc_vm(pc), &config, &device, error) &&

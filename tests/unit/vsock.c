@@ -75,9 +75,9 @@ static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
 {
 }
 
-static vsdk_vsock_config config_of(void)
+static vsdk_virtio_vsock_config config_of(void)
 {
-    return (vsdk_vsock_config){.size = sizeof(vsdk_vsock_config),
+    return (vsdk_virtio_vsock_config){.size = sizeof(vsdk_virtio_vsock_config),
                                .cid = CID,
                                .path = path,
                                .connections = 300,
@@ -85,7 +85,7 @@ static vsdk_vsock_config config_of(void)
                                .timeout_ns = UINT64_C(3600000000000)};
 }
 
-static void make_device(const vsdk_vsock_config *config)
+static void make_device(const vsdk_virtio_vsock_config *config)
 {
     vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
 
@@ -143,7 +143,7 @@ static void begin(void)
     rig_make(&rig);
     ram = rig_ram(&rig, 0, MEMORY, 0);
     ok(vsdk_irq_controller_attach(rig.vm, 0, 24, line, NULL, NULL, NULL));
-    make_device(&(vsdk_vsock_config){
+    make_device(&(vsdk_virtio_vsock_config){
         config_of().size, 0, NULL, CID, path, NULL, 300, 16384, UINT64_C(3600000000000), {0}});
     rig_run(&rig);
     use(RX_CHAINS);
@@ -753,7 +753,7 @@ Test(vsock, the_guest_reaches_a_path)
 /* Another device, whose times are short. */
 static void hurry(void)
 {
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
 
     config.timeout_ns = 1000000;
     end_device();
@@ -1047,7 +1047,7 @@ Test(vsock, a_pause_holds_everything)
 static void move_to_another(int gives_event)
 {
     static uint8_t state[65536];
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
     driver_buffer event = {TX - 0x1000, 4, 1};
     uint64_t length;
     uint32_t id, written;
@@ -1153,7 +1153,7 @@ Test(vsock, it_ends_with_connections_of_every_state)
     close(silent);
     close(wanted);
     close(waits);
-    make_device(&(vsdk_vsock_config){.size = sizeof(vsdk_vsock_config), .cid = CID});
+    make_device(&(vsdk_virtio_vsock_config){.size = sizeof(vsdk_virtio_vsock_config), .cid = CID});
 }
 
 /* Connections stay on the device's loop, whoever serves its queues. */
@@ -1265,19 +1265,19 @@ Test(vsock, resets_meet_work_of_every_kind)
 
 Test(vsock, a_path_is_one_devices)
 {
-    vsdk_vsock_config config = config_of();
+    vsdk_virtio_vsock_config config = config_of();
     vsdk_device *other;
 
     fails(EXISTS, vsdk_virtio_vsock_create(rig.vm, &config, &other, E));
     config.path = "/nowhere/vsock";
     fails(NOT_FOUND, vsdk_virtio_vsock_create(rig.vm, &config, &other, E));
     end_device();
-    make_device(&(vsdk_vsock_config){.size = sizeof(vsdk_vsock_config), .cid = CID, .path = path});
+    make_device(&(vsdk_virtio_vsock_config){.size = sizeof(vsdk_virtio_vsock_config), .cid = CID, .path = path});
     unlink(path);
     int others = unix_socket(path, 1);
     end_device();
     cr_assert(!access(path, F_OK), "another's socket was removed");
     close(others);
     unlink(path);
-    make_device(&(vsdk_vsock_config){.size = sizeof(vsdk_vsock_config), .cid = CID});
+    make_device(&(vsdk_virtio_vsock_config){.size = sizeof(vsdk_virtio_vsock_config), .cid = CID});
 }

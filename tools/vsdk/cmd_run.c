@@ -84,7 +84,8 @@ static int open_files(void)
     return failure;
 }
 
-static vsdk_status build(void)
+/* 0, or -1 after a complaint. */
+static int build(void)
 {
     vsdk_status status = machine_open(&guest, &options, &error);
 
@@ -92,11 +93,13 @@ static vsdk_status build(void)
     abandonable = !outlives;
     if (!status)
         status = machine_make(&guest, &options, &terminal, &error);
+    if (!status && !left_by && machine_add_parts(&guest, &options, &terminal))
+        return -1;
     if (!status && !left_by)
         status = machine_boot(&guest, &options, &files, &error);
     if (!status && !left_by)
         status = console_attach(&terminal, guest.vm, machine_input(&guest, &options), &error);
-    return status;
+    return status ? (report(&error), -1) : 0;
 }
 
 static uint64_t time_left(void)
@@ -142,14 +145,16 @@ int cmd_run(int argc, char **argv)
         return STATUS_FAILED;
     catch_signals();
     if (build()) {
-        result = report(&error);
+        result = STATUS_FAILED;
     } else {
         abandonable = 0;
         built = 1;
         result = left_by ? STATUS_LEFT : run();
         built = 0;
     }
-    if (outlives) /* else the end of the process gives all of it back, sooner than piece by piece */
+    /* Else the end of the process gives all of it back, sooner than piece by piece. Disks write
+     * what they have not written yet, and paths are removed. */
+    if (outlives || guest.parts.count)
         machine_release(&guest);
     return result;
 }

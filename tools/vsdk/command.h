@@ -21,6 +21,7 @@ enum {
 
 int cmd_info(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_disk(int argc, char **argv);
 int cmd_reap(int argc, char **argv);
 
 /* Prints "vsdk: operation: message" and the hint; returns STATUS_FAILED. */

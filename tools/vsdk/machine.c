@@ -31,7 +31,7 @@ vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_erro
                              .exit_port = o->exit_port};
     vsdk_status status = VSDK_OK;
 
-    if (has_console(m))
+    if (!parts_have(&o->parts, PART_CONSOLE) && has_console(m))
         status = vsdk_stream_create(NULL, &config.console, &m->console, error);
     if (!status && m->console)
         status = vsdk_stream_set_handler(m->console, console_output, c, NULL, error);
@@ -50,6 +50,20 @@ vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_erro
     vsdk_stream_close(config.serial);
     vsdk_stream_close(config.debug_output);
     return status;
+}
+
+int machine_add_parts(machine *m, const run_options *o, console *c)
+{
+    vsdk_error error;
+
+    if (parts_make(&o->parts, m->pc, &m->parts))
+        return -1;
+    if (!m->parts.console)
+        return 0;
+    m->console = vsdk_stream_ref(m->parts.console);
+    if (vsdk_stream_set_handler(m->console, console_output, c, NULL, &error))
+        return report(&error), -1;
+    return 0;
 }
 
 vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *files,
@@ -132,6 +146,7 @@ void machine_release(machine *m)
 {
     if (m->vm)
         vsdk_vm_destroy(m->vm, NULL);
+    parts_release(&m->parts);
     vsdk_pc_close(m->pc);
     vsdk_host_close(m->host);
     vsdk_stream_close(m->serial);

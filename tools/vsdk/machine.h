@@ -18,10 +18,13 @@ typedef struct machine {
     vsdk_vm *vm; /* the machine's */
     /* This side's ends. console: the hypervisor's, NULL where it has none. */
     vsdk_stream *serial, *console, *debug;
+    made_parts parts;
 } machine;
 
 vsdk_status machine_open(machine *m, const run_options *o, vsdk_error *error);
 vsdk_status machine_make(machine *m, const run_options *o, console *c, vsdk_error *error);
+/* Disks, networks and so on. 0, or -1 after a complaint. */
+int machine_add_parts(machine *m, const run_options *o, console *c);
 vsdk_status machine_boot(machine *m, const run_options *o, const machine_files *files,
                          vsdk_error *error);
 /* Where what is typed goes: the console that the kernel's command line names last, as Linux reads

@@ -15,11 +15,13 @@
 
 static const char usage[] = "usage: vsdk info [--json] [--backend NAME]\n"
                             "       vsdk run [OPTION]... IMAGE\n"
+                            "       vsdk disk VERB [OPTION]... FILE...\n"
                             "       vsdk reap [--list]\n"
                             "       vsdk --help | --version\n"
                             "\n"
                             "info   what this host can do, and why not\n"
                             "run    boot a kernel or another image\n"
+                            "disk   look at, make, copy, check and change disk images\n"
                             "reap   free guests whose owner died (Xen)\n"
                             "\n"
                             "vsdk COMMAND --help tells a command's options; vsdk(1) tells all.\n";
@@ -28,8 +30,10 @@ static const struct {
     const char *name;
     char *program; /* what getopt calls itself */
     int (*run)(int argc, char **argv);
-} commands[] = {
-    {"info", "vsdk info", cmd_info}, {"run", "vsdk run", cmd_run}, {"reap", "vsdk reap", cmd_reap}};
+} commands[] = {{"info", "vsdk info", cmd_info},
+                {"run", "vsdk run", cmd_run},
+                {"disk", "vsdk disk", cmd_disk},
+                {"reap", "vsdk reap", cmd_reap}};
 
 /* Standard error may be a pipe that nobody reads: then it is given a second, once, and then nothing
  * more. By parts that a pipe takes at once when it takes anything. */

@@ -3,6 +3,7 @@
  * together. */
 #include "run_options.h"
 #include "command.h"
+#include "words.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -27,6 +28,17 @@ static const char usage[] =
     "                        where the serial port goes (default stdio; Ctrl-A X leaves);\n"
     "                        on Xen the console hvc0 too\n"
     "  --debug-console FILE  where the debug console at port 0x402 goes\n"
+    "  --disk FILE[,ro][,format=NAME][,backing=FILE][,overlay=FILE][,cache=NAME][,serial=TEXT]\n"
+    "                        a disk, /dev/vda and so on; with an overlay FILE is only read.\n"
+    "                        cache: writeback (default), writethrough, unsafe, none\n"
+    "  --net user[,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT][,restrict][,mac=ADDRESS]\n"
+    "  --net tap=NAME|fd=NUMBER[,mac=ADDRESS]\n"
+    "                        a network device\n"
+    "  --share FOLDER:TAG[,ro]\n"
+    "                        a folder of the host's: mount -t virtiofs TAG /mnt\n"
+    "  --vsock CID[,uds=PATH]\n"
+    "                        sockets between guest and host\n"
+    "  --console             a virtio console, hvc0, on the terminal beside the serial port\n"
     "  --exit-port PORT      port of the exit port (default 0xf4)\n"
     "  --exit-port-qemu      exit status (v << 1) | 1 of the value v written there\n"
     "  --reset-status N      exit status when the guest asks for a reset (default 0)\n"
@@ -55,6 +67,11 @@ enum {
     ADDRESS,
     SERIAL,
     DEBUG_CONSOLE,
+    DISK,
+    NET,
+    SHARE,
+    VSOCK,
+    CONSOLE,
     EXIT_PORT,
     EXIT_PORT_QEMU,
     RESET_STATUS,
@@ -77,6 +94,11 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"address", required_argument, NULL, ADDRESS},
                                       {"serial", required_argument, NULL, SERIAL},
                                       {"debug-console", required_argument, NULL, DEBUG_CONSOLE},
+                                      {"disk", required_argument, NULL, DISK},
+                                      {"net", required_argument, NULL, NET},
+                                      {"share", required_argument, NULL, SHARE},
+                                      {"vsock", required_argument, NULL, VSOCK},
+                                      {"console", no_argument, NULL, CONSOLE},
                                       {"exit-port", required_argument, NULL, EXIT_PORT},
                                       {"exit-port-qemu", no_argument, NULL, EXIT_PORT_QEMU},
                                       {"reset-status", required_argument, NULL, RESET_STATUS},
@@ -130,20 +152,6 @@ static int seconds(const char *name, const char *text, uint64_t *ns)
     return 0;
 }
 
-/* Finds `text` among the names of an enumeration. */
-static int choice(const char *option, const char *text, const char *(*name)(uint32_t),
-                  uint32_t count, uint32_t *value)
-{
-    for (*value = 0; *value < count; ++*value)
-        if (!strcmp(text, name(*value)))
-            return 0;
-    fprintf(stderr, "vsdk: --%s %s is none of", option, text);
-    for (uint32_t i = 0; i < count; i++)
-        fprintf(stderr, "%s %s", i ? "," : "", name(i));
-    fputc('\n', stderr);
-    return -1;
-}
-
 static int number32(const char *name, const char *text, uint64_t most, uint32_t *value)
 {
     uint64_t wide;
@@ -177,7 +185,7 @@ static int take(run_options *o, int option, const char *name)
         o->backend = optarg;
         return 0;
     case MACHINE:
-        return choice(name, optarg, vsdk_irqchip_name, VSDK_IRQCHIP_KERNEL + 1, &o->irqchip);
+        return words_choice(name, optarg, vsdk_irqchip_name, VSDK_IRQCHIP_KERNEL + 1, &o->irqchip);
     case MEMORY:
         return number(name, optarg, UINT64_MAX, 1, &o->memory);
     case VCPUS:
@@ -194,9 +202,9 @@ static int take(run_options *o, int option, const char *name)
         o->command_line = optarg;
         return 0;
     case FORMAT:
-        return choice(name, optarg, vsdk_boot_format_name, VSDK_BOOT_FLAT + 1, &o->format);
+        return words_choice(name, optarg, vsdk_boot_format_name, VSDK_BOOT_FLAT + 1, &o->format);
     case MODE:
-        return choice(name, optarg, vsdk_boot_mode_name, VSDK_BOOT_LONG + 1, &o->mode);
+        return words_choice(name, optarg, vsdk_boot_mode_name, VSDK_BOOT_LONG + 1, &o->mode);
     case ADDRESS:
         return number(name, optarg, UINT64_MAX, 0, &o->address);
     case SERIAL:
@@ -205,6 +213,16 @@ static int take(run_options *o, int option, const char *name)
     case DEBUG_CONSOLE:
         o->debug_console = optarg;
         return 0;
+    case DISK:
+        return parts_add(&o->parts, PART_DISK, optarg);
+    case NET:
+        return parts_add(&o->parts, PART_NET, optarg);
+    case SHARE:
+        return parts_add(&o->parts, PART_SHARE, optarg);
+    case VSOCK:
+        return parts_add(&o->parts, PART_VSOCK, optarg);
+    case CONSOLE:
+        return parts_add(&o->parts, PART_CONSOLE, NULL);
     case EXIT_PORT:
         return number32(name, optarg, 0xffff, &o->exit_port);
     case EXIT_PORT_QEMU:

@@ -3,7 +3,7 @@
 #ifndef VSDK_RUN_OPTIONS_H
 #define VSDK_RUN_OPTIONS_H
 
-#include <vsdk/vsdk.h>
+#include "parts.h"
 
 enum { MODULES_MAX = 64 }; /* as boot.h has it */
 
@@ -23,6 +23,7 @@ typedef struct run_options {
     const char *command_line;
     const char *serial;        /* "stdio", "none" or a file */
     const char *debug_console; /* a file, or NULL */
+    parts parts;               /* devices */
     vsdk_boot_format format;
     vsdk_boot_mode mode;
     uint64_t address;

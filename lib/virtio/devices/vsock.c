@@ -138,7 +138,7 @@ static void timer_runs(void *user, vsdk_timer *timer)
 }
 
 /* A path leaves room for the longest port, since the guest chooses ports. */
-static vsdk_status check_vsock(const vsdk_vsock_config *c, const char *operation, vsdk_error *error)
+static vsdk_status check_vsock(const vsdk_virtio_vsock_config *c, const char *operation, vsdk_error *error)
 {
     const char *what = NULL;
 
@@ -179,7 +179,7 @@ static vsdk_status listen_at_path(vsock *s, const char *operation, vsdk_error *e
 }
 
 /* Nothing in it but what the configuration says; NULL without memory. */
-static vsock *new_vsock(vsdk_loop *loop, const vsdk_vsock_config *c)
+static vsock *new_vsock(vsdk_loop *loop, const vsdk_virtio_vsock_config *c)
 {
     vsock *s = alloc_zeroed(sizeof *s);
 
@@ -257,11 +257,11 @@ static vsdk_status check_vm(vsdk_vm *vm, const char *operation, vsdk_error *erro
     return vsdk_vm_get_info(vm, &info, error);
 }
 
-vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_vsock_config *config,
+vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_virtio_vsock_config *config,
                                      vsdk_device **device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_vsock_create";
-    vsdk_vsock_config c;
+    vsdk_virtio_vsock_config c;
     vsdk_status status;
 
     if (device)

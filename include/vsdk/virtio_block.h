@@ -17,11 +17,11 @@
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
  *
- * Generated from abi/block.toml by abi/generate.py.
+ * Generated from abi/virtio_block.toml by abi/generate.py.
  */
 
-#ifndef VSDK_BLOCK_H
-#define VSDK_BLOCK_H
+#ifndef VSDK_VIRTIO_BLOCK_H
+#define VSDK_VIRTIO_BLOCK_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -95,4 +95,4 @@ vsdk_status vsdk_virtio_block_create(vsdk_vm *vm, const vsdk_virtio_block_config
 }
 #endif
 
-#endif /* VSDK_BLOCK_H */
+#endif /* VSDK_VIRTIO_BLOCK_H */

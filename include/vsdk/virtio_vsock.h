@@ -35,11 +35,11 @@
  * A pointer must not be NULL unless it says that it may be. An error may always be NULL; it is
  * filled in when the call fails.
  *
- * Generated from abi/vsock.toml by abi/generate.py.
+ * Generated from abi/virtio_vsock.toml by abi/generate.py.
  */
 
-#ifndef VSDK_VSOCK_H
-#define VSDK_VSOCK_H
+#ifndef VSDK_VIRTIO_VSOCK_H
+#define VSDK_VIRTIO_VSOCK_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -60,8 +60,8 @@ extern "C" {
  *
  * The caller sets size to sizeof, and may leave the rest zero. 96 bytes. Since 0.1.
  */
-typedef struct vsdk_vsock_config {
-    uint32_t size;        /* sizeof(vsdk_vsock_config) */
+typedef struct vsdk_virtio_vsock_config {
+    uint32_t size;        /* sizeof(vsdk_virtio_vsock_config) */
     uint32_t flags;       /* Zero */
     const char *name;     /* For messages and saved states; cut to 31 bytes. NULL: vsock. */
     uint64_t cid;         /* The guest's address: 3 to 4294967294. Only this device knows it: two
@@ -81,7 +81,7 @@ typedef struct vsdk_vsock_config {
                              host to say which port it wants, while the guest runs; 0 for 2
                              seconds */
     uint64_t reserved[5]; /* Zero */
-} vsdk_vsock_config;
+} vsdk_virtio_vsock_config;
 
 /*
  * Make a virtio socket device; no guest sees it yet.
@@ -103,7 +103,7 @@ typedef struct vsdk_vsock_config {
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  * Source: Virtio 1.2, section 5.10.
  */
-vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_vsock_config *config,
+vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_virtio_vsock_config *config,
                                      vsdk_device **device, vsdk_error *error);
 
 /*
@@ -192,4 +192,4 @@ vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_
 }
 #endif
 
-#endif /* VSDK_VSOCK_H */
+#endif /* VSDK_VIRTIO_VSOCK_H */
