@@ -516,6 +516,7 @@ vsdk_status vsdk_pci_function_save(vsdk_device *function, vsdk_state_writer *wri
  *   INVALID_ARGUMENT  a pointer is NULL, or the device is no function
  *   FORMAT            a field is missing or has a value that it can't have, or they are of another
  *                     function
+ *   NO_MEMORY         no memory
  *   STATE             called in a forked child
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */

@@ -211,8 +211,9 @@ Test(device, arguments_of_attach_are_checked)
     X(serial, PIO)                                                                                 \
     X(rtc, PIO)                                                                                    \
     X(i8042, PIO)                                                                                  \
-    X(acpi_pm, PIO) X(exit_port, PIO) X(debug_console, PIO) X(fw_cfg, PIO) X(pvpanic, PIO)         \
-        X(port92, PIO) X(ioapic, MMIO)
+    X(acpi_pm, PIO)                                                                                \
+    X(exit_port, PIO) X(debug_console, PIO) X(fw_cfg, PIO) X(pvpanic, PIO) X(port92, PIO)          \
+        X(ged, PIO) X(ioapic, MMIO)
 
 #define TRY(name, where)                                                                           \
     if (range->space == VSDK_SPACE_##where) {                                                      \

@@ -38,7 +38,8 @@ static void teardown(void)
 #define CONSTRUCTORS(X)                                                                            \
     X(serial)                                                                                      \
     X(rtc)                                                                                         \
-    X(i8042) X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(port92) X(ioapic)
+    X(i8042)                                                                                       \
+    X(acpi_pm) X(exit_port) X(debug_console) X(fw_cfg) X(pvpanic) X(port92) X(ged) X(ioapic)
 
 typedef struct any_config { /* all begin so */
     uint32_t size, flags;
@@ -102,10 +103,12 @@ Test(constructors, limits)
 {
     vsdk_serial_config serial = {.size = sizeof serial, .gsi = 1024};
     vsdk_rtc_config rtc = {.size = sizeof rtc, .gsi = 1024};
+    vsdk_ged_config ged = {.size = sizeof ged, .gsi = 1024};
     vsdk_ioapic_config ioapic = {.size = sizeof ioapic, .first_gsi = 1001};
 
     fails(LIMIT, try(AT_serial, (const void *)&serial));
     fails(LIMIT, try(AT_rtc, (const void *)&rtc));
+    fails(LIMIT, try(AT_ged, (const void *)&ged));
     fails(LIMIT, try(AT_ioapic, (const void *)&ioapic));
 }
 

@@ -235,7 +235,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_pci_function_get_info", "0.1", 1, 2, "any", "INVALID_ARGUMENT STATE"},
     {"vsdk_pci_function_user", "0.1", 0, 2, "any", ""},
     {"vsdk_pci_function_save", "0.1", 1, 2, "any", "INVALID_ARGUMENT EXISTS NO_MEMORY STATE"},
-    {"vsdk_pci_function_load", "0.1", 1, 2, "any", "INVALID_ARGUMENT FORMAT STATE"},
+    {"vsdk_pci_function_load", "0.1", 1, 2, "any", "INVALID_ARGUMENT FORMAT NO_MEMORY STATE"},
     {"vsdk_share_ref", "0.1", 0, 1, "any", ""},
     {"vsdk_share_open", "0.1", 1, 2, "any", "INVALID_ARGUMENT NOT_FOUND PERMISSION LIMIT UNSUPPORTED NO_MEMORY SYSTEM"},
     {"vsdk_share_close", "0.1", 0, 0, "any", ""},
