@@ -304,6 +304,80 @@ static vsdk_status create_rng(struct scenario *s, vsdk_error *error)
     return vsdk_virtio_rng_create(s->vm, &config, &s->rng, error);
 }
 
+static vsdk_status create_events(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_ged_config config = {.size = sizeof config, .gsi = 10};
+
+    return vsdk_ged_create(s->vm, &config, &s->events, error);
+}
+
+static vsdk_status create_pci(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_pci_config config = {.size = sizeof config, .events = s->events};
+
+    return vsdk_pci_create(s->vm, &config, &s->pci, error);
+}
+
+static vsdk_status create_function(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_pci_function_ops ops = {.size = sizeof ops, .release = released};
+    const vsdk_pci_function_config config = {
+        .size = sizeof config, .vendor_id = 0x1234, .vectors = 1, .bars = {{.length = 0x2000}}};
+
+    return vsdk_pci_function_create(s->vm, &ops, promise(s, 10), &config, &s->function, error);
+}
+
+static vsdk_status attach_function(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_pci_function_attach(s->function, s->pci, VSDK_PCI_ANY, error);
+}
+
+static vsdk_status save_function(void *user, vsdk_device *device, vsdk_state_writer *writer,
+                                 vsdk_error *error)
+{
+    struct scenario *s = user;
+
+    (void)device;
+    return vsdk_pci_function_save(s->function, writer, error);
+}
+
+static vsdk_status load_function(void *user, vsdk_device *device, vsdk_state_reader *reader,
+                                 vsdk_error *error)
+{
+    struct scenario *s = user;
+
+    (void)device;
+    return vsdk_pci_function_load(s->function, reader, error);
+}
+
+/* The device beside whose state the function's is. */
+static vsdk_status create_owner(struct scenario *s, vsdk_error *error)
+{
+    const vsdk_device_ops ops = {.size = sizeof ops, .save = save_function, .load = load_function};
+
+    return vsdk_device_create(s->vm, &ops, s, NULL, &s->owner, error);
+}
+
+static vsdk_status move_function(struct scenario *s, vsdk_error *error)
+{
+    uint8_t state[1024];
+    uint64_t length;
+    vsdk_status status = vsdk_device_save(s->owner, state, sizeof state, &length, error);
+
+    return status ? status : vsdk_device_load(s->owner, state, length, error);
+}
+
+/* No guest answers: the time is longer than the scenario. */
+static vsdk_status eject_function(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_pci_function_eject(s->function, UINT64_C(3600000000000), error);
+}
+
+static vsdk_status detach_function(struct scenario *s, vsdk_error *error)
+{
+    return vsdk_pci_function_detach(s->function, error);
+}
+
 /* Of streams that nobody is at the other end of. */
 static vsdk_status create_console(struct scenario *s, vsdk_error *error)
 {
@@ -939,6 +1013,12 @@ const struct scenario_step scenario_steps[] = {
     {"virtio_rng_create", create_rng},
     {"virtio_console_create", create_console},
     {"virtio_console_connect", connect_console},
+    {"ged_create", create_events},
+    {"pci_create", create_pci},
+    {"pci_function_create", create_function},
+    {"pci_function_attach", attach_function},
+    {"device_create of the function's", create_owner},
+    {"pci_function_save", move_function},
     {"share_open", open_share},
     {"share_reset", reset_share},
     {"share_save", move_share},
@@ -996,6 +1076,8 @@ const struct scenario_step scenario_steps[] = {
     {"disks", make_disks},
     {"disk_image", make_image},
     {"disk_check", check_image},
+    {"pci_function_eject", eject_function},
+    {"pci_function_detach", detach_function},
     {"virtio_detach", detach_virtio},
     {"device_detach", detach_device},
     {"irq_controller_detach", detach_controller},
@@ -1023,6 +1105,10 @@ void scenario_end(struct scenario *s)
     vsdk_stream_close(s->far);
     vsdk_msi_close(s->msi);
     vsdk_irq_close(s->irq);
+    vsdk_device_close(s->owner);
+    vsdk_device_close(s->function);
+    vsdk_device_close(s->pci);
+    vsdk_device_close(s->events);
     vsdk_device_close(s->console);
     vsdk_device_close(s->rng);
     vsdk_device_close(s->virtio);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <vsdk/vsdk.h>
 
-enum { SCENARIO_RELEASES = 10 };
+enum { SCENARIO_RELEASES = 11 };
 
 struct scenario {
     const char *backend;
@@ -16,6 +16,7 @@ struct scenario {
     vsdk_ram *ram, *extra, *shared, *own;
     vsdk_vcpu *vcpu, *second;
     vsdk_device *device, *virtio, *vsock, *rng, *console;
+    vsdk_device *events, *pci, *function, *owner;
     vsdk_irq *irq;
     vsdk_msi *msi;
     vsdk_stream *near, *far;
