@@ -32,10 +32,29 @@ static void on_log(void *user, vsdk_log_level level, const char *text)
     (void)text;
 }
 
+enum { PATH_BYTES = 64 };
+
+static void get_socket_path(char *path)
+{
+    snprintf(path, PATH_BYTES, "/tmp/vsdk-faults-%d", getpid());
+}
+
+/* Where its removal was made to fail the socket is still there, and a later process may have this
+ * one's id. By syscall, since this is no call of the library's that is to fail. */
+static void remove_socket(void)
+{
+    char path[PATH_BYTES];
+
+    get_socket_path(path);
+    syscall(SYS_unlink, path);
+}
+
 static vsdk_status open_host(struct scenario *s, vsdk_error *error)
 {
     vsdk_host_config config = {
         .size = sizeof config, .log = on_log, .log_user = promise(s, 0), .log_release = released};
+
+    remove_socket();
     return vsdk_host_open(s->backend, &config, &s->host, error);
 }
 
@@ -274,10 +293,10 @@ static vsdk_status detach_virtio(struct scenario *s, vsdk_error *error)
 
 static vsdk_status create_vsock(struct scenario *s, vsdk_error *error)
 {
-    char path[64];
+    char path[PATH_BYTES];
     vsdk_virtio_vsock_config config = {.size = sizeof config, .cid = 3, .path = path};
 
-    snprintf(path, sizeof path, "/tmp/vsdk-faults-%d", getpid());
+    get_socket_path(path);
     return vsdk_virtio_vsock_create(s->vm, &config, &s->vsock, error);
 }
 
@@ -1123,6 +1142,7 @@ void scenario_end(struct scenario *s)
     vsdk_vm_close(s->vm);
     vsdk_loop_close(s->loop);
     vsdk_host_close(s->host);
+    remove_socket();
     close(s->pipe[0]);
     close(s->pipe[1]);
 }
