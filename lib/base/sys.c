@@ -11,8 +11,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,11 +20,14 @@
 
 enum { LOWEST = 3, EINTR_TRIES = 100 };
 
+/* EINVAL says that the process may have no descriptor as high as that: it has no more of them. */
 int sys_dup(int fd)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
 
-    return copy < 0 ? -errno : copy;
+    if (copy < 0)
+        return errno == EINVAL ? -EMFILE : -errno;
+    return copy;
 }
 
 int sys_high(int fd)
