@@ -125,6 +125,8 @@ Test(net, cards_refuse)
     ok(vsdk_virtio_net_get_counts(card, &counts, E));
     vsdk_device_close(other);
     vsdk_device_close(card);
+    ok(vsdk_vm_destroy(m.vm, E));
+    fails(GONE, vsdk_virtio_net_create(m.vm, &config, &card, E));
     close_both();
     machine_end(&m);
 }
@@ -623,4 +625,36 @@ Test(net, sockets_and_filters_refuse)
     (void)!setegid(0);
     rmdir(folder);
     close_both();
+}
+
+/* What is sent into a filter goes through the socket that it leads to. A reference keeps both
+ * though they were closed. */
+Test(net, sockets_and_filters_carry)
+{
+    vsdk_net_filter_config config = {.size = sizeof config, .send_frames = 1000};
+    uint8_t frame[64] = {2}, got[64];
+    uint64_t length;
+    int ends[2];
+    vsdk_net *kept;
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ok(vsdk_net_create_socket(ends[0], &a, E));
+    ok(vsdk_net_create_socket(ends[1], &b, E));
+    close(ends[0]);
+    close(ends[1]);
+    ok(vsdk_net_create_filter(a, &config, &net, E));
+    kept = vsdk_net_ref(net);
+    cr_assert_eq(kept, net);
+    vsdk_net_close(a);
+    vsdk_net_close(net);
+    frame[63] = 7;
+    piece = (vsdk_net_piece){frame, sizeof frame};
+    ok(vsdk_net_send(kept, NULL, &piece, 1, E));
+    piece.data = got;
+    ok(vsdk_net_receive(b, NULL, &piece, 1, &length, E));
+    cr_assert(length == sizeof frame && !memcmp(got, frame, sizeof frame));
+    vsdk_net_close(kept);
+    fails(GONE, vsdk_net_receive(b, NULL, &piece, 1, &length, E));
+    vsdk_net_close(b);
+    a = b = NULL;
 }

@@ -1097,6 +1097,7 @@ const struct scenario_step scenario_steps[] = {
     {"disk_check", check_image},
     {"pci_function_eject", eject_function},
     {"pci_function_detach", detach_function},
+    {"networks", scenario_networks},
     {"virtio_detach", detach_virtio},
     {"device_detach", detach_device},
     {"irq_controller_detach", detach_controller},

@@ -40,6 +40,9 @@ struct scenario_step {
 extern const struct scenario_step scenario_steps[];
 extern const unsigned scenario_step_count;
 
+/* A step of its own file. */
+vsdk_status scenario_networks(struct scenario *s, vsdk_error *error);
+
 /* What can't fail: closes all that there is. */
 void scenario_end(struct scenario *s);
 
