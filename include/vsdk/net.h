@@ -560,6 +560,7 @@ vsdk_status vsdk_net_remove_forward(vsdk_net *net, const vsdk_net_forward *forwa
  *
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  net is NULL, or the descriptor is no socket
+ *   PERMISSION        a policy of the system's forbids the duplicate
  *   LIMIT             no more descriptors
  *   NO_MEMORY         no memory
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.

@@ -291,7 +291,7 @@ static const struct api_function api_functions[] = {
     {"vsdk_net_create_user", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED UNAVAILABLE VERSION LIMIT NO_MEMORY"},
     {"vsdk_net_add_forward", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED EXISTS PERMISSION SYSTEM STATE"},
     {"vsdk_net_remove_forward", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED NOT_FOUND STATE"},
-    {"vsdk_net_create_socket", "0.1", 1, 1, "any", "INVALID_ARGUMENT LIMIT NO_MEMORY"},
+    {"vsdk_net_create_socket", "0.1", 1, 1, "any", "INVALID_ARGUMENT PERMISSION LIMIT NO_MEMORY"},
     {"vsdk_net_create_tap", "0.1", 1, 2, "any", "INVALID_ARGUMENT UNSUPPORTED UNAVAILABLE PERMISSION BUSY LIMIT NO_MEMORY"},
     {"vsdk_net_create_filter", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED NOT_FOUND PERMISSION SYSTEM LIMIT NO_MEMORY STATE"},
     {"vsdk_virtio_net_create", "0.1", 1, 3, "any", "INVALID_ARGUMENT UNSUPPORTED LIMIT NO_MEMORY GONE STATE"},
