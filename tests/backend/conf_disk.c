@@ -91,15 +91,29 @@ Test(disk, who_may_not_is_told)
 {
     vsdk_disk_config config = config_of();
 
+    char fresh[96];
+
+    snprintf(fresh, sizeof fresh, "%s/new", folder); /* a folder of the owner's alone */
     if (geteuid())
-        cr_assert_eq(chmod(path, 0), 0);
+        cr_assert(!chmod(path, 0) && !chmod(folder, 0500));
     else
         cr_assert_eq(seteuid(65534), 0);
     fails(PERMISSION, vsdk_disk_open(&config, &disk, E));
     vsdk_disk_image image = {
-        .size = sizeof image, .path = "/vsdk-disk", .format = VSDK_DISK_RAW, .capacity = SECTOR};
+        .size = sizeof image, .path = fresh, .format = VSDK_DISK_RAW, .capacity = SECTOR};
     fails(PERMISSION, vsdk_disk_create_image(&image, E));
-    cr_assert(seteuid(getuid()) == 0);
+    cr_assert(!seteuid(getuid()) && !chmod(folder, 0700));
+}
+
+/* As on a file system that has no such large files: how large they may be is its own business. */
+static void let_files_have(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 Test(disk, one_that_is_locked_is_busy)
@@ -185,7 +199,9 @@ Test(disk, images_are_made_of_what_can_be)
     REFUSED(INVALID_ARGUMENT, backing, "some");
     REFUSED(UNSUPPORTED, cluster_size, 4096);
     REFUSED(UNSUPPORTED, reserved[2], 1);
-    REFUSED(LIMIT, capacity, INT64_MAX & ~UINT64_C(511));
+    let_files_have(GIB);
+    REFUSED(LIMIT, capacity, 2 * GIB);
+    let_files_have(RLIM_INFINITY);
     REFUSED(EXISTS, path, path);
     REFUSED(NOT_FOUND, path, "/tmp/there-is-no-such-folder/new");
 #undef REFUSED
@@ -213,7 +229,9 @@ Test(disk, input_and_output_refuse_what_they_must)
     ok(vsdk_disk_write_zeroes(disk, 0, SECTOR, VSDK_DISK_MAY_UNMAP, E));
     ok(vsdk_disk_discard(disk, 0, SECTOR, E));
     ok(vsdk_disk_flush(disk, E));
-    fails(LIMIT, vsdk_disk_resize(disk, INT64_MAX & ~UINT64_C(511), E));
+    let_files_have(GIB);
+    fails(LIMIT, vsdk_disk_resize(disk, 2 * GIB, E));
+    let_files_have(RLIM_INFINITY);
     ok(vsdk_disk_resize(disk, 128 * KIB, E));
     cr_assert_eq(truncate(path, SECTOR), 0);
     fails(FORMAT, vsdk_disk_read(disk, 32 * KIB, bytes, SECTOR, E));
@@ -332,13 +350,11 @@ Test(disk, an_embedders_disk_that_fails)
  * writes down this test needs. */
 Test(disk, the_host_may_have_no_room)
 {
-    const struct rlimit little = {GIB, GIB};
     uint8_t bytes[SECTOR] = {0};
 
     cr_assert_eq(truncate(path, 2 * GIB), 0);
     open_disk(0);
-    signal(SIGXFSZ, SIG_IGN);
-    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
+    let_files_have(GIB);
     fails(LIMIT, vsdk_disk_write(disk, GIB, bytes, SECTOR, E));
     cr_assert(strstr(E->message, path) && E->hint[0], "%s", E->message);
     cr_assert_eq(truncate(path, GIB), 0);
