@@ -18,7 +18,7 @@ struct fuse {
     uint64_t unique;
     uint64_t written; /* of the last answer */
     uint32_t length;  /* of its body */
-    uint8_t body[FUSE_ANSWER];
+    _Alignas(8) uint8_t body[FUSE_ANSWER];
 };
 
 /* Header, then `args` and `more`; the answer's error, a number from errno or 0. A negative one: the
