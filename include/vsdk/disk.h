@@ -508,7 +508,6 @@ vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsd
  *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, a field has a value that it can't have,
  *                     or the pool was stopped
  *   UNSUPPORTED       a structure has a later version's field
- *   PERMISSION        the system does not let the process have it
  *   LIMIT             no more descriptors
  *   NO_MEMORY         no memory
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -528,6 +527,7 @@ vsdk_status vsdk_disk_create(const vsdk_disk_ops *ops, void *user, const vsdk_di
  *   INVALID_ARGUMENT  a pointer is NULL, a flag is unknown, a field has a value that it can't have,
  *                     or the pool was stopped
  *   UNSUPPORTED       a structure has a later version's field
+ *   PERMISSION        the system does not let the process have it
  *   LIMIT             no more descriptors
  *   NO_MEMORY         no memory
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
@@ -617,6 +617,7 @@ vsdk_status vsdk_disk_read(vsdk_disk *disk, uint64_t offset, void *buffer, uint6
  *   SYSTEM            the host's disk fails, or the embedder's says so
  *   PERMISSION        the disk is read-only
  *   LIMIT             the host's file system is full
+ *   NO_MEMORY         no memory
  *   STATE             called in a forked child
  * Threads: any. Blocks: until it is done. From callbacks: yes. States: any. Backends: all. Since
  * 0.1.
@@ -701,7 +702,8 @@ vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *err
 /*
  * Look whether an image is sound.
  *
- * What is wrong is in the report and no error. As vsdk_disk_resize it runs alone.
+ * What is wrong is in the report and no error. As vsdk_disk_resize it runs alone. A failure of the
+ * host's disk is answered as vsdk_disk_read answers it.
  *
  *   flags   VSDK_DISK_REPAIR or 0.
  *   report  (inout) Filled.
@@ -710,7 +712,7 @@ vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *err
  *   INVALID_ARGUMENT  a pointer is NULL, size is too small or a flag is unknown
  *   PERMISSION        it shall be mended, and the disk is read-only
  *   UNSUPPORTED       this format has nothing that could be wrong
- *   SYSTEM            the host's disk fails
+ *   NO_MEMORY         no memory
  *   STATE             called in a forked child
  * Threads: any. Blocks: until what is in flight is done, and then until it is. From callbacks: yes,
  * but not from a function of the disk itself. States: any. Backends: all. Since 0.1.

@@ -516,12 +516,19 @@ static vsdk_status check_image(struct scenario *s, vsdk_error *error)
         .size = sizeof image, .path = path, .format = VSDK_DISK_QCOW2, .capacity = 1 << 20};
     vsdk_disk_config config = {.size = sizeof config, .path = path, .format = VSDK_DISK_QCOW2};
     vsdk_disk_report report = {.size = sizeof report};
+    const uint8_t sector[512] = {1};
     vsdk_disk *disk = NULL;
 
     (void)s;
     snprintf(path, sizeof path, "/tmp/vsdk-faults-image-%d", (int)getpid());
     unlink(path);
     vsdk_status status = vsdk_disk_create_image(&image, error);
+    if (!status)
+        status = vsdk_disk_open(&config, &disk, error);
+    if (!status)
+        status = vsdk_disk_write(disk, 0, sector, sizeof sector, error);
+    vsdk_disk_close(disk);
+    disk = NULL;
     if (!status)
         status = vsdk_disk_open(&config, &disk, error);
     if (!status)
