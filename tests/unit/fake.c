@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The fake core (fake.h): each public function that loaders, devices and machine call, as simple as
+ * it can be. Its tables have limits, and a test that needs more of them fails. */
 #include "fake.h"
 
 #include "base/error.h"

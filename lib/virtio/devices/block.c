@@ -11,7 +11,7 @@
 #include "virtio/devices/block.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
+#include "virtio/devices/device.h"
 #include <endian.h>
 #include <stddef.h>
 #include <string.h>
@@ -429,6 +429,8 @@ static void passes_on(void *user, vsdk_work *work)
 }
 
 /* What the device can't be, before anything is made. */
+/* Each field by itself: what the disk has is asked when the block is made, and virtio checks what
+ * it is given too. */
 static vsdk_status check(const vsdk_virtio_block_config *c, vsdk_error *error)
 {
     const char *what = NULL;
@@ -445,12 +447,7 @@ static vsdk_status check(const vsdk_virtio_block_config *c, vsdk_error *error)
         for (uint32_t i = 0; i < c->loop_count; i++)
             if (!c->loops[i])
                 what = "one of loops is NULL";
-    if (what)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s", what);
-    for (unsigned i = 0; i < sizeof c->reserved / sizeof *c->reserved; i++)
-        if (c->reserved32 || c->reserved[i])
-            return record_later(operation, error);
-    return VSDK_OK;
+    return what ? error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s", what) : VSDK_OK;
 }
 
 /* Memory that is not written takes none of the host's: a slot's views are many, and few are used.
@@ -527,29 +524,20 @@ static vsdk_status finish(block *b, const vsdk_virtio_block_config *c, vsdk_erro
     return vsdk_disk_watch_create(b->disk, capacity_changed, b, block_put, &b->watch, error);
 }
 
-/* In a forked child virtio would call no release. */
-static int block_is_foreign(vsdk_vm *vm)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(vm, &info, NULL) == VSDK_ERROR_STATE;
-}
-
 vsdk_status vsdk_virtio_block_create(vsdk_vm *vm, const vsdk_virtio_block_config *config,
                                      vsdk_device **device, vsdk_error *error)
 {
     vsdk_virtio_block_config c;
     block_space space;
     block *b = NULL;
+    int foreign;
+    vsdk_status status = virtio_device_begin(vm, device, &foreign, operation, error);
 
-    if (device)
-        *device = NULL;
-    if (!vm || !config || !device)
-        return error_null(error, operation, !vm ? "vm" : config ? "device" : "config");
-    if (block_is_foreign(vm))
-        return error_forked(error, operation);
-    vsdk_status status =
-        record_read(&c, sizeof c, config, VSDK_VIRTIO_BLOCK_READ_ONLY, operation, error);
+    if (!status && !config)
+        status = error_null(error, operation, "config");
+    if (!status)
+        status = virtio_device_config(&c, sizeof c, offsetof(vsdk_virtio_block_config, reserved32),
+                                      config, VSDK_VIRTIO_BLOCK_READ_ONLY, operation, error);
     if (!status)
         status = check(&c, error);
     if (!status)

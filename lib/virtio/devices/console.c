@@ -738,8 +738,9 @@ static console *make_console(const vsdk_virtio_console_config *config)
 }
 
 /* Work is part of the queue that it serves. */
-static vsdk_status make_work(console *c, vsdk_loop *loop, const char *operation, vsdk_error *error)
+static vsdk_status make_work(console *c, const char *operation, vsdk_error *error)
 {
+    vsdk_loop *loop = vsdk_virtio_queue_loop(c->device, CONTROL_IN);
     vsdk_status status = vsdk_work_create(loop, vsdk_virtio_queue_device(c->device, CONTROL_IN),
                                           tell_more, c, NULL, &c->tell, error);
 
@@ -775,7 +776,7 @@ static vsdk_status make_ports_device(vsdk_vm *vm, console *c, vsdk_loop *loop, v
     if (status)
         return status;
     vsdk_device *made = c->device;
-    status = make_work(c, loop, operation, error);
+    status = make_work(c, operation, error);
     if (status)
         vsdk_device_close(made);
     else
@@ -791,7 +792,6 @@ vsdk_status vsdk_virtio_console_create(vsdk_vm *vm, const vsdk_virtio_console_co
     int foreign;
     vsdk_status status = virtio_device_begin(vm, device, &foreign, operation, error);
     console *c = NULL;
-    vsdk_error why = {0};
 
     if (foreign)
         return status;
@@ -804,15 +804,8 @@ vsdk_status vsdk_virtio_console_create(vsdk_vm *vm, const vsdk_virtio_console_co
         status = check_ports(&given, operation, error);
     if (!status && !(c = make_console(&given)))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for a device");
-    vsdk_loop *loop = c ? given.loop : NULL;
-    if (c && !loop && !(loop = vsdk_vm_loop(vm, &why))) {
-        if (error)
-            *error = why;
-        console_release(c);
-        return why.code;
-    }
     if (!status)
-        return make_ports_device(vm, c, loop, device, operation, error);
+        return make_ports_device(vm, c, given.loop, device, operation, error);
     if (given.release) /* a copy that was refused before it was taken has none */
         given.release(given.user);
     return status;

@@ -9,7 +9,7 @@
  * next, so a stop has nothing to wait for. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/record.h"
+#include "virtio/devices/device.h"
 #include <stddef.h>
 #include <string.h>
 #include <vsdk/virtio.h>
@@ -170,11 +170,9 @@ static const vsdk_virtio_ops fs_ops = {
 static vsdk_status read_config(const vsdk_virtio_fs_config *given, vsdk_virtio_fs_config *c,
                                const char *operation, vsdk_error *error)
 {
-    vsdk_status status = record_read(c, sizeof *c, given, 0, operation, error);
+    vsdk_status status = virtio_device_config(
+        c, sizeof *c, offsetof(vsdk_virtio_fs_config, reserved0), given, 0, operation, error);
 
-    for (size_t i = 0; !status && i < sizeof c->reserved / sizeof *c->reserved; i++)
-        if (c->reserved[i] || c->reserved0)
-            status = record_later(operation, error);
     if (status)
         return status;
     if (!c->share || !c->tag)
@@ -209,27 +207,17 @@ static fs_device *fs_make(const vsdk_virtio_fs_config *c)
     return fs;
 }
 
-/* In a forked child nothing may be made that nobody would release. */
-static vsdk_status check_process(vsdk_vm *vm, const char *operation, vsdk_error *error)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    return vsdk_vm_get_info(vm, &info, NULL) == VSDK_ERROR_STATE ? error_forked(error, operation)
-                                                                 : VSDK_OK;
-}
-
 vsdk_status vsdk_virtio_fs_create(vsdk_vm *vm, const vsdk_virtio_fs_config *config,
                                   vsdk_device **device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_fs_create";
     vsdk_virtio_fs_config c;
     fs_space space = {{0}, 0};
+    int foreign;
+    vsdk_status status = virtio_device_begin(vm, device, &foreign, operation, error);
 
-    if (device)
-        *device = NULL;
-    if (!vm || !config || !device)
-        return error_null(error, operation, !vm ? "vm" : !config ? "config" : "device");
-    vsdk_status status = check_process(vm, operation, error);
+    if (!status && !config)
+        status = error_null(error, operation, "config");
     if (!status)
         status = read_config(config, &c, operation, error);
     if (status)

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/record.h"
 #include "base/sys.h"
+#include "virtio/devices/device.h"
 #include <endian.h>
 #include <string.h>
 
@@ -504,11 +505,12 @@ static const vsdk_virtio_ops card_ops = {
 static vsdk_status check_net_config(const vsdk_virtio_net_config *given, vsdk_virtio_net_config *c,
                                     const char *operation, vsdk_error *error)
 {
-    vsdk_status status = record_read(c, sizeof *c, given, 0, operation, error);
+    vsdk_status status = virtio_device_config(
+        c, sizeof *c, offsetof(vsdk_virtio_net_config, reserved), given, 0, operation, error);
 
     if (status)
         return status;
-    if (c->padding || c->reserved[0] || c->reserved[1] || c->reserved[2])
+    if (c->padding)
         return record_later(operation, error);
     if (!c->net)
         return error_null(error, operation, "config.net");
@@ -549,24 +551,17 @@ static vsdk_status make_watch(net_card *card, vsdk_loop *loop, uint32_t queue,
 }
 
 /* The watches belong to the queues' devices, which are there now. */
-static vsdk_status make_card(vsdk_vm *vm, net_card *card, const vsdk_virtio_net_config *c,
-                             const vsdk_virtio_config *config, vsdk_error *error)
+static vsdk_status make_card(vsdk_vm *vm, net_card *card, const vsdk_virtio_config *config,
+                             vsdk_error *error)
 {
-    vsdk_error why = {0};
     vsdk_status status = vsdk_virtio_create(vm, &card_ops, card, config, &card->device, error);
 
     if (status)
         return status;
     vsdk_device *device = card->device;
-    vsdk_loop *loop = c->loop ? c->loop : vsdk_vm_loop(vm, &why);
-    if (!loop) {
-        if (error)
-            *error = why;
-        status = why.code;
-    }
-    if (!status)
-        status = make_watch(card, loop, NET_RECEIVE, VSDK_NET_READABLE, VSDK_LOOP_READ, frame_came,
-                            &card->receive.watch, error);
+    vsdk_loop *loop = vsdk_virtio_queue_loop(device, NET_RECEIVE);
+    status = make_watch(card, loop, NET_RECEIVE, VSDK_NET_READABLE, VSDK_LOOP_READ, frame_came,
+                        &card->receive.watch, error);
     if (!status)
         status = make_watch(card, loop, NET_SEND, VSDK_NET_WRITABLE, 0, room_came,
                             &card->send.watch, error);
@@ -579,16 +574,14 @@ vsdk_status vsdk_virtio_net_create(vsdk_vm *vm, const vsdk_virtio_net_config *gi
                                    vsdk_device **device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_net_create";
-    vsdk_vm_info info = {.size = sizeof info};
     vsdk_virtio_net_config c;
+    int foreign;
+    vsdk_status status = virtio_device_begin(vm, device, &foreign, operation, error);
 
-    if (device)
-        *device = NULL;
-    if (!vm || !given || !device)
-        return error_null(error, operation, !vm ? "vm" : given ? "device" : "config");
-    if (vsdk_vm_get_info(vm, &info, NULL) == VSDK_ERROR_STATE)
-        return error_forked(error, operation);
-    vsdk_status status = check_net_config(given, &c, operation, error);
+    if (!status && !given)
+        status = error_null(error, operation, "config");
+    if (!status)
+        status = check_net_config(given, &c, operation, error);
     if (status)
         return status;
     net_card *card = alloc_zeroed(sizeof *card);
@@ -612,7 +605,7 @@ vsdk_status vsdk_virtio_net_create(vsdk_vm *vm, const vsdk_virtio_net_config *gi
                                  .space = &space,
                                  .space_length = sizeof space,
                                  .loop = c.loop};
-    status = make_card(vm, card, &c, &config, error);
+    status = make_card(vm, card, &config, error);
     if (!status)
         *device = card->device;
     return status;
@@ -621,16 +614,10 @@ vsdk_status vsdk_virtio_net_create(vsdk_vm *vm, const vsdk_virtio_net_config *gi
 static vsdk_status get_card(vsdk_device *device, net_card **card, const char *operation,
                             vsdk_error *error)
 {
-    uint8_t byte;
+    vsdk_status status;
 
-    *card = vsdk_virtio_user(device, &card_ops);
-    if (!device)
-        return error_null(error, operation, "device");
-    if (!*card)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "the device is no network device");
-    vsdk_status status = vsdk_virtio_get_space(device, 0, &byte, 1, NULL);
-    return status == VSDK_ERROR_STATE ? error_forked(error, operation) : VSDK_OK;
+    *card = virtio_device_of(device, &card_ops, "network device", operation, &status, error);
+    return status;
 }
 
 /* With the link, what waits is dropped or given: the watch must be awake. */

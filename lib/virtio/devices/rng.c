@@ -253,8 +253,8 @@ static vsdk_status make_entropy(vsdk_vm *vm, rng *r, vsdk_loop *loop, vsdk_devic
     if (status)
         return status;
     vsdk_device *made = r->device;
-    status = vsdk_timer_create(loop, vsdk_virtio_queue_device(made, 0), rng_again, r, NULL,
-                               &r->timer, error);
+    status = vsdk_timer_create(vsdk_virtio_queue_loop(made, 0), vsdk_virtio_queue_device(made, 0),
+                               rng_again, r, NULL, &r->timer, error);
     if (status)
         vsdk_device_close(made);
     else
@@ -270,7 +270,6 @@ vsdk_status vsdk_virtio_rng_create(vsdk_vm *vm, const vsdk_virtio_rng_config *co
     int foreign;
     vsdk_status status = virtio_device_begin(vm, device, &foreign, operation, error);
     rng *r = NULL;
-    vsdk_error why = {0};
 
     if (foreign)
         return status;
@@ -283,16 +282,8 @@ vsdk_status vsdk_virtio_rng_create(vsdk_vm *vm, const vsdk_virtio_rng_config *co
         status = check_rate(&c, operation, error);
     if (!status && !(r = make_rng(&c)))
         status = error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for a device");
-    vsdk_loop *loop = r ? c.loop : NULL;
-    if (r && !loop && !(loop = vsdk_vm_loop(vm, &why))) {
-        status = why.code;
-        if (error)
-            *error = why;
-        rng_release(r);
-        return status;
-    }
     if (!status)
-        return make_entropy(vm, r, loop, device, error);
+        return make_entropy(vm, r, c.loop, device, error);
     if (c.release) /* a copy that was refused before it was taken has none */
         c.release(c.user);
     return status;

@@ -8,9 +8,8 @@
 #include "virtio/devices/vsock.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/process.h"
-#include "base/record.h"
 #include "base/sys.h"
+#include "virtio/devices/device.h"
 #include <errno.h>
 #include <string.h>
 
@@ -138,7 +137,8 @@ static void timer_runs(void *user, vsdk_timer *timer)
 }
 
 /* A path leaves room for the longest port, since the guest chooses ports. */
-static vsdk_status check_vsock(const vsdk_virtio_vsock_config *c, const char *operation, vsdk_error *error)
+static vsdk_status check_vsock(const vsdk_virtio_vsock_config *c, const char *operation,
+                               vsdk_error *error)
 {
     const char *what = NULL;
 
@@ -152,12 +152,7 @@ static vsdk_status check_vsock(const vsdk_virtio_vsock_config *c, const char *op
         what = "buffer is not 4096 to 4194304";
     else if (c->timeout_ns > UINT64_MAX / 64)
         what = "timeout_ns is too long";
-    if (what)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s", what);
-    for (size_t i = 0; i < sizeof c->reserved / sizeof *c->reserved; i++)
-        if (c->reserved[i])
-            return record_later(operation, error);
-    return VSDK_OK;
+    return what ? error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "%s", what) : VSDK_OK;
 }
 
 /* Before the device: a path that is taken shall not cost a device, and no guest waits here. */
@@ -191,7 +186,6 @@ static vsock *new_vsock(vsdk_loop *loop, const vsdk_virtio_vsock_config *c)
     }
     lock_init(&s->lock, RANK_LEAF);
     s->loop = vsdk_loop_ref(loop);
-    s->process = process_id();
     s->cid = c->cid;
     s->buffer = c->buffer ? c->buffer : BUFFER;
     s->most = c->connections ? c->connections : CONNECTIONS;
@@ -247,30 +241,19 @@ static vsdk_status make_device(vsdk_vm *vm, vsock *s, const char *name, vsdk_err
     return status;
 }
 
-/* Asked before anything is made: in a forked child nobody would take it back. */
-static vsdk_status check_vm(vsdk_vm *vm, const char *operation, vsdk_error *error)
-{
-    vsdk_vm_info info = {.size = sizeof info};
-
-    if (!vm)
-        return error_null(error, operation, "vm");
-    return vsdk_vm_get_info(vm, &info, error);
-}
-
 vsdk_status vsdk_virtio_vsock_create(vsdk_vm *vm, const vsdk_virtio_vsock_config *config,
                                      vsdk_device **device, vsdk_error *error)
 {
     static const char operation[] = "vsdk_virtio_vsock_create";
     vsdk_virtio_vsock_config c;
-    vsdk_status status;
+    int foreign;
+    vsdk_status status = virtio_device_begin(vm, device, &foreign, operation, error);
 
-    if (device)
-        *device = NULL;
-    if (!device || !config)
-        return error_null(error, operation, device ? "config" : "device");
-    status = check_vm(vm, operation, error);
+    if (!status && !config)
+        status = error_null(error, operation, "config");
     if (!status)
-        status = record_read(&c, sizeof c, config, 0, operation, error);
+        status = virtio_device_config(&c, sizeof c, offsetof(vsdk_virtio_vsock_config, reserved),
+                                      config, 0, operation, error);
     if (!status)
         status = check_vsock(&c, operation, error);
     if (status)

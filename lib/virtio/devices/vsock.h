@@ -115,7 +115,6 @@ typedef struct listener {
 struct vsock {
     vsdk_device *device;
     vsdk_loop *loop;
-    uint32_t process;
     uint32_t buffer, most, greeters_most;
     uint64_t timeout;
     uint64_t cid;

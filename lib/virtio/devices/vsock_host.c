@@ -10,8 +10,8 @@
  * stores, and system calls on descriptors of its own. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/process.h"
 #include "base/sys.h"
+#include "virtio/devices/device.h"
 #include "virtio/devices/vsock.h"
 #include <errno.h>
 #include <stdio.h>
@@ -221,14 +221,11 @@ void host_end(vsock *s)
 static vsdk_status get(vsdk_device *device, uint32_t port, vsock **s, const char *operation,
                        vsdk_error *error)
 {
-    if (!device)
-        return error_null(error, operation, "device");
-    *s = vsdk_virtio_user(device, &vsock_ops);
-    if (!*s)
-        return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
-                         "the device is no virtio socket device");
-    if ((*s)->process != process_id())
-        return error_forked(error, operation);
+    vsdk_status status;
+
+    *s = virtio_device_of(device, &vsock_ops, "virtio socket device", operation, &status, error);
+    if (status)
+        return status;
     if (port == ANY_PORT)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "port %u is no port", port);
     return VSDK_OK;
