@@ -148,8 +148,8 @@ typedef void (*vsdk_device_write_fn)(void *user, vsdk_device *device, const vsdk
  *   device  (inout) The device; borrowed.
  *
  * Runs on: The thread that makes the transition: inside resume, reset, vsdk_vm_run, pause (which
- * gives up), vsdk_device_add_range or vsdk_device_detach in RUNNING, or the dispatch of a loop in
- * RUNNING.
+ * gives up), vsdk_device_add_range, vsdk_device_detach or vsdk_device_enter in RUNNING, or the
+ * dispatch of a loop in RUNNING.
  * May call: everything but pause, resume, reset, destroy and run.
  * Since 0.1.
  */

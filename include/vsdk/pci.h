@@ -21,7 +21,9 @@
  * pending and sent later.
  *
  * Locks. The configuration space is used under the host's lock, BARs and the MSI-X table under the
- * function's own. placed, config_read, config_written and ejected run with the host's lock.
+ * function's own. placed, config_read, config_written and ejected run with the host's lock; placed
+ * without it inside a detach and a load. The host's handle is kept while functions are attached,
+ * detached or ask to go.
  *
  * Plugging. A function that is attached when the guest has been started is told to it by the host's
  * event device. vsdk_pci_function_eject asks a guest to let one go; vsdk_pci_function_detach takes
@@ -417,8 +419,8 @@ vsdk_status vsdk_pci_function_attach(vsdk_device *function, vsdk_device *host, u
  *   BUSY              as vsdk_device_detach
  *   STATE             called in a forked child
  * Threads: any; one at a time a host. Blocks: until the callbacks of the function that run have
- * returned. From callbacks: no: VSDK_ERROR_BUSY from its own callbacks. States: any. Backends: all.
- * Since 0.1.
+ * returned. From callbacks: VSDK_ERROR_BUSY from read, write, start, stop, reset, save and load of
+ * its own. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_pci_function_detach(vsdk_device *function, vsdk_error *error);
 
@@ -507,7 +509,8 @@ vsdk_status vsdk_pci_function_save(vsdk_device *function, vsdk_state_writer *wri
 /*
  * Read back what vsdk_pci_function_save wrote.
  *
- * Its BARs are placed. A function that fails keeps the state that it had.
+ * In the load callback of the device that the function is of. Its BARs are placed. A function that
+ * fails keeps the state that it had.
  *
  *   function  Inout.
  *   reader    (inout) Gives the fields. Not trusted.
@@ -518,7 +521,8 @@ vsdk_status vsdk_pci_function_save(vsdk_device *function, vsdk_state_writer *wri
  *                     function
  *   NO_MEMORY         no memory
  *   STATE             called in a forked child
- * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
+ * Threads: any. Blocks: briefly: until accesses and calls that are under way have passed. From
+ * callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_pci_function_load(vsdk_device *function, vsdk_state_reader *reader,
                                    vsdk_error *error);

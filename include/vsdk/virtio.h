@@ -332,10 +332,10 @@ vsdk_status vsdk_virtio_create(vsdk_vm *vm, const vsdk_virtio_ops *ops, void *us
  *   STATE             the machine's guest was started already, or called in a forked child
  *   NO_MEMORY         no memory
  *   GONE              the virtual machine was destroyed
- * Threads: any; one at a time a device. Blocks: briefly: until accesses and calls that are under
- * way have passed. From callbacks: yes. States: any; MMIO: CREATED with a machine. Backends: all.
- * Since 0.1.
- * Source: Virtio 1.2, section 4.2.
+ * Threads: any; one at a time a device, and on PCI a host. Blocks: briefly: until accesses and
+ * calls that are under way have passed. From callbacks: yes. States: any; MMIO: CREATED with a
+ * machine. Backends: all. Since 0.1.
+ * Source: Virtio 1.2, sections 4.1 and 4.2.
  */
 vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *place,
                                vsdk_error *error);
@@ -352,8 +352,9 @@ vsdk_status vsdk_virtio_attach(vsdk_device *device, const vsdk_virtio_place *pla
  *   NOT_FOUND         it is not attached
  *   BUSY              as vsdk_device_detach
  *   STATE             called in a forked child
- * Threads: any; one at a time a device. Blocks: until the callbacks that run have returned. From
- * callbacks: no: VSDK_ERROR_BUSY from its own callbacks. States: any. Backends: all. Since 0.1.
+ * Threads: any; one at a time a device, and on PCI a host. Blocks: until the callbacks that run
+ * have returned. From callbacks: no: VSDK_ERROR_BUSY from its own callbacks. States: any. Backends:
+ * all. Since 0.1.
  */
 vsdk_status vsdk_virtio_detach(vsdk_device *device, vsdk_error *error);
 
@@ -599,10 +600,9 @@ vsdk_status vsdk_virtio_signal(vsdk_device *device, uint32_t queue, vsdk_error *
  * To ask where it is, or to ask the guest to let it go (vsdk_pci_function_eject). It is detached by
  * vsdk_virtio_detach, and saved with the virtio device.
  *
- * Returns the function, until the device is detached; NULL if it is not attached to PCI (borrowed).
+ * Returns the function; NULL if the device is not attached to PCI (new reference).
  * Given NULL: returns NULL.
- * Threads: any; one at a time a device. Blocks: no. From callbacks: yes. States: any. Backends:
- * all. Since 0.1.
+ * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_device *vsdk_virtio_function(vsdk_device *device);
 

@@ -88,7 +88,7 @@ void device_start_late(vsdk_device *device)
 {
     const vsdk_vm *vm = device->vm;
 
-    if (atomic_load(&device->phase) == DEVICE_IDLE &&
+    if (atomic_load(&device->phase) == DEVICE_IDLE && atomic_load(&device->part) &&
         atomic_load(&vm->life.state) == VSDK_VM_RUNNING && !atomic_load(&vm->life.due))
         device_start(device);
 }

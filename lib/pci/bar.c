@@ -175,17 +175,17 @@ static uint64_t find_free(const pci_host *host, const taken *list, uint32_t coun
         wide || host->window_end < UINT64_C(1) << 32 ? host->window_end : UINT64_C(1) << 32;
     uint64_t at = host->window;
 
-    for (uint32_t i = 0; i <= count;) {
+    for (;;) {
+        uint32_t i = 0;
         at = (at + length - 1) & ~(length - 1);
         if (!checked_within(at, length, end))
             return 0;
-        for (i = 0; i < count && !ranges_overlap(at, length, list[i].address, list[i].length);)
+        while (i < count && !ranges_overlap(at, length, list[i].address, list[i].length))
             i++;
         if (i == count)
             return at;
         at = list[i].address + list[i].length;
     }
-    return 0;
 }
 
 /* A guest that assigns nothing has only to switch decoding on. What finds no room stays at 0. */

@@ -3,20 +3,18 @@
  * change; the rest of what it writes is dropped. So an access may have any width and offset: what
  * it does to one register it does to each. Beyond the first 256 bytes there is nothing, and that
  * reads 0: no extended capability. */
+#include "base/element.h"
 #include "pci/pci.h"
 #include <string.h>
 
 uint32_t config_get(const pci_function *f, uint32_t offset, uint32_t width)
 {
-    uint32_t value = 0;
-
-    memcpy(&value, f->config + offset, width);
-    return value;
+    return (uint32_t)element_get(f->config + offset, width);
 }
 
 void config_put(uint8_t *to, uint64_t value, uint32_t width)
 {
-    memcpy(to, &value, width);
+    element_copy(to, &value, width);
 }
 
 /* With the lock. */

@@ -173,7 +173,8 @@ static vsdk_status check_vectors(const vsdk_pci_function_config *c, vsdk_error *
     if (!c->vectors)
         return VSDK_OK;
     if (c->vectors > PCI_VECTORS_MOST || c->vectors_offset % sizeof(pci_vector) ||
-        c->vectors_offset > length || needed > length - c->vectors_offset)
+        c->vectors_offset > length || needed > length - c->vectors_offset ||
+        c->vectors_offset + needed > UINT32_MAX)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation,
                          "vectors: BAR %u has no room for %u at 0x%llx", c->vectors_bar, c->vectors,
                          (unsigned long long)c->vectors_offset);

@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/process.h"
 #include "base/record.h"
 #include "pci/pci.h"
 
@@ -58,7 +57,6 @@ int pci_leave(pci_function *f)
     vsdk_timer *timer = f->timer;
     f->host = NULL;
     f->timer = NULL;
-    f->is_asked = 0;
     lock_give(&f->lock);
     if (!host)
         return 0;
@@ -274,7 +272,6 @@ vsdk_status vsdk_pci_create(vsdk_vm *vm, const vsdk_pci_config *config, vsdk_dev
         return status;
     refs_init(&host->memory);
     lock_init(&host->lock, RANK_LEAF);
-    host->process = process_id();
     host->window = c.window;
     host->window_end = c.window + c.window_length;
     host->events = vsdk_device_ref(c.events);
@@ -397,13 +394,16 @@ static void timed_out(void *user, vsdk_timer *timer)
 {
     pci_function *f = user;
 
-    (void)timer;
     lock_take(&f->lock);
-    int due = f->host && f->is_asked;
-    f->is_asked = 0;
+    int due = f->timer == timer; /* else it was asked again, or has gone */
+    if (due)
+        f->timer = NULL;
     lock_give(&f->lock);
-    if (due && f->ops.ejected)
+    if (!due)
+        return;
+    if (f->ops.ejected)
         f->ops.ejected(f->user, f->device, VSDK_PCI_TIMED_OUT);
+    vsdk_timer_close(timer);
 }
 
 /* A timer keeps its function, until the slot is left. */
@@ -456,12 +456,11 @@ static vsdk_status ask(pci_function *f, pci_host *host, uint64_t timeout_ns, con
     vsdk_timer *before = f->timer;
     if (here) {
         f->timer = vsdk_timer_ref(timer);
-        f->is_asked = 1;
+        atomic_fetch_or(&host->asked, UINT32_C(1) << f->slot); /* which who leaves clears */
     }
     lock_give(&f->lock);
     if (here) {
         vsdk_timer_close(before);
-        atomic_fetch_or(&host->asked, UINT32_C(1) << f->slot);
         if (timer)
             vsdk_timer_arm(timer, timeout_ns, 0, NULL);
         vsdk_ged_raise(host->events, EVENT_ASKED, NULL);

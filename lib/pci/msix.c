@@ -42,7 +42,14 @@ uint64_t msix_read(pci_function *f, uint64_t offset, uint32_t width)
     return value;
 }
 
-/* What is reserved stays 0. Nobody writes the pending bits. */
+/* What is reserved is 0, whoever wrote it. */
+void msix_clean(pci_vector *v)
+{
+    v->address &= (uint32_t)ADDRESS_BITS;
+    v->control &= CONTROL_MASKED;
+}
+
+/* Nobody writes the pending bits. */
 void msix_write(pci_function *f, uint64_t offset, uint32_t width, uint64_t value)
 {
     if (!is_sound(offset, width) || offset >= f->vectors * sizeof(pci_vector))
@@ -50,8 +57,7 @@ void msix_write(pci_function *f, uint64_t offset, uint32_t width, uint64_t value
     lock_take(&f->lock);
     pci_vector *v = &f->table[offset / sizeof *v];
     memcpy((uint8_t *)f->table + offset, &value, width);
-    v->address &= (uint32_t)ADDRESS_BITS;
-    v->control &= CONTROL_MASKED;
+    msix_clean(v);
     lock_give(&f->lock);
     msix_deliver(f);
 }

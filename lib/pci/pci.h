@@ -42,7 +42,6 @@ typedef struct pci_function pci_function;
 
 typedef struct pci_host {
     refs memory; /* the device, each function in a slot */
-    uint32_t process;
     vsdk_device *device;
     vsdk_device *events; /* or NULL */
     uint64_t window, window_end;
@@ -79,7 +78,7 @@ struct pci_function {
     lock lock; /* RANK_LEAF: all that follows */
     pci_host *host;
     vsdk_timer *timer;
-    int is_asked, is_started;
+    int is_started;
     uint8_t config[PCI_CONFIG];
     pci_bar bar[PCI_BARS];
     uint64_t *pending;
@@ -110,6 +109,7 @@ void bars_assign(pci_function *f, pci_host *host); /* addresses at power-on */
 /* msix.c: `offset` is from the table's begin. */
 uint64_t msix_read(pci_function *f, uint64_t offset, uint32_t width);
 void msix_write(pci_function *f, uint64_t offset, uint32_t width, uint64_t value);
+void msix_clean(pci_vector *v);
 void msix_deliver(pci_function *f); /* what is pending and can be sent */
 void msix_reset(pci_function *f);
 uint64_t msix_pba_offset(uint32_t vectors);

@@ -45,17 +45,14 @@ static int fits(const pci_function *f, const uint8_t *config)
     return 1;
 }
 
-/* What is reserved in a table is 0, whatever the state says. */
 static void take(pci_function *f, const uint8_t *config, const uint8_t *table, uint64_t bytes)
 {
     lock_take(&f->lock);
     memcpy(f->config, config, sizeof f->config);
     memcpy(f->table, table, bytes);
     memcpy(f->pending, table + bytes, msix_words(f->vectors) * sizeof *f->pending);
-    for (uint32_t i = 0; i < f->vectors; i++) {
-        f->table[i].address &= ~UINT32_C(3);
-        f->table[i].control &= 1;
-    }
+    for (uint32_t i = 0; i < f->vectors; i++)
+        msix_clean(&f->table[i]);
     lock_give(&f->lock);
     bars_update(f);
     msix_deliver(f);

@@ -35,16 +35,10 @@ enum {
 enum { MMIO_BYTES = 0x200 };
 enum { MAGIC = 0x74726976, VENDOR = 0x4b445356 /* "VSDK" */ };
 
-/* NULL: the driver has selected one that is not there. */
-static virtio_queue *selected(virtio *v)
-{
-    return v->selected.queue < v->queue_count ? &v->queues[v->selected.queue] : NULL;
-}
-
 /* Registers are read and written as dwords, the configuration space in any width (4.2.2.2). */
 static uint64_t mmio_read(virtio *v, const vsdk_access *access)
 {
-    const virtio_queue *q = selected(v);
+    const virtio_queue *q = virtio_selected(v);
 
     if (access->offset >= CONFIG)
         return virtio_read_space(v, access->offset - CONFIG, access->width);
@@ -140,7 +134,7 @@ static void acknowledge(virtio *v, uint32_t bits)
 static void mmio_write(virtio *v, const vsdk_access *access)
 {
     uint32_t value = (uint32_t)access->value;
-    virtio_queue *q = selected(v);
+    virtio_queue *q = virtio_selected(v);
 
     if (access->offset >= CONFIG) {
         virtio_write_space(v, access->offset - CONFIG, access->width, access->value);
@@ -203,12 +197,6 @@ static void mmio_start(virtio *v)
         pulse(v);
 }
 
-/* What is selected begins at 0 again. */
-static void mmio_reset(virtio *v)
-{
-    v->selected.device_features = v->selected.driver_features = v->selected.queue = 0;
-}
-
 /* Who interrupts just now keeps the line that was. */
 static void set_line(virtio *v, vsdk_irq *irq)
 {
@@ -236,7 +224,6 @@ const virtio_transport virtio_mmio = {
     .place_doorbell = mmio_place_doorbell,
     .interrupt = mmio_interrupt,
     .start = mmio_start,
-    .reset = mmio_reset,
     .detach = mmio_detach,
 };
 

@@ -7,6 +7,7 @@
  *
  * The registers' device answers the BAR, so its gate is that of all registers. What the host's gate
  * does to them (the BAR moves, the window in the configuration space) enters it. */
+#include "base/element.h"
 #include "base/error.h"
 #include "virtio/virtio.h"
 #include <string.h>
@@ -56,21 +57,15 @@ enum {
     TYPE_MOST = 0xffff - DEVICE_BASE
 };
 
-/* NULL: the driver has selected one that is not there. */
-static virtio_queue *pci_selected(virtio *v)
-{
-    return v->selected.queue < v->queue_count ? &v->queues[v->selected.queue] : NULL;
-}
-
 static void put(uint8_t *to, uint64_t value, uint32_t width)
 {
-    memcpy(to, &value, width);
+    element_copy(to, &value, width);
 }
 
 /* Everything of a queue that is not there reads 0, its size first of all. */
 static uint64_t common_read(virtio *v, uint64_t offset, uint32_t width)
 {
-    const virtio_queue *q = pci_selected(v);
+    const virtio_queue *q = virtio_selected(v);
     uint8_t r[COMMON_LENGTH] = {0};
     uint64_t value = 0;
 
@@ -130,7 +125,7 @@ static void pci_write_queue(virtio *v, virtio_queue *q, uint64_t offset, uint32_
 /* A register is written in its own width (4.1.3.1). */
 static void common_write(virtio *v, uint64_t offset, uint32_t width, uint64_t value)
 {
-    virtio_queue *q = pci_selected(v);
+    virtio_queue *q = virtio_selected(v);
 
     if (offset >= COMMON_LENGTH)
         return;
@@ -202,6 +197,15 @@ static void pci_place_doorbell(virtio *v, uint32_t queue, vsdk_doorbell_config *
     config->width = bar ? 2 : 0;
 }
 
+/* A reference of the caller's, or NULL: the guest may let it go at any time. */
+vsdk_device *virtio_get_function(virtio *v)
+{
+    lock_take(&v->lock);
+    vsdk_device *function = vsdk_device_ref(v->pci.function);
+    lock_give(&v->lock);
+    return function;
+}
+
 /* With messages a queue's event has no bit in the status (4.1.4.5.1). */
 static void pci_interrupt(virtio *v, uint32_t queue, uint32_t why)
 {
@@ -210,9 +214,7 @@ static void pci_interrupt(virtio *v, uint32_t queue, uint32_t why)
 
     if (why == INTERRUPT_CONFIG)
         atomic_fetch_or(&v->interrupts, INTERRUPT_CONFIG);
-    lock_take(&v->lock);
-    vsdk_device *function = vsdk_device_ref(v->pci.function);
-    lock_give(&v->lock);
+    vsdk_device *function = virtio_get_function(v);
     if (vector == VIRTIO_NO_VECTOR || vsdk_pci_function_interrupt(function, vector, NULL))
         atomic_fetch_or(&v->interrupts, why);
     vsdk_device_close(function);
@@ -220,7 +222,6 @@ static void pci_interrupt(virtio *v, uint32_t queue, uint32_t why)
 
 static void pci_reset(virtio *v)
 {
-    v->selected.device_features = v->selected.driver_features = v->selected.queue = 0;
     atomic_store(&v->pci.vector, VIRTIO_NO_VECTOR);
 }
 
@@ -282,18 +283,28 @@ static int is_inside(vsdk_device *device, vsdk_error *error)
     return status == VSDK_ERROR_BUSY;
 }
 
+/* The function is dropped before the transport is: from then on the device may be attached again.
+ */
+static void leave_function(virtio *v)
+{
+    vsdk_device_detach(v->device, NULL);
+    drop_function(v);
+    virtio_leave(v);
+}
+
 /* The function first: with it the guest's way to the registers is gone. */
 static vsdk_status pci_detach(virtio *v, vsdk_error *error)
 {
     if (is_inside(v->device, error))
         return VSDK_ERROR_BUSY;
-    vsdk_status status = vsdk_pci_function_detach(v->pci.function, error);
-    if (status)
-        return status;
-    vsdk_device_detach(v->device, NULL);
-    virtio_leave(v);
-    drop_function(v);
-    return VSDK_OK;
+    vsdk_device *function = virtio_get_function(v);
+    vsdk_status status = function ? vsdk_pci_function_detach(function, error)
+                                  : error_set(error, VSDK_ERROR_NOT_FOUND, "vsdk_virtio_detach",
+                                              "the guest has let it go");
+    vsdk_device_close(function);
+    if (!status)
+        leave_function(v);
+    return status;
 }
 
 const virtio_transport virtio_pci = {
@@ -386,11 +397,8 @@ static void ejected(void *user, vsdk_device *function, vsdk_pci_ejected what)
     virtio *v = user;
 
     (void)function;
-    if (what == VSDK_PCI_EJECTED) {
-        vsdk_device_detach(v->device, NULL);
-        virtio_leave(v);
-        drop_function(v);
-    }
+    if (what == VSDK_PCI_EJECTED)
+        leave_function(v);
     if (v->ops.ejected)
         v->ops.ejected(v->user, v->device, what);
 }

@@ -202,6 +202,8 @@ static int restore_chains(ring *r, const queue_state *state)
         int slot = ring_add_again(r, head[0], head[1], head[2]);
         if (slot < 0 || head[4] > r->slots[slot].writable)
             return 0;
+        if (head[3] && !r->in_order)
+            return 0;
         if (head[3])
             ring_again_is_done(r, (uint32_t)slot, head[4]);
         at += CHAIN_HEAD + bytes;

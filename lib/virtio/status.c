@@ -4,6 +4,7 @@
  * it runs in the callbacks of the registers' device, one at a time, but virtio_needs_reset. */
 #include "base/error.h"
 #include "virtio/virtio.h"
+#include <string.h>
 
 void virtio_accept_features(virtio *v, uint32_t word, uint32_t bits)
 {
@@ -41,7 +42,8 @@ void virtio_reset(virtio *v, int stopped)
     atomic_store(&v->accepted, 0);
     atomic_store(&v->interrupts, 0);
     v->driver_bits = 0;
-    if (v->transport)
+    memset(&v->selected, 0, sizeof v->selected);
+    if (v->transport && v->transport->reset)
         v->transport->reset(v);
     if (v->ops.reset)
         v->ops.reset(v->user, v->device);

@@ -302,7 +302,12 @@ vsdk_device *vsdk_virtio_function(vsdk_device *device)
 {
     virtio *v = vsdk_device_user(device, &virtio_register_ops);
 
-    return v ? v->pci.function : NULL;
+    return v ? virtio_get_function(v) : NULL;
+}
+
+virtio_queue *virtio_selected(virtio *v)
+{
+    return v->selected.queue < v->queue_count ? &v->queues[v->selected.queue] : NULL;
 }
 
 /* The address of the caller's own table tells kinds apart, as for devices. */

@@ -116,7 +116,10 @@ extern const virtio_transport virtio_mmio, virtio_pci;
 vsdk_status mmio_attach(virtio *v, const vsdk_virtio_place *place, vsdk_error *error);
 vsdk_status pci_attach(virtio *v, const vsdk_virtio_place *place, vsdk_error *error);
 /* What both end with: the device was reset and its queues ring nowhere. */
+/* NULL: the driver has selected one that is not there. */
+virtio_queue *virtio_selected(virtio *v);
 void virtio_leave(virtio *v);
+vsdk_device *virtio_get_function(virtio *v); /* pci.c */
 
 /* The configuration space, in any width. */
 uint64_t virtio_read_space(virtio *v, uint64_t offset, uint32_t width);

@@ -199,7 +199,9 @@ Test(pci, virtio_is_a_function)
     ok(vsdk_virtio_rng_create(vm, &config, &rng, E));
     cr_assert_null(vsdk_virtio_function(rng));
     ok(vsdk_virtio_attach(rng, &place, E));
-    ok(vsdk_pci_function_get_info(vsdk_virtio_function(rng), &info, E));
+    vsdk_device *function = vsdk_virtio_function(rng);
+    ok(vsdk_pci_function_get_info(function, &info, E));
+    vsdk_device_close(function);
     cr_assert_eq(info.slot, 4);
     ok(vsdk_virtio_detach(rng, E));
     cr_assert_null(vsdk_virtio_function(rng));

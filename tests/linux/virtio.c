@@ -62,7 +62,9 @@ static void obey(void)
     }
     if (!unplugged && strstr(text, "unplug: now")) {
         unplugged = 1;
-        vsdk_pci_function_eject(vsdk_virtio_function(hot), 0, &error);
+        vsdk_device *function = vsdk_virtio_function(hot);
+        vsdk_pci_function_eject(function, 0, &error);
+        vsdk_device_close(function);
         printf("# asked: %s\n", error.code ? error.message : "yes");
     }
 }

@@ -611,6 +611,9 @@ Test(pci, wrong_descriptions_are_refused)
     WITH(c.vectors_offset = 0x1008, VSDK_ERROR_INVALID_ARGUMENT);
     WITH(c.vectors_offset = 0x3000, VSDK_ERROR_INVALID_ARGUMENT);
     WITH(c.vectors_offset = UINT64_MAX - 15, VSDK_ERROR_INVALID_ARGUMENT);
+    /* The capability has 32 bits for it. */
+    WITH((c.bars[0].length = UINT64_C(1) << 40, c.vectors_offset = UINT64_C(1) << 32),
+         VSDK_ERROR_INVALID_ARGUMENT);
     WITH(c.capabilities = NULL, VSDK_ERROR_INVALID_ARGUMENT);
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
         WITH((c.capabilities = &bad[i], c.capability_count = 1), VSDK_ERROR_INVALID_ARGUMENT);
