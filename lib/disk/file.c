@@ -4,8 +4,9 @@
  *
  * Direct input and output wants memory, offset and length aligned. What is not goes through a
  * buffer; a write then reads what lies around it first. Two such writes of one block may not cross,
- * nor may one and an aligned write: `edges` is taken for writing by those, for reading by the
- * others. */
+ * nor may one and anything else that changes the file: `edges` is taken for writing by those, for
+ * reading by the others. They say how long the file is before they give it back, since such a write
+ * cuts the file to that length. */
 #include "disk/file.h"
 #include "base/alloc.h"
 #include "base/checked.h"
@@ -33,6 +34,7 @@ struct disk_file {
     int fd;
     uint32_t flags, is_block, alignment;
     _Atomic uint64_t length;
+    int locked;             /* for other programs */
     pthread_rwlock_t edges; /* of direct writes; held over the input and output of them */
     char *path;
     char name[NAME]; /* the end of the path, for messages */
@@ -198,7 +200,8 @@ vsdk_status disk_file_open(const char *path, int32_t descriptor, uint32_t flags,
     if (!status)
         status = look(made, error);
     if (!status && !(flags & DISK_FILE_NO_LOCK))
-        status = file_lock_take(made->fd, !file_is_read_only(made), made->name, error);
+        made->locked =
+            !(status = file_lock_take(made->fd, !file_is_read_only(made), made->name, error));
     if (status)
         disk_file_close(made);
     else
@@ -206,12 +209,13 @@ vsdk_status disk_file_open(const char *path, int32_t descriptor, uint32_t flags,
     return status;
 }
 
-/* The description may be shared with the embedder's descriptor, and lives on: so do its locks. */
+/* The description may be shared with the embedder's descriptor, and lives on: so do its locks, and
+ * those that are the embedder's own stay. */
 void disk_file_close(disk_file *file)
 {
     if (!file)
         return;
-    if (file->fd >= 0 && !(file->flags & DISK_FILE_NO_LOCK))
+    if (file->locked)
         file_lock_give(file->fd);
     sys_close(file->fd);
     pthread_rwlock_destroy(&file->edges);
@@ -274,6 +278,19 @@ static void has_reached(disk_file *file, uint64_t end)
 
     while (end > before && !atomic_compare_exchange_weak(&file->length, &before, end))
         ;
+}
+
+/* Around what changes the file without a look at what lies beside it. */
+static void edges_share(disk_file *file)
+{
+    if (file->alignment > 1)
+        pthread_rwlock_rdlock(&file->edges);
+}
+
+static void edges_give(disk_file *file)
+{
+    if (file->alignment > 1)
+        pthread_rwlock_unlock(&file->edges);
 }
 
 static int is_aligned(const disk_file *file, uint64_t offset, const void *buffer, uint64_t length)
@@ -375,19 +392,15 @@ vsdk_status file_write(disk_file *file, uint64_t offset, const void *buffer, uin
 
     if (!is_possible(offset, length))
         return failed(file, EFBIG, "vsdk_disk_write", error);
-    if (file->alignment == 1) {
-        status = write_all(file, offset, buffer, length, error);
-    } else if (is_aligned(file, offset, buffer, length)) {
-        pthread_rwlock_rdlock(&file->edges);
-        status = write_all(file, offset, buffer, length, error);
-        pthread_rwlock_unlock(&file->edges);
-    } else {
+    int bounced = !is_aligned(file, offset, buffer, length);
+    if (bounced)
         pthread_rwlock_wrlock(&file->edges);
-        status = bounce_write(file, offset, buffer, length, error);
-        pthread_rwlock_unlock(&file->edges);
-    }
+    else
+        edges_share(file);
+    status = (bounced ? bounce_write : write_all)(file, offset, buffer, length, error);
     if (!status)
         has_reached(file, offset + length);
+    edges_give(file);
     return status;
 }
 
@@ -421,15 +434,13 @@ vsdk_status file_write_pieces(disk_file *file, uint64_t offset, const vsdk_disk_
     vsdk_status status = VSDK_OK;
 
     if (goes_at_once(file, pieces, count) && is_aligned(file, offset, NULL, length)) {
-        if (file->alignment > 1)
-            pthread_rwlock_rdlock(&file->edges);
-        int64_t written = sys_pwritev(file->fd, pieces, (int)count, offset);
-        if (file->alignment > 1)
-            pthread_rwlock_unlock(&file->edges);
-        if (written == (int64_t)length) {
+        edges_share(file);
+        int is_whole = sys_pwritev(file->fd, pieces, (int)count, offset) == (int64_t)length;
+        if (is_whole)
             has_reached(file, offset + length);
+        edges_give(file);
+        if (is_whole)
             return VSDK_OK;
-        }
     }
     for (uint32_t i = 0; !status && i < count; offset += pieces[i++].length)
         status = file_write(file, offset, pieces[i].data, pieces[i].length, error);
@@ -449,6 +460,17 @@ static int is_missing(int result)
     return result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL || result == -ENODEV;
 }
 
+/* For any thread, beside writes; `mode` is of fallocate. */
+static int change_room(disk_file *file, int mode, uint64_t offset, uint64_t length)
+{
+    edges_share(file);
+    int result = sys_fallocate(file->fd, mode, offset, length);
+    if (!result && !(mode & FALLOC_FL_KEEP_SIZE))
+        has_reached(file, offset + length);
+    edges_give(file);
+    return result;
+}
+
 /* A hole past the end would be none, and would not make the file longer. */
 vsdk_status file_punch(disk_file *file, uint64_t offset, uint64_t length, vsdk_error *error)
 {
@@ -458,8 +480,7 @@ vsdk_status file_punch(disk_file *file, uint64_t offset, uint64_t length, vsdk_e
         return VSDK_OK;
     if (length > end - offset)
         length = end - offset;
-    int result =
-        sys_fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+    int result = change_room(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
     if (is_missing(result))
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_disk_discard", "%s can't have holes",
                          file->name);
@@ -489,26 +510,20 @@ vsdk_status file_zero(disk_file *file, uint64_t offset, uint64_t length, vsdk_er
         return VSDK_OK;
     if (!is_possible(offset, length))
         return failed(file, EFBIG, "vsdk_disk_write_zeroes", error);
-    int result = sys_fallocate(file->fd, FALLOC_FL_ZERO_RANGE, offset, length);
+    int result = change_room(file, FALLOC_FL_ZERO_RANGE, offset, length);
     if (is_missing(result))
         return write_zeros(file, offset, length, error);
-    if (result)
-        return failed(file, -result, "vsdk_disk_write_zeroes", error);
-    has_reached(file, offset + length);
-    return VSDK_OK;
+    return result ? failed(file, -result, "vsdk_disk_write_zeroes", error) : VSDK_OK;
 }
 
 /* Where the host can't promise room it is taken by writing. Only for files that were made now. */
 vsdk_status file_allocate(disk_file *file, uint64_t length, vsdk_error *error)
 {
-    int result = sys_fallocate(file->fd, 0, 0, length);
+    int result = change_room(file, 0, 0, length);
 
     if (is_missing(result))
         return write_zeros(file, 0, length, error);
-    if (result)
-        return failed(file, -result, "vsdk_disk_write_zeroes", error);
-    has_reached(file, length);
-    return VSDK_OK;
+    return result ? failed(file, -result, "vsdk_disk_write_zeroes", error) : VSDK_OK;
 }
 
 vsdk_status file_set_length(disk_file *file, uint64_t length, vsdk_error *error)
