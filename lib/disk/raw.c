@@ -34,8 +34,9 @@ static uint64_t in_file(const disk_image *image, uint64_t offset, uint64_t lengt
 {
     uint64_t end = file_length(image->file), capacity = atomic_load(&image->capacity);
 
-    return offset + length > end && capacity - end < DISK_SECTOR && offset < end ? end - offset
-                                                                                 : length;
+    if (offset + length <= end || capacity - end >= DISK_SECTOR)
+        return length;
+    return offset < end ? end - offset : 0;
 }
 
 static vsdk_status raw_read(disk_image *image, uint64_t offset, void *buffer, uint64_t length,

@@ -334,6 +334,29 @@ Test(disk, requests_without_a_pool_are_done_by_who_submits)
     cr_assert_eq(a.released, 1);
 }
 
+/* The last sector is not whole in the file: pieces end where the file ends, before, behind. */
+Test(disk, an_odd_end_is_read_in_pieces)
+{
+    uint8_t got[2 * SECTOR];
+    answers a = {0};
+
+    open_disk(SECTOR + 488, 0, NULL);
+    ok(vsdk_disk_channel_create(disk, done, &a, released, &a.channel, E));
+    for (uint32_t cut = 1; cut < SECTOR; cut++) {
+        vsdk_disk_buffer in[3] = {
+            {got, SECTOR}, {got + SECTOR, cut}, {got + SECTOR + cut, SECTOR - cut}};
+        vsdk_disk_request whole = request_of(VSDK_DISK_READ, 0, in, 3),
+                          sector = request_of(VSDK_DISK_READ, SECTOR, in + 1, 2);
+        vsdk_disk_request *list[2] = {&whole, &sector};
+        memset(got, 1, sizeof got);
+        ok(vsdk_disk_submit(a.channel, list, 2, E));
+        cr_assert(!whole.status && !sector.status, "%u: %d %d", cut, whole.status, sector.status);
+        for (int i = 0; i < 2 * SECTOR; i++)
+            cr_assert_eq(got[i], 0);
+    }
+    vsdk_disk_channel_close(a.channel);
+}
+
 Test(disk, a_request_from_its_own_callback_does_not_nest)
 {
     uint8_t bytes[SECTOR];
