@@ -103,14 +103,16 @@ static void refcount_punch(qcow2 *q, qcow2_run run)
         file_punch(q->file, run.first << q->cluster_bits, bytes, NULL);
 }
 
-/* One off a refcount. What goes wrong here costs a cluster and is told to nobody. */
+/* One off a refcount. What goes wrong here costs a cluster and is told to nobody. A table stays,
+ * whatever entries say that pointed to it: it leaves the set of metadata before it is freed. */
 static void refcount_lower(qcow2 *q, qcow2_run run)
 {
     qcow2_run empty = {run.first, 0};
     uint64_t count;
 
     for (uint64_t cluster = run.first; cluster < run.first + run.count; cluster++) {
-        int is_free = !qcow2_refcount_get(q, cluster, &count, NULL) && count &&
+        int is_free = !qcow2_metadata_has(q, cluster) &&
+                      !qcow2_refcount_get(q, cluster, &count, NULL) && count &&
                       !qcow2_refcount_set(q, cluster, count - 1, NULL) && count == 1;
         if (is_free && cluster < q->free_from)
             q->free_from = cluster;

@@ -981,6 +981,33 @@ Test(qcow2, tables_that_overlap_are_never_written)
     expect_refused(file, 0, "metadata is in it");
 }
 
+/* An entry that is let go of frees no table, whether it says that the cluster is its own, that it
+ * is another's too, or that it is compressed. */
+Test(qcow2, an_entry_that_points_to_a_table_does_not_free_it)
+{
+    static const uint64_t bits[] = {UINT64_C(1) << 63, 0, UINT64_C(1) << 62};
+    uint8_t bytes[HOSTILE_CLUSTER] = {3};
+
+    for (unsigned way = 0; way < 6; way++) {
+        vsdk_error error = {0};
+        disk_image *image;
+        disk_file *file = hostile_base();
+        uint64_t block = get(file, get(file, 48)), l2 = get(file, get(file, 40)) & OFFSET_BITS;
+        uint64_t table = way < 3 ? block : l2;
+        put(file, l2, 8, table | bits[way % 3]);
+        cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+        if (way % 3)
+            cr_assert(!image->format->write(image, 0, bytes, sizeof bytes, &error), "%s",
+                      error.message);
+        else
+            cr_assert(!image->format->discard(image, 0, sizeof bytes, &error), "%s", error.message);
+        cr_assert(!image->format->flush(image, &error), "%s", error.message);
+        rig_close(image);
+        cr_assert_eq(get(file, block + 2 * (table / HOSTILE_CLUSTER)) >> 48, 1, "way %u", way);
+        rig_file_free(file);
+    }
+}
+
 Test(qcow2, a_corrupt_image_is_read_only_and_a_dirty_one_is_mended)
 {
     vsdk_disk_report report = {0};
