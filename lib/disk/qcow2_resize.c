@@ -37,14 +37,13 @@ static vsdk_status l1_write(qcow2 *q, qcow2_run run, uint64_t *entries, uint32_t
 {
     vsdk_status status = qcow2_metadata_add(q, run, "a larger L1 table", error);
 
-    if (status)
-        return status;
-    for (uint64_t i = 0; i < run.count; i++) {
+    for (uint64_t i = 0; !status && i < run.count; i++) {
         qcow2_cache_forget(q, &q->l2, run.first + i);
         qcow2_cache_forget(q, &q->refs, run.first + i);
     }
-    status = qcow2_file_write(q, run.first << q->cluster_bits, entries,
-                              run.count << q->cluster_bits, error);
+    if (!status)
+        status = qcow2_file_write(q, run.first << q->cluster_bits, entries,
+                                  run.count << q->cluster_bits, error);
     if (!status)
         status = file_flush(q->file, error);
     if (!status)
@@ -68,10 +67,14 @@ static vsdk_status l1_grow(qcow2 *q, uint64_t size, vsdk_error *error)
         return qcow2_no_memory(q, error);
     memcpy(entries, q->l1, q->l1_size * sizeof(uint64_t));
     vsdk_status status = qcow2_allocate(q, clusters, 1, &run, error);
-    if (!status)
+    if (!status) {
         status = qcow2_write_back(q, error);
-    if (!status)
-        status = l1_write(q, run, entries, (uint32_t)size, error);
+        if (!status)
+            status = l1_write(q, run, entries, (uint32_t)size, error);
+        /* Unless the header may name them. */
+        if (status && !q->failed)
+            qcow2_free_now(q, run);
+    }
     if (status)
         alloc_free(entries);
     return status;

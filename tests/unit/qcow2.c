@@ -1089,6 +1089,28 @@ Test(qcow2, no_room_on_the_host_harms_nothing)
     rig_file_free(file);
 }
 
+/* A larger L1 table that has no room on the host costs no clusters. */
+Test(qcow2, no_room_for_a_larger_disk_harms_nothing)
+{
+    enum { LARGER = 40 << 20 };
+    vsdk_disk_report report = {0};
+    vsdk_error error = {0};
+    disk_image *image;
+    disk_file *file = hostile_base();
+
+    cr_assert(!rig_open(file, 0, &image, &error), "%s", error.message);
+    rig_limit(file, file_length(file));
+    cr_assert(image->format->resize(image, LARGER, &error));
+    rig_limit(file, 1 << 30);
+    cr_assert(!image->format->check(image, 0, &report, &error), "%s", error.message);
+    cr_assert(!report.errors && !report.leaks, "%s", report.first);
+    cr_assert(!image->format->resize(image, LARGER, &error), "%s", error.message);
+    cr_assert(!image->format->check(image, 0, &report, &error), "%s", error.message);
+    cr_assert(!report.errors && !report.leaks, "%s", report.first);
+    rig_close(image);
+    rig_file_free(file);
+}
+
 /* Threads write sectors of their own in clusters that all share, discard, and flush. */
 enum { THREADS = 4, THREAD_SECTORS = 1024, THREAD_TURNS = 300 };
 
