@@ -326,7 +326,7 @@ void vsdk_disk_close(vsdk_disk *disk)
         disk_put(disk);
 }
 
-/* The chain does not change while somebody is inside. */
+/* A chain stays as it was opened. */
 static uint32_t depth_of(const disk_image *image)
 {
     uint32_t depth = 0;
@@ -336,6 +336,8 @@ static uint32_t depth_of(const disk_image *image)
     return depth;
 }
 
+/* Not inside: this is asked where nobody may wait for a resize or a check. All of it is atomic, or
+ * as it was when the disk was opened. */
 static void fill_info(vsdk_disk *disk, vsdk_disk_info *info)
 {
     disk_image *image = disk->image;
@@ -369,9 +371,7 @@ vsdk_status vsdk_disk_get_info(vsdk_disk *disk, vsdk_disk_info *info, vsdk_error
         status = error_null(error, operation, "info");
     if (status)
         return status;
-    disk_enter(disk);
     fill_info(disk, &now);
-    disk_leave(disk);
     return record_write(info, &now, sizeof now, sizeof now, operation, error);
 }
 

@@ -111,7 +111,8 @@ struct disk_format {
                        vsdk_error *error);
     /* Fills an empty file. */
     vsdk_status (*create)(disk_file *file, const disk_create_options *options, vsdk_error *error);
-    uint64_t (*allocated)(disk_image *image); /* NULL: what the file takes */
+    /* NULL: what the file takes. Called at any time, beside resize and check too; never waits. */
+    uint64_t (*allocated)(disk_image *image);
     /* Several buffers in one call, for a format that hands them on to the host as they are; their
      * sum is `length`. NULL: the core calls read and write for each. */
     vsdk_status (*read_pieces)(disk_image *image, uint64_t offset, const vsdk_disk_buffer *pieces,

@@ -29,9 +29,10 @@ typedef struct cell {
 typedef struct overlay {
     pthread_rwlock_t lock;
     cell *cells;
-    uint64_t room, count; /* of cells; room is a power of two, half of it is used at most */
-    uint64_t used, most;  /* bytes */
-    uint64_t visible;     /* of the layer below: behind it are zeros */
+    uint64_t room, count;  /* of cells; room is a power of two, half of it is used at most */
+    _Atomic uint64_t used; /* bytes; changes under `lock` */
+    uint64_t most;
+    uint64_t visible; /* of the layer below: behind it are zeros */
 } overlay;
 
 /* The marks: never read or written, only compared with. */
@@ -367,10 +368,7 @@ static uint64_t overlay_allocated(disk_image *image)
 {
     overlay *o = image->state;
 
-    pthread_rwlock_rdlock(&o->lock);
-    uint64_t used = o->used;
-    pthread_rwlock_unlock(&o->lock);
-    return used;
+    return atomic_load(&o->used);
 }
 
 static const disk_format overlay_format = {

@@ -459,7 +459,7 @@ typedef struct slow {
     _Atomic int held;
     uint8_t bytes[64 * SECTOR];
     vsdk_status answer;
-    uint64_t resized;
+    uint64_t resized, seen;
 } slow;
 
 static vsdk_status slow_read(void *user, uint64_t offset, void *buffer, uint64_t length,
@@ -508,8 +508,11 @@ static vsdk_status slow_zeros(void *user, uint64_t offset, uint64_t length,
 
 static vsdk_status slow_resize(void *user, uint64_t capacity, vsdk_error *error)
 {
-    ((slow *)user)->resized = capacity;
-    return ((slow *)user)->answer;
+    slow *s = user;
+
+    s->resized = capacity;
+    s->seen = info_of(disk).capacity; /* who looks does not wait for who resizes */
+    return s->answer;
 }
 
 static void slow_release(void *user)
@@ -558,7 +561,9 @@ Test(disk, an_embedders_disk_is_asked)
     ok(vsdk_disk_flush(disk, E));
     ok(vsdk_disk_discard(disk, 0, SECTOR, E));
     ok(vsdk_disk_write_zeroes(disk, 0, SECTOR, VSDK_DISK_MAY_UNMAP, E));
+    uint64_t before = info_of(disk).capacity;
     ok(vsdk_disk_resize(disk, 8 * SECTOR, E));
+    cr_assert_eq(s.seen, before);
     cr_assert(s.writes == 1 && s.reads == 1 && s.flushes == 1 && s.discards == 1 && s.zeros == 2);
     cr_assert(s.resized == 8 * SECTOR && info_of(disk).capacity == 8 * SECTOR);
     fails(RANGE, vsdk_disk_read(disk, 8 * SECTOR, bytes, SECTOR, E));
