@@ -528,8 +528,9 @@ vsdk_status vsdk_disk_create(const vsdk_disk_ops *ops, void *user, const vsdk_di
  *                     or the pool was stopped
  *   UNSUPPORTED       a structure has a later version's field
  *   PERMISSION        the system does not let the process have it
- *   LIMIT             no more descriptors
+ *   LIMIT             no more descriptors, or a file may not be so large
  *   NO_MEMORY         no memory
+ *   SYSTEM            the host refuses
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */
 vsdk_status vsdk_disk_create_memory(const vsdk_disk_custom *config, vsdk_disk **disk,
@@ -702,8 +703,7 @@ vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *err
 /*
  * Look whether an image is sound.
  *
- * What is wrong is in the report and no error. As vsdk_disk_resize it runs alone. A failure of the
- * host's disk is answered as vsdk_disk_read answers it.
+ * What is wrong is in the report and no error. As vsdk_disk_resize it runs alone.
  *
  *   flags   VSDK_DISK_REPAIR or 0.
  *   report  (inout) Filled.
@@ -712,7 +712,10 @@ vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *err
  *   INVALID_ARGUMENT  a pointer is NULL, size is too small or a flag is unknown
  *   PERMISSION        it shall be mended, and the disk is read-only
  *   UNSUPPORTED       this format has nothing that could be wrong
+ *   LIMIT             the image says that it has more clusters than can be checked, or the host's
+ *                     file system is full
  *   NO_MEMORY         no memory
+ *   SYSTEM            the host's disk fails
  *   STATE             called in a forked child
  * Threads: any. Blocks: until what is in flight is done, and then until it is. From callbacks: yes,
  * but not from a function of the disk itself. States: any. Backends: all. Since 0.1.

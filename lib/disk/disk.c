@@ -295,8 +295,8 @@ vsdk_status vsdk_disk_create_memory(const vsdk_disk_custom *config, vsdk_disk **
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory");
     int fd = sys_memory_file("vsdk-disk");
     if (fd < 0)
-        status = error_set_errno(error, fd == -ENOMEM ? VSDK_ERROR_NO_MEMORY : VSDK_ERROR_LIMIT,
-                                 -fd, operation, "memory for a disk");
+        status =
+            error_set_errno(error, error_status_of_errno(-fd), -fd, operation, "memory for a disk");
     if (!status)
         status = disk_file_open(NULL, fd, DISK_FILE_UNSAFE | DISK_FILE_NO_LOCK, &file, error);
     sys_close(fd);

@@ -299,6 +299,33 @@ Test(disk, an_image_that_is_damaged)
     cr_assert(report.errors > 0);
 }
 
+/* Its refcount table says that there are blocks for far more than the file has. */
+Test(disk, an_image_that_is_too_large_to_be_checked)
+{
+    enum { CLUSTER = 64 * KIB, TABLE_CLUSTERS = 128, ENTRIES = TABLE_CLUSTERS * CLUSTER / 8 };
+    vsdk_disk_image image = {
+        .size = sizeof image, .path = path, .format = VSDK_DISK_QCOW2, .capacity = 64 * KIB};
+    vsdk_disk_config config = config_of();
+    vsdk_disk_report report = {.size = sizeof report};
+    const uint8_t table[12] = {0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, TABLE_CLUSTERS}; /* at 16 MiB */
+    const off_t at = 16 << 20;
+    uint8_t block[8];
+
+    unlink(path);
+    ok(vsdk_disk_create_image(&image, E));
+    int fd = open(path, O_RDWR);
+    cr_assert_eq(pread(fd, block, sizeof block, (off_t)big_endian(fd, 48)), (ssize_t)sizeof block);
+    cr_assert_eq(pwrite(fd, table, sizeof table, 48), (ssize_t)sizeof table);
+    cr_assert_eq(pwrite(fd, block, sizeof block, at), (ssize_t)sizeof block);
+    cr_assert_eq(pwrite(fd, block, sizeof block, at + 8 * (ENTRIES - 1)), (ssize_t)sizeof block);
+    close(fd);
+    config.format = VSDK_DISK_QCOW2;
+    config.flags = VSDK_DISK_READ_ONLY;
+    ok(vsdk_disk_open(&config, &disk, E));
+    fails(LIMIT, vsdk_disk_check(disk, 0, &report, E));
+    cr_assert(strstr(E->message, "too many"), "%s", E->message);
+}
+
 static vsdk_status fails_all(void *user, uint64_t offset, const void *buffer, uint64_t length,
                              vsdk_error *error)
 {

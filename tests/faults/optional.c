@@ -28,6 +28,7 @@ static const struct optional_call list[] = {
     {"epoll_pwait2", 0, 0, NULL, "epoll_pwait, in milliseconds, as on a kernel without it"},
     {"madvise", 0, 0, NULL, "huge pages and no copy for children are wishes; zeros are written"},
     {"memfd_create", 0, EINVAL, NULL, "tried again without the flag that older kernels lack"},
+    {"fstat", 0, EIO, "disks", "nobody knows how much the host's disk has of it"},
     {"sigtimedwait", 0, 0, NULL, "a signal that is left ends one entry of the guest, not its run"},
     {"stat64", 0, 0, NULL, "a file that can't be looked at is left alone"},
     {"nanosleep", 0, EINTR, NULL, "a short sleep that is over early"},

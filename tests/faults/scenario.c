@@ -527,6 +527,8 @@ static vsdk_status check_image(struct scenario *s, vsdk_error *error)
         status = vsdk_disk_open(&config, &disk, error);
     if (!status)
         status = vsdk_disk_write(disk, 0, sector, sizeof sector, error);
+    if (!status)
+        status = vsdk_disk_flush(disk, error);
     vsdk_disk_close(disk);
     disk = NULL;
     if (!status)

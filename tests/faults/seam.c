@@ -198,9 +198,18 @@ static int seam_epoll_ctl(int epoll, int command, int fd, struct epoll_event *ev
 /* What the library calls past the C library. */
 static long seam_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if ((number == SYS_epoll_pwait2 && FAILS("epoll_pwait2", 0)) ||
-        (number == SYS_openat2 && FAILS("openat2", 0)))
-        return -1;
+    static const struct {
+        long number;
+        const char *name;
+    } known[] = {
+        {SYS_epoll_pwait2, "epoll_pwait2"}, {SYS_openat2, "openat2"},
+        {SYS_memfd_create, "memfd_create"}, {SYS_ftruncate, "ftruncate"},
+        {SYS_pread64, "pread64"},           {SYS_pwrite64, "pwrite64"},
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (number == known[i].number && FAILS(known[i].name, 0))
+            return -1;
     return syscall(number, a, b, c, d, e, f);
 }
 
@@ -298,9 +307,11 @@ static const struct seam {
     {"mmap64", seam_mmap, {ENOMEM, EPERM}},
     {"mmap", seam_mmap, {ENOMEM, EPERM}},
     {"madvise", seam_madvise, {ENOMEM, EPERM, EIO}},
-    {"memfd_create", seam_memfd_create, {EMFILE, ENOMEM, EINVAL}},
+    {"memfd_create", seam_memfd_create, {EMFILE, ENOMEM, EINVAL, EPERM}},
     {"ftruncate64", seam_ftruncate, {EIO}},
+    {"ftruncate", seam_ftruncate, {EIO}},
     {"fstat64", seam_fstat, {EIO}},
+    {"fstat", seam_fstat, {EIO}},
     {"mincore", seam_mincore, {ENOMEM}},
     {"open64", seam_open, {EINTR, ENOMEM, EPERM, EIO}},
     {"open", seam_open, {EINTR, ENOMEM, EPERM, EIO}},
@@ -317,6 +328,8 @@ static const struct seam {
     {"connect", seam_connect, {EAGAIN, EPERM}},
     {"accept4", seam_accept4, {EMFILE, EAGAIN}},
     {"preadv64", seam_preadv, {EIO}},
+    {"pread64", seam_syscall, {EIO}},
+    {"pwrite64", seam_syscall, {EIO}},
     {"recv", seam_recv, {EINTR, ENOMEM}},
     {"send", seam_send, {EINTR, ENOMEM}},
     {"stat64", seam_stat, {ENOMEM}},

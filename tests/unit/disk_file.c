@@ -4,6 +4,7 @@
 #include "disk/file.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -31,6 +32,7 @@ int64_t __real_sys_pwrite(int fd, const void *from, size_t bytes, uint64_t offse
 int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock);
 int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *lock);
 int64_t __wrap_sys_pwrite(int fd, const void *from, size_t bytes, uint64_t offset);
+int __wrap_sys_memory_file(const char *name);
 
 static void once(void (**hook)(void))
 {
@@ -63,6 +65,15 @@ int64_t __wrap_sys_pwrite(int fd, const void *from, size_t bytes, uint64_t offse
     if (!is_other)
         once(&before_write);
     return __real_sys_pwrite(fd, from, bytes, offset);
+}
+
+/* There is no memory file for anybody here. */
+static int memory_answer;
+
+int __wrap_sys_memory_file(const char *name)
+{
+    (void)name;
+    return memory_answer;
 }
 
 static void begin(void)
@@ -190,4 +201,26 @@ Test(disk_file, locks_of_others_stay)
     cr_assert_eq(lock.l_type, F_WRLCK);
     close(look);
     close(fd);
+}
+
+/* Why the host has no memory for a disk is told as it is. */
+Test(disk_file, no_memory_has_its_reason)
+{
+    static const struct {
+        int error;
+        vsdk_status status;
+    } answers[] = {{EMFILE, VSDK_ERROR_LIMIT},
+                   {ENFILE, VSDK_ERROR_LIMIT},
+                   {ENOMEM, VSDK_ERROR_NO_MEMORY},
+                   {EPERM, VSDK_ERROR_PERMISSION},
+                   {ENOSYS, VSDK_ERROR_SYSTEM}};
+    vsdk_disk_custom config = {.size = sizeof config, .capacity = SECTOR};
+    vsdk_disk *disk;
+
+    for (unsigned i = 0; i < sizeof answers / sizeof *answers; i++) {
+        memory_answer = -answers[i].error;
+        cr_assert_eq(vsdk_disk_create_memory(&config, &disk, &last), answers[i].status, "%s",
+                     last.message);
+        cr_assert_eq(last.os_errno, answers[i].error);
+    }
 }
