@@ -7,12 +7,11 @@
 #include <stddef.h>
 #include <vsdk/types.h>
 
-enum { DISK_UNPACK_ABI = 1 };
+enum { DISK_UNPACK_ABI = 2 };
 
 /* How a piece was compressed. */
 typedef enum disk_packing {
     DISK_PACKING_DEFLATE, /* without any header; window of 4 KiB and more */
-    DISK_PACKING_ZLIB,    /* with zlib's header */
     DISK_PACKING_ZSTD,
 } disk_packing;
 

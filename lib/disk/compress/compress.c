@@ -11,11 +11,11 @@
 
 const disk_unpack_ops *vsdk_disk_unpack_module(void);
 
-static int compress_inflate(int window, const void *from, size_t length, void *to, size_t room)
+static int compress_inflate(const void *from, size_t length, void *to, size_t room)
 {
     z_stream stream = {0};
 
-    if (length > UINT32_MAX || room > UINT32_MAX || inflateInit2(&stream, window) != Z_OK)
+    if (length > UINT32_MAX || room > UINT32_MAX || inflateInit2(&stream, -MAX_WBITS) != Z_OK)
         return 0;
     stream.next_in = (Bytef *)(uintptr_t)from;
     stream.avail_in = (uInt)length;
@@ -52,9 +52,7 @@ static int compress_unpack(disk_packing packing, const void *from, size_t length
 {
     switch (packing) {
     case DISK_PACKING_DEFLATE:
-        return compress_inflate(-MAX_WBITS, from, length, to, room);
-    case DISK_PACKING_ZLIB:
-        return compress_inflate(MAX_WBITS, from, length, to, room);
+        return compress_inflate(from, length, to, room);
     case DISK_PACKING_ZSTD:
         break;
     }
