@@ -569,11 +569,3 @@ int file_is_hole(disk_file *file, uint64_t offset, uint64_t length, uint64_t *sa
         *same = (uint64_t)hole - offset;
     return 0;
 }
-
-int file_is_same(const disk_file *file, const char *path)
-{
-    sys_file one, other;
-
-    return !sys_file_look(file->fd, &one) && !sys_file_look_at(path, &other) &&
-           one.device == other.device && one.inode == other.inode && one.is_block == other.is_block;
-}

@@ -60,8 +60,6 @@ int file_is_hole(disk_file *file, uint64_t offset, uint64_t length, uint64_t *sa
 
 const char *file_name(const disk_file *file); /* for messages */
 const char *file_path(const disk_file *file); /* NULL for a descriptor */
-/* Whether this path leads to the same file. */
-int file_is_same(const disk_file *file, const char *path);
 int file_is_read_only(const disk_file *file);
 /* What direct input and output must be aligned to; 1 for any. */
 uint32_t file_alignment(const disk_file *file);

@@ -74,7 +74,7 @@ typedef struct disk_create_options {
     uint32_t cluster_size;           /* 0 for the format's own choice */
     vsdk_disk_format backing_format; /* with backing: never VSDK_DISK_AUTO */
     const char *backing;             /* the name to write, or NULL */
-    uint32_t flags;                  /* vsdk_disk_create_flags */
+    uint32_t flags;                  /* vsdk_disk_image_flags */
 } disk_create_options;
 
 /* A NULL entry is something that the format can't: the core answers UNSUPPORTED for it, zeros are
@@ -85,9 +85,8 @@ struct disk_format {
     /* How sure it is that a file is of this format: 0 (no) to 100. `head` has the first `length`
      * bytes, DISK_HEAD at most; what is further back the driver may read from the file. */
     int (*probe)(disk_file *file, const uint8_t *head, size_t length);
-    /* Sets capacity and state. It may open its backing (disk_open_backing) and more files
-     * (disk_open_part). After a failure the core closes file and backing, and does not call close.
-     */
+    /* Sets capacity and state. It may open its backing (disk_open_backing). After a failure the
+     * core closes file and backing, and does not call close. */
     vsdk_status (*open)(disk_image *image, vsdk_error *error);
     /* Writes what is dirty, and frees state. The error is told by vsdk_disk_flush before, or to
      * nobody. */
@@ -109,7 +108,7 @@ struct disk_format {
                          vsdk_error *error);
     vsdk_status (*map)(disk_image *image, uint64_t offset, uint64_t length, disk_extent *extent,
                        vsdk_error *error);
-    /* Fills an empty file. */
+    /* Fills an empty file; the core flushes it. */
     vsdk_status (*create)(disk_file *file, const disk_create_options *options, vsdk_error *error);
     /* NULL: what the file takes. Called at any time, beside resize and check too; never waits. */
     uint64_t (*allocated)(disk_image *image);
@@ -131,9 +130,6 @@ const disk_format *disk_format_find(vsdk_disk_format id); /* NULL for none */
  * loop. */
 vsdk_status disk_open_backing(disk_image *image, const char *name, vsdk_disk_format format,
                               vsdk_error *error);
-/* One more file of this layer: an extent of a split image. The driver closes it. */
-vsdk_status disk_open_part(disk_image *image, const char *name, disk_file **file,
-                           vsdk_error *error);
 /* Bytes of the backing; zeros past its end, and where there is none. */
 vsdk_status disk_read_backing(disk_image *image, uint64_t offset, void *buffer, uint64_t length,
                               vsdk_error *error);

@@ -135,8 +135,9 @@ static const char *allowed_path(const disk_context *context, const char *path)
     return NULL;
 }
 
-/* Protocols of QEMU's ("nbd:", "json:") are names like any other here, and allowed by nobody. */
-static vsdk_status open_named(disk_image *image, const char *name, uint32_t flags, disk_file **file,
+/* Protocols of QEMU's ("nbd:", "json:") are names like any other here, and allowed by nobody. Never
+ * for writing: others may lie on the same file. */
+static vsdk_status open_named(disk_image *image, const char *name, disk_file **file,
                               vsdk_error *error)
 {
     char *path = path_of(image, name);
@@ -147,19 +148,13 @@ static vsdk_status open_named(disk_image *image, const char *name, uint32_t flag
     const char *allowed = allowed_path(image->context, path);
     alloc_free(path);
     if (allowed)
-        return disk_file_open(allowed, -1, flags | image->context->file_flags, file, error);
+        return disk_file_open(allowed, -1, DISK_FILE_READ_ONLY | image->context->file_flags, file,
+                              error);
     error_set(error, VSDK_ERROR_PERMISSION, "vsdk_disk_open",
               "%s names the file %s, which is not allowed",
               image->file ? file_name(image->file) : "the image", name);
     return error_hint(error, VSDK_ERROR_PERMISSION,
                       "list its path in `allowed` if you trust who made the image");
-}
-
-/* A part is written when its image is. */
-vsdk_status disk_open_part(disk_image *image, const char *name, disk_file **file, vsdk_error *error)
-{
-    return open_named(image, name, image->flags & DISK_IMAGE_READ_ONLY ? DISK_FILE_READ_ONLY : 0,
-                      file, error);
 }
 
 vsdk_status disk_open_backing(disk_image *image, const char *name, vsdk_disk_format format,
@@ -181,8 +176,7 @@ vsdk_status disk_open_backing(disk_image *image, const char *name, vsdk_disk_for
     if (!known && format != VSDK_DISK_AUTO)
         return error_set(error, VSDK_ERROR_UNSUPPORTED, "vsdk_disk_open",
                          "the format of the backing file %s is not known", name);
-    /* Never for writing: others may lie on the same file. */
-    vsdk_status status = open_named(image, name, DISK_FILE_READ_ONLY, &file, error);
+    vsdk_status status = open_named(image, name, &file, error);
     if (status)
         return status;
     return disk_image_open(image->context, file, known, DISK_IMAGE_READ_ONLY, image->depth + 1,

@@ -140,7 +140,7 @@ typedef struct qcow2 {
                  */
 
     uint64_t l1_offset, reftable_offset;
-    uint32_t l1_size, l1_room; /* entries in use, and that `l1` has */
+    uint32_t l1_size; /* entries */
     uint32_t reftable_clusters;
     uint64_t *l1;       /* as in the file: big endian */
     uint64_t *reftable; /* the same */

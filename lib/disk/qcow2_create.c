@@ -152,5 +152,5 @@ vsdk_status qcow2_create(disk_file *file, const disk_create_options *options, vs
     alloc_free(head);
     if (!status && options->flags & VSDK_DISK_PREALLOCATE)
         status = file_allocate(file, layout_whole(&at, options->capacity), error);
-    return status ? status : file_flush(file, error);
+    return status;
 }

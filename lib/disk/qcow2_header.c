@@ -263,7 +263,6 @@ static vsdk_status read_tables(qcow2 *q, vsdk_error *error)
 {
     vsdk_status status = read_table(q, q->l1_offset, q->l1_size, &q->l1, error);
 
-    q->l1_room = q->l1_size;
     q->reftable_size = (uint64_t)q->reftable_clusters << (q->cluster_bits - 3);
     if (!status)
         status = read_table(q, q->reftable_offset, q->reftable_size, &q->reftable, error);

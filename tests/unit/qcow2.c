@@ -395,7 +395,7 @@ static void sequence_create(sequence *s)
                                     .backing = s->backing ? "backing" : NULL,
                                     .backing_format = VSDK_DISK_RAW};
         s->file = rig_file();
-        cr_assert(!disk_qcow2_format.create(s->file, &ours, NULL));
+        cr_assert(!disk_qcow2_format.create(s->file, &ours, NULL) && !file_flush(s->file, NULL));
     } else {
         s->version = chance(3) ? 3 : 2;
         snprintf(options, sizeof options, "cluster_size=%u,compat=%s,refcount_bits=%u,%s",
