@@ -62,13 +62,13 @@ vsdk_status qcow2_l2_of(const qcow2 *q, uint64_t offset, uint64_t *table, int *m
     return VSDK_OK;
 }
 
-vsdk_status qcow2_entries(qcow2 *q, uint64_t offset, qcow2_slice **slice, uint8_t **entries,
-                          uint64_t *count, vsdk_error *error)
+/* `mine`: whether the table is. */
+static vsdk_status entries_of(qcow2 *q, uint64_t offset, qcow2_slice **slice, uint8_t **entries,
+                              uint64_t *count, int *mine, vsdk_error *error)
 {
     uint64_t table, in_slice = q->l2.size / sizeof(uint64_t);
     uint64_t index = qcow2_cluster(q, offset) & ((UINT64_C(1) << qcow2_l2_bits(q)) - 1);
-    int mine;
-    vsdk_status status = qcow2_l2_of(q, offset, &table, &mine, error);
+    vsdk_status status = qcow2_l2_of(q, offset, &table, mine, error);
 
     *slice = NULL;
     *entries = NULL;
@@ -79,6 +79,14 @@ vsdk_status qcow2_entries(qcow2 *q, uint64_t offset, qcow2_slice **slice, uint8_
     if (!status)
         *entries = (*slice)->bytes + index % in_slice * sizeof(uint64_t);
     return status;
+}
+
+vsdk_status qcow2_entries(qcow2 *q, uint64_t offset, qcow2_slice **slice, uint8_t **entries,
+                          uint64_t *count, vsdk_error *error)
+{
+    int mine;
+
+    return entries_of(q, offset, slice, entries, count, &mine, error);
 }
 
 /* Whether `next`, `distance` clusters on, is more of the same. */
@@ -98,12 +106,10 @@ vsdk_status qcow2_look(qcow2 *q, uint64_t offset, uint64_t length, qcow2_place *
     qcow2_slice *slice;
     qcow2_place next;
     uint8_t *entries;
-    uint64_t table, count, wanted = qcow2_clusters(q, qcow2_within(q, offset) + length), i = 1;
+    uint64_t count, wanted = qcow2_clusters(q, qcow2_within(q, offset) + length), i = 1;
     int mine;
-    vsdk_status status = qcow2_l2_of(q, offset, &table, &mine, error);
+    vsdk_status status = entries_of(q, offset, &slice, &entries, &count, &mine, error);
 
-    if (!status)
-        status = qcow2_entries(q, offset, &slice, &entries, &count, error);
     if (status)
         return status;
     if (count > wanted)
