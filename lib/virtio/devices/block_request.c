@@ -63,11 +63,12 @@ static void answer(block_slot *slot, uint8_t how)
     block_forget(slot);
 }
 
-static void ask(block_slot *slot, vsdk_disk_operation operation, uint64_t offset, uint64_t length,
-                uint32_t count)
+/* `length` is of what has no buffers, `count` of those that it has. */
+static void ask(block_slot *slot, vsdk_disk_operation operation, vsdk_disk_request_flags flags,
+                uint64_t offset, uint64_t length, uint32_t count)
 {
     slot->request.operation = operation;
-    slot->request.flags = 0;
+    slot->request.flags = flags;
     slot->request.offset = offset;
     slot->request.length = length;
     slot->request.buffers = slot->buffers;
@@ -89,7 +90,7 @@ static void next_piece(block_slot *slot)
         return;
     }
     slot->buffers[0] = (vsdk_disk_buffer){q->bounce, count};
-    ask(slot, writes ? VSDK_DISK_WRITE : VSDK_DISK_READ, slot->offset + slot->done, 0, 1);
+    ask(slot, writes ? VSDK_DISK_WRITE : VSDK_DISK_READ, 0, slot->offset + slot->done, 0, 1);
 }
 
 /* Nobody has the buffer. */
@@ -149,7 +150,7 @@ static void begin_data(block_slot *slot, uint64_t sector)
     }
     for (uint32_t i = 0; i < slot->view_count; i++)
         slot->buffers[i] = (vsdk_disk_buffer){slot->views[i].data, slot->views[i].length};
-    ask(slot, writes ? VSDK_DISK_WRITE : VSDK_DISK_READ, slot->offset, 0, slot->view_count);
+    ask(slot, writes ? VSDK_DISK_WRITE : VSDK_DISK_READ, 0, slot->offset, 0, slot->view_count);
 }
 
 static void begin_id(block_slot *slot)
@@ -180,12 +181,8 @@ static uint8_t ask_segment(block_slot *slot)
         sectors > (zeroes ? BLOCK_ZEROES_MOST : BLOCK_DISCARD_MOST))
         return BLOCK_IOERR;
     slot->segment++;
-    slot->request.operation = zeroes ? VSDK_DISK_WRITE_ZEROES : VSDK_DISK_DISCARD;
-    slot->request.flags = flags ? VSDK_DISK_MAY_UNMAP : 0;
-    slot->request.offset = sector * BLOCK_SECTOR;
-    slot->request.length = (uint64_t)sectors * BLOCK_SECTOR;
-    slot->request.count = 0;
-    block_submit(slot);
+    ask(slot, zeroes ? VSDK_DISK_WRITE_ZEROES : VSDK_DISK_DISCARD, flags ? VSDK_DISK_MAY_UNMAP : 0,
+        sector * BLOCK_SECTOR, (uint64_t)sectors * BLOCK_SECTOR, 0);
     return BLOCK_OK;
 }
 
@@ -238,7 +235,7 @@ void block_begin(block_queue *q, const vsdk_virtio_chain *chain)
         begin_data(slot, le64toh(h.sector));
         return;
     case BLOCK_FLUSH:
-        ask(slot, VSDK_DISK_FLUSH, 0, 0, 0);
+        ask(slot, VSDK_DISK_FLUSH, 0, 0, 0, 0);
         return;
     case BLOCK_GET_ID:
         begin_id(slot);
@@ -275,7 +272,7 @@ void block_continue(block_slot *slot)
     }
     if (!how && wants_flush(slot)) {
         slot->flushes = 1;
-        ask(slot, VSDK_DISK_FLUSH, 0, 0, 0);
+        ask(slot, VSDK_DISK_FLUSH, 0, 0, 0, 0);
         return;
     }
     answer(slot, how);
