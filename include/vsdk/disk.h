@@ -65,12 +65,14 @@ typedef struct vsdk_disk_watch vsdk_disk_watch;
  * Since 0.1.
  */
 enum vsdk_disk_format_values {
-    VSDK_DISK_AUTO = 0,   /* Look at the file. Not for one that a guest may have written as raw. */
+    VSDK_DISK_AUTO = 0,   /* Look at the file: raw is what is none of the others. Not for one
+                             that a guest may have written as raw. */
     VSDK_DISK_RAW = 1,    /* The bytes as they are: a file, or a block device */
     VSDK_DISK_QCOW2 = 2,  /* QEMU's, version 2 and 3 */
-    VSDK_DISK_VMDK = 3,   /* VMware's */
-    VSDK_DISK_VHD = 4,    /* Of Virtual PC and older Hyper-V; VPC in QEMU */
-    VSDK_DISK_VHDX = 5,   /* Of Hyper-V */
+    VSDK_DISK_VMDK = 3,   /* VMware's. This release has no driver for it: UNSUPPORTED. */
+    VSDK_DISK_VHD = 4,    /* Of Virtual PC and older Hyper-V; VPC in QEMU. This release has no
+                             driver for it: UNSUPPORTED. */
+    VSDK_DISK_VHDX = 5,   /* Of Hyper-V. This release has no driver for it: UNSUPPORTED. */
     VSDK_DISK_MEMORY = 6, /* Memory of this process; it is lost with the disk */
     VSDK_DISK_CUSTOM = 7, /* Functions of the embedder's */
 };
@@ -185,7 +187,8 @@ typedef struct vsdk_disk_request {
  *   user     (may be NULL) The channel's pointer.
  *   request  (inout) The request: status says how it went.
  *
- * Runs on: A thread of the disk's pool, or the one that submitted.
+ * Runs on: A thread of the disk's pool, the one that submitted, or the one that drains or closes
+ * the channel.
  * May call: everything but vsdk_disk_drain of this disk.
  * Since 0.1.
  */
@@ -482,8 +485,9 @@ const char *vsdk_disk_operation_name(vsdk_disk_operation value);
  *   INVALID_ARGUMENT  a pointer is NULL, a flag or value is unknown, there is neither path nor
  *                     descriptor, the descriptor is none of a file or block device that can be
  *                     read, or the pool was stopped
- *   UNSUPPORTED       a structure has a later version's field, the image has a feature that is not
- *                     known, or the host can't do direct input and output there
+ *   UNSUPPORTED       a structure has a later version's field, there is no driver for the format,
+ *                     the image has a feature that is not known, or the host can't do direct input
+ *                     and output there
  *   NOT_FOUND         there is no such file
  *   PERMISSION        the process may not open it, or the image names a file that is not allowed
  *   BUSY              another program, or another disk, has it locked

@@ -159,6 +159,44 @@ Test(disk, direct_writes_at_an_odd_end)
     fails(RANGE, vsdk_disk_read(disk, 4 * 4096 + 3 * SECTOR, got, SECTOR, E));
 }
 
+/* As raw disks they would be destroyed by the first write. */
+Test(disk, a_format_without_a_driver_is_not_taken_for_raw)
+{
+    static const struct {
+        const char *name, *magic;
+        unsigned at;
+    } files[] = {{"vmdk", "KDMV", 0},
+                 {"vmdk", "COWD", 0},
+                 {"vmdk", "# Disk DescriptorFile", 0},
+                 {"vhd", "conectix", 0},
+                 {"vhd", "conectix", MIB - SECTOR},
+                 {"vhdx", "vhdxfile", 0},
+                 {NULL, "vhdxfile", MIB - SECTOR},
+                 {NULL, "conectix", SECTOR}};
+    vsdk_disk_config config = config_of(0);
+
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+        size_t length = strlen(files[i].magic);
+        make_file(MIB);
+        int fd = open(path, O_WRONLY);
+        cr_assert_eq(pwrite(fd, files[i].magic, length, files[i].at), (ssize_t)length);
+        close(fd);
+        config.format = VSDK_DISK_AUTO;
+        if (files[i].name) {
+            fails(UNSUPPORTED, vsdk_disk_open(&config, &disk, E));
+            cr_assert(strstr(last.message, files[i].name) && last.hint[0], "%s", last.message);
+            config.format = VSDK_DISK_RAW;
+        }
+        ok(vsdk_disk_open(&config, &disk, E));
+        vsdk_disk_close(disk);
+        disk = NULL;
+        unlink(path);
+    }
+    make_file(4); /* shorter than what is looked for */
+    config.format = VSDK_DISK_AUTO;
+    ok(vsdk_disk_open(&config, &disk, E));
+}
+
 Test(disk, discards_and_zeros)
 {
     uint8_t bytes[16 * SECTOR], got[16 * SECTOR];
