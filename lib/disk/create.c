@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/record.h"
 #include "base/sys_file.h"
-#include "disk/image.h"
+#include "disk/disk.h"
 
 /* What no format has is wrong; what this format lacks is unsupported, and the driver says it. A
  * backing file is not looked at: it may be made later, or be on another host. */
@@ -48,7 +48,7 @@ vsdk_status vsdk_disk_create_image(const vsdk_disk_image *image, vsdk_error *err
     if (!status)
         status = disk_file_open(i.path, -1, DISK_FILE_CREATE, &file, error);
     if (status)
-        return status;
+        return disk_failed(NULL, status, operation, error);
     const disk_create_options options = {.capacity = i.capacity,
                                          .cluster_size = i.cluster_size,
                                          .backing = i.backing,
@@ -61,5 +61,5 @@ vsdk_status vsdk_disk_create_image(const vsdk_disk_image *image, vsdk_error *err
     disk_file_close(file);
     if (status)
         sys_unlink(i.path);
-    return status;
+    return disk_failed(NULL, status, operation, error);
 }

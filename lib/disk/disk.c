@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "base/sys_file.h"
 #include <errno.h>
+#include <stdio.h>
 
 static const uint32_t OPEN_FLAGS = VSDK_DISK_READ_ONLY | VSDK_DISK_DIRECT | VSDK_DISK_NO_LOCK;
 
@@ -22,6 +23,14 @@ vsdk_status disk_begin(vsdk_disk *disk, const char *operation, vsdk_error *error
     if (!disk)
         return error_null(error, operation, "disk");
     return disk->process == process_id() ? VSDK_OK : error_forked(error, operation);
+}
+
+vsdk_status disk_failed(const vsdk_disk *disk, vsdk_status status, const char *operation,
+                        vsdk_error *error)
+{
+    if (status && error && error->code == status && (!disk || disk->format != VSDK_DISK_CUSTOM))
+        snprintf(error->operation, sizeof error->operation, "%s", operation);
+    return status;
 }
 
 /* One instruction that is locked, unless somebody is alone: then it sleeps until that is over. */
@@ -199,7 +208,7 @@ vsdk_status vsdk_disk_open(const vsdk_disk_config *config, vsdk_disk **disk, vsd
     vsdk_disk *made = disk_new(c.flags, c.cache);
     if (!made)
         return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory");
-    status = open_layers(made, &c, error);
+    status = disk_failed(NULL, open_layers(made, &c, error), operation, error);
     if (status) {
         disk_put(made);
         return status;
@@ -306,7 +315,7 @@ vsdk_status vsdk_disk_create_memory(const vsdk_disk_custom *config, vsdk_disk **
         status = disk_image_open(NULL, file, &disk_raw_format, 0, 0, &made->image, error);
     if (status) {
         disk_put(made);
-        return status;
+        return disk_failed(NULL, status, operation, error);
     }
     made->format = VSDK_DISK_MEMORY;
     made->image->block_size = c.block_size;
@@ -395,7 +404,8 @@ vsdk_status vsdk_disk_resize(vsdk_disk *disk, uint64_t capacity, vsdk_error *err
     disk_enter_alone(disk);
     int changes = atomic_load(&disk->image->capacity) != capacity;
     if (changes)
-        status = disk->image->format->resize(disk->image, capacity, error);
+        status = disk_failed(disk, disk->image->format->resize(disk->image, capacity, error),
+                             operation, error);
     disk_leave_alone(disk);
     if (!status && changes)
         watch_tell_all(disk);
@@ -427,7 +437,8 @@ vsdk_status vsdk_disk_check(vsdk_disk *disk, vsdk_disk_check_flags flags, vsdk_d
         return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "a %s disk has nothing that could be checked", disk->image->format->name);
     disk_enter_alone(disk);
-    status = disk->image->format->check(disk->image, flags, &found, error);
+    status = disk_failed(disk, disk->image->format->check(disk->image, flags, &found, error),
+                         operation, error);
     disk_leave_alone(disk);
     return status ? status
                   : record_write(report, &found, sizeof found, sizeof found, operation, error);

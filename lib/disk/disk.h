@@ -73,6 +73,10 @@ vsdk_disk *disk_new(uint32_t flags, vsdk_disk_cache cache);
 /* It has its layers: the rest, and out. When it fails the disk is closed, with its layers. */
 vsdk_status disk_finish(vsdk_disk *made, vsdk_pool *pool, uint32_t workers, vsdk_disk **disk,
                         vsdk_error *error);
+/* A driver does not know what it was called for: its error says so from here on. An embedder's disk
+ * has said what it wants. `disk` may be NULL. */
+vsdk_status disk_failed(const vsdk_disk *disk, vsdk_status status, const char *operation,
+                        vsdk_error *error);
 void disk_enter(vsdk_disk *disk);
 void disk_leave(vsdk_disk *disk);
 void disk_enter_alone(vsdk_disk *disk);

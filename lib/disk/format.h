@@ -30,6 +30,9 @@ enum {
     DISK_HEAD = 4096, /* bytes that a probe sees at most */
 };
 
+/* What errors of a driver say was done: the core, which knows, puts the function in its place. */
+#define DISK_DRIVER "disk"
+
 /* Flags of an image. */
 enum {
     DISK_IMAGE_READ_ONLY = 0x1,  /* set before open; a driver may add it in open */

@@ -170,12 +170,20 @@ static vsdk_status run_checked(vsdk_disk *disk, const vsdk_disk_request *r, uint
 vsdk_status disk_run(vsdk_disk *disk, const vsdk_disk_request *request, const char *operation,
                      vsdk_error *error)
 {
+    static const char *const names[] = {
+        [VSDK_DISK_READ] = "vsdk_disk_read",
+        [VSDK_DISK_WRITE] = "vsdk_disk_write",
+        [VSDK_DISK_FLUSH] = "vsdk_disk_flush",
+        [VSDK_DISK_DISCARD] = "vsdk_disk_discard",
+        [VSDK_DISK_WRITE_ZEROES] = "vsdk_disk_write_zeroes",
+    };
     uint64_t length;
 
     disk_enter(disk);
     vsdk_status status = check(disk, request, &length, operation, error);
     if (!status)
-        status = run_checked(disk, request, length, error);
+        status = disk_failed(disk, run_checked(disk, request, length, error),
+                             names[request->operation], error);
     disk_leave(disk);
     return status;
 }

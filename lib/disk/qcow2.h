@@ -121,7 +121,6 @@ typedef struct qcow2_change {
 typedef struct qcow2 {
     disk_image *image;
     disk_file *file;
-    const char *operation; /* what errors say was done */
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* a change or a use is over */
     uint32_t waiting;

@@ -380,7 +380,7 @@ static vsdk_status check_size(checking *c)
         }
     if (c->clusters / WINDOW < WINDOWS_MOST)
         return VSDK_OK;
-    return error_set(c->error, VSDK_ERROR_LIMIT, q->operation,
+    return error_set(c->error, VSDK_ERROR_LIMIT, DISK_DRIVER,
                      "%s has %llu clusters: too many to be checked", file_name(q->file),
                      (unsigned long long)c->clusters);
 }
@@ -430,13 +430,11 @@ vsdk_status qcow2_check(disk_image *image, vsdk_disk_check_flags flags, vsdk_dis
     qcow2 *q = image->state;
     int repair = flags & VSDK_DISK_REPAIR && q->writable;
 
-    q->operation = "vsdk_disk_check";
     qcow2_lock(q);
     vsdk_status status = repair ? qcow2_touch(q, error) : VSDK_OK;
     if (!status)
         status = check_all(q, repair, report, error);
     qcow2_unlock(q);
-    q->operation = "vsdk_disk_read";
     return status;
 }
 

@@ -59,7 +59,7 @@ static vsdk_status l1_grow(qcow2 *q, uint64_t size, vsdk_error *error)
     qcow2_run run;
 
     if (size > QCOW2_L1_MOST / sizeof(uint64_t))
-        return error_set(error, VSDK_ERROR_LIMIT, q->operation,
+        return error_set(error, VSDK_ERROR_LIMIT, DISK_DRIVER,
                          "%s: clusters of %u bytes are too small for this capacity",
                          file_name(q->file), q->cluster_size);
     uint64_t *entries = alloc_zeroed(clusters << q->cluster_bits);
@@ -131,13 +131,12 @@ vsdk_status qcow2_resize(disk_image *image, uint64_t capacity, vsdk_error *error
     uint64_t end = qcow2_clusters(q, capacity) << q->cluster_bits;
     vsdk_status status;
 
-    q->operation = "vsdk_disk_resize";
     if (q->snapshots && q->version < 3)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, q->operation,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER,
                          "%s: an image of version 2 with snapshots can't be resized",
                          file_name(q->file));
     if (capacity > INT64_MAX)
-        return error_set(error, VSDK_ERROR_LIMIT, q->operation, "%s: capacity is too large",
+        return error_set(error, VSDK_ERROR_LIMIT, DISK_DRIVER, "%s: capacity is too large",
                          file_name(q->file));
     status = qcow2_touch(q, error);
     if (!status && capacity > image->capacity)
@@ -149,6 +148,5 @@ vsdk_status qcow2_resize(disk_image *image, uint64_t capacity, vsdk_error *error
         status = size_write(q, capacity, error);
         qcow2_unlock(q);
     }
-    q->operation = "vsdk_disk_read";
     return status;
 }

@@ -37,6 +37,12 @@ static void end(void)
 
 TestSuite(disk, .init = begin, .fini = end);
 
+/* A driver of a format does not know which function has failed. */
+static void said_by(const char *function)
+{
+    cr_assert_str_eq(E->operation, function);
+}
+
 static vsdk_disk_config config_of(void)
 {
     return (vsdk_disk_config){.size = sizeof(vsdk_disk_config), .path = path};
@@ -231,6 +237,7 @@ Test(disk, input_and_output_refuse_what_they_must)
     ok(vsdk_disk_flush(disk, E));
     let_files_have(GIB);
     fails(LIMIT, vsdk_disk_resize(disk, 2 * GIB, E));
+    said_by("vsdk_disk_resize");
     let_files_have(RLIM_INFINITY);
     ok(vsdk_disk_resize(disk, 128 * KIB, E));
     cr_assert_eq(truncate(path, SECTOR), 0);
@@ -294,7 +301,13 @@ Test(disk, an_image_that_is_damaged)
     close(fd);
     ok(vsdk_disk_open(&config, &disk, E));
     fails(FORMAT, vsdk_disk_write(disk, 0, bytes, SECTOR, E));
+    said_by("vsdk_disk_write");
+    fails(FORMAT, vsdk_disk_discard(disk, 0, 64 * KIB, E));
+    said_by("vsdk_disk_discard");
+    fails(FORMAT, vsdk_disk_write_zeroes(disk, 0, SECTOR, 0, E));
+    said_by("vsdk_disk_write_zeroes");
     fails(FORMAT, vsdk_disk_read(disk, 0, bytes, SECTOR, E));
+    said_by("vsdk_disk_read");
     ok(vsdk_disk_check(disk, 0, &report, E));
     cr_assert(report.errors > 0);
 }
@@ -324,6 +337,7 @@ Test(disk, an_image_that_is_too_large_to_be_checked)
     ok(vsdk_disk_open(&config, &disk, E));
     fails(LIMIT, vsdk_disk_check(disk, 0, &report, E));
     cr_assert(strstr(E->message, "too many"), "%s", E->message);
+    said_by("vsdk_disk_check");
 }
 
 static vsdk_status fails_all(void *user, uint64_t offset, const void *buffer, uint64_t length,
@@ -415,8 +429,10 @@ Test(disk, the_process_may_have_no_descriptors)
     use_descriptors(0);
     fails(LIMIT, vsdk_disk_open(&config, &disk, E));
     fails(LIMIT, vsdk_disk_create_memory(&custom, &disk, E));
+    said_by("vsdk_disk_create_memory");
     fails(LIMIT, vsdk_disk_create(&ops, NULL, &custom, &disk, E));
     fails(LIMIT, vsdk_disk_create_image(&image, E));
+    said_by("vsdk_disk_create_image");
     vsdk_pool_close(custom.pool);
 }
 
