@@ -655,6 +655,7 @@ vsdk_status vsdk_disk_flush(vsdk_disk *disk, vsdk_error *error);
  * Errors, VSDK_ERROR_...:
  *   INVALID_ARGUMENT  a pointer is NULL, or offset or length is no multiple of 512
  *   RANGE             it leaves the disk
+ *   FORMAT            the image is damaged
  *   PERMISSION        the disk is read-only
  *   SYSTEM            the host's disk fails, or the embedder's says so
  *   STATE             called in a forked child
@@ -674,6 +675,7 @@ vsdk_status vsdk_disk_discard(vsdk_disk *disk, uint64_t offset, uint64_t length,
  *   INVALID_ARGUMENT  a pointer is NULL, or offset or length is no multiple of 512, or a flag is
  *                     unknown
  *   RANGE             it leaves the disk
+ *   FORMAT            the image is damaged
  *   PERMISSION        the disk is read-only
  *   SYSTEM            the host's disk fails, or the embedder's says so
  *   LIMIT             the host's file system is full

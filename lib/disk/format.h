@@ -30,9 +30,6 @@ enum {
     DISK_HEAD = 4096, /* bytes that a probe sees at most */
 };
 
-/* What errors of a driver say was done: the core, which knows, puts the function in its place. */
-#define DISK_DRIVER "disk"
-
 /* Flags of an image. */
 enum {
     DISK_IMAGE_READ_ONLY = 0x1,  /* set before open; a driver may add it in open */
@@ -80,7 +77,9 @@ typedef struct disk_create_options {
     uint32_t flags;                  /* vsdk_disk_image_flags */
 } disk_create_options;
 
-/* A NULL entry is something that the format can't: the core answers UNSUPPORTED for it, zeros are
+/* An error may say any function: the core, which knows which one was called, puts it in its place.
+ *
+ * A NULL entry is something that the format can't: the core answers UNSUPPORTED for it, zeros are
  * written instead for zero, and a discard does nothing. An image without write is read-only. */
 struct disk_format {
     const char *name; /* lower case: "qcow2" */

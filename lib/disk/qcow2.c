@@ -17,12 +17,12 @@ vsdk_status qcow2_malformed(const qcow2 *q, vsdk_error *error, const char *forma
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return error_set(error, VSDK_ERROR_FORMAT, DISK_DRIVER, "%s: %s", file_name(q->file), text);
+    return error_set(error, VSDK_ERROR_FORMAT, operation, "%s: %s", file_name(q->file), text);
 }
 
 vsdk_status qcow2_no_memory(const qcow2 *q, vsdk_error *error)
 {
-    return error_set(error, VSDK_ERROR_NO_MEMORY, DISK_DRIVER, "no memory for tables of %s",
+    return error_set(error, VSDK_ERROR_NO_MEMORY, operation, "no memory for tables of %s",
                      file_name(q->file));
 }
 
@@ -131,7 +131,7 @@ vsdk_status qcow2_touch(qcow2 *q, vsdk_error *error)
     vsdk_status status = VSDK_OK;
 
     if (q->failed)
-        return error_set(error, VSDK_ERROR_STATE, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_STATE, operation,
                          "%s: writing its tables failed before; open it again", file_name(q->file));
     if (q->touched)
         return VSDK_OK;
@@ -178,7 +178,6 @@ static vsdk_status open_to_write(qcow2 *q, vsdk_error *error)
 
 static vsdk_status qcow2_open(disk_image *image, vsdk_error *error)
 {
-    static const char operation[] = "vsdk_disk_open";
     qcow2 *q = alloc_zeroed(sizeof *q);
 
     if (!q)

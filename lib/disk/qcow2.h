@@ -70,6 +70,9 @@ enum {
 #define QCOW2_COMPRESSED_BIT UINT64_C(0x4000000000000000)
 #define QCOW2_ZERO_BIT UINT64_C(1)
 
+/* For all errors: the core puts the function that was called in its place. */
+static const char operation[] = "vsdk_disk_open";
+
 /* What an L2 entry says. */
 typedef enum qcow2_kind {
     QCOW2_UNALLOCATED, /* the backing's bytes, or zeros */

@@ -380,7 +380,7 @@ static vsdk_status check_size(checking *c)
         }
     if (c->clusters / WINDOW < WINDOWS_MOST)
         return VSDK_OK;
-    return error_set(c->error, VSDK_ERROR_LIMIT, DISK_DRIVER,
+    return error_set(c->error, VSDK_ERROR_LIMIT, operation,
                      "%s has %llu clusters: too many to be checked", file_name(q->file),
                      (unsigned long long)c->clusters);
 }

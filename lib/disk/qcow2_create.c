@@ -7,7 +7,6 @@
 #include "disk/qcow2.h"
 
 enum { CREATE_CLUSTER = 65536, CREATE_ORDER = 4, CREATE_BACKING_FORMAT = 0xe2792aca };
-static const char operation[] = "vsdk_disk_create_image";
 
 typedef struct layout {
     uint32_t bits, size; /* of a cluster */

@@ -37,8 +37,7 @@ int qcow2_probe(disk_file *file, const uint8_t *head, size_t length)
 /* Whole features that are valid, and that this driver has not. */
 static vsdk_status header_unsupported(qcow2 *q, vsdk_error *error, const char *what)
 {
-    return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER, "%s: %s", file_name(q->file),
-                     what);
+    return error_set(error, VSDK_ERROR_UNSUPPORTED, operation, "%s: %s", file_name(q->file), what);
 }
 
 /* What the other fields need to be found: version, cluster size, the header's own length. */
@@ -48,7 +47,7 @@ static vsdk_status header_size(qcow2 *q, const uint8_t *head, vsdk_error *error)
         return qcow2_malformed(q, error, "no qcow2 image: magic is not QFI");
     q->version = qcow2_load32(head + QCOW2_AT_VERSION);
     if (q->version < 2 || q->version > 3)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "%s: version is %u, and 2 and 3 are known", file_name(q->file),
                          q->version);
     q->cluster_bits = qcow2_load32(head + QCOW2_AT_CLUSTER_BITS);
@@ -182,7 +181,7 @@ static vsdk_status check_features(qcow2 *q, const header *header, vsdk_error *er
     uint64_t unknown = q->incompatible & ~(uint64_t)KNOWN_FEATURES;
 
     if (unknown)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "%s: incompatible_features has the unknown bits 0x%llx%s",
                          file_name(q->file), (unsigned long long)unknown, header->features);
     if (qcow2_load32(header->bytes + QCOW2_AT_CRYPT))
@@ -289,7 +288,7 @@ static vsdk_status backing_format(qcow2 *q, const char *name, vsdk_disk_format *
             *format = known[i].format;
             return VSDK_OK;
         }
-    return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER,
+    return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                      "%s: the format of its backing file, %s, is unknown", file_name(q->file),
                      name);
 }

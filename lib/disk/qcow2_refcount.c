@@ -202,7 +202,7 @@ static vsdk_status larger_plan(qcow2 *q, larger_table *larger, vsdk_error *error
     larger->size = larger->clusters << (q->cluster_bits - 3);
     if (larger->size * sizeof(uint64_t) > QCOW2_REFTABLE_MOST ||
         (larger->area.first + larger->area.count) << q->cluster_bits > QCOW2_OFFSET)
-        return error_set(error, VSDK_ERROR_LIMIT, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_LIMIT, operation,
                          "%s can't grow: its refcount table would be larger than %u bytes",
                          file_name(q->file), (unsigned)QCOW2_REFTABLE_MOST);
     return VSDK_OK;
@@ -282,7 +282,7 @@ static vsdk_status allocate_try(qcow2 *q, uint64_t cluster, int *is_free, vsdk_e
     vsdk_status status = VSDK_OK;
 
     if (cluster >= QCOW2_OFFSET >> q->cluster_bits)
-        return error_set(error, VSDK_ERROR_LIMIT, DISK_DRIVER, "%s is full", file_name(q->file));
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "%s is full", file_name(q->file));
     if (index >= q->reftable_size)
         status = reftable_grow(q, error);
     if (!status)

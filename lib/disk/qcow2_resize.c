@@ -59,7 +59,7 @@ static vsdk_status l1_grow(qcow2 *q, uint64_t size, vsdk_error *error)
     qcow2_run run;
 
     if (size > QCOW2_L1_MOST / sizeof(uint64_t))
-        return error_set(error, VSDK_ERROR_LIMIT, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_LIMIT, operation,
                          "%s: clusters of %u bytes are too small for this capacity",
                          file_name(q->file), q->cluster_size);
     uint64_t *entries = alloc_zeroed(clusters << q->cluster_bits);
@@ -132,11 +132,11 @@ vsdk_status qcow2_resize(disk_image *image, uint64_t capacity, vsdk_error *error
     vsdk_status status;
 
     if (q->snapshots && q->version < 3)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "%s: an image of version 2 with snapshots can't be resized",
                          file_name(q->file));
     if (capacity > INT64_MAX)
-        return error_set(error, VSDK_ERROR_LIMIT, DISK_DRIVER, "%s: capacity is too large",
+        return error_set(error, VSDK_ERROR_LIMIT, operation, "%s: capacity is too large",
                          file_name(q->file));
     status = qcow2_touch(q, error);
     if (!status && capacity > image->capacity)

@@ -25,7 +25,7 @@ static vsdk_status unpack_cluster(qcow2 *q, const qcow2_place *place, vsdk_error
 {
     disk_packing packing = q->compression ? DISK_PACKING_ZSTD : DISK_PACKING_DEFLATE;
     const disk_unpack_ops *ops;
-    vsdk_status status = disk_unpack_load(DISK_DRIVER, &ops, error);
+    vsdk_status status = disk_unpack_load(operation, &ops, error);
 
     if (!status)
         status = unpack_room(q, error);
@@ -36,7 +36,7 @@ static vsdk_status unpack_cluster(qcow2 *q, const qcow2_place *place, vsdk_error
         return status;
     int done = ops->unpack(packing, q->packed, place->bytes, q->unpacked, q->cluster_size);
     if (done < 0)
-        return error_set(error, VSDK_ERROR_UNSUPPORTED, DISK_DRIVER,
+        return error_set(error, VSDK_ERROR_UNSUPPORTED, operation,
                          "%s: compression_type is zstd, and compress.so was built without it",
                          file_name(q->file));
     if (!done)
