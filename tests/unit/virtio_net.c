@@ -57,11 +57,11 @@ static void dispatch(void)
     } while (count);
 }
 
-static void make(vsdk_net_offloads offloads)
+static void make(vsdk_net_offloads offloads, uint32_t queue_size)
 {
     vsdk_net_config pair = {.size = sizeof pair, .offloads = offloads};
     vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
-    vsdk_virtio_net_config config = {.size = sizeof config, .mtu = 1500, .queue_size = 64};
+    vsdk_virtio_net_config config = {.size = sizeof config, .mtu = 1500, .queue_size = queue_size};
 
     memcpy(config.mac, mac, 6);
     rig_make(&rig);
@@ -81,7 +81,7 @@ static void make(vsdk_net_offloads offloads)
 
 static void begin(void)
 {
-    make(0);
+    make(0, 64);
 }
 
 static void end(void)
@@ -399,7 +399,7 @@ static int sent_with(uint8_t flags, uint8_t gso, uint16_t headers, uint16_t size
 
 static void headers_begin(void)
 {
-    make(VSDK_NET_CHECKSUM | VSDK_NET_TSO4);
+    make(VSDK_NET_CHECKSUM | VSDK_NET_TSO4, 64);
     vsdk_net_accept(far, VSDK_NET_CHECKSUM | VSDK_NET_TSO4, NULL);
 }
 
@@ -646,4 +646,83 @@ Test(virtio_net, one_queue_is_reset)
     cr_assert_eq(take(RX), 12);
     cr_assert_eq(counts().received, 1);
     cr_assert_eq(room(0)[0], 0xee);
+}
+
+/* More chains than are served in one turn. */
+
+static void use_long(uint32_t queue_size)
+{
+    make(0, queue_size);
+    cr_assert(driver_negotiate(&q[0], ALL));
+    uint32_t size = driver_read(&q[0], 0x34);
+    for (unsigned i = 0; i < 3; i++)
+        driver_queue(&q[i], i, size, RING + i * 0x8000, ALL);
+    driver_ok(&q[0]);
+    dispatch();
+}
+
+static void add_frames(unsigned count)
+{
+    driver_buffer buffer = {DATA, HEAD + 60, 0};
+
+    memset(room(0), 0, HEAD + 60);
+    for (unsigned i = 0; i < count; i++)
+        cr_assert_geq(driver_add(&q[TX], &buffer, 1, 0), 0);
+}
+
+static unsigned take_all(void)
+{
+    unsigned count = 0;
+
+    while (take(TX) == 0)
+        count++;
+    return count;
+}
+
+TestSuite(virtio_net_turns, .fini = end);
+
+Test(virtio_net_turns, one_kick_for_more_than_a_turn)
+{
+    use_long(1024);
+    add_frames(600);
+    cr_assert(driver_kick(&q[TX], 600));
+    dispatch();
+    cr_assert_eq(take_all(), 600);
+    cr_assert_eq(counts().sent, 600);
+}
+
+/* The driver hears after a whole turn too that the device listens. */
+Test(virtio_net_turns, one_more_after_exactly_a_turn)
+{
+    use_long(0);
+    cr_assert_eq(q[TX].size, 256);
+    add_frames(256);
+    cr_assert(driver_kick(&q[TX], 256));
+    dispatch();
+    cr_assert_eq(take_all(), 256);
+    add_frames(1);
+    cr_assert(driver_kick(&q[TX], 1), "the device does not listen");
+    dispatch();
+    cr_assert_eq(take_all(), 1);
+}
+
+/* They wait behind one that had no room: nobody kicks for them. */
+Test(virtio_net_turns, room_for_more_than_a_turn)
+{
+    static uint8_t bytes[FRAME_MOST];
+    unsigned arrived = 0;
+
+    use_long(1024);
+    for (unsigned i = 0; i < 5; i++)
+        guest_send(0, 60000);
+    dispatch();
+    cr_assert_eq(take_all(), 4);
+    add_frames(600);
+    while (far_receive(bytes))
+        arrived++;
+    dispatch();
+    cr_assert_eq(take_all(), 601);
+    while (far_receive(bytes))
+        arrived++;
+    cr_assert_eq(arrived, 605);
 }

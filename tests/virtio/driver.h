@@ -9,6 +9,8 @@
 #include <vsdk/vsdk.h>
 
 enum { DRIVER_MMIO = 0xd0000000, DRIVER_GSI = 5, DRIVER_QUEUE_MOST = 64 };
+/* A chain has at most DRIVER_QUEUE_MOST descriptors, a ring this many. */
+enum { DRIVER_RING_MOST = 1024 };
 
 typedef struct driver_buffer {
     uint64_t gpa;
@@ -30,8 +32,8 @@ struct driver {
         uint32_t count, busy; /* descriptors of the chain with this id */
         uint32_t next;
         uint16_t list[DRIVER_QUEUE_MOST];
-    } ids[DRIVER_QUEUE_MOST];
-    uint16_t unused[DRIVER_QUEUE_MOST]; /* split: free descriptors, packed: free ids */
+    } ids[DRIVER_RING_MOST];
+    uint16_t unused[DRIVER_RING_MOST]; /* split: free descriptors, packed: free ids */
 };
 
 uint32_t driver_read(struct driver *d, uint32_t offset);

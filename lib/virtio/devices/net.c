@@ -164,13 +164,18 @@ static vsdk_status send_chain(net_card *card, const vsdk_virtio_chain *chain)
     return status;
 }
 
-/* Under the lock of its queue. */
+/* Under the lock of its queue. Nobody tells of chains that are left when the turn is over: the
+ * driver is told to be silent until a pop finds none. */
 static void send_all(net_card *card)
 {
     vsdk_virtio_chain *chain = &card->send.chain;
     uint32_t was_held = card->send.held;
 
-    for (unsigned turn = 0; turn < TURN; turn++) {
+    for (unsigned turn = 0;; turn++) {
+        if (turn == TURN) {
+            vsdk_work_post(card->send.more, NULL);
+            break;
+        }
         if (!card->send.held && vsdk_virtio_pop(card->device, NET_SEND, chain, NULL))
             break;
         vsdk_status status = send_chain(card, chain);
@@ -184,13 +189,19 @@ static void send_all(net_card *card)
         vsdk_watch_set_events(card->send.watch, card->send.held ? VSDK_LOOP_READ : 0, NULL);
 }
 
-static void room_came(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
+static void send_turn(void *user, vsdk_work *work)
 {
     net_card *card = user;
 
-    (void)watch, (void)descriptor, (void)events;
+    (void)work;
     send_all(card);
     vsdk_virtio_signal(card->device, NET_SEND, NULL);
+}
+
+static void room_came(void *user, vsdk_watch *watch, int32_t descriptor, uint32_t events)
+{
+    (void)watch, (void)descriptor, (void)events;
+    send_turn(user, NULL);
 }
 
 /* Receiving. */
@@ -487,6 +498,7 @@ static void card_release(void *user)
 
     vsdk_watch_close(card->receive.watch);
     vsdk_watch_close(card->send.watch);
+    vsdk_work_close(card->send.more);
     vsdk_net_close(card->net);
     alloc_free(card);
 }
@@ -550,7 +562,7 @@ static vsdk_status make_watch(net_card *card, vsdk_loop *loop, uint32_t queue,
                              card, NULL, watch, error);
 }
 
-/* The watches belong to the queues' devices, which are there now. */
+/* The sources belong to the queues' devices, which are there now. */
 static vsdk_status make_card(vsdk_vm *vm, net_card *card, const vsdk_virtio_config *config,
                              vsdk_error *error)
 {
@@ -565,6 +577,9 @@ static vsdk_status make_card(vsdk_vm *vm, net_card *card, const vsdk_virtio_conf
     if (!status)
         status = make_watch(card, loop, NET_SEND, VSDK_NET_WRITABLE, 0, room_came,
                             &card->send.watch, error);
+    if (!status)
+        status = vsdk_work_create(loop, vsdk_virtio_queue_device(device, NET_SEND), send_turn, card,
+                                  NULL, &card->send.more, error);
     if (status)
         vsdk_device_close(device);
     return status;

@@ -68,6 +68,7 @@ typedef struct net_card {
     /* Under the lock of queue 1. */
     struct {
         vsdk_watch *watch; /* of room */
+        vsdk_work *more;   /* the next turn */
         vsdk_virtio_chain chain;
         uint32_t held; /* the network has no room for this one: the watch is awake */
         net_views mapped;
