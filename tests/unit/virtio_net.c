@@ -726,3 +726,27 @@ Test(virtio_net_turns, room_for_more_than_a_turn)
         arrived++;
     cr_assert_eq(arrived, 605);
 }
+
+/* A state without a frame that waits, loaded while one does: the room is nothing to wake for. */
+Test(virtio_net, is_loaded_while_a_frame_waits)
+{
+    static uint8_t bytes[FRAME_MOST], state[1 << 16];
+    uint64_t needed;
+
+    use(ALL);
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    ok(vsdk_device_save(device, state, sizeof state, &needed, NULL));
+    ok(vsdk_vm_resume(rig.vm, NULL));
+    for (unsigned i = 0; i < 5; i++)
+        guest_send(0, 60000);
+    dispatch();
+    ok(vsdk_vm_pause(rig.vm, 0, VSDK_FOREVER, NULL));
+    ok(vsdk_device_load(device, state, needed, NULL));
+    /* The driver of the state has sent nothing. */
+    for (unsigned i = 0; i < 3; i++)
+        memset(q[0].memory + RING + i * 0x4000, 0, 0x4000);
+    ok(vsdk_vm_resume(rig.vm, NULL));
+    while (far_receive(bytes))
+        ;
+    dispatch();
+}

@@ -471,6 +471,7 @@ static void card_start(void *user, vsdk_device *device, uint32_t queue)
     card->receive.held = card->send.held = 0;
     card->receive.blocked = 0;
     vsdk_watch_set_events(card->receive.watch, VSDK_LOOP_READ, NULL);
+    vsdk_watch_set_events(card->send.watch, 0, NULL);
     if (!features)
         return;
     card_ready(card, device);
