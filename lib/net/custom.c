@@ -57,12 +57,8 @@ static vsdk_status custom_send(vsdk_net *net, const vsdk_net_offload *offload,
 /* What the embedder's function filled in is checked as what it would send. */
 static int is_sound(const custom *c, const vsdk_net_offload *o, uint64_t length)
 {
-    if (length < NET_FRAME_LEAST || length > NET_FRAME_MOST || o->gso > VSDK_NET_GSO_UDP)
-        return 0;
-    if (!net_is_within(o, c->net.offloads) || (o->gso && !o->gso_size))
-        return 0;
-    return !(o->flags & VSDK_NET_NEEDS_CHECKSUM) ||
-           (uint64_t)o->checksum_start + o->checksum_offset + 2 <= length;
+    return length >= NET_FRAME_LEAST && length <= NET_FRAME_MOST &&
+           !net_fault(o, (uint32_t)length) && net_is_within(o, c->net.offloads);
 }
 
 /* With the lock held, given back meanwhile: asks for the next frame. */

@@ -81,7 +81,7 @@ int net_is_within(const vsdk_net_offload *offload, vsdk_net_offloads accepted)
 
 /* NULL, or what is wrong: the field first, as the message begins. A header's length is a hint that
  * kernels trust, so it is held to the frame. */
-static const char *fault_of(const vsdk_net_offload *o, uint32_t length)
+const char *net_fault(const vsdk_net_offload *o, uint32_t length)
 {
     if (o->flags & ~(VSDK_NET_NEEDS_CHECKSUM | VSDK_NET_CHECKED | VSDK_NET_CONGESTED))
         return "flags: unknown ones";
@@ -137,7 +137,7 @@ vsdk_status vsdk_net_send(vsdk_net *net, const vsdk_net_offload *offload,
                          "a frame has 14 to 65554 bytes, not %u", frame.length);
     if (offload)
         copy = *offload;
-    const char *fault = fault_of(&copy, frame.length);
+    const char *fault = net_fault(&copy, frame.length);
     if (fault)
         return error_set(error, VSDK_ERROR_INVALID_ARGUMENT, operation, "offload.%s", fault);
     if (!net_is_within(&copy, net->offloads))

@@ -44,6 +44,8 @@ void net_init(vsdk_net *net, const net_kind *kind, vsdk_net_offloads offloads);
 
 /* NULL, or a forked child. */
 vsdk_status net_check(const vsdk_net *net, const char *operation, vsdk_error *error);
+/* NULL, or what is wrong with the record of a frame of this length. */
+const char *net_fault(const vsdk_net_offload *offload, uint32_t length);
 /* Whether a frame leaves no more to its reader than that one takes. */
 int net_is_within(const vsdk_net_offload *offload, vsdk_net_offloads accepted);
 /* VSDK_ERROR_INVALID_ARGUMENT if there are unknown ones, or no checksum below them. */

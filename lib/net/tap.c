@@ -56,8 +56,6 @@ static int from_header(const fd_net *f, const header *h, uint32_t length, vsdk_n
         o->flags = VSDK_NET_NEEDS_CHECKSUM;
         o->checksum_start = h->checksum_start;
         o->checksum_offset = h->checksum_offset;
-        if ((uint32_t)h->checksum_start + h->checksum_offset + 2 > length)
-            return 0;
     } else if (h->flags & HEADER_CHECKED) {
         o->flags = VSDK_NET_CHECKED;
     }
@@ -67,7 +65,7 @@ static int from_header(const fd_net *f, const header *h, uint32_t length, vsdk_n
         o->flags |= h->gso & GSO_ECN ? VSDK_NET_CONGESTED : 0;
     }
     /* A checksum that is missing all the same is completed. */
-    return net_is_within(o, f->net.offloads | VSDK_NET_CHECKSUM);
+    return !net_fault(o, length) && net_is_within(o, f->net.offloads | VSDK_NET_CHECKSUM);
 }
 
 /* What is no frame is skipped, a number of times: then others have their turn. */

@@ -450,13 +450,22 @@ Test(net, functions_of_ones_own_that_lie)
         {60, {.gso = 77}},
         {60, {.flags = VSDK_NET_NEEDS_CHECKSUM, .checksum_start = 59}},
         {60, {.flags = VSDK_NET_NEEDS_CHECKSUM, .gso = VSDK_NET_GSO_UDP, .gso_size = 1}},
+        {60, {.flags = 1 << 10}},
+        {60, {.gso = VSDK_NET_GSO_TCP4, .gso_size = 10}},
+        {60, {.flags = VSDK_NET_NEEDS_CHECKSUM, .gso = VSDK_NET_GSO_TCP4}},
+        {60,
+         {.flags = VSDK_NET_NEEDS_CHECKSUM,
+          .gso = VSDK_NET_GSO_TCP4,
+          .gso_size = 10,
+          .header_length = 61}},
     };
-    vsdk_net_config config = {.size = sizeof config, .offloads = VSDK_NET_CHECKSUM};
+    vsdk_net_config config = {.size = sizeof config, .offloads = VSDK_NET_CHECKSUM | VSDK_NET_TSO4};
     uint8_t bytes[100];
     uint64_t length;
 
     memset(&own, 0, sizeof own);
     ok(vsdk_net_create(&own_ops, &own, &config, &a, NULL));
+    ok(vsdk_net_accept(a, config.offloads, NULL));
     for (unsigned i = 0; i < sizeof lies / sizeof *lies; i++) {
         own.waiting = 1;
         own.length = lies[i].length;
