@@ -311,8 +311,8 @@ static vsdk_status load_module(const char *directory, const net_slirp_module **m
                                const char *operation, vsdk_error *error)
 {
     void *entry;
-    vsdk_status status = module_open(directory, VSDK_MODULE_DIRECTORY, "slirp",
-                                     NET_SLIRP_ENTRY, &entry, operation, error);
+    vsdk_status status = module_open(directory, VSDK_MODULE_DIRECTORY, "slirp", NET_SLIRP_ENTRY,
+                                     &entry, operation, error);
 
     if (status)
         return status;
@@ -465,17 +465,18 @@ static vsdk_status refused(const net_slirp_forward *f, int os_errno, const char 
                            f->host & 255);
 }
 
-/* A port that is free just now: libslirp does not tell which one it got. 0 if there is none. */
-static uint16_t free_port(const net_slirp_forward *f)
+/* A port that is free just now: libslirp does not tell which one it got. Or -errno. */
+static int free_port(const net_slirp_forward *f)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(f->host)};
     socklen_t length = sizeof address;
     int fd = socket(AF_INET, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     int failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) ||
                  getsockname(fd, (struct sockaddr *)&address, &length);
+    int result = failed ? -errno : ntohs(address.sin_port);
 
     sys_close(fd);
-    return failed ? 0 : ntohs(address.sin_port);
+    return result;
 }
 
 /* Another program may have taken the port meanwhile. */
@@ -484,7 +485,10 @@ static int forward_any(user_net *u, net_slirp_forward *f)
     int result = -EADDRINUSE;
 
     for (unsigned tries = 0; result == -EADDRINUSE && tries < 16; tries++) {
-        f->host_port = free_port(f);
+        int port = free_port(f);
+        if (port < 0)
+            return port;
+        f->host_port = (uint16_t)port;
         result = u->module->forward(u->slirp, f);
     }
     return result;

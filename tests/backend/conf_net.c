@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/if_ether.h>
@@ -368,6 +369,33 @@ Test(net, forwards_refuse)
     forward.flags = 2;
     fails(INVALID_ARGUMENT, vsdk_net_add_forward(net, &forward, NULL, E));
     close_both();
+    end_user();
+}
+
+/* The library's and libslirp's: an error instead of the next one. */
+static int bind_fails_with;
+
+__attribute__((visibility("default"))) int bind(int fd, __CONST_SOCKADDR_ARG address,
+                                                socklen_t length)
+{
+    int failure = bind_fails_with;
+
+    bind_fails_with = 0;
+    errno = failure;
+    return failure ? -1 : (int)syscall(SYS_bind, fd, address.__sockaddr__, length);
+}
+
+Test(net, a_system_that_has_no_port_to_choose)
+{
+    vsdk_net_forward forward = {.size = sizeof forward, .guest_port = 80};
+    uint32_t port = 1;
+
+    make_user();
+    bind_fails_with = EACCES;
+    fails(PERMISSION, vsdk_net_add_forward(net, &forward, &port, E));
+    cr_assert(!bind_fails_with && !port);
+    ok(vsdk_net_add_forward(net, &forward, &port, E));
+    cr_assert_gt(port, 0);
     end_user();
 }
 
