@@ -287,9 +287,9 @@ typedef struct vsdk_net_filter_config {
     uint64_t receive_frames; /* The same in frames */
     uint64_t burst_ns;       /* (ns) After a rest as much goes at once as in this time, and one
                                 frame at least; 0 for 100 ms, up to 10 s */
-    const char *pcap;        /* (may be NULL) A file that becomes a record of all frames, in both
-                                directions, in the format of pcap with nanoseconds. It is made
-                                anew. Recording ends when the file can't be written. */
+    const char *pcap;        /* (may be NULL) A regular file that becomes a record of all frames,
+                                in both directions, in the format of pcap with nanoseconds. It is
+                                made anew. Recording ends when the file can't be written. */
     uint32_t snap;           /* (bytes) How much of each frame is recorded; 0 for all */
     uint32_t padding;        /* Zero */
     uint64_t reserved[2];    /* Zero */
@@ -606,7 +606,7 @@ vsdk_status vsdk_net_create_tap(const vsdk_net_tap_config *config, vsdk_net **ne
  *   UNSUPPORTED       the configuration has a later version's field
  *   NOT_FOUND         the file's folder is not there
  *   PERMISSION        the file may not be written
- *   SYSTEM            the system refused the file
+ *   SYSTEM            the system refused the file, or it is no regular one
  *   LIMIT             no more descriptors
  *   NO_MEMORY         no memory
  *   STATE             called in a forked child

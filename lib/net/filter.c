@@ -89,6 +89,7 @@ static void record_frame(filter *f, const net_frame *frame, uint32_t length)
     sys_cancel_back(cancel);
 }
 
+/* A pipe or a socket would be waited for, and raise a signal. */
 static vsdk_status open_pcap(filter *f, const char *path, const char *operation, vsdk_error *error)
 {
     const struct {
@@ -97,11 +98,15 @@ static vsdk_status open_pcap(filter *f, const char *path, const char *operation,
         uint32_t zone, figures, snap, link;
     } head = {0xa1b23c4d, 2, 4, 0, 0, f->snap, 1};
     int cancel = sys_cancel_off();
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600);
     int os_errno = fd < 0 ? errno : 0;
+    uint64_t bytes;
 
     if (!os_errno && (fd = sys_high(fd)) < 0)
         os_errno = -fd;
+    if (!os_errno && (os_errno = -sys_file_size(fd, &bytes)))
+        sys_close(fd);
+    errno = 0; /* a short write has none */
     if (!os_errno && write(fd, &head, sizeof head) != (ssize_t)sizeof head) {
         os_errno = errno ? errno : EIO;
         sys_close(fd);

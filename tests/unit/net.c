@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vsdk/vsdk.h>
 
@@ -917,4 +919,24 @@ Test(filter, arguments_are_checked)
     config.pcap = "/tmp";
     fails(SYSTEM, vsdk_net_create_filter(a, &config, &made, E));
     cr_assert_null(made);
+}
+
+/* One that has a reader, and one that has none. */
+Test(filter, a_record_is_no_pipe)
+{
+    char folder[] = "/tmp/vsdk-pcap-XXXXXX", path[64];
+    vsdk_net_filter_config config = {.size = sizeof config, .pcap = path};
+    vsdk_net *made;
+
+    cr_assert(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    make_filter((vsdk_net_filter_config){0});
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    fails(SYSTEM, vsdk_net_create_filter(a, &config, &made, E));
+    close(fd);
+    fails(SYSTEM, vsdk_net_create_filter(a, &config, &made, E));
+    cr_assert_null(made);
+    unlink(path);
+    rmdir(folder);
 }
