@@ -167,6 +167,8 @@ vsdk_net_events fd_net_ready(vsdk_net *net)
     net_signal_set(&f->in.signal, ready != 0);
     lock_give(&f->in.lock);
     lock_take(&f->out.lock);
+    if (atomic_load(&f->ended))
+        net_signal_set(&f->out.signal, 1);
     if (!f->out.held && poll(&p, 1, 0) > 0 && p.revents & POLLOUT)
         ready |= VSDK_NET_WRITABLE;
     lock_give(&f->out.lock);

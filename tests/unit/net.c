@@ -634,6 +634,18 @@ Test(socket, a_stream_that_closes)
     cr_assert_eq(vsdk_net_skip(a, NULL), VSDK_ERROR_GONE);
 }
 
+/* The end is found by who asks what may be done, and told to who waits for room. */
+Test(socket, an_end_that_is_found_by_asking)
+{
+    static const uint8_t wrong[4] = {0};
+
+    make_socket(SOCK_STREAM);
+    cr_assert(!readable(a, W));
+    put_raw(wrong, sizeof wrong);
+    cr_assert_eq(vsdk_net_ready(a), R | W | ENDED);
+    cr_assert(readable(a, R) && readable(a, W));
+}
+
 /* Frames that the peer takes in pieces: all arrive, whole and in order, also the last one, which
  * nobody sends after. */
 Test(socket, a_stream_that_is_full)
