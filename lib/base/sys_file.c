@@ -72,6 +72,11 @@ int sys_fdatasync(int fd)
     return (int)AGAIN(syscall(SYS_fdatasync, fd));
 }
 
+int sys_fsync(int fd)
+{
+    return (int)AGAIN(syscall(SYS_fsync, fd));
+}
+
 int sys_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes)
 {
     return (int)AGAIN(syscall(SYS_fallocate, fd, mode, offset, bytes));

@@ -20,6 +20,7 @@ int64_t sys_pwrite(int fd, const void *from, size_t bytes, uint64_t offset);
 int64_t sys_preadv(int fd, const void *to, int count, uint64_t offset);
 int64_t sys_pwritev(int fd, const void *from, int count, uint64_t offset);
 int sys_fdatasync(int fd);
+int sys_fsync(int fd);
 int sys_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes);
 int sys_ftruncate(int fd, uint64_t bytes);
 int64_t sys_seek(int fd, uint64_t offset, int whence);

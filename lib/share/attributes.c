@@ -3,6 +3,7 @@
  * in. Numbers of devices are not told: a guest that opened one would open a device of its own. */
 #include "base/alloc.h"
 #include "base/sys.h"
+#include "base/sys_file.h"
 #include "share/share.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +110,6 @@ static int set_size(share_call *c, int fd, const share_file *file)
 {
     uint64_t size = c->args.setattr.size;
     int writes = file && (file->flags & O_ACCMODE) != O_RDONLY;
-    int failure = 0;
 
     if (size > INT64_MAX || size > c->share->size_most)
         return -EFBIG;
@@ -118,8 +118,7 @@ static int set_size(share_call *c, int fd, const share_file *file)
     int by = writes ? fd : host_open_again(c->share, fd, O_WRONLY);
     if (by < 0)
         return by;
-    if (ftruncate(by, (off_t)size) != 0)
-        failure = -errno;
+    int failure = sys_ftruncate(by, size);
     if (!writes)
         sys_close(by);
     return failure;

@@ -3,6 +3,7 @@
  * as they are. Offsets are the guest's, and may be any: what would be beyond the limit of the
  * process for files is refused here, for the host would send a signal for it. */
 #include "base/sys.h"
+#include "base/sys_file.h"
 #include "share/share.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -177,8 +178,8 @@ int share_op_fsync(share_call *c)
 
     if (failure)
         return failure;
-    if (c->args.fsync.fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(file->fd) : fsync(file->fd))
-        failure = -errno;
+    failure = c->args.fsync.fsync_flags & FUSE_FSYNC_FDATASYNC ? sys_fdatasync(file->fd)
+                                                               : sys_fsync(file->fd);
     file_put(c->share, file);
     return failure;
 }
@@ -195,11 +196,10 @@ int share_op_lseek(share_call *c)
     int failure = get_file(c, in->fh, c->inode, &file);
     if (failure)
         return failure;
-    off_t found = lseek(file->fd, (off_t)in->offset, (int)in->whence);
-    failure = found < 0 ? -errno : 0;
+    int64_t found = sys_seek(file->fd, in->offset, (int)in->whence);
     file_put(c->share, file);
     out.offset = (uint64_t)found;
-    return failure ? failure : call_answer(c, &out, sizeof out);
+    return found < 0 ? (int)found : call_answer(c, &out, sizeof out);
 }
 
 int share_op_fallocate(share_call *c)
@@ -214,8 +214,7 @@ int share_op_fallocate(share_call *c)
     int failure = get_file(c, in->fh, c->inode, &file);
     if (failure)
         return failure;
-    if (fallocate(file->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) != 0)
-        failure = -errno;
+    failure = sys_fallocate(file->fd, (int)in->mode, in->offset, in->length);
     file_put(c->share, file);
     return failure;
 }
