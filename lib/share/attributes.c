@@ -49,20 +49,6 @@ void attributes_fill_entry(const vsdk_share *share, const share_inode *inode,
     attributes_fill(share, status, &entry->attr);
 }
 
-/* The inode's descriptor is made for this one: the table let go of it for operations by file. */
-static int descriptor(share_call *c, int by_file, uint64_t id, share_file **file)
-{
-    int failure = 0;
-
-    if (!by_file) {
-        lock_take(&c->share->lock);
-        failure = c->inode->dead ? -ESTALE : inode_open(c->share, c->inode);
-        lock_give(&c->share->lock);
-    }
-    *file = NULL;
-    return failure ? failure : call_descriptor(c, by_file, id, file);
-}
-
 static int answer_attributes(share_call *c, int fd)
 {
     struct fuse_attr_out out = {.attr_valid = c->share->cache_ms / 1000,
@@ -80,7 +66,7 @@ int share_op_getattr(share_call *c)
 {
     share_file *file;
     int by_file = (c->args.getattr.getattr_flags & FUSE_GETATTR_FH) != 0;
-    int fd = descriptor(c, by_file, c->args.getattr.fh, &file);
+    int fd = call_descriptor(c, by_file, c->args.getattr.fh, &file);
     int failure = fd < 0 ? fd : answer_attributes(c, fd);
 
     file_put(c->share, file);
@@ -154,7 +140,7 @@ int share_op_setattr(share_call *c)
 {
     const struct fuse_setattr_in *in = &c->args.setattr;
     share_file *file;
-    int fd = descriptor(c, (in->valid & FATTR_FH) != 0, in->fh, &file);
+    int fd = call_descriptor(c, (in->valid & FATTR_FH) != 0, in->fh, &file);
     int failure = fd < 0 ? fd : 0;
 
     /* A new owner takes bits of the mode away, so the mode comes after it. */

@@ -188,12 +188,14 @@ int share_op_rmdir(share_call *c)
 }
 
 /* The table learns where both are now. A name that is not there is no failure: it may be new. */
-static int move(share_call *c, share_inode *to, uint32_t flags)
+static int move(share_call *c, uint32_t flags)
 {
     share_name old, name;
-    share_inode *moved = NULL, *met = NULL;
-    int failure = call_take_name(c, old);
+    share_inode *to = c->other, *moved = NULL, *met = NULL;
+    int failure = flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE) ? -EINVAL : 0;
 
+    if (!failure)
+        failure = call_take_name(c, old);
     if (!failure)
         failure = call_take_name(c, name);
     if (!failure)
@@ -215,46 +217,25 @@ static int move(share_call *c, share_inode *to, uint32_t flags)
     return failure;
 }
 
-static int rename_to(share_call *c, uint64_t folder, uint32_t flags)
-{
-    share_inode *to;
-
-    if (flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE))
-        return -EINVAL;
-    int failure = inode_get(c->share, folder, 1, &to);
-    if (failure)
-        return failure;
-    failure = move(c, to, flags);
-    inode_put(c->share, to);
-    return failure;
-}
-
 int share_op_rename(share_call *c)
 {
-    return rename_to(c, c->args.rename.newdir, 0);
+    return move(c, 0);
 }
 
 int share_op_rename2(share_call *c)
 {
-    return rename_to(c, c->args.rename2.newdir, c->args.rename2.flags);
+    return move(c, c->args.rename2.flags);
 }
 
 /* By the descriptor, which may be of a symbolic link: then the link has two names. */
 int share_op_link(share_call *c)
 {
-    share_inode *from;
     share_name name;
     int failure = call_take_name(c, name);
 
     if (!failure)
-        failure = inode_get(c->share, c->args.link.oldnodeid, 1, &from);
-    if (failure)
-        return failure;
-    failure = host_link(c->share, from->fd, c->inode->fd, name);
-    if (!failure)
-        failure = answer_lookup(c, c->inode, name);
-    inode_put(c->share, from);
-    return failure;
+        failure = host_link(c->share, c->other->fd, c->inode->fd, name);
+    return failure ? failure : answer_lookup(c, c->inode, name);
 }
 
 /* Two answers in one, for the entry is given back when the file can't be kept. */

@@ -19,7 +19,8 @@ enum {
     SILENT = 4,   /* no answer */
     EARLY = 8,    /* also before INIT */
     BY_FILE = 16, /* the node's own descriptor is not needed */
-    MINOR = 31,   /* of the protocol that is spoken */
+    TWO_NODES = 32,
+    MINOR = 31, /* of the protocol that is spoken */
     PAGE = 4096
 };
 
@@ -100,8 +101,8 @@ static const share_rule rules[] = {
     [FUSE_MKDIR] = {share_op_mkdir, CHANGES, ARGS(mkdir)},
     [FUSE_UNLINK] = {share_op_unlink, CHANGES, 0},
     [FUSE_RMDIR] = {share_op_rmdir, CHANGES, 0},
-    [FUSE_RENAME] = {share_op_rename, CHANGES, ARGS(rename)},
-    [FUSE_LINK] = {share_op_link, CHANGES, ARGS(link)},
+    [FUSE_RENAME] = {share_op_rename, CHANGES | TWO_NODES, ARGS(rename)},
+    [FUSE_LINK] = {share_op_link, CHANGES | TWO_NODES, ARGS(link)},
     [FUSE_OPEN] = {share_op_open, 0, ARGS(open)},
     [FUSE_READ] = {share_op_read, BY_FILE, ARGS(read)},
     [FUSE_WRITE] = {share_op_write, CHANGES | BY_FILE, ARGS(write)},
@@ -125,7 +126,7 @@ static const share_rule rules[] = {
     [FUSE_BATCH_FORGET] = {op_batch_forget, NO_NODE | SILENT, ARGS(batch)},
     [FUSE_FALLOCATE] = {share_op_fallocate, CHANGES | BY_FILE, ARGS(fallocate)},
     [FUSE_READDIRPLUS] = {share_op_readdirplus, 0, ARGS(read)},
-    [FUSE_RENAME2] = {share_op_rename2, CHANGES, ARGS(rename2)},
+    [FUSE_RENAME2] = {share_op_rename2, CHANGES | TWO_NODES, ARGS(rename2)},
     [FUSE_LSEEK] = {share_op_lseek, BY_FILE, ARGS(lseek)},
     [FUSE_COPY_FILE_RANGE] = {share_op_copy, CHANGES | BY_FILE, ARGS(copy)},
 };
@@ -161,6 +162,36 @@ static int run_mapped(share_call *c, const share_rule *op)
     return failure;
 }
 
+/* Descriptors of inodes are opened with the process's rights: that the guest knows an inode is its
+ * right to it, whoever asks. */
+static int get_inodes(share_call *c, const share_rule *op)
+{
+    int with_descriptor = !(op->flags & BY_FILE);
+    uint64_t other = 0;
+
+    switch (c->head.opcode) {
+    case FUSE_GETATTR:
+        with_descriptor = !(c->args.getattr.getattr_flags & FUSE_GETATTR_FH);
+        break;
+    case FUSE_SETATTR:
+        with_descriptor = !(c->args.setattr.valid & FATTR_FH);
+        break;
+    case FUSE_RENAME:
+        other = c->args.rename.newdir;
+        break;
+    case FUSE_RENAME2:
+        other = c->args.rename2.newdir;
+        break;
+    case FUSE_LINK:
+        other = c->args.link.oldnodeid;
+        break;
+    }
+    int failure = inode_get(c->share, c->head.nodeid, with_descriptor, &c->inode);
+    if (!failure && op->flags & TWO_NODES)
+        failure = inode_get(c->share, other, 1, &c->other);
+    return failure;
+}
+
 /* The order matters: what is no request at all is said before what is not allowed. */
 static int run(share_call *c, const share_rule *op)
 {
@@ -177,9 +208,10 @@ static int run(share_call *c, const share_rule *op)
     if (op->flags & CHANGES && c->share->flags & VSDK_SHARE_READ_ONLY)
         return -EROFS;
     if (!(op->flags & NO_NODE))
-        failure = inode_get(c->share, c->head.nodeid, !(op->flags & BY_FILE), &c->inode);
+        failure = get_inodes(c, op);
     if (!failure)
         failure = run_mapped(c, op);
+    inode_put(c->share, c->other);
     inode_put(c->share, c->inode);
     return failure;
 }

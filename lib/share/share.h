@@ -118,6 +118,7 @@ typedef struct share_call {
     uint64_t body; /* bytes of the answer behind its header */
     struct fuse_in_header head;
     share_inode *inode; /* of the header's node; busy */
+    share_inode *other; /* RENAME's new folder, or LINK's file; busy */
     union {             /* what follows the header, of a fixed size */
         struct fuse_init_in init;
         struct fuse_forget_in forget;

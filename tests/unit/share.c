@@ -769,6 +769,52 @@ Test(share, ranges_of_users)
     cr_assert(!chown(at("file"), 3, 3));
 }
 
+/* What the guest knows is reached by all its users, though its descriptor was given up and the way
+ * there is closed to this one. */
+Test(share, ranges_of_users_and_few_descriptors)
+{
+    vsdk_share_ids ids = {.guest = 0, .host = 100000, .count = 1000};
+    const char *const closed[] = {"folder", "folder/in", "folder/in/from", "folder/in/deep"};
+    uint64_t nodes[4], folder, node;
+    char name[16];
+
+    if (geteuid())
+        cr_skip_test("not root's");
+    cr_assert(!mkdir(at(closed[1]), 0777) && !mkdir(at(closed[3]), 0777));
+    put_file(at(closed[2]), "from");
+    cr_assert(!chmod(at(closed[1]), 0777) && !chmod(at(closed[3]), 0777));
+    cr_assert(!chown(at("folder"), 100000, 100000) && !chmod(at("folder"), 0700));
+    cr_assert(!chown(at(closed[2]), 100007, 100008) && !chmod(root, 0777));
+    share_with((vsdk_share_config){
+        .users = &ids, .groups = &ids, .user_count = 1, .group_count = 1, .descriptors_max = 4});
+    for (unsigned i = 0; i < 4; i++) {
+        folder = i ? nodes[i > 1] : ROOT;
+        nodes[i] =
+            node_of(folder, strrchr(closed[i], '/') ? strrchr(closed[i], '/') + 1 : closed[i]);
+    }
+    f.uid = 7;
+    f.gid = 8;
+    cr_assert_eq(fuse_lookup(&f, nodes[0], "in", NULL), EACCES);
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < 20; i++) {
+            snprintf(name, sizeof name, "n%u-%u", round, i);
+            cr_assert_eq(fuse_mknod(&f, ROOT, name, S_IFREG | 0644, &node), 0);
+        }
+        if (round == 0)
+            cr_assert_eq(fuse_rename(&f, ROOT, "n0-0", nodes[3], "moved", 0), 0);
+        else if (round == 1)
+            cr_assert_eq(fuse_rename(&f, ROOT, "n0-1", nodes[3], "other", RENAME_NOREPLACE), 0);
+        else if (round == 2)
+            cr_assert_eq(fuse_link(&f, nodes[2], ROOT, "linked"), 0);
+        else if (round == 3)
+            cr_assert(fuse_attr_of(&f, nodes[2]) != NULL);
+        else
+            cr_assert_eq(fuse_setattr(&f, nodes[2],
+                                      (struct fuse_setattr_in){.valid = FATTR_MODE, .mode = 0600}),
+                         0);
+    }
+}
+
 /* Thousands of inodes with a handful of descriptors: each is opened again when it is used. */
 Test(share, few_descriptors_are_enough)
 {
