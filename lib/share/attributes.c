@@ -101,7 +101,7 @@ static int set_size(share_call *c, int fd, const share_file *file)
         return -EFBIG;
     if (c->inode->type != S_IFREG)
         return c->inode->type == S_IFDIR ? -EISDIR : -EINVAL;
-    int by = writes ? fd : host_open_again(c->share, fd, O_WRONLY);
+    int by = writes ? fd : file_open(c->share, fd, O_WRONLY);
     if (by < 0)
         return by;
     int failure = sys_ftruncate(by, size);

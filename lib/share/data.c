@@ -18,13 +18,9 @@ static int open_to_use(share_call *c, int flags)
 {
     vsdk_share *share = c->share;
     int quiet = share->flags & VSDK_SHARE_READ_ONLY ? O_NOATIME : 0;
-    int fd = host_open_again(share, c->inode->fd, flags | quiet);
+    int fd = file_open(share, c->inode->fd, flags | quiet);
 
-    if (fd == -EPERM && quiet)
-        fd = host_open_again(share, c->inode->fd, flags);
-    if ((fd == -EMFILE || fd == -ENFILE) && inode_spare(share))
-        fd = host_open_again(share, c->inode->fd, flags);
-    return fd;
+    return fd == -EPERM && quiet ? file_open(share, c->inode->fd, flags) : fd;
 }
 
 /* The file is the guest's only when the answer has told it. */

@@ -6,6 +6,15 @@
 #include "share/share.h"
 #include <errno.h>
 
+int file_open(vsdk_share *share, int fd, int flags)
+{
+    int opened = host_open_again(share, fd, flags);
+
+    if ((opened == -EMFILE || opened == -ENFILE) && inode_spare(share))
+        opened = host_open_again(share, fd, flags);
+    return opened;
+}
+
 /* Its inode is counted by who puts it into the table. */
 static share_file *file_new(share_inode *inode, int fd, uint32_t flags)
 {

@@ -268,6 +268,15 @@ static int create(share_call *c, const char *name, int flags, int *is_new)
     return fd;
 }
 
+/* A new file of which the guest does not hear. One that somebody else has put in its place stays.
+ */
+static int take_back(share_call *c, const char *name, int is_new, int failure)
+{
+    if (is_new && failure && failure != -EAGAIN)
+        unlinkat(c->inode->fd, name, 0);
+    return failure;
+}
+
 /* The file that has the name already, as OPEN would open it; or the new one, which has to be the
  * one that the name is, for others make and take names too. */
 static int create_once(share_call *c, const char *name, uint32_t flags)
@@ -283,18 +292,16 @@ static int create_once(share_call *c, const char *name, uint32_t flags)
         failure = give_owner(c, fd);
     if (is_new && !failure)
         failure = give_mode(c, fd, c->args.create.mode & MODE_BITS);
-    if (failure) {
-        unlinkat(c->inode->fd, name, 0);
-        sys_close(fd);
-        return failure;
+    if (!failure) {
+        failure = inode_lookup(c->share, c->inode, name, &inode, &status);
+        failure = failure == -ENOENT ? -EAGAIN : failure;
     }
-    failure = inode_lookup(c->share, c->inode, name, &inode, &status);
     if (failure) {
         sys_close(is_new ? fd : -1);
-        return failure == -ENOENT ? -EAGAIN : failure;
+        return take_back(c, name, is_new, failure);
     }
     if (!is_new)
-        fd = failure = inode->type == S_IFREG   ? host_open_again(c->share, inode->fd, (int)flags)
+        fd = failure = inode->type == S_IFREG   ? file_open(c->share, inode->fd, (int)flags)
                        : inode->type == S_IFLNK ? -EAGAIN
                                                 : -EACCES;
     if (fd >= 0 && fstat(fd, &opened) != 0)
@@ -308,7 +315,7 @@ static int create_once(share_call *c, const char *name, uint32_t flags)
     if (failure)
         inode_forget(c->share, inode->id, 1);
     inode_put(c->share, inode);
-    return failure;
+    return take_back(c, name, is_new, failure);
 }
 
 /* -EAGAIN: somebody else was quicker, and there is another file now. */

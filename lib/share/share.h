@@ -210,7 +210,9 @@ int inode_open(vsdk_share *share, share_inode *inode);
  */
 int inode_spare(vsdk_share *share);
 
-/* files.c. */
+/* files.c. `fd` is one that is busy: a descriptor to use the file by, where another may be spared.
+ */
+int file_open(vsdk_share *share, int fd, int flags);
 int file_add(vsdk_share *share, share_inode *inode, int fd, uint32_t flags, uint64_t *id);
 int file_get(vsdk_share *share, uint64_t id, const share_inode *inode, share_file **file);
 void file_put(vsdk_share *share, share_file *file);

@@ -251,6 +251,11 @@ Test(share, creates_as_the_guest_asks)
     cr_assert_eq(fuse_mkdir(&f, ROOT, "all", 01777, &node), 0);
     cr_assert(!stat(at("all"), &status) && status.st_mode == (S_IFDIR | 01777));
     cr_assert_eq(fuse_mkdir(&f, ROOT, "all", 0755, &node), EEXIST);
+    /* Without room for the answer there is no file either. */
+    f.room = sizeof(struct fuse_out_header) + sizeof(struct fuse_entry_out);
+    cr_assert_eq(fuse_create(&f, ROOT, "late", O_RDWR, 0666, &node, &file), EINVAL);
+    f.room = 0;
+    cr_assert_eq(access(at("late"), F_OK), -1);
     cr_assert_eq(fuse_mknod(&f, ROOT, "node", S_IFREG | 0622, &node), 0);
     cr_assert(!stat(at("node"), &status) && status.st_mode == (S_IFREG | 0622));
 }
@@ -861,10 +866,16 @@ Test(share, limits)
     cr_assert_eq(fuse_lookup(&f, folder, "inner", NULL), ENFILE);
     cr_assert_eq(fuse_mkdir(&f, ROOT, "more", 0755, &node), ENFILE);
     cr_assert_eq(access(at("more"), F_OK), -1, "what the guest can't have is not left behind");
+    cr_assert_eq(fuse_create(&f, ROOT, "more", O_RDWR, 0644, &node, &file), ENFILE);
+    cr_assert_eq(access(at("more"), F_OK), -1);
     cr_assert_eq(list(ROOT, FUSE_READDIRPLUS, 4096, NULL, 0), 4);
     cr_assert_eq(fuse_open(&f, one, O_RDONLY, &first), 0);
     cr_assert_eq(fuse_open(&f, one, O_RDONLY, &file), 0);
     cr_assert_eq(fuse_open(&f, one, O_RDONLY, &file), ENFILE);
+    fuse_forget(&f, folder, 100);
+    cr_assert_eq(fuse_create(&f, ROOT, "more", O_RDWR, 0644, &node, &file), ENFILE);
+    cr_assert_eq(access(at("more"), F_OK), -1);
+    folder = node_of(ROOT, "folder");
     cr_assert_eq(fuse_release(&f, one, first), 0);
     cr_assert_eq(fuse_open(&f, one, O_RDONLY, &file), 0);
     cr_assert_neq(file, first);
@@ -893,6 +904,27 @@ Test(share, the_processs_limit_of_descriptors)
         snprintf(name, sizeof name, "n%u", i);
         node = node_of(ROOT, name);
         cr_assert_eq(fuse_open(&f, node, O_RDONLY, &file), 0);
+        cr_assert_eq(fuse_release(&f, node, file), 0);
+    }
+}
+
+/* The same by CREATE of files that are there: the last descriptor is the inode's. */
+Test(share, the_processs_limit_of_descriptors_and_create)
+{
+    struct rlimit limit;
+    char name[16];
+    uint64_t node, file;
+
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        put_file(at(name), name);
+    }
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = descriptors() + 40;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        cr_assert_eq(fuse_create(&f, ROOT, name, O_RDONLY, 0644, &node, &file), 0, "%u", i);
         cr_assert_eq(fuse_release(&f, node, file), 0);
     }
 }
