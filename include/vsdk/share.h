@@ -229,8 +229,10 @@ vsdk_status vsdk_share_save(vsdk_share *share, vsdk_state_writer *writer, vsdk_e
  * Read a session back, into the same folder or a copy of it.
  *
  * Each file and folder is opened again by its path. One that is gone, or is of another kind now,
- * answers ESTALE to the guest; of the same folder also one that was replaced. No request is under
- * way. When it fails the session is what it was.
+ * answers ESTALE to the guest; of the same folder also one that was replaced. With ranges of ids a
+ * state reaches no more than users of the guest could, so one answers ESTALE too that its owner, as
+ * the guest's, can't open, or that lies in a folder which its owner can't search. No request is
+ * under way. When it fails the session is what it was.
  *
  *   reader  (inout) Gives the field share.
  *

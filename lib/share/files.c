@@ -102,6 +102,18 @@ void file_remove(vsdk_share *share, uint64_t id, const share_inode *inode)
         file_free(file);
 }
 
+/* A state may be somebody's making: it opens no more than a guest could. */
+static int open_as_owner(vsdk_share *share, int fd, int flags)
+{
+    int failure = host_become_owner(share, fd);
+
+    if (failure)
+        return failure;
+    int opened = host_open_again(share, fd, flags);
+    host_return(share);
+    return opened;
+}
+
 /* With the share's lock. What can't be opened again is there, and stale. */
 int file_restore(vsdk_share *share, uint64_t id, share_inode *inode, uint32_t flags)
 {
@@ -117,7 +129,7 @@ int file_restore(vsdk_share *share, uint64_t id, share_inode *inode, uint32_t fl
     file->id = id;
     inode->refs++;
     if (!inode_open(share, inode)) {
-        int fd = host_open_again(share, inode->fd, (int)flags);
+        int fd = open_as_owner(share, inode->fd, (int)flags);
         file->fd = fd < 0 ? -1 : fd;
     }
     return 0;

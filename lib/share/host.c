@@ -188,8 +188,23 @@ int host_become(vsdk_share *share, uint32_t user, uint32_t group)
     return -EPERM;
 }
 
+int host_become_owner(vsdk_share *share, int fd)
+{
+    struct stat status;
+    uint32_t user, group;
+
+    if (share->owners != OWNERS_MAPPED)
+        return 0;
+    if (fstatat(fd, "", &status, AT_EMPTY_PATH) != 0)
+        return -errno;
+    owner_in_guest(share, &status, &user, &group);
+    return host_become(share, user, group);
+}
+
 void host_return(vsdk_share *share)
 {
+    if (share->owners != OWNERS_MAPPED)
+        return;
     setfsuid(share->user);
     setfsgid(share->group);
     syscall(SYS_setgroups, share->extra_count, share->extra);

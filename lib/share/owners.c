@@ -57,6 +57,20 @@ uint32_t owner_guest_group(const vsdk_share *share, uint32_t group)
     return to_guest(share->owners, share->groups, share->group_count, share->group, group);
 }
 
+/* Whoever of the guest's may open the file mostly is one of these: a load does not know who it was.
+ */
+void owner_in_guest(const vsdk_share *share, const struct stat *status, uint32_t *user,
+                    uint32_t *group)
+{
+    uint32_t unused;
+
+    *user = map(share->users, share->user_count, 0, status->st_uid, &unused) ? status->st_uid
+                                                                             : share->users[0].host;
+    *group = map(share->groups, share->group_count, 0, status->st_gid, &unused)
+                 ? status->st_gid
+                 : share->groups[0].host;
+}
+
 static int overlap(uint32_t a, uint32_t b, uint32_t a_count, uint32_t b_count)
 {
     return a <= b ? b - a < a_count : a - b < b_count;

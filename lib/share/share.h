@@ -170,12 +170,18 @@ ssize_t host_entries(int fd, void *to, size_t bytes);
 /* Runs the thread with the mapped rights of a caller in the guest, and back. */
 int host_become(vsdk_share *share, uint32_t user, uint32_t group);
 void host_return(vsdk_share *share);
+/* The same as a user of the guest's who may have opened this: its owner, if that is one. Without
+ * ranges it does nothing. */
+int host_become_owner(vsdk_share *share, int fd);
 
 /* owners.c: 0 when there is no such id. */
 int owner_to_host(const vsdk_share *share, uint32_t user, uint32_t group, uint32_t *host_user,
                   uint32_t *host_group);
 uint32_t owner_guest_user(const vsdk_share *share, uint32_t user);
 uint32_t owner_guest_group(const vsdk_share *share, uint32_t group);
+/* The host's ids of a file, where they are the guest's; else the first ones that the guest has. */
+void owner_in_guest(const vsdk_share *share, const struct stat *status, uint32_t *user,
+                    uint32_t *group);
 vsdk_status owners_read(vsdk_share *share, const vsdk_share_config *config, const char *operation,
                         vsdk_error *error);
 

@@ -173,6 +173,18 @@ static int read_inode(session_bytes *s, saved_inode *inode)
     return is_name(inode->name, inode->name_length) ? 0 : -EINVAL;
 }
 
+/* A folder that is closed to the guest's users is closed to a state, too. */
+static int search_as_owner(vsdk_share *share, const share_inode *folder, const char *name)
+{
+    int failure = folder->fd < 0 ? -ESTALE : host_become_owner(share, folder->fd);
+
+    if (failure)
+        return failure;
+    int fd = host_open_name(share, folder->fd, name);
+    host_return(share);
+    return fd;
+}
+
 /* Looks at the file by its place. In a copy of the folder it has another identity; in the same one
  * it must be the same. What is gone keeps the identity that it had, and is stale. A handle of
  * somebody else's making would reach any file of the file system: it is compared, not opened, so
@@ -182,7 +194,7 @@ static void identify(vsdk_share *share, const share_inode *folder, const char *n
 {
     struct stat status;
     share_identity found;
-    int fd = folder->fd < 0 ? -1 : host_open_name(share, folder->fd, name);
+    int fd = search_as_owner(share, folder, name);
 
     *identity = saved->identity;
     memset(&identity->handle, 0, sizeof identity->handle);

@@ -1116,6 +1116,46 @@ Test(share, a_session_is_saved)
     cr_assert(other != folder && other != inner && other != gone && other != made);
 }
 
+/* With ranges a state opens what a user of the guest's could open, and nothing else. */
+Test(share, a_session_of_ranges_is_loaded)
+{
+    static const char *const names[] = {"own", "closed", "public"};
+    vsdk_share_ids ids = {.guest = 0, .host = 100000, .count = 1000};
+    vsdk_share_config config = {.users = &ids, .groups = &ids, .user_count = 1, .group_count = 1};
+    uint64_t nodes[3], files[3], folder, inner, file;
+
+    if (geteuid())
+        cr_skip_test("not root's");
+    for (unsigned i = 0; i < 3; i++) {
+        put_file(at(names[i]), "text");
+        cr_assert(!chown(at(names[i]), 100007, 100008) && !chmod(at(names[i]), 0600));
+    }
+    cr_assert(!chown(at("folder"), 100007, 100008) && !chmod(at("folder"), 0700));
+    share_with(config);
+    f.uid = 7;
+    f.gid = 8;
+    for (unsigned i = 0; i < 3; i++) {
+        nodes[i] = node_of(ROOT, names[i]);
+        cr_assert_eq(fuse_open(&f, nodes[i], O_RDONLY, &files[i]), 0);
+    }
+    folder = node_of(ROOT, "folder");
+    inner = node_of(folder, "inner");
+    save();
+    cr_assert(!chown(at("closed"), 0, 0));
+    cr_assert(!chown(at("public"), 0, 0) && !chmod(at("public"), 0644));
+    share_with(config);
+    cr_assert_eq(load(), VSDK_OK, "%s", why.message);
+    cr_assert_eq(fuse_read(&f, nodes[0], files[0], 0, 10), 0);
+    cr_assert_eq(fuse_read(&f, nodes[1], files[1], 0, 10), ESTALE);
+    cr_assert_eq(fuse_read(&f, nodes[2], files[2], 0, 10), 0);
+    cr_assert_eq(fuse_open(&f, inner, O_RDONLY, &file), 0);
+    cr_assert(!chown(at("folder"), 0, 0));
+    cr_assert_eq(load(), VSDK_OK);
+    cr_assert_eq(fuse_open(&f, inner, O_RDONLY, &file), ESTALE);
+    /* The thread is who it was. */
+    cr_assert(!chown(at("own"), 3, 3));
+}
+
 /* Into a copy: the numbers of its files are others. */
 Test(share, a_session_is_loaded_into_a_copy)
 {
