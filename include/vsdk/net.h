@@ -17,8 +17,8 @@
  *
  * Offloads. Where both sides know how, a frame may be sent with its checksum unfinished, or larger
  * than the wire takes, with a note of what is missing (vsdk_net_offload). What may be sent so tells
- * vsdk_net_offloads, what a reader takes it says by vsdk_net_accept; a reader that has said nothing
- * gets frames as they are on a wire.
+ * vsdk_net_offloads_of, what a reader takes it says by vsdk_net_accept; a reader that has said
+ * nothing gets frames as they are on a wire.
  *
  * Sending and receiving have a lock each. One network has one reader and one writer: with several
  * threads each frame goes to one of them.
@@ -454,7 +454,9 @@ vsdk_net_events vsdk_net_ready(vsdk_net *net);
  *   event  VSDK_NET_READABLE or VSDK_NET_WRITABLE.
  *
  * Returns: a pollable descriptor, the network's: neither read nor close it; -1 when it fails, and
- * error says why: VSDK_ERROR_LIMIT for descriptors (borrowed).
+ * error says why: VSDK_ERROR_INVALID_ARGUMENT for an event that is neither, VSDK_ERROR_LIMIT when
+ * there are no more descriptors, VSDK_ERROR_NO_MEMORY or VSDK_ERROR_SYSTEM when the system has no
+ * memory for one, or refuses it (borrowed).
  * Given NULL: returns -1.
  * Threads: any. Blocks: no. From callbacks: yes. States: any. Backends: all. Since 0.1.
  */

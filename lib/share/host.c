@@ -115,7 +115,8 @@ int host_open_handle(vsdk_share *share, const share_handle *handle)
     return high(open_by_handle_at(share->root, &room.handle, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
-/* Handles of another mount could not be told from those of ours. */
+/* Another mount's handle may be the same bytes as one of ours: it is opened beneath our root, and
+ * what is found so is compared with the device, too (inodes.c, check). */
 static void find_handle(int fd, share_handle *handle)
 {
     handle_room room = {.handle = {.handle_bytes = SHARE_HANDLE_MOST}};
