@@ -111,9 +111,9 @@ static vsdk_status map(net_card *card, net_views *v, const vsdk_virtio_chain *ch
 
 /* Sending. */
 
-/* What the driver says of its frame, if it may say so. 0 if not. */
-static int read_header(const net_card *card, const net_header *h, uint64_t length,
-                       vsdk_net_offload *o)
+/* What the driver says of its frame, if it may say so. 0 if not. That it fits the frame is for
+ * vsdk_net_send to check. */
+static int read_header(const net_card *card, const net_header *h, vsdk_net_offload *o)
 {
     vsdk_net_offloads may = offloads_of(atomic_load(&card->features), 0);
     unsigned type = 0;
@@ -127,8 +127,7 @@ static int read_header(const net_card *card, const net_header *h, uint64_t lengt
         o->flags = VSDK_NET_NEEDS_CHECKSUM;
         o->checksum_start = le16toh(h->checksum_start);
         o->checksum_offset = le16toh(h->checksum_offset);
-        if (!(may & VSDK_NET_CHECKSUM) ||
-            (uint32_t)o->checksum_start + o->checksum_offset + 2 > length)
+        if (!(may & VSDK_NET_CHECKSUM))
             return 0;
     }
     o->gso = gso_types[type].gso;
@@ -155,7 +154,7 @@ static vsdk_status send_chain(net_card *card, const vsdk_virtio_chain *chain)
     status = vsdk_virtio_read(card->device, chain, 0, &header, sizeof header, NULL);
     if (status)
         return status;
-    if (!read_header(card, &header, length, &offload) || !is_up(card))
+    if (!read_header(card, &header, &offload) || !is_up(card))
         return VSDK_ERROR_RANGE;
     status = map(card, v, chain, VSDK_DMA_FROM_GUEST, sizeof header, length);
     if (!status)
