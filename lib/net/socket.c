@@ -6,6 +6,7 @@
  * copy, since the socket may take a part of it: the rest goes before the next one. A length that no
  * frame has means that the two ends do not speak of the same thing: nothing that follows could be
  * trusted, and the network has ended. */
+#include "base/socket.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "net/fd.h"
@@ -51,8 +52,8 @@ static vsdk_status stream_read(fd_net *f)
     if (!cut && !atomic_load(&f->ended)) {
         memmove(f->in.bytes, f->in.bytes + f->in.first, f->in.held);
         f->in.first = 0;
-        ssize_t got = recv(f->fd, f->in.bytes + f->in.held, STREAM_ROOM - f->in.held, MSG_DONTWAIT);
-        if (!got || (got < 0 && is_over(errno)))
+        int got = socket_receive(f->fd, f->in.bytes + f->in.held, STREAM_ROOM - f->in.held);
+        if (!got || (got < 0 && is_over(-got)))
             cut = -1;
         if (got > 0) {
             f->in.held += (uint32_t)got;
@@ -68,11 +69,10 @@ static vsdk_status stream_read(fd_net *f)
 
 static void stream_flush(fd_net *f)
 {
-    ssize_t sent =
-        send(f->fd, f->out.bytes + f->out.first, f->out.held, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int sent = socket_send(f->fd, f->out.bytes + f->out.first, f->out.held);
 
-    if (sent < 0 && is_over(errno))
-        sent = f->out.held; /* nobody will read it; the reader hears of the end */
+    if (sent < 0 && is_over(-sent))
+        sent = (int)f->out.held; /* nobody will read it; the reader hears of the end */
     if (sent > 0) {
         f->out.first += (uint32_t)sent;
         f->out.held -= (uint32_t)sent;

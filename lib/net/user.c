@@ -128,16 +128,28 @@ static short came_for(void *user, int index)
     return index < 0 || (uint32_t)index >= u->before_count ? 0 : u->before[index].revents;
 }
 
-/* What was waited for and is not any more would keep the loop awake. */
+/* From `at` on and around; it is moved behind what was found. */
+static int is_waited_for(const user_net *u, int fd, uint32_t *at)
+{
+    for (uint32_t i = 0; i < u->count; i++) {
+        uint32_t here = (*at + i) % u->count;
+        if (u->polls[here].fd == fd) {
+            *at = here + 1;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What was waited for and is not any more would keep the loop awake. libslirp tells its sockets in
+ * one order, so each is looked for behind the last. */
 static void forget_others(user_net *u)
 {
-    for (uint32_t i = 0; i < u->before_count; i++) {
-        int kept = 0;
-        for (uint32_t k = 0; !kept && k < u->count; k++)
-            kept = u->polls[k].fd == u->before[i].fd;
-        if (!kept)
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < u->before_count; i++)
+        if (!is_waited_for(u, u->before[i].fd, &at))
             epoll_ctl(u->epoll, EPOLL_CTL_DEL, u->before[i].fd, NULL);
-    }
 }
 
 /* A guest that never stops sending has its turns: the watch tells again of what is left. */
