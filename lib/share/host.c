@@ -131,9 +131,8 @@ static void find_handle(int fd, share_handle *handle)
     memcpy(handle->bytes, room.bytes + sizeof room.handle, handle->length);
 }
 
-int host_identify(vsdk_share *share, int fd, share_identity *identity, struct stat *status)
+int host_identify(int fd, share_identity *identity, struct stat *status)
 {
-    (void)share;
     if (fstatat(fd, "", status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
         return -errno;
     identity->device = status->st_dev;

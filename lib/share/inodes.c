@@ -206,14 +206,13 @@ int inode_table_begin(vsdk_share *share)
     root->id = SHARE_ROOT;
     root->fd = share->root;
     root->type = S_IFDIR;
-    host_identify(share, share->root, &root->identity, &status);
+    host_identify(share->root, &root->identity, &status);
     chain_add(t, root);
     return 0;
 }
 
-void inode_table_end(vsdk_share *share, share_table *t)
+void inode_table_end(share_table *t)
 {
-    (void)share;
     for (uint32_t i = 1; i < t->files.count; i++) {
         share_file *file = t->files.list[i].object;
         if (!file)
@@ -258,14 +257,14 @@ static const char *path_of(const share_inode *inode, char *room, size_t length, 
 }
 
 /* Who is here by its place now may be somebody else. */
-static int check(vsdk_share *share, const share_inode *inode, int fd)
+static int check(const share_inode *inode, int fd)
 {
     share_identity found;
     struct stat status;
 
     if (fd < 0)
         return fd;
-    if (!host_identify(share, fd, &found, &status) && is_same(&found, &inode->identity) &&
+    if (!host_identify(fd, &found, &status) && is_same(&found, &inode->identity) &&
         (status.st_mode & S_IFMT) == inode->type)
         return fd;
     sys_close(fd);
@@ -279,9 +278,9 @@ static int open_again(vsdk_share *share, const share_inode *inode)
     const char *path = path_of(inode, room, sizeof room, &from);
 
     if (path)
-        fd = check(share, inode, host_open_name(share, from, path));
+        fd = check(inode, host_open_name(share, from, path));
     if (fd < 0 && fd != -EMFILE && fd != -ENFILE)
-        fd = check(share, inode, host_open_handle(share, &inode->identity.handle));
+        fd = check(inode, host_open_handle(share, &inode->identity.handle));
     return fd;
 }
 
@@ -394,11 +393,10 @@ void inode_unplace(vsdk_share *share, share_inode *inode, const share_inode *fol
     lock_give(&share->lock);
 }
 
-static share_inode *inode_new(vsdk_share *share, const share_identity *identity, uint32_t type)
+static share_inode *inode_new(const share_identity *identity, uint32_t type)
 {
     share_inode *inode = alloc_zeroed(sizeof *inode);
 
-    (void)share;
     if (!inode)
         return NULL;
     inode->fd = -1;
@@ -424,7 +422,7 @@ static int remember(vsdk_share *share, share_inode *folder, const char *name, in
     int failure = folder->dead ? -ESTALE : 0;
 
     if (!failure && !found) {
-        found = inode_new(share, identity, type);
+        found = inode_new(identity, type);
         failure = found ? slots_add(&t->inodes, found, &found->id) : -ENOMEM;
         if (!failure)
             table_has(t, found);
@@ -460,7 +458,7 @@ int inode_lookup(vsdk_share *share, share_inode *folder, const char *name, share
 {
     share_identity identity;
     int fd = open_name(share, folder, name);
-    int failure = fd < 0 ? fd : host_identify(share, fd, &identity, status);
+    int failure = fd < 0 ? fd : host_identify(fd, &identity, status);
 
     if (failure) {
         sys_close(fd);
@@ -480,7 +478,7 @@ int inode_find(vsdk_share *share, share_inode *folder, const char *name, share_i
     share_identity identity;
     struct stat status;
     int fd = open_name(share, folder, name);
-    int failure = fd < 0 ? fd : host_identify(share, fd, &identity, &status);
+    int failure = fd < 0 ? fd : host_identify(fd, &identity, &status);
 
     *inode = NULL;
     lock_take(&share->lock);
@@ -516,7 +514,7 @@ int inode_restore(vsdk_share *share, uint64_t id, uint64_t lookups, uint32_t typ
                   const share_identity *identity, share_inode *parent, const char *name)
 {
     share_table *t = &share->table;
-    share_inode *inode = inode_new(share, identity, type);
+    share_inode *inode = inode_new(identity, type);
 
     if (!inode)
         return -ENOMEM;

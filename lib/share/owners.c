@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who owns what: ids of the guest's and ids of the host's. The rules stand in share.h; an id that
  * is no one's on the other side is nobody there, and can do nothing here. */
+#include "base/checked.h"
 #include "base/error.h"
 #include "share/share.h"
 #include <string.h>
@@ -71,19 +72,14 @@ void owner_in_guest(const vsdk_share *share, const struct stat *status, uint32_t
                  : share->groups[0].host;
 }
 
-static int overlap(uint32_t a, uint32_t b, uint32_t a_count, uint32_t b_count)
-{
-    return a <= b ? b - a < a_count : a - b < b_count;
-}
-
 /* The last id means "leave it" to the host. */
 static int is_wrong(const vsdk_share_ids *r, uint32_t i)
 {
     if (!r[i].count || r[i].guest > UINT32_MAX - r[i].count || r[i].host > UINT32_MAX - r[i].count)
         return 1;
     for (uint32_t j = 0; j < i; j++)
-        if (overlap(r[i].guest, r[j].guest, r[i].count, r[j].count) ||
-            overlap(r[i].host, r[j].host, r[i].count, r[j].count))
+        if (ranges_overlap(r[i].guest, r[i].count, r[j].guest, r[j].count) ||
+            ranges_overlap(r[i].host, r[i].count, r[j].host, r[j].count))
             return 1;
     return 0;
 }

@@ -28,7 +28,7 @@ enum {
 /* In reverse order; what was never opened is -1. */
 static void share_free(vsdk_share *share)
 {
-    inode_table_end(share, &share->table);
+    inode_table_end(&share->table);
     sys_close(share->proc);
     sys_close(share->root);
     lock_destroy(&share->lock);
@@ -94,9 +94,8 @@ static vsdk_status look_at_host(vsdk_share *share, const vsdk_share_config *conf
         return folder_failed(config, -fd, operation, error);
     /* Root may open by handles, on file systems that have them. */
     share->by_handle = 1;
-    int handle = host_identify(share, fd, &identity, &status)
-                     ? -1
-                     : host_open_handle(share, &identity.handle);
+    int handle =
+        host_identify(fd, &identity, &status) ? -1 : host_open_handle(share, &identity.handle);
     share->by_handle = handle >= 0;
     sys_close(handle);
     sys_close(fd);

@@ -160,7 +160,7 @@ int host_open_name(vsdk_share *share, int folder, const char *path); /* O_PATH, 
 int host_create(vsdk_share *share, int folder, const char *name, int flags, mode_t mode);
 int host_open_again(vsdk_share *share, int fd, int flags); /* a regular file's or folder's */
 int host_open_handle(vsdk_share *share, const share_handle *handle);
-int host_identify(vsdk_share *share, int fd, share_identity *identity, struct stat *status);
+int host_identify(int fd, share_identity *identity, struct stat *status);
 int host_set_mode(vsdk_share *share, int fd, mode_t mode);
 int host_set_times(vsdk_share *share, int fd, const struct timespec times[2]);
 int host_link(vsdk_share *share, int fd, int folder, const char *name);
@@ -194,7 +194,7 @@ void slots_order(share_slots *slots); /* which are free, after slots_put */
 
 /* inodes.c. `busy` inodes are given back with inode_put. */
 int inode_table_begin(vsdk_share *share); /* an empty table with the root in it */
-void inode_table_end(vsdk_share *share, share_table *table);
+void inode_table_end(share_table *table);
 int inode_get(vsdk_share *share, uint64_t id, int with_descriptor, share_inode **inode);
 void inode_put(vsdk_share *share, share_inode *inode);
 /* One that a name of a folder is now; the guest has a lookup more. */

@@ -199,7 +199,7 @@ static void identify(vsdk_share *share, const share_inode *folder, const char *n
     *identity = saved->identity;
     memset(&identity->handle, 0, sizeof identity->handle);
     *is_here = 0;
-    if (fd >= 0 && !host_identify(share, fd, &found, &status) &&
+    if (fd >= 0 && !host_identify(fd, &found, &status) &&
         (status.st_mode & S_IFMT) == saved->type) {
         int same = found.device == saved->identity.device &&
                    found.number == saved->identity.number &&
@@ -332,10 +332,10 @@ static int replace(vsdk_share *share, session_bytes *s)
     if (!failure)
         failure = restore(share, s);
     if (failure) {
-        inode_table_end(share, &share->table);
+        inode_table_end(&share->table);
         share->table = before;
     } else {
-        inode_table_end(share, &before);
+        inode_table_end(&before);
     }
     lock_give(&share->lock);
     return failure;
@@ -353,7 +353,7 @@ int share_reset(vsdk_share *share)
     if (failure)
         share->table = before;
     else
-        inode_table_end(share, &before);
+        inode_table_end(&before);
     lock_give(&share->lock);
     sys_cancel_back(cancel);
     return failure;
