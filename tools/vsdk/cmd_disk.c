@@ -20,14 +20,14 @@ static const char usage[] =
     "       vsdk disk convert [--format NAME] [--to NAME] FILE NEW\n"
     "       vsdk disk check [--format NAME] [--repair] FILE\n"
     "       vsdk disk resize [--format NAME] [--shrink] FILE SIZE\n"
-    "       vsdk disk commit [--format NAME] FILE\n"
+    "       vsdk disk commit [--format NAME] --backing-format NAME FILE\n"
     "\n"
     "info     what an image is\n"
     "create   a new image, qcow2 without --format; --backing: on top of another one\n"
     "convert  copy an image into a new one, raw without --to; what is zero takes no room\n"
     "check    look for what is wrong; status 1 for errors, 2 for leaks alone\n"
     "resize   give an image another capacity\n"
-    "commit   write what an image has into its backing file\n"
+    "commit   write what an image has into its backing file, whose format has to be given\n"
     "\n"
     "  --allow FILE          a backing file that the image may name, and theirs; may be\n"
     "                        repeated. No other file is opened\n"
@@ -305,13 +305,17 @@ static int backing_path(const char *image, const char *backing, char *path, size
 }
 
 /* The backing file is locked for reading as long as the image is open over it, by this very
- * process: so it is opened without a lock of its own. */
+ * process: so it is opened without a lock of its own. Its format is never looked for: what a guest
+ * wrote, and an earlier commit put there, can make a raw file look like any other. */
 static int disk_commit(const disk_options *o)
 {
     char path[PATH_MAX];
     vsdk_disk *disk, *below;
     vsdk_disk_info info, under;
 
+    if (!o->backing_format)
+        return complain("commit: say by --backing-format what the backing file is (raw, qcow2): a "
+                        "guest can have written what it looks like");
     if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, NULL, &disk))
         return STATUS_FAILED;
     int failed = get_info(disk, &info);
