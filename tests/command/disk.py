@@ -88,5 +88,23 @@ def commit():
             "like.qcow2")
 
 
+def convert_fails():
+    """The table of a cluster is where none can be: what is before it can be read."""
+    write("from.raw", pattern(CAPACITY))
+    disk("convert", "--to", "qcow2", "from.raw", "broken.qcow2")
+    image = bytearray(read("broken.qcow2"))
+    level1 = int.from_bytes(image[40:48], "big")
+    level2 = int.from_bytes(image[level1:level1 + 8], "big") & 0xfffffffffffe00
+    last = level2 + 8 * (CAPACITY // 65536 - 1)
+    image[last:last + 8] = (1 << 63 | 0x200).to_bytes(8, "big")
+    write("broken.qcow2", image)
+    refused("convert of a broken image", b"vsdk_disk_read", "convert", "broken.qcow2", "half.raw")
+    result(not os.path.exists("half.raw"), "no half-made image is left behind")
+    write("mine.raw", b"mine")
+    refused("convert onto a file that is there", b"mine.raw", "convert", "from.raw", "mine.raw")
+    result(read("mine.raw") == b"mine", "which stays as it was")
+
+
 commit()
+convert_fails()
 done()

@@ -134,19 +134,16 @@ static int parse(disk_options *o, int argc, char **argv, int wanted)
 
 /* Names what could not be opened: the library's message is about what is in it. */
 static int open_disk(const disk_options *o, const char *path, vsdk_disk_format format,
-                     uint32_t flags, const char *also, vsdk_disk **disk)
+                     uint32_t flags, vsdk_disk **disk)
 {
-    const char *allowed[ALLOWED_MAX + 1];
     vsdk_disk_config config = {.size = sizeof config,
                                .path = path,
                                .descriptor = -1,
                                .format = format,
                                .flags = flags,
-                               .allowed = allowed,
-                               .allowed_count = o->allowed_count + (also != NULL)};
+                               .allowed = o->allowed,
+                               .allowed_count = o->allowed_count};
 
-    memcpy(allowed, o->allowed, sizeof o->allowed);
-    allowed[o->allowed_count] = also;
     return vsdk_disk_open(&config, disk, &error) ? (report(&error), -1) : 0;
 }
 
@@ -161,7 +158,7 @@ static int disk_info(const disk_options *o)
     vsdk_disk *disk;
     vsdk_disk_info info;
 
-    if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, NULL, &disk))
+    if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, &disk))
         return STATUS_FAILED;
     int failed = get_info(disk, &info);
     if (!failed) {
@@ -212,13 +209,9 @@ static int is_zero(const uint8_t *bytes, uint64_t length)
 /* What `to` has already is not written: zeros of a new image, or what the backing file has. */
 static vsdk_status copy_all(vsdk_disk *from, vsdk_disk *to, uint64_t capacity, int compare)
 {
-    uint8_t *bytes = malloc(2 * (size_t)COPY), *there = bytes + COPY;
+    static uint8_t bytes[COPY], there[COPY];
     vsdk_status status = VSDK_OK;
 
-    if (!bytes) {
-        complain("no memory");
-        return error.code = VSDK_ERROR_NO_MEMORY;
-    }
     for (uint64_t at = 0; !status && at < capacity; at += COPY) {
         uint64_t count = capacity - at < COPY ? capacity - at : COPY;
         progress(at, capacity);
@@ -232,10 +225,11 @@ static vsdk_status copy_all(vsdk_disk *from, vsdk_disk *to, uint64_t capacity, i
         status = vsdk_disk_flush(to, &error);
     if (!status)
         progress(capacity, capacity);
-    free(bytes);
     return status;
 }
 
+/* What was begun and not ended is no image: it goes again. There was none before, or it would not
+ * have been made. */
 static int disk_convert(const disk_options *o)
 {
     vsdk_disk_image image = {.size = sizeof image,
@@ -245,17 +239,20 @@ static int disk_convert(const disk_options *o)
     vsdk_disk *from, *to;
     vsdk_disk_info info;
 
-    if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, NULL, &from))
+    if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, &from))
         return STATUS_FAILED;
     int failed = get_info(from, &info);
     image.capacity = info.capacity;
-    if (!failed && vsdk_disk_create_image(&image, &error))
+    int made = !failed && !vsdk_disk_create_image(&image, &error);
+    if (!failed && !made)
         failed = (report(&error), -1);
-    if (!failed && !(failed = open_disk(o, image.path, image.format, 0, NULL, &to))) {
+    if (!failed && !(failed = open_disk(o, image.path, image.format, 0, &to))) {
         if (copy_all(from, to, info.capacity, 0))
             failed = (report(&error), -1);
         vsdk_disk_close(to);
     }
+    if (made && failed)
+        unlink(image.path);
     vsdk_disk_close(from);
     return failed ? STATUS_FAILED : 0;
 }
@@ -265,7 +262,7 @@ static int disk_check(const disk_options *o)
     vsdk_disk_report found = {.size = sizeof found};
     vsdk_disk *disk;
 
-    if (open_disk(o, o->words[0], o->format, o->repair ? 0 : VSDK_DISK_READ_ONLY, NULL, &disk))
+    if (open_disk(o, o->words[0], o->format, o->repair ? 0 : VSDK_DISK_READ_ONLY, &disk))
         return STATUS_FAILED;
     vsdk_status status = vsdk_disk_check(disk, o->repair ? VSDK_DISK_REPAIR : 0, &found, &error);
     vsdk_disk_close(disk);
@@ -281,7 +278,7 @@ static int disk_resize(const disk_options *o)
     vsdk_disk *disk;
     uint64_t size;
 
-    if (size_of(o->words[1], &size) || open_disk(o, o->words[0], o->format, 0, NULL, &disk))
+    if (size_of(o->words[1], &size) || open_disk(o, o->words[0], o->format, 0, &disk))
         return STATUS_FAILED;
     int failed = get_info(disk, &info);
     if (!failed && size < info.capacity && !o->shrink)
@@ -316,13 +313,12 @@ static int disk_commit(const disk_options *o)
     if (!o->backing_format)
         return complain("commit: say by --backing-format what the backing file is (raw, qcow2): a "
                         "guest can have written what it looks like");
-    if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, NULL, &disk))
+    if (open_disk(o, o->words[0], o->format, VSDK_DISK_READ_ONLY, &disk))
         return STATUS_FAILED;
     int failed = get_info(disk, &info);
     if (!failed && (!info.backing || backing_path(o->words[0], info.backing, path, sizeof path)))
         failed = complain("%s has no backing file", o->words[0]);
-    if (!failed &&
-        !(failed = open_disk(o, path, o->backing_format, VSDK_DISK_NO_LOCK, NULL, &below))) {
+    if (!failed && !(failed = open_disk(o, path, o->backing_format, VSDK_DISK_NO_LOCK, &below))) {
         failed = get_info(below, &under);
         if (!failed && under.capacity < info.capacity &&
             vsdk_disk_resize(below, info.capacity, &error))
