@@ -4,12 +4,10 @@
  * and only to a terminal. */
 #include "command.h"
 #include "words.h"
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,23 +58,6 @@ typedef struct disk_options {
 
 static vsdk_error error;
 
-static int size_of(const char *text, uint64_t *size)
-{
-    static const char suffixes[] = "kmgt";
-    char *end;
-
-    errno = 0;
-    *size = strtoull(text, &end, 10);
-    const char *suffix = *end ? strchr(suffixes, *end | 0x20) : NULL;
-    unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
-    if (end == text || strchr(text, '-') || (*end && (!suffix || end[1])))
-        return complain("%s is not a size: bytes, or a number with K, M, G or T", text), -1;
-    if (errno || *size > UINT64_MAX >> shift)
-        return complain("%s is too large", text), -1;
-    *size <<= shift;
-    return 0;
-}
-
 static int format_of(const char *option, vsdk_disk_format *format)
 {
     return words_choice(option, optarg, vsdk_disk_format_name, VSDK_DISK_VHDX + 1, format);
@@ -95,7 +76,7 @@ static int take(disk_options *o, int option)
         o->backing = optarg;
         return 0;
     case CLUSTER:
-        return size_of(optarg, &o->cluster);
+        return words_size("--cluster", optarg, &o->cluster);
     case REPAIR:
         o->repair = 1;
         return 0;
@@ -184,7 +165,7 @@ static int disk_create(const disk_options *o)
 
     if (o->cluster > UINT32_MAX)
         return complain("--cluster is too large");
-    if (size_of(o->words[1], &image.capacity))
+    if (words_size("SIZE", o->words[1], &image.capacity))
         return STATUS_FAILED;
     return vsdk_disk_create_image(&image, &error) ? report(&error) : 0;
 }
@@ -278,7 +259,7 @@ static int disk_resize(const disk_options *o)
     vsdk_disk *disk;
     uint64_t size;
 
-    if (size_of(o->words[1], &size) || open_disk(o, o->words[0], o->format, 0, &disk))
+    if (words_size("SIZE", o->words[1], &size) || open_disk(o, o->words[0], o->format, 0, &disk))
         return STATUS_FAILED;
     int failed = get_info(disk, &info);
     if (!failed && size < info.capacity && !o->shrink)

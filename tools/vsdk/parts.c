@@ -98,6 +98,16 @@ static int cache(const char *text, vsdk_disk_config *config)
                         &config->cache);
 }
 
+/* A word that may be given several times. */
+static int keep(const char **list, uint32_t *count, uint32_t most, const char *word,
+                const char *value)
+{
+    if (*count == most)
+        return complain("%s %u times at most", word, most), -1;
+    list[(*count)++] = value;
+    return 0;
+}
+
 /* FILE[,ro][,format=NAME][,backing=FILE][,overlay=FILE][,cache=NAME][,serial=TEXT] */
 static int make_disk(char *text, vsdk_pc *pc, made_parts *made)
 {
@@ -116,8 +126,8 @@ static int make_disk(char *text, vsdk_pc *pc, made_parts *made)
         else if (!strcmp(word, "format") && value)
             bad = words_choice("disk format", value, vsdk_disk_format_name, VSDK_DISK_VHDX + 1,
                                &config.format);
-        else if (!strcmp(word, "backing") && value && config.allowed_count < PARTS_MAX - 1)
-            allowed[config.allowed_count++] = value;
+        else if (!strcmp(word, "backing") && value)
+            bad = keep(allowed, &config.allowed_count, PARTS_MAX - 1, "--disk: backing=", value);
         else if (!strcmp(word, "overlay") && value)
             overlay = value;
         else if (!strcmp(word, "cache") && value)
@@ -224,8 +234,8 @@ static int make_net(char *text, vsdk_pc *pc, made_parts *made)
         int bad = 0;
         if (!strcmp(word, "mac") && value)
             bad = mac_of(value, config.mac);
-        else if (!strcmp(word, "hostfwd") && value && count < PARTS_MAX)
-            forwards[count++] = value;
+        else if (!strcmp(word, "hostfwd") && value)
+            bad = keep(forwards, &count, PARTS_MAX, "--net: hostfwd=", value);
         else if (!strcmp(word, "restrict") && !value)
             restricted = 1;
         else
@@ -330,7 +340,8 @@ int parts_make(const parts *all, vsdk_pc *pc, made_parts *made)
     return failed;
 }
 
-/* Images are closed in order: what a disk has not written yet it writes now. */
+/* The last that was made goes first. With its device a disk is closed, and writes what it has not
+ * written yet: the pool ends after all of them. */
 void parts_release(made_parts *made)
 {
     while (made->count)

@@ -15,7 +15,7 @@ static const char usage[] =
     "  --backend NAME        kvm, xen, mock or mock-autonomous; without it the first that works\n"
     "  --machine NAME        portable (default), or kernel: all interrupt controllers and timers\n"
     "                        in the hypervisor, for old guests\n"
-    "  --memory SIZE         bytes, or with suffix K, M or G (default 256M)\n"
+    "  --memory SIZE         bytes, or with suffix K, M, G or T (default 256M)\n"
     "  --vcpus N             processors (default 1)\n"
     "  --kernel FILE         the same as IMAGE\n"
     "  --initrd FILE         initial RAM disk\n"
@@ -108,36 +108,18 @@ static const struct option table[] = {{"backend", required_argument, NULL, BACKE
                                       {"help", no_argument, NULL, HELP},
                                       {NULL, 0, NULL, 0}};
 
-static unsigned suffix_shift(char suffix)
+/* A whole number up to `most`, decimal or 0x. */
+static int number(const char *name, const char *text, uint64_t most, uint64_t *value)
 {
-    switch (suffix | 0x20) {
-    case 'k':
-        return 10;
-    case 'm':
-        return 20;
-    case 'g':
-        return 30;
-    default:
-        return 0;
-    }
-}
-
-/* A whole number up to `most`, decimal or 0x, with an optional K, M or G. */
-static int number(const char *name, const char *text, uint64_t most, int suffix, uint64_t *value)
-{
-    const char *wanted = suffix ? "a number, or one with K, M or G" : "a number";
     int base = text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10;
-    unsigned shift;
     char *end;
 
     errno = 0;
     *value = strtoull(text, &end, base);
-    shift = suffix ? suffix_shift(*end) : 0;
-    if (end == text || strchr(text, '-') || end[shift != 0])
-        return complain("--%s %s is not %s", name, text, wanted), -1;
-    if (errno || *value > most >> shift)
+    if (end == text || strchr(text, '-') || *end)
+        return complain("--%s %s is not a number", name, text), -1;
+    if (errno || *value > most)
         return complain("--%s %s is too large", name, text), -1;
-    *value <<= shift;
     return 0;
 }
 
@@ -156,7 +138,7 @@ static int number32(const char *name, const char *text, uint64_t most, uint32_t 
 {
     uint64_t wide;
 
-    if (number(name, text, most, 0, &wide))
+    if (number(name, text, most, &wide))
         return -1;
     *value = (uint32_t)wide;
     return 0;
@@ -166,14 +148,11 @@ static int number32(const char *name, const char *text, uint64_t most, uint32_t 
 static int module(run_options *o, char *text)
 {
     run_module *m = &o->modules[o->module_count];
-    char *comma = strchr(text, ',');
 
     if (o->module_count == MODULES_MAX)
         return complain("--module: %d at most", MODULES_MAX), -1;
-    if (comma)
-        *comma = 0;
     m->path = text;
-    m->string = comma ? comma + 1 : NULL;
+    m->string = words_cut(text);
     o->module_count++;
     return 0;
 }
@@ -187,7 +166,7 @@ static int take(run_options *o, int option, const char *name)
     case MACHINE:
         return words_choice(name, optarg, vsdk_irqchip_name, VSDK_IRQCHIP_KERNEL + 1, &o->irqchip);
     case MEMORY:
-        return number(name, optarg, UINT64_MAX, 1, &o->memory);
+        return words_size("--memory", optarg, &o->memory);
     case VCPUS:
         return number32(name, optarg, 4096, &o->vcpus);
     case KERNEL:
@@ -206,7 +185,7 @@ static int take(run_options *o, int option, const char *name)
     case MODE:
         return words_choice(name, optarg, vsdk_boot_mode_name, VSDK_BOOT_LONG + 1, &o->mode);
     case ADDRESS:
-        return number(name, optarg, UINT64_MAX, 0, &o->address);
+        return number(name, optarg, UINT64_MAX, &o->address);
     case SERIAL:
         o->serial = optarg;
         return 0;

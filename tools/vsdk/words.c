@@ -2,7 +2,9 @@
 /* Takes options apart in place: the text is the command line's own. */
 #include "words.h"
 #include "command.h"
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 char *words_cut(char *text)
@@ -44,6 +46,25 @@ int words_number(const char *text, uint32_t most, uint32_t *value)
             return -1;
     }
     *value = (uint32_t)number;
+    return 0;
+}
+
+int words_size(const char *what, const char *text, uint64_t *size)
+{
+    static const char suffixes[] = "kmgt";
+    int base = text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10;
+    char *end;
+
+    errno = 0;
+    *size = strtoull(text, &end, base);
+    const char *suffix = *end ? strchr(suffixes, *end | 0x20) : NULL;
+    unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+    if (end == text || strchr(text, '-') || end[suffix != NULL])
+        return complain("%s %s is not a size: bytes, or a number with K, M, G or T", what, text),
+               -1;
+    if (errno || *size > UINT64_MAX >> shift)
+        return complain("%s %s is too large", what, text), -1;
+    *size <<= shift;
     return 0;
 }
 

@@ -11,6 +11,8 @@ char *words_cut(char *text);
 char *words_next(char **rest, const char **value);
 /* A whole decimal number: 0, or -1 without a complaint. */
 int words_number(const char *text, uint32_t most, uint32_t *value);
+/* Bytes, decimal or 0x, with an optional K, M, G or T: 0, or -1 after a complaint about `what`. */
+int words_size(const char *what, const char *text, uint64_t *size);
 /* Finds `text` among the names of an enumeration: 0, or -1 after a complaint. */
 int words_choice(const char *option, const char *text, const char *(*name)(uint32_t),
                  uint32_t count, uint32_t *value);
