@@ -202,6 +202,7 @@ Test(vsock, is_gone_with_its_machine)
     fails(GONE, vsdk_virtio_vsock_create(m.vm, &config, &other, E));
     cr_assert(!other);
     fails(GONE, vsdk_virtio_vsock_connect(device, PORT, &fd, E));
+    cr_assert_str_eq(E->operation, "vsdk_virtio_vsock_connect");
 }
 
 static void dispatch(void)

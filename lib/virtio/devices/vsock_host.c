@@ -363,9 +363,9 @@ vsdk_status vsdk_virtio_vsock_connect(vsdk_device *device, uint32_t port, int32_
     if (!descriptor)
         return error_null(error, operation, "descriptor");
     vsdk_vm_info info = {.size = sizeof info};
-    status = vsdk_vm_get_info(vsdk_device_vm(device), &info, error);
+    status = vsdk_vm_get_info(vsdk_device_vm(device), &info, NULL);
     if (status)
-        return status;
+        return error_set(error, status, operation, "the virtual machine was destroyed");
     if (!host_count_up(s))
         return error_set(error, VSDK_ERROR_LIMIT, operation, "there are %u connections already",
                          s->most);
