@@ -448,6 +448,25 @@ static void control(uint32_t port, uint16_t event, uint16_t value)
     cr_assert_eq(taken(CONTROL_OUT), 0);
 }
 
+vsdk_status __real_vsdk_virtio_pop(vsdk_device *of, uint32_t queue, vsdk_virtio_chain *chain,
+                                   vsdk_error *error);
+vsdk_status __wrap_vsdk_virtio_pop(vsdk_device *of, uint32_t queue, vsdk_virtio_chain *chain,
+                                   vsdk_error *error);
+static int leaves_meanwhile;
+
+/* Once, the embedder takes its stream away after a buffer was popped for what was to be told. */
+vsdk_status __wrap_vsdk_virtio_pop(vsdk_device *of, uint32_t queue, vsdk_virtio_chain *chain,
+                                   vsdk_error *error)
+{
+    vsdk_status status = __real_vsdk_virtio_pop(of, queue, chain, error);
+
+    if (!status && leaves_meanwhile && queue == CONTROL_IN) {
+        leaves_meanwhile = 0;
+        ok(vsdk_virtio_console_connect(of, 1, NULL, NULL));
+    }
+    return status;
+}
+
 /* What the device tells next, as "PORT EVENT VALUE REST"; its block goes back to it. */
 static const char *told(void)
 {
@@ -461,7 +480,9 @@ static const char *told(void)
     uint64_t at = *(uint64_t *)(q[0].memory + q[CONTROL_IN].rings + 16 * id);
     memcpy(&port, q[0].memory + at, 4);
     memcpy(words, q[0].memory + at + 4, 8);
-    if (words[0] == NAME)
+    if (length < 8)
+        snprintf(text, sizeof text, "a buffer of %u bytes", length);
+    else if (words[0] == NAME)
         snprintf(text, sizeof text, "%u %u %u %.*s", port, words[0], words[1], (int)length - 8,
                  (const char *)q[0].memory + at + 8);
     else if (length == 12)
@@ -569,6 +590,19 @@ Test(console, open_and_close_are_told_both_ways)
     told_is("");
     driver_write(&q[0], 0x70, 0);
     cr_assert(changes[1][0] == 2 && !vsdk_virtio_console_is_open(device, 1));
+}
+
+Test(console, who_connects_and_leaves_at_once_is_told_of)
+{
+    use_ports(0);
+    ok(vsdk_virtio_console_connect(device, 1, NULL, NULL));
+    told_is("1 6 0");
+    make_stream(1);
+    leaves_meanwhile = 1;
+    ok(vsdk_virtio_console_connect(device, 1, far[1], NULL));
+    told_is("1 6 0");
+    cr_assert_eq(leaves_meanwhile, 0);
+    told_is("");
 }
 
 Test(console, what_is_typed_waits_for_an_open_port)
@@ -846,7 +880,7 @@ Test(console, hostile_drivers_are_contained)
 
 static _Atomic int over;
 
-/* An embedder's thread that does all it may while the guest works. */
+/* An embedder's thread that does all it may while the guest works, or is saved. */
 static void *do_everything(void *unused)
 {
     char text[CAPACITY];
@@ -868,6 +902,8 @@ static void *do_everything(void *unused)
 Test(console, threads_meet)
 {
     pthread_t thread;
+    uint8_t state[65536];
+    uint64_t length;
 
     atomic_store(&over, 0);
     use(MULTIPORT | 1, 6);
@@ -875,6 +911,11 @@ Test(console, threads_meet)
     for (unsigned i = 0; i < 300; i++) {
         if (i % 50 == 49)
             use(MULTIPORT | 1, 6);
+        if (i % 10 == 9) {
+            pause_vm();
+            ok(vsdk_device_save(device, state, sizeof state, &length, NULL));
+            resume();
+        }
         if (i % 50 < 2)
             control(1, i % 2 ? OPEN : PORT_READY, 1);
         if (i % 50 < 12)

@@ -337,8 +337,9 @@ static void put_message(console *c, const port *p, uint32_t bit, const message *
     vsdk_virtio_push(c->device, chain, status ? 0 : (uint32_t)length, NULL);
 }
 
-/* The bit is taken only when there is a buffer for it. 0 when there is none. */
-static int tell_one(console *c, port *p, uint32_t bit)
+/* A bit is chosen only when there is a buffer for it: who connects meanwhile may take one away,
+ * but puts another in its place. Only a reset leaves none. 0 when there is no buffer. */
+static int tell_one(console *c, port *p)
 {
     vsdk_virtio_chain chain;
     message m;
@@ -346,31 +347,35 @@ static int tell_one(console *c, port *p, uint32_t bit)
     if (vsdk_virtio_pop(c->device, CONTROL_IN, &chain, NULL))
         return 0;
     lock_take(&c->lock);
-    int still = (p->due & bit) != 0;
+    uint32_t bit = p->due & -p->due;
     p->due &= ~bit;
-    uint64_t length = make_message(p, bit, &m);
+    uint64_t length = bit ? make_message(p, bit, &m) : 0;
     lock_give(&c->lock);
-    if (still)
+    if (bit)
         put_message(c, p, bit, &m, length, &chain);
     else
         vsdk_virtio_push(c->device, &chain, 0, NULL);
     return 1;
 }
 
-/* Under the lock of the queue by which the guest is told. Only this takes bits away, but a reset.
- */
+static int is_due(port *p)
+{
+    lock_take(&p->console->lock);
+    int due = p->due != 0;
+    lock_give(&p->console->lock);
+    return due;
+}
+
+/* Under the lock of the queue by which the guest is told. A turn tells each port as much as there
+ * are bits; whoever sets one later posts another. */
 static void tell(console *c)
 {
     if (!has_control(c))
         return;
     for (uint32_t i = 0; i < c->port_count; i++) {
-        port *p = &c->ports[i];
-        look_at_connection(p);
-        lock_take(&c->lock);
-        uint32_t due = p->due;
-        lock_give(&c->lock);
-        for (uint32_t bit = 1; bit < DUE_ALL; bit *= 2)
-            if (due & bit && !tell_one(c, p, bit))
+        look_at_connection(&c->ports[i]);
+        for (uint32_t bit = 1; bit < DUE_ALL && is_due(&c->ports[i]); bit *= 2)
+            if (!tell_one(c, &c->ports[i]))
                 return;
     }
 }
@@ -534,18 +539,32 @@ static const char *field_name(char *text, size_t room, uint32_t index, const cha
     return text;
 }
 
+/* At one time: functions of the embedder change a port while it is saved. `sent` is as it is, since
+ * no queue runs. */
+static void give_fields(console *c, const port *p, uint64_t *values)
+{
+    lock_take(&c->lock);
+    values[0] = p->known;
+    values[1] = p->open;
+    values[2] = p->told;
+    values[3] = p->due;
+    values[4] = p->columns;
+    values[5] = p->rows;
+    lock_give(&c->lock);
+    values[6] = p->sent;
+}
+
 static vsdk_status console_save(void *user, vsdk_device *device, vsdk_state_writer *writer,
                                 vsdk_error *error)
 {
-    const console *c = user;
+    console *c = user;
     vsdk_status status = vsdk_state_put_number(writer, "ports", c->port_count, error);
     char text[32];
 
     (void)device;
     for (uint32_t i = 0; !status && i < c->port_count; i++) {
-        const port *p = &c->ports[i];
-        uint64_t values[FIELDS] = {p->known,   p->open, p->told, p->due,
-                                   p->columns, p->rows, p->sent};
+        uint64_t values[FIELDS];
+        give_fields(c, &c->ports[i], values);
         for (unsigned k = 0; !status && k < FIELDS; k++)
             status = vsdk_state_put_number(writer, field_name(text, sizeof text, i, fields[k].name),
                                            values[k], error);
