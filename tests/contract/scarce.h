@@ -10,6 +10,10 @@
 /* The fail_at-th allocation of this thread from now on fails; 0: none. */
 extern _Thread_local unsigned fail_at;
 
+/* Whether an allocation can fail here: no sanitizer's allocator, nor valgrind's, asks this calloc.
+ */
+int allocations_can_fail(void);
+
 /* With this errno each mapping of a file fails; 0: none. */
 extern _Thread_local int fail_map;
 

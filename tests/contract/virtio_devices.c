@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The constructors of the library's virtio devices where memory or descriptors are scarce: each
- * gives back what it was given, once. */
+ * gives back what it was given, once. virtio_fs.c has that of a shared folder. */
 #include "scarce.h"
 #include <sys/resource.h>
 #include <vsdk/vsdk.h>
@@ -64,28 +64,6 @@ static vsdk_status make_console(void)
     return status;
 }
 
-static vsdk_status make_fs(void)
-{
-    vsdk_share_config given = {.size = sizeof given, .path = "/tmp"};
-    vsdk_virtio_fs_config config = {.size = sizeof config, .tag = "fs"};
-    struct rlimit now, all;
-    vsdk_device *device;
-    unsigned after = fail_at;
-
-    /* The share has its descriptors, however few there are for the device. */
-    fail_at = 0;
-    cr_assert(!getrlimit(RLIMIT_NOFILE, &now));
-    all = (struct rlimit){now.rlim_max, now.rlim_max};
-    cr_assert(!setrlimit(RLIMIT_NOFILE, &all));
-    ok(vsdk_share_open(&given, &config.share, E));
-    cr_assert(!setrlimit(RLIMIT_NOFILE, &now));
-    fail_at = after;
-    vsdk_status status = vsdk_virtio_fs_create(vm, &config, &device, E);
-    vsdk_device_close(device);
-    vsdk_share_close(config.share);
-    return status;
-}
-
 static vsdk_status make_card(void)
 {
     vsdk_virtio_net_config config = {.size = sizeof config};
@@ -107,7 +85,6 @@ Test(virtio_devices, without_memory)
 {
     out_of_memory(make_rng());
     out_of_memory(make_console());
-    out_of_memory(make_fs());
     out_of_memory(make_card());
 }
 
@@ -128,15 +105,14 @@ Test(virtio_devices, a_port_without_memory)
 Test(virtio_devices, without_descriptors)
 {
     struct rlimit before, few = {.rlim_cur = 3};
-    vsdk_status statuses[4];
+    vsdk_status statuses[3];
 
     cr_assert(!getrlimit(RLIMIT_NOFILE, &before));
     few.rlim_max = before.rlim_max;
     cr_assert(!setrlimit(RLIMIT_NOFILE, &few));
     statuses[0] = make_rng();
     statuses[1] = make_console();
-    statuses[2] = make_fs();
-    statuses[3] = make_card();
+    statuses[2] = make_card();
     cr_assert(!setrlimit(RLIMIT_NOFILE, &before));
     for (unsigned i = 0; i < sizeof statuses / sizeof *statuses; i++)
         cr_assert_eq(statuses[i], VSDK_ERROR_LIMIT, "%u: %s", i, vsdk_status_name(statuses[i]));
