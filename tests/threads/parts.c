@@ -706,6 +706,36 @@ static void destroy_under_use(void)
     check(atomic_load(&gate_maps) > 0, "nothing was ever pinned");
 }
 
+static void *console_user(void *device)
+{
+    for (uint16_t size = 1; !atomic_load(&stop); size = (uint16_t)(size % 500 + 1)) {
+        must(vsdk_virtio_console_resize(device, 1, size, size, NULL));
+        must(vsdk_virtio_console_connect(device, 1, NULL, NULL));
+    }
+    return NULL;
+}
+
+/* For the thread sanitizer: a port that its embedder changes is read at one time. */
+static void save_under_changes(void)
+{
+    static uint8_t state[65536];
+    vsdk_virtio_port ports[2] = {{.flags = VSDK_VIRTIO_PORT_CONSOLE},
+                                 {.flags = VSDK_VIRTIO_PORT_CONSOLE}};
+    vsdk_virtio_console_config config = {.size = sizeof config, .ports = ports, .port_count = 2};
+    vsdk_device *device;
+    uint64_t length;
+
+    machine_make();
+    must(vsdk_virtio_console_create(vm, &config, &device, NULL));
+    pthread_t user = start(console_user, device);
+    for (uint32_t round = 0; round < ROUNDS / 10; round++)
+        must(vsdk_device_save(device, state, sizeof state, &length, NULL));
+    atomic_store(&stop, 1);
+    pthread_join(user, NULL);
+    vsdk_device_close(device);
+    machine_end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct tap_test tests[] = {
@@ -715,6 +745,7 @@ int main(int argc, char **argv)
         {"interrupt controllers come and go", controllers_come_and_go},
         {"a loop under changes and pauses", loop_under_changes},
         {"destroy under use of gate and doorbells", destroy_under_use},
+        {"a console is saved under changes", save_under_changes},
     };
 
     return tap_run(tests, sizeof tests / sizeof *tests, argc > 1 ? argv[1] : NULL);
