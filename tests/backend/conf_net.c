@@ -136,18 +136,32 @@ Test(net, cards_refuse)
 static vsdk_loop *loop;
 static vsdk_net *net;
 
+/* The library is not that of the function that the program calls: one laid over it may have it. */
+static void path_of_module(char *path, size_t room, const char *name)
+{
+    Dl_info info;
+    void *library = dlopen("libvsdk.so.0", RTLD_NOLOAD | RTLD_LAZY);
+
+    cr_assert(library && dladdr(dlsym(library, "vsdk_net_close"), &info));
+    dlclose(library);
+    const char *slash = strrchr(info.dli_fname, '/');
+    snprintf(path, room, "%.*s/vsdk/%s.so", slash ? (int)(slash - info.dli_fname) : 1,
+             slash ? info.dli_fname : ".", name);
+}
+
 static void make_user(void)
 {
     vsdk_net_user_config config = {.size = sizeof config, .hostname = "guest"};
+    char path[600];
 
+    path_of_module(path, sizeof path, "slirp");
+    void *module = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    if (!module)
+        cr_skip_test("no module of libslirp");
+    dlclose(module);
     ok(vsdk_loop_create(&loop, E));
     config.loop = loop;
-    vsdk_status status = vsdk_net_create_user(&config, &net, E);
-    if (status == VSDK_ERROR_UNAVAILABLE) {
-        vsdk_loop_close(loop);
-        cr_skip_test("no module of libslirp");
-    }
-    cr_assert_eq(status, VSDK_OK, "%s", test_error.message);
+    ok(vsdk_net_create_user(&config, &net, E));
 }
 
 static void end_user(void)
@@ -397,6 +411,17 @@ Test(net, a_system_that_has_no_port_to_choose)
     ok(vsdk_net_add_forward(net, &forward, &port, E));
     cr_assert_gt(port, 0);
     end_user();
+/* Where the system begins to give ports to everybody. */
+static unsigned first_free_port(void)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+    unsigned port = 1024;
+
+    if (file) {
+        cr_assert_eq(fscanf(file, "%u", &port), 1);
+        fclose(file);
+    }
+    return port;
 }
 
 /* The lowest port needs privilege, where the system has not given it to everybody. */
@@ -407,8 +432,10 @@ Test(net, a_port_without_privilege)
     make_user();
     if (geteuid() == 0 && (setegid(65534) || seteuid(65534)))
         cr_skip_test("this user can't become another");
-    vsdk_status status = vsdk_net_add_forward(net, &forward, NULL, E);
-    cr_assert(status == VSDK_OK || status == VSDK_ERROR_PERMISSION);
+    if (first_free_port() > 1)
+        fails(PERMISSION, vsdk_net_add_forward(net, &forward, NULL, E));
+    else
+        ok(vsdk_net_add_forward(net, &forward, NULL, E));
     end_user();
 }
 
@@ -465,15 +492,8 @@ Test(net, another_module)
 {
     char folder[] = "/tmp/vsdk-net-XXXXXX", path[600];
     vsdk_net_user_config config = {.size = sizeof config, .module_directory = folder};
-    Dl_info info;
 
-    /* Not the function that the program calls: a library laid over it may have that one. */
-    void *library = dlopen("libvsdk.so.0", RTLD_NOLOAD | RTLD_LAZY);
-    cr_assert(library && dladdr(dlsym(library, "vsdk_net_close"), &info));
-    dlclose(library);
-    const char *slash = strrchr(info.dli_fname, '/');
-    snprintf(path, sizeof path, "%.*s/vsdk/mock.so", slash ? (int)(slash - info.dli_fname) : 1,
-             slash ? info.dli_fname : ".");
+    path_of_module(path, sizeof path, "mock");
     cr_assert(mkdtemp(folder) != NULL);
     char to[64];
     snprintf(to, sizeof to, "%s/slirp.so", folder);
@@ -486,18 +506,28 @@ Test(net, another_module)
     rmdir(folder);
 }
 
+/* Whether the system makes taps for those who may have them. */
+static int has_taps(void)
+{
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == EACCES || errno == EPERM;
+    close(fd);
+    return 1;
+}
+
 /* Taps, in a network of the test's own where it may have one. */
 static void make_tap(vsdk_net_tap_config *config)
 {
     if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
         cr_skip_test("no network of one's own");
+    if (access("/dev/net/tun", R_OK | W_OK) || !has_taps())
+        cr_skip_test("no taps here");
     *config = (vsdk_net_tap_config){.size = sizeof *config,
                                     .name = "vsdk0",
                                     .offloads = VSDK_NET_CHECKSUM | VSDK_NET_TSO4 | VSDK_NET_USO};
-    vsdk_status status = vsdk_net_create_tap(config, &net, E);
-    if (status == VSDK_ERROR_UNAVAILABLE || status == VSDK_ERROR_PERMISSION)
-        cr_skip_test("no taps here");
-    cr_assert_eq(status, VSDK_OK, "%s", test_error.message);
+    ok(vsdk_net_create_tap(config, &net, E));
 }
 
 /* The host's side: a socket that sees and sends whole frames. */
@@ -624,8 +654,10 @@ Test(net, a_tap_without_privilege)
 
     if (geteuid() == 0 && (setegid(65534) || seteuid(65534)))
         cr_skip_test("this user can't become another");
-    vsdk_status status = vsdk_net_create_tap(&config, &net, E);
-    cr_assert(status == VSDK_ERROR_PERMISSION || status == VSDK_ERROR_UNAVAILABLE);
+    if (has_taps())
+        fails(PERMISSION, vsdk_net_create_tap(&config, &net, E));
+    else
+        fails(UNAVAILABLE, vsdk_net_create_tap(&config, &net, E));
 }
 
 Test(net, sockets_and_filters_refuse)
