@@ -195,6 +195,27 @@ void answer(const vsdk_exit *exit, uint64_t value)
         memcpy(to + (size_t)i * exit->width, &value, exit->width);
 }
 
+void machine_tell(struct machine *m, uint32_t what, uint32_t address, uint32_t value)
+{
+    answer(m->exit, what);
+    answer(run_to_read(m, PORT_IN), address);
+    answer(run_to_read(m, PORT_IN), value);
+}
+
+uint32_t machine_peek(struct machine *m, uint32_t address)
+{
+    machine_tell(m, 0, address, 0);
+    uint32_t value = (uint32_t)run_to_write(m, PORT_OUT)->value;
+    run_to_read(m, PORT_IN);
+    return value;
+}
+
+void machine_poke(struct machine *m, uint32_t address, uint32_t value)
+{
+    machine_tell(m, 1, address, value);
+    run_to_read(m, PORT_IN);
+}
+
 static void *runner_main(void *argument)
 {
     struct runner *runner = argument;
@@ -284,6 +305,15 @@ vsdk_loop *loop_of(vsdk_vm *vm)
     return loop;
 }
 
+void dispatch_all(vsdk_vm *vm)
+{
+    uint32_t count;
+
+    do
+        ok(vsdk_loop_dispatch(loop_of(vm), 0, &count, E));
+    while (count);
+}
+
 vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, uint32_t flags)
 {
     vsdk_device_config config = {.size = sizeof config, .flags = flags, .name = "test"};
@@ -291,4 +321,9 @@ vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, ui
 
     ok(vsdk_device_create(vm, ops, user, &config, &device, E));
     return device;
+}
+
+void no_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
+{
+    (void)user, (void)vm, (void)gsi, (void)level;
 }

@@ -68,6 +68,12 @@ uint64_t run_to_end(struct machine *m);
 /* Writes the answer of a read, count elements of the record's width. */
 void answer(const vsdk_exit *exit, uint64_t value);
 
+/* What guest_poke does for its host: four bytes read (0), or written (1). It waits for what is
+ * next, as it does where it was run to its first read. Told alone, it does so at the next run. */
+void machine_tell(struct machine *m, uint32_t what, uint32_t address, uint32_t value);
+uint32_t machine_peek(struct machine *m, uint32_t address);
+void machine_poke(struct machine *m, uint32_t address, uint32_t value);
+
 /* A thread that runs a processor until its run fails, the guest has ended, `until_kicked` is set
  * and run returned KICKED, or another exit came for which `on_exit` is NULL or returns 0. */
 struct runner {
@@ -89,8 +95,12 @@ void wait_for_vm(vsdk_vm *vm, vsdk_vm_state state);
 vsdk_vm_state vm_state(vsdk_vm *vm);
 void sleep_ms(unsigned ms);
 
-/* The machine's own loop; a device by the name of "test". */
+/* The machine's own loop, and all that is due on it; a device by the name of "test". */
 vsdk_loop *loop_of(vsdk_vm *vm);
+void dispatch_all(vsdk_vm *vm);
 vsdk_device *make_device(vsdk_vm *vm, const vsdk_device_ops *ops, void *user, uint32_t flags);
+
+/* Lines of an interrupt controller that nobody listens to. */
+void no_line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level);
 
 #endif

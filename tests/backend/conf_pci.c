@@ -13,27 +13,16 @@ static uint64_t last_value;
 static vsdk_status inside;
 
 /* The guest waits for a command between these calls. */
-static void tell(uint32_t what, uint32_t address, uint32_t value)
-{
-    answer(m.exit, what);
-    answer(run_to_read(&m, PORT_IN), address);
-    answer(run_to_read(&m, PORT_IN), value);
-}
-
 static uint64_t poke_read(uint64_t address, uint16_t width)
 {
     (void)width;
-    tell(0, (uint32_t)address, 0);
-    uint32_t value = (uint32_t)run_to_write(&m, PORT_OUT)->value;
-    run_to_read(&m, PORT_IN);
-    return value;
+    return machine_peek(&m, (uint32_t)address);
 }
 
 static void poke_write(uint64_t address, uint16_t width, uint64_t value)
 {
     (void)width;
-    tell(1, (uint32_t)address, (uint32_t)value);
-    run_to_read(&m, PORT_IN);
+    machine_poke(&m, (uint32_t)address, (uint32_t)value);
 }
 
 static uint64_t bar_read(void *user, vsdk_device *device, const vsdk_access *access)
@@ -82,11 +71,6 @@ static vsdk_pci_function_config config_of(void)
                                                {.length = 0x2000}}};
 }
 
-static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
-{
-    (void)user, (void)vm, (void)gsi, (void)level;
-}
-
 static void setup(void)
 {
     vsdk_pci_function_config config = config_of();
@@ -94,7 +78,7 @@ static void setup(void)
 
     releases = writes = ejections[0] = ejections[1] = 0;
     machine_make(&m);
-    ok(vsdk_irq_controller_attach(m.vm, 0, 24, line, NULL, NULL, E));
+    ok(vsdk_irq_controller_attach(m.vm, 0, 24, no_line, NULL, NULL, E));
     ok(vsdk_ged_create(m.vm, NULL, &events, E));
     c.events = events;
     ok(vsdk_pci_create(m.vm, &c, &host, E));
@@ -149,14 +133,14 @@ Test(pci, a_bar_has_a_tag)
     start();
     pci_set_config(SLOT, 4, 4, 2);
     uint32_t at = pci_config(SLOT, 0x18, 4);
-    tell(0, at + 8, 0);
+    machine_tell(&m, 0, at + 8, 0);
     const vsdk_exit *exit = run(&m);
     cr_assert(exit->reason == VSDK_EXIT_MMIO && exit->tag == TAG && exit->address == at + 8);
     answer(exit, 0x5a5a);
     cr_assert_eq(run_to_write(&m, PORT_OUT)->value, 0x5a5a);
     run_to_read(&m, PORT_IN);
     pci_set_config(SLOT, 4, 4, 0);
-    tell(0, at + 8, 0);
+    machine_tell(&m, 0, at + 8, 0);
     exit = run(&m);
     cr_assert(exit->reason == VSDK_EXIT_MMIO && exit->tag == 0);
 }

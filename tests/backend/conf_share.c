@@ -214,11 +214,6 @@ Test(share, requests)
     ok(vsdk_share_request(share, &in, 1, &out, 1, &written, E));
 }
 
-static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
-{
-    (void)user, (void)vm, (void)gsi, (void)level;
-}
-
 static void setup_device(void)
 {
     vsdk_virtio_place place = {.size = sizeof place, .address = DRIVER_MMIO, .gsi = DRIVER_GSI};
@@ -227,7 +222,7 @@ static void setup_device(void)
     setup_share();
     config.share = share;
     machine_make(&m);
-    ok(vsdk_irq_controller_attach(m.vm, 0, LINES, line, NULL, NULL, E));
+    ok(vsdk_irq_controller_attach(m.vm, 0, LINES, no_line, NULL, NULL, E));
     ok(vsdk_virtio_fs_create(m.vm, &config, &device, E));
     ok(vsdk_virtio_attach(device, &place, E));
 }
@@ -242,34 +237,14 @@ static void teardown_device(void)
 TestSuite(fs, .init = setup_device, .fini = teardown_device);
 
 /* The guest waits for a command between these calls. */
-static void tell(uint32_t what, uint32_t address, uint32_t value)
-{
-    answer(m.exit, what);
-    answer(run_to_read(&m, PORT_IN), address);
-    answer(run_to_read(&m, PORT_IN), value);
-}
-
 static uint32_t poke_read(uint32_t offset)
 {
-    tell(0, DRIVER_MMIO + offset, 0);
-    uint32_t value = (uint32_t)run_to_write(&m, PORT_OUT)->value;
-    run_to_read(&m, PORT_IN);
-    return value;
+    return machine_peek(&m, DRIVER_MMIO + offset);
 }
 
 static void poke_write(uint32_t offset, uint32_t value)
 {
-    tell(1, DRIVER_MMIO + offset, value);
-    run_to_read(&m, PORT_IN);
-}
-
-static void dispatch(void)
-{
-    uint32_t count;
-
-    do
-        ok(vsdk_loop_dispatch(loop_of(m.vm), 0, &count, E));
-    while (count);
+    machine_poke(&m, DRIVER_MMIO + offset, value);
 }
 
 static void begin(void)
@@ -280,7 +255,7 @@ static void begin(void)
     cr_assert(driver_negotiate(&d, VERSION_1));
     driver_queue(&d, 1, 16, RINGS, 0);
     driver_ok(&d);
-    dispatch();
+    dispatch_all(m.vm);
 }
 
 /* A request of this length at BYTES, its answer behind it in two pieces; how long it was. */
@@ -295,7 +270,7 @@ static uint32_t request(uint32_t length, uint32_t room)
 
     cr_assert_geq(driver_add(&d, length > 40 ? b : bare, length > 40 ? 4 : 3, 0), 0);
     driver_kick(&d, 1);
-    dispatch();
+    dispatch_all(m.vm);
     cr_assert(driver_take(&d, &id, &written));
     return written;
 }
@@ -387,7 +362,7 @@ Test(fs, a_guest_that_sends_anything)
     driver_buffer unread[2] = {{UINT64_C(1) << 40, 40, 0}, {BYTES + 0x2000, 100, 1}};
     cr_assert_geq(driver_add(&d, unread, 2, 0), 0);
     driver_kick(&d, 5);
-    dispatch();
+    dispatch_all(m.vm);
     for (unsigned i = 0; i < 5; i++)
         cr_assert(driver_take(&d, &id, &written) && written == 0, "%u", i);
     memcpy(m.memory + BYTES, &head, sizeof head); /* longer than the chain */

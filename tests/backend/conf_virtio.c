@@ -21,25 +21,14 @@ static unsigned held_count;
 static vsdk_status last;
 
 /* The guest waits for a command between these calls. */
-static void tell(uint32_t what, uint32_t address, uint32_t value)
-{
-    answer(m.exit, what);
-    answer(run_to_read(&m, PORT_IN), address);
-    answer(run_to_read(&m, PORT_IN), value);
-}
-
 static uint32_t poke_read(uint32_t offset)
 {
-    tell(0, DRIVER_MMIO + offset, 0);
-    uint32_t value = (uint32_t)run_to_write(&m, PORT_OUT)->value;
-    run_to_read(&m, PORT_IN);
-    return value;
+    return machine_peek(&m, DRIVER_MMIO + offset);
 }
 
 static void poke_write(uint32_t offset, uint32_t value)
 {
-    tell(1, DRIVER_MMIO + offset, value);
-    run_to_read(&m, PORT_IN);
+    machine_poke(&m, DRIVER_MMIO + offset, value);
 }
 
 static void invert(const vsdk_virtio_chain *chain)
@@ -116,21 +105,12 @@ static void teardown(void)
 
 TestSuite(virtio, .init = setup, .fini = teardown);
 
-static void dispatch(void)
-{
-    uint32_t count;
-
-    do
-        ok(vsdk_loop_dispatch(loop_of(m.vm), 0, &count, E));
-    while (count);
-}
-
 static void use(uint64_t features)
 {
     cr_assert(driver_negotiate(&d, features | VERSION_1));
     driver_queue(&d, 0, 16, RINGS, features);
     driver_ok(&d);
-    dispatch();
+    dispatch_all(m.vm);
 }
 
 static void add(unsigned number, uint64_t table)
@@ -153,7 +133,7 @@ static void exchange(uint64_t form)
         int asleep = !driver_sleep(&d);
         add(round, round % 2 ? TABLE : 0);
         driver_kick(&d, d.packed && !(round % 2) ? 3 : 1);
-        dispatch();
+        dispatch_all(m.vm);
         cr_assert(driver_take(&d, &id, &length) && length == 10, "round %u", round);
         for (unsigned i = 0; i < 10; i++)
             cr_assert_eq(d.memory[BYTES + round * 0x100 + (i < 5 ? 0x20 + i : 0x40 + i - 5)],
@@ -181,7 +161,7 @@ static const vsdk_virtio_chain *one(void)
     holds = 1;
     add(0, 0);
     driver_kick(&d, 1);
-    dispatch();
+    dispatch_all(m.vm);
     cr_assert_eq(held_count, 1);
     return &held[0];
 }
@@ -240,7 +220,7 @@ Test(virtio, a_driver_that_breaks_a_rule_needs_a_reset)
     use(0);
     d.memory[RINGS + 256 + 2] = 17; /* the available index */
     driver_write(&d, 0x50, 0);
-    dispatch();
+    dispatch_all(m.vm);
     cr_assert_eq(last, VSDK_ERROR_FORMAT);
     cr_assert_eq(test_error.code, VSDK_ERROR_FORMAT);
     cr_assert_eq(driver_read(&d, 0x70), 15 | 64);

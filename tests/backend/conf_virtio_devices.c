@@ -16,30 +16,14 @@ static vsdk_stream *near_end, *far_end;
 static unsigned releases, changes;
 
 /* The guest waits for a command between these calls. */
-static void tell(uint32_t what, uint32_t address, uint32_t value)
-{
-    answer(m.exit, what);
-    answer(run_to_read(&m, PORT_IN), address);
-    answer(run_to_read(&m, PORT_IN), value);
-}
-
 static uint32_t poke_read(uint32_t offset)
 {
-    tell(0, DRIVER_MMIO + offset, 0);
-    uint32_t value = (uint32_t)run_to_write(&m, PORT_OUT)->value;
-    run_to_read(&m, PORT_IN);
-    return value;
+    return machine_peek(&m, DRIVER_MMIO + offset);
 }
 
 static void poke_write(uint32_t offset, uint32_t value)
 {
-    tell(1, DRIVER_MMIO + offset, value);
-    run_to_read(&m, PORT_IN);
-}
-
-static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
-{
-    (void)user, (void)vm, (void)gsi, (void)level;
+    machine_poke(&m, DRIVER_MMIO + offset, value);
 }
 
 static void release(void *user)
@@ -57,7 +41,7 @@ static void setup(void)
 {
     releases = changes = 0;
     machine_make(&m);
-    ok(vsdk_irq_controller_attach(m.vm, 0, LINES, line, NULL, NULL, E));
+    ok(vsdk_irq_controller_attach(m.vm, 0, LINES, no_line, NULL, NULL, E));
     ok(vsdk_stream_create(NULL, &near_end, &far_end, E));
     for (unsigned i = 0; i < QUEUES; i++)
         q[i] = (struct driver){.read = poke_read, .write = poke_write, .memory = m.memory};
@@ -82,22 +66,13 @@ static void teardown(void)
 
 TestSuite(virtio_devices, .init = setup, .fini = teardown);
 
-static void dispatch(void)
-{
-    uint32_t count;
-
-    do
-        ok(vsdk_loop_dispatch(loop_of(m.vm), 0, &count, E));
-    while (count);
-}
-
 static void use(uint64_t features, unsigned queues)
 {
     cr_assert(driver_negotiate(&q[0], features | VERSION_1));
     for (unsigned i = 0; i < queues; i++)
         driver_queue(&q[i], i, SIZE, RINGS + 0x1000 * i, features);
     driver_ok(&q[0]);
-    dispatch();
+    dispatch_all(m.vm);
 }
 
 /* One buffer there and back; how much was written into it. */
@@ -108,7 +83,7 @@ static uint32_t exchange(unsigned queue, uint32_t length, int writable)
 
     cr_assert_geq(driver_add(&q[queue], &b, 1, 0), 0);
     driver_kick(&q[queue], 1);
-    dispatch();
+    dispatch_all(m.vm);
     cr_assert(driver_take(&q[queue], &id, &written));
     return written;
 }

@@ -16,36 +16,20 @@ static struct driver rx, tx;
 static vsdk_device *device;
 static char path[64];
 
-static void tell(uint32_t what, uint32_t address, uint32_t value)
-{
-    answer(m.exit, what);
-    answer(run_to_read(&m, PORT_IN), address);
-    answer(run_to_read(&m, PORT_IN), value);
-}
-
 static uint32_t poke_read(uint32_t offset)
 {
-    tell(0, DRIVER_MMIO + offset, 0);
-    uint32_t value = (uint32_t)run_to_write(&m, PORT_OUT)->value;
-    run_to_read(&m, PORT_IN);
-    return value;
+    return machine_peek(&m, DRIVER_MMIO + offset);
 }
 
 static void poke_write(uint32_t offset, uint32_t value)
 {
-    tell(1, DRIVER_MMIO + offset, value);
-    run_to_read(&m, PORT_IN);
+    machine_poke(&m, DRIVER_MMIO + offset, value);
 }
 
 static vsdk_virtio_vsock_config config_of(void)
 {
     return (vsdk_virtio_vsock_config){
         .size = sizeof(vsdk_virtio_vsock_config), .cid = 3, .path = path, .connections = 2};
-}
-
-static void line(void *user, vsdk_vm *vm, uint32_t gsi, uint32_t level)
-{
-    (void)user, (void)vm, (void)gsi, (void)level;
 }
 
 static void setup(void)
@@ -55,7 +39,7 @@ static void setup(void)
     snprintf(path, sizeof path, "/tmp/vsdk-conf-vsock-%d", getpid());
     unlink(path);
     machine_make(&m);
-    ok(vsdk_irq_controller_attach(m.vm, 0, LINES, line, NULL, NULL, E));
+    ok(vsdk_irq_controller_attach(m.vm, 0, LINES, no_line, NULL, NULL, E));
     ok(vsdk_virtio_vsock_create(m.vm, &config, &device, E));
 }
 
@@ -86,7 +70,7 @@ Test(vsock, creation_refuses)
     fails(EXISTS, create(&config));
 #define REFUSED(code, field, bad)                                                                  \
     do {                                                                                           \
-        vsdk_virtio_vsock_config wrong = {.size = sizeof wrong, .cid = 3};                                \
+        vsdk_virtio_vsock_config wrong = {.size = sizeof wrong, .cid = 3};                         \
         wrong.field = bad;                                                                         \
         fails(code, create(&wrong));                                                               \
     } while (0)
@@ -205,15 +189,6 @@ Test(vsock, is_gone_with_its_machine)
     cr_assert_str_eq(E->operation, "vsdk_virtio_vsock_connect");
 }
 
-static void dispatch(void)
-{
-    uint32_t count;
-
-    do
-        ok(vsdk_loop_dispatch(loop_of(m.vm), 0, &count, E));
-    while (count);
-}
-
 struct packet {
     uint64_t src_cid, dst_cid;
     uint32_t src_port, dst_port, length;
@@ -242,7 +217,7 @@ static struct packet exchange(uint16_t op, const char *bytes, int comes)
     driver_kick(&tx, 1);
     cr_assert_geq(driver_add(&rx, &in, 1, 0), 0);
     driver_kick(&rx, 1);
-    dispatch();
+    dispatch_all(m.vm);
     cr_assert(driver_take(&tx, &id, &length));
     cr_assert_eq(driver_take(&rx, &id, &length), comes);
     memcpy(&p, m.memory + BYTES + 0x1000, sizeof p);
@@ -260,7 +235,7 @@ Test(vsock, bytes_go_both_ways)
     ok(vsdk_virtio_vsock_listen(device, PORT, 0, E));
     machine_start(&m, &guest_poke, NULL);
     run_to_read(&m, PORT_IN);
-    dispatch();
+    dispatch_all(m.vm);
     tx = rx = (struct driver){.read = poke_read, .write = poke_write, .memory = m.memory};
     cr_assert_eq(driver_read(&tx, 8), 19);
     cr_assert_eq(driver_read(&tx, 0x100), 3);
@@ -268,7 +243,7 @@ Test(vsock, bytes_go_both_ways)
     driver_queue(&rx, 0, 16, RINGS, 0);
     driver_queue(&tx, 1, 16, RINGS + 0x1000, 0);
     driver_ok(&tx);
-    dispatch();
+    dispatch_all(m.vm);
     cr_assert_eq(exchange(1, "", 1).op, 2, "a response to the request");
     ok(vsdk_virtio_vsock_accept(device, PORT, &fd, &peer, E));
     cr_assert_eq(peer, 9);
