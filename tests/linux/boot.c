@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20, NONCE = 32 };
+enum { NONCE = 32 };
 
 typedef struct row {
     const char *name;

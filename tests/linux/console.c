@@ -10,7 +10,6 @@
 #include <time.h>
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20 };
 static const uint64_t patience = 240 * UINT64_C(1000000000);
 
 typedef struct guest {

@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20, LINES = 2000 };
+enum { LINES = 2000 };
 
 /* What the guest does: a shell on its console (on Xen the hypervisor's own is the first) that runs
  * until it is told to exit, and meanwhile a port that sends back what it gets, in capitals. */

@@ -10,10 +10,11 @@
 #include <ftw.h>
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20, BLOB = 6 << 20, ENTRIES = 2000 };
+enum { BLOB = 6 << 20, ENTRIES = 2000 };
 
-static char text[LOG + 1], top[64], root[96];
-static size_t length;
+static struct guest_log said_all;
+static const char *const text = said_all.bytes;
+static char top[64], root[96];
 
 /* After each step it says what it saw. Caches are dropped where the host is to be asked. */
 static const char script[] =
@@ -58,16 +59,8 @@ static const char script[] =
 
 static void output(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {
-    char bytes[256];
-    uint64_t got;
-
     (void)user, (void)events;
-    while (!vsdk_stream_read(stream, bytes, sizeof bytes, &got, NULL) && got) {
-        if (got <= LOG - length) {
-            memcpy(text + length, bytes, got);
-            length += got;
-        }
-    }
+    hear_guest(&said_all, stream);
 }
 
 static const char *at(const char *name)

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vsdk/vsdk.h>
 
 /* Ends the test where there is no such file. */
 static inline void map_file(const char *name, const void **bytes, uint64_t *length)
@@ -66,6 +67,27 @@ static inline void add_file(const void **initrd, uint64_t *initrd_length, const 
 static inline void add_script(const void **initrd, uint64_t *initrd_length, const char *text)
 {
     add_file(initrd, initrd_length, "test", 0755, text, strlen(text));
+}
+
+/* What the guest has written to its serial port, always with a zero behind it. More than there is
+ * room for is lost. */
+enum { LOG = 1 << 20 };
+struct guest_log {
+    size_t length;
+    char bytes[LOG + 1];
+};
+
+static inline void hear_guest(struct guest_log *log, vsdk_stream *terminal)
+{
+    char bytes[256];
+    uint64_t got;
+
+    while (!vsdk_stream_read(terminal, bytes, sizeof bytes, &got, NULL) && got) {
+        if (got <= LOG - log->length) {
+            memcpy(log->bytes + log->length, bytes, got);
+            log->length += got;
+        }
+    }
 }
 
 /* What the guest said after "VSDK-GUEST WHAT: ", or ""; until the next call. */

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20, FILE_BYTES = 4194304 };
+enum { FILE_BYTES = 4194304 };
 
 struct guest {
     const char *name;

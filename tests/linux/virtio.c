@@ -9,11 +9,9 @@
 #include "guest.h"
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20 };
-
 static const char pattern[] = "vsdk-rng-123456\n";
-static char text[LOG + 1];
-static size_t length;
+static struct guest_log said_all;
+static const char *const text = said_all.bytes;
 static unsigned notified, chains, gone;
 static vsdk_device *cold, *hot;
 static vsdk_pc *pc;
@@ -71,16 +69,8 @@ static void obey(void)
 
 static void output(void *user, vsdk_stream *stream, vsdk_stream_events events)
 {
-    char bytes[256];
-    uint64_t got;
-
     (void)user, (void)events;
-    while (!vsdk_stream_read(stream, bytes, sizeof bytes, &got, NULL) && got) {
-        if (got <= LOG - length) {
-            memcpy(text + length, bytes, got);
-            length += got;
-        }
-    }
+    hear_guest(&said_all, stream);
     obey();
 }
 

@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <vsdk/vsdk.h>
 
-enum { LOG = 1 << 20 };
-
 static const char script[] =
     "load virtio_ring virtio virtio_mmio vsock vmw_vsock_virtio_transport_common "
     "vmw_vsock_virtio_transport\n"
@@ -24,24 +22,17 @@ static const char script[] =
     "say \"server: $(/vsock-guest serve 2)\"\n"
     "say \"kernel: $(dmesg | grep -e WARNING: -e BUG: -e 'vsock.*fail' | tr '\\n' ';')\"\n";
 
-static char text[LOG + 1], path[64];
-static size_t length;
+static struct guest_log said_all;
+static const char *const text = said_all.bytes;
+static char path[64];
 static vsdk_device *device;
 static int path_listens;
 static _Atomic uint32_t by_embedder, by_path, greeted;
 
 static void output(void *user, vsdk_stream *stream, vsdk_stream_events stream_events)
 {
-    char bytes[256];
-    uint64_t got;
-
     (void)user, (void)stream_events;
-    while (!vsdk_stream_read(stream, bytes, sizeof bytes, &got, NULL) && got) {
-        if (got <= LOG - length) {
-            memcpy(text + length, bytes, got);
-            length += got;
-        }
-    }
+    hear_guest(&said_all, stream);
 }
 
 /* As a program does that can't be called back. */
