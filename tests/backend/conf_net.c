@@ -411,6 +411,8 @@ Test(net, a_system_that_has_no_port_to_choose)
     ok(vsdk_net_add_forward(net, &forward, &port, E));
     cr_assert_gt(port, 0);
     end_user();
+}
+
 /* Where the system begins to give ports to everybody. */
 static unsigned first_free_port(void)
 {
